@@ -1,0 +1,7 @@
+// Package livygateway registers all Caddy modules of Livy Gateway, so that
+// "xcaddy build --with github.com/livygateway/livygateway" is all it takes.
+package livygateway
+
+import (
+	_ "github.com/livygateway/livygateway/caddymodule"
+)

@@ -1,0 +1,66 @@
+// Package upstream runs Livy servers: one per gateway, in a container, as a
+// process, or as one that already exists somewhere. Its sub-packages docker,
+// process and static each implement Runtime; the package itself renders Livy's
+// configuration files and knows when a server is ready.
+package upstream
+
+import (
+	"context"
+	"time"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+// Launch is everything that a runtime needs to start a gateway's Livy server.
+type Launch struct {
+	GatewayID string
+	Workspace string
+	Name      string
+	CPU       int
+	Memory    int64 // bytes
+	Engine    gateway.Engine
+	// Files are the rendered configuration files by base name: livy.conf,
+	// livy-client.conf, spark-blacklist.conf, spark-defaults.conf, log4j.properties.
+	Files map[string]string
+	// Env are further environment variables of the server.
+	Env map[string]string
+}
+
+// Instance is one Livy server that a runtime started (or, static, was given).
+type Instance struct {
+	GatewayID string
+	// ID is unique for each start: a container id, or pid and start time. Livy's
+	// own ids begin at 0 again when it changes.
+	ID string
+	// Address is host:port as reached from here.
+	Address string
+	Started time.Time
+	// Running is false for one that has exited but is still there to be read.
+	Running bool
+	// Exit says how it ended, e.g. "exit code 137 (out of memory)"; empty while running.
+	Exit string
+}
+
+// Runtime starts and stops Livy servers. Implementations are safe for
+// concurrent use; calls for one gateway are made one at a time.
+type Runtime interface {
+	// Name is "docker", "process" or "static".
+	Name() string
+	// Start starts a server and returns as soon as its address is known; it does
+	// not wait until Livy answers. What was half done is undone on an error. An
+	// instance of the same gateway that still runs is an error of KindConflict.
+	Start(ctx context.Context, l Launch) (Instance, error)
+	// Stop ends the gateway's server (first gently, then not) and removes what
+	// was started. Stopping what does not exist is no error. Logs of the last
+	// run stay readable.
+	Stop(ctx context.Context, gatewayID string) error
+	// Find returns the gateway's instance, also one started by an earlier
+	// process of ours; ok is false when there is none.
+	Find(ctx context.Context, gatewayID string) (inst Instance, ok bool, err error)
+	// List returns all instances of ours, for finding orphans.
+	List(ctx context.Context) ([]Instance, error)
+	// Logs returns the last lines of the server's output.
+	Logs(ctx context.Context, gatewayID string, lines int) ([]string, error)
+	// Close lets go of clients and files; it stops no server.
+	Close() error
+}
