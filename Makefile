@@ -1,0 +1,65 @@
+# Livy Gateway: build, run and test. "make" or "make help" lists the targets.
+SHELL := /bin/bash
+
+GO      ?= go
+TAGS    := nobadger,nomysql,nopgx
+BIN     := bin/caddy
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+LDFLAGS := -X 'github.com/caddyserver/caddy/v2.CustomVersion=Livy Gateway $(VERSION) Caddy'
+# The version is in LDFLAGS, so a checkout owned by somebody else builds as well.
+GOBUILD := $(GO) build -buildvcs=false -trimpath -tags $(TAGS)
+
+# The race detector needs cgo and a C compiler. RACE=0 turns it off.
+RACE ?= $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo 1 || echo 0)
+ifeq ($(RACE),1)
+RACEFLAG := -race
+endif
+
+# -count=1: what a test sees of the machine (engines, servers) is not in Go's test cache key.
+TESTFLAGS := -tags $(TAGS) -count=1 -timeout 25m
+UNIT       = $(shell $(GO) list -tags $(TAGS) ./... | grep -v /integration)
+
+.PHONY: help build xcaddy run test unit lint bench image engine clients clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+build: ## build bin/caddy: Caddy with the livy modules
+	@test -x $(BIN) || echo "building $(BIN); the first time Caddy's own packages take a few minutes"
+	@mkdir -p bin
+	$(GOBUILD) -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/xcaddy-build
+
+xcaddy: ## build bin/caddy with xcaddy from this checkout, as users do
+	@command -v xcaddy >/dev/null || { echo "xcaddy is not in PATH; install it, or use 'make build', which gives the same binary"; exit 1; }
+	XCADDY_GO_BUILD_FLAGS="-trimpath -tags=$(TAGS)" xcaddy build v2.11.9 --output $(BIN) --with github.com/livygateway/livygateway=$(CURDIR)
+
+run: ## first light: engine, Redis, Caddy, a gateway and a token; Ctrl-C stops it all
+	@scripts/run
+
+# The integration tests drive bin/caddy as a separate process and do not link
+# Caddy, so the detector watches the packages themselves and the tests alike.
+test: build ## all tests; what cannot run here is listed by name (REQUIRE=docker,redis,... makes that a failure)
+	@test "$(RACE)" = 1 || echo "note: no C compiler found (or RACE=0): running without the race detector"
+	@$(GO) run ./internal/testreport -- $(RACEFLAG) $(TESTFLAGS) $(UNIT) -- $(TESTFLAGS) ./integration/...
+
+unit: ## unit tests only
+	@test "$(RACE)" = 1 || echo "note: no C compiler found (or RACE=0): running without the race detector"
+	@$(GO) run ./internal/testreport -- $(RACEFLAG) $(TESTFLAGS) $(UNIT)
+
+lint: ## formatters, golangci-lint, go vet, known vulnerabilities
+	@scripts/lint
+
+bench: build ## direct, bare Caddy and the gateway side by side
+	@$(GO) run ./bench -binary $(BIN)
+
+engine: ## prepare Livy and Spark for running without Docker
+	@scripts/prepare-engine
+
+image: ## build the container image of Livy and Spark
+	@scripts/build-engine-image
+
+clients: ## prepare Airflow and sparkmagic for the integration tests
+	@scripts/prepare-clients
+
+clean: ## remove what was built; data of "make run" stays in .run
+	rm -rf bin

@@ -1,0 +1,45 @@
+// Package require is how tests say what they need of a machine: a Docker
+// engine, a redis-server, a Livy distribution. Where it is not there the test
+// is skipped by name with a reason; where the environment variable REQUIRE
+// names it (REQUIRE=docker,redis), the test fails instead.
+package require
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// Names of what tests may need.
+const (
+	Docker     = "docker"     // a Docker engine that answers
+	Image      = "image"      // the engine image (make image)
+	Redis      = "redis"      // the redis-server program
+	Livy       = "livy"       // any real Livy and Spark (make engine)
+	Livy080    = "livy080"    // a Livy 0.8.0 distribution: interactive sessions
+	Airflow    = "airflow"    // Apache Airflow with the Livy provider (make clients)
+	Sparkmagic = "sparkmagic" // sparkmagic's kernels (make clients)
+)
+
+// Need skips the test, or fails it when REQUIRE lists name, unless available.
+// how says what is missing and how to get it.
+func Need(t testing.TB, name string, available bool, how string) {
+	t.Helper()
+	if available {
+		return
+	}
+	if Required(name) {
+		t.Fatalf("needs %s (REQUIRE names it): %s", name, how)
+	}
+	t.Skipf("needs %s: %s", name, how)
+}
+
+// Required says whether the environment variable REQUIRE lists name.
+func Required(name string) bool {
+	for need := range strings.SplitSeq(os.Getenv("REQUIRE"), ",") {
+		if strings.TrimSpace(need) == name {
+			return true
+		}
+	}
+	return false
+}
