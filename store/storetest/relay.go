@@ -1,0 +1,156 @@
+package storetest
+
+import (
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// Relay is a TCP relay in front of a Redis, to be cut in several ways.
+type Relay struct {
+	listener net.Listener
+	target   string
+
+	mu     sync.Mutex
+	mode   relayMode
+	change chan struct{} // closed when mode changes
+	conns  map[net.Conn]struct{}
+}
+
+type relayMode int
+
+const (
+	passing    relayMode = iota
+	swallowing           // connections stay open, nothing arrives
+	refusing             // connections are closed at once
+)
+
+// StartRelay starts a relay to target (host:port) that ends with the test.
+func StartRelay(t testing.TB, target string) *Relay {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &Relay{listener: l, target: target, change: make(chan struct{}), conns: map[net.Conn]struct{}{}}
+	go r.accept()
+	t.Cleanup(func() {
+		_ = l.Close()
+		r.Refuse()
+	})
+	return r
+}
+
+// Addr is host:port of the relay.
+func (r *Relay) Addr() string { return r.listener.Addr().String() }
+
+// Pass lets everything through, the bytes held back by Swallow included.
+func (r *Relay) Pass() { r.set(passing) }
+
+// Swallow keeps connections open and holds back what is sent: a cable cut
+// without a word.
+func (r *Relay) Swallow() { r.set(swallowing) }
+
+// Refuse closes all connections, and new ones as they come.
+func (r *Relay) Refuse() {
+	r.set(refusing)
+	r.Drop()
+}
+
+// Drop closes the present connections; new ones are treated as the mode says.
+func (r *Relay) Drop() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for c := range r.conns {
+		_ = c.Close()
+	}
+	clear(r.conns)
+}
+
+func (r *Relay) set(m relayMode) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.mode = m
+	close(r.change)
+	r.change = make(chan struct{})
+}
+
+func (r *Relay) state() (relayMode, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.mode, r.change
+}
+
+func (r *Relay) accept() {
+	for {
+		in, err := r.listener.Accept()
+		if err != nil {
+			return
+		}
+		if mode, _ := r.state(); mode == refusing {
+			_ = in.Close()
+			continue
+		}
+		out, err := net.Dial("tcp", r.target)
+		if err != nil {
+			_ = in.Close()
+			continue
+		}
+		r.mu.Lock()
+		r.conns[in], r.conns[out] = struct{}{}, struct{}{}
+		r.mu.Unlock()
+		go r.copy(in, out)
+		go r.copy(out, in)
+	}
+}
+
+func (r *Relay) copy(dst, src net.Conn) {
+	defer func() {
+		_ = dst.Close()
+		_ = src.Close()
+		r.mu.Lock()
+		delete(r.conns, dst)
+		delete(r.conns, src)
+		r.mu.Unlock()
+	}()
+	buf := make([]byte, 32<<10)
+	for {
+		n, err := src.Read(buf)
+		for n > 0 {
+			mode, change := r.state()
+			if mode == refusing {
+				return
+			}
+			if mode == passing {
+				break
+			}
+			<-change
+		}
+		if _, werr := dst.Write(buf[:n]); werr != nil || err != nil {
+			return
+		}
+	}
+}
+
+func await(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 10 seconds for %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+func words(s string) []any {
+	var all []any
+	for w := range strings.FieldsSeq(s) {
+		all = append(all, w)
+	}
+	return all
+}
+
+func contains(s, part string) bool { return strings.Contains(s, part) }

@@ -1,0 +1,167 @@
+package storetest
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/livygateway/livygateway/store"
+)
+
+// Server is a real redis-server (or redis-sentinel) that belongs to one test.
+type Server struct {
+	t      testing.TB
+	binary string
+	args   []string
+	addr   string
+	dir    string
+	cmd    *exec.Cmd
+	exited chan struct{}
+}
+
+// Real opens a store on a real redis-server with append-only persistence. It
+// skips the test with "needs redis: ..." where there is no such program.
+func Real(t testing.TB, args ...string) (*store.Store, *Server) {
+	t.Helper()
+	srv := StartServer(t, args...)
+	return Open(t, store.Options{Addrs: []string{srv.Addr()}}), srv
+}
+
+// StartServer starts a redis-server on a spare port and waits until it answers.
+// args are further options, e.g. "--maxmemory", "2mb".
+func StartServer(t testing.TB, args ...string) *Server {
+	t.Helper()
+	port := SparePort(t)
+	dir := t.TempDir()
+	base := []string{
+		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
+		"--appendonly", "yes", "--save", "", "--logfile", filepath.Join(dir, "redis.log"),
+	}
+	s := &Server{t: t, binary: "redis-server", args: append(base, args...), addr: "127.0.0.1:" + strconv.Itoa(port), dir: dir}
+	s.launch()
+	s.AwaitReply("PING", "PONG")
+	return s
+}
+
+// StartSentinel starts a redis-sentinel that watches master under the name
+// "mymaster" and holds it for down after half a second of silence.
+func StartSentinel(t testing.TB, master *Server, quorum int) *Server {
+	t.Helper()
+	port := SparePort(t)
+	dir := t.TempDir()
+	host, masterPort, _ := net.SplitHostPort(master.addr)
+	conf := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nlogfile %s\n"+
+		"sentinel monitor mymaster %s %s %d\nsentinel down-after-milliseconds mymaster 500\n"+
+		"sentinel failover-timeout mymaster 3000\n",
+		port, dir, filepath.Join(dir, "redis.log"), host, masterPort, quorum)
+	file := filepath.Join(dir, "sentinel.conf")
+	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := &Server{t: t, binary: "redis-sentinel", args: []string{file}, addr: "127.0.0.1:" + strconv.Itoa(port), dir: dir}
+	s.launch()
+	s.AwaitReply("PING", "PONG")
+	return s
+}
+
+// SparePort returns a TCP port that nothing listens on at present.
+func SparePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+func (s *Server) launch() {
+	s.t.Helper()
+	path, err := exec.LookPath(s.binary)
+	if err != nil {
+		Needs(s.t, "redis", "no "+s.binary+" on the PATH")
+	}
+	cmd := exec.Command(path, s.args...)
+	if err := cmd.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	exited := make(chan struct{})
+	go func() { _ = cmd.Wait(); close(exited) }()
+	s.cmd, s.exited = cmd, exited
+	s.t.Cleanup(func() { _ = cmd.Process.Kill(); <-exited })
+}
+
+// Addr is host:port.
+func (s *Server) Addr() string { return s.addr }
+
+// Dir is where the server keeps its files.
+func (s *Server) Dir() string { return s.dir }
+
+// Kill ends the server at once, as a crash does.
+func (s *Server) Kill() {
+	s.t.Helper()
+	s.signal(syscall.SIGKILL)
+	<-s.exited
+}
+
+// Stop halts the server: it keeps its connections and answers nothing.
+func (s *Server) Stop() { s.t.Helper(); s.signal(syscall.SIGSTOP) }
+
+// Cont lets a halted server go on.
+func (s *Server) Cont() { s.t.Helper(); s.signal(syscall.SIGCONT) }
+
+// Restart starts a killed server again, with the data it had.
+func (s *Server) Restart() {
+	s.t.Helper()
+	s.launch()
+	s.AwaitReply("PING", "PONG")
+}
+
+// RestartUnready is Restart without waiting for the server to be ready, so that
+// it can be seen loading.
+func (s *Server) RestartUnready() { s.t.Helper(); s.launch() }
+
+func (s *Server) signal(sig syscall.Signal) {
+	s.t.Helper()
+	if err := s.cmd.Process.Signal(sig); err != nil {
+		s.t.Fatalf("signal %s to %s: %v", sig, s.binary, err)
+	}
+}
+
+// Do sends one command over a connection of its own, past the store.
+func (s *Server) Do(args ...any) (any, error) {
+	c := redis.NewClient(&redis.Options{Addr: s.addr, MaxRetries: -1, Protocol: 2, DisableIdentity: true})
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return c.Do(ctx, args...).Result()
+}
+
+// MustDo is Do for commands that have to succeed.
+func (s *Server) MustDo(args ...any) any {
+	s.t.Helper()
+	v, err := s.Do(args...)
+	if err != nil {
+		s.t.Fatalf("%v: %v", args, err)
+	}
+	return v
+}
+
+// AwaitReply repeats a command (its words split at spaces) until the reply
+// contains want, and fails the test after 10 seconds.
+func (s *Server) AwaitReply(command, want string) {
+	s.t.Helper()
+	await(s.t, fmt.Sprintf("%s at %s answering %s with %q", s.binary, s.addr, command, want), func() bool {
+		v, err := s.Do(words(command)...)
+		return err == nil && contains(fmt.Sprint(v), want)
+	})
+}
