@@ -53,7 +53,7 @@ bench: build ## direct, bare Caddy and the gateway side by side
 	@$(GO) run ./bench -binary $(BIN)
 
 engine: ## prepare Livy and Spark for running without Docker
-	@scripts/prepare-engine
+	@scripts/prepare-engine .run/engine
 
 image: ## build the container image of Livy and Spark
 	@scripts/build-engine-image

@@ -1,0 +1,27 @@
+"""The Spark job of the batch tests: shows what reached Spark, and computes something.
+
+Between two markers it prints one JSON object: the effective SparkConf, the
+arguments, the user, and a sum that Spark computed.
+"""
+import getpass
+import json
+import sys
+
+from pyspark.sql import SparkSession
+
+spark = SparkSession.builder.appName("show-conf").getOrCreate()
+total = spark.range(1, 1001).selectExpr("sum(id) AS total").first()["total"]
+print("<<<SHOW-CONF")
+print(
+    json.dumps(
+        {
+            "conf": dict(spark.sparkContext.getConf().getAll()),
+            "args": sys.argv[1:],
+            "sum": total,
+            "user": getpass.getuser(),
+            "version": spark.version,
+        }
+    )
+)
+print("SHOW-CONF>>>", flush=True)
+spark.stop()

@@ -1,0 +1,88 @@
+"""Drives sparkmagic's PySpark kernel the way a notebook does, one cell after the other.
+
+    sparkmagic_session.py URL TOKEN
+
+sparkmagic's config.json holds the url and custom_headers and nothing else that
+concerns the gateway (only how long to wait for a session on a slow machine).
+The cells' outputs are printed as one JSON object: cell -> text.
+"""
+import json
+import os
+import re
+import sys
+import tempfile
+
+from jupyter_client.manager import start_new_kernel
+
+CELLS = [
+    ("version", "print(spark.version)"),
+    ("sum", 'print(spark.range(1, 101).groupBy().sum("id").first()[0])'),
+    ("error", "1/0"),
+    ("sql", "%%sql\nSELECT id, id * id AS square FROM range(3) ORDER BY id"),
+    ("info", "%%info"),
+    ("cleanup", "%%cleanup -f"),
+]
+
+
+def config(url: str, token: str) -> dict:
+    return {
+        "kernel_python_credentials": {"url": url},
+        "custom_headers": {"x-acs-spark-livy-token": token},
+        "livy_session_startup_timeout_seconds": 240,
+    }
+
+
+def plain(html: str) -> str:
+    """The text that a reader of the notebook would see of html."""
+    html = re.sub(r"(?s)<(script|style)\b.*?</\1>", " ", html)
+    return " ".join(re.sub(r"<[^>]*>", " ", html).split()) + "\n"
+
+
+def text_of(message: dict) -> str:
+    content = message["content"]
+    kind = message["msg_type"]
+    if kind == "stream":
+        return content["text"]
+    if kind == "error":
+        return "\n".join(content["traceback"])
+    if kind in ("display_data", "execute_result"):
+        data = content["data"]
+        if "application/vnd.jupyter.widget-view+json" in data:
+            return ""  # a progress bar, or buttons
+        return plain(data["text/html"]) if "text/html" in data else data.get("text/plain", "")
+    return ""
+
+
+def run(client, code: str, timeout: float) -> str:
+    wanted = client.execute(code)
+    parts = []
+    while True:
+        message = client.get_iopub_msg(timeout=timeout)
+        if message["parent_header"].get("msg_id") != wanted:
+            continue
+        if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+            return "".join(parts)
+        parts.append(text_of(message))
+
+
+def main() -> int:
+    url, token = sys.argv[1:3]
+    # The kernel is started by name from this environment's own bin folder.
+    os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
+    with tempfile.TemporaryDirectory() as home:
+        os.environ["SPARKMAGIC_CONF_DIR"] = home
+        os.environ["SPARKMAGIC_CONF_FILE"] = "config.json"
+        with open(os.path.join(home, "config.json"), "w", encoding="utf-8") as file:
+            json.dump(config(url, token), file)
+        manager, client = start_new_kernel(kernel_name="pysparkkernel", startup_timeout=60)
+        try:
+            outputs = {name: run(client, code, timeout=300) for name, code in CELLS}
+        finally:
+            client.stop_channels()
+            manager.shutdown_kernel(now=False)
+    print(json.dumps(outputs))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

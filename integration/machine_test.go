@@ -1,0 +1,186 @@
+package integration
+
+import (
+	"context"
+	"encoding/json"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/require"
+)
+
+// root is the folder of the repository.
+var root = func() string {
+	wd, err := os.Getwd()
+	if err != nil {
+		panic(err)
+	}
+	return filepath.Dir(wd)
+}()
+
+func setting(name, fallback string) string {
+	if v := os.Getenv(name); v != "" {
+		return v
+	}
+	return fallback
+}
+
+// binary returns the path of the Caddy under test.
+func binary(t testing.TB) string {
+	t.Helper()
+	path := setting("LIVYGW_BINARY", filepath.Join(root, "bin", "caddy"))
+	if _, err := os.Stat(path); err != nil {
+		t.Fatalf("no binary to test: %v (make build)", err)
+	}
+	return path
+}
+
+// engineDir is Livy and Spark as "make engine" prepares them.
+type engineDir struct {
+	LivyHome    string `json:"-"`
+	SparkHome   string `json:"-"`
+	Livy        string `json:"livy"`        // version
+	Spark       string `json:"spark"`       // version
+	Interactive bool   `json:"interactive"` // whether sessions run on it, not only batches
+}
+
+var preparedEngine = sync.OnceValue(func() *engineDir {
+	dir := setting("LIVYGW_ENGINE", filepath.Join(root, ".run", "engine"))
+	text, err := os.ReadFile(filepath.Join(dir, "engine.json"))
+	if err != nil {
+		return nil
+	}
+	e := &engineDir{LivyHome: filepath.Join(dir, "livy"), SparkHome: filepath.Join(dir, "spark")}
+	if json.Unmarshal(text, e) != nil {
+		return nil
+	}
+	return e
+})
+
+// dockerAnswers says whether a Docker engine answers.
+var dockerAnswers = sync.OnceValue(func() bool {
+	return docker("version", "--format", "{{.Server.Version}}") == nil
+})
+
+// imageThere says whether the engine image is there.
+var imageThere = sync.OnceValue(func() bool {
+	return dockerAnswers() && docker("image", "inspect", image()) == nil
+})
+
+func image() string {
+	return setting("LIVYGW_IMAGE", "livygateway/livy:0.8.0-spark3.5.8")
+}
+
+func docker(args ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return exec.CommandContext(ctx, "docker", args...).Run()
+}
+
+// clientPython returns the Python of a prepared client: "airflow" or "sparkmagic".
+func clientPython(t testing.TB, name string) string {
+	t.Helper()
+	dir := os.Getenv("LIVYGW_CLIENTS")
+	if dir == "" {
+		out, err := exec.Command(filepath.Join(root, "scripts", "prepare-clients"), "--where").Output()
+		if err == nil {
+			dir = strings.TrimSpace(string(out))
+		}
+	}
+	env := filepath.Join(dir, name)
+	_, err := os.Stat(filepath.Join(env, ".complete"))
+	require.Need(t, name, err == nil, "not prepared (make clients)")
+	return filepath.Join(env, "bin", "python")
+}
+
+// live is one way to run a real Livy: a runtime and the engine for it.
+type live struct {
+	runtime     string // "docker" or "process"
+	livyBlock   string // lines of the Caddyfile's livy block
+	interactive bool
+}
+
+// onEachRuntime runs a test in containers and as processes, as far as the
+// machine has them.
+func onEachRuntime(t *testing.T, test func(t *testing.T, l live)) {
+	t.Run("docker", func(t *testing.T) { test(t, dockerLive(t)) })
+	t.Run("process", func(t *testing.T) { test(t, processLive(t)) })
+}
+
+func dockerLive(t testing.TB) live {
+	t.Helper()
+	require.Need(t, require.Docker, dockerAnswers(), "no Docker engine answers")
+	require.Need(t, require.Image, imageThere(), "image "+image()+" is not there (make image)")
+	namespace := "test-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	t.Cleanup(func() { removeContainers(t, namespace) })
+	return live{
+		runtime: "docker",
+		livyBlock: `runtime docker {
+			namespace ` + namespace + `
+		}
+		engine spark-3.5 {
+			image ` + image() + `
+		}`,
+		interactive: true,
+	}
+}
+
+func processLive(t testing.TB) live {
+	t.Helper()
+	e := preparedEngine()
+	require.Need(t, require.Livy, e != nil, "no engine is prepared (make engine)")
+	return live{
+		runtime: "process",
+		livyBlock: `runtime process {
+			state_dir ` + t.TempDir() + `
+		}
+		engine spark-3.5 {
+			livy_home ` + e.LivyHome + `
+			spark_home ` + e.SparkHome + `
+		}`,
+		interactive: e.Interactive,
+	}
+}
+
+// removeContainers ends what a failed test left behind.
+func removeContainers(t testing.TB, namespace string) {
+	t.Helper()
+	out, err := exec.Command("docker", "ps", "-aq", "--filter", "label=livygateway.namespace="+namespace).Output()
+	if err != nil {
+		t.Logf("listing containers of %s: %v", namespace, err)
+		return
+	}
+	for id := range strings.FieldsSeq(string(out)) {
+		if err := exec.Command("docker", "rm", "-f", id).Run(); err != nil {
+			t.Logf("removing container %s: %v", id, err)
+		}
+	}
+}
+
+// sparePort returns a port of 127.0.0.1 on which nothing listens.
+func sparePort(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	return port
+}
+
+// eventually waits until ok, and fails the test when it is not within limit.
+func eventually(t testing.TB, limit time.Duration, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(limit); !ok(); time.Sleep(100 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within %v", what, limit)
+		}
+	}
+}
