@@ -1,0 +1,145 @@
+package livy
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// Client asks a Livy server the few things that the gateway itself wants to
+// know. Timeouts come from the contexts. It is safe for concurrent use.
+type Client struct {
+	// Base is the server's root without a trailing slash, e.g. "http://127.0.0.1:8998".
+	Base string
+	// HTTP does the requests; http.DefaultClient when nil.
+	HTTP *http.Client
+}
+
+// pageSize is how many sessions are asked for at a time. Livy's replies carry
+// ten log lines each, so a page stays well below a megabyte.
+const pageSize = 200
+
+// maxReply bounds what is read of one reply.
+const maxReply = 64 << 20
+
+// StatusError is a reply other than 2xx.
+type StatusError struct {
+	Status int
+	// Message is Livy's own, cut to 500 bytes.
+	Message string
+}
+
+// Error returns status and message.
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("livy answered %d: %s", e.Status, e.Message)
+}
+
+// IsNotFound reports whether err is Livy's 404.
+func IsNotFound(err error) bool {
+	var s *StatusError
+	return errors.As(err, &s) && s.Status == http.StatusNotFound
+}
+
+// Version asks GET /version; it is also how readiness is told.
+func (c *Client) Version(ctx context.Context) (Version, error) {
+	var v Version
+	return v, c.do(ctx, http.MethodGet, "/version", &v)
+}
+
+// Sessions lists all interactive sessions, page by page. Listing, unlike
+// asking for one, does not count as a sign of life of the session's user.
+func (c *Client) Sessions(ctx context.Context) ([]Session, error) {
+	return list[Session](ctx, c, KindSession, func(s Session) int64 { return s.ID })
+}
+
+// Batches lists all batches, page by page.
+func (c *Client) Batches(ctx context.Context) ([]Batch, error) {
+	return list[Batch](ctx, c, KindBatch, func(b Batch) int64 { return b.ID })
+}
+
+// list reads pages until one is short. What ends meanwhile moves the later
+// ones forward, so each page begins where the last began plus what was new; a
+// session seen twice is kept once.
+func list[T Session | Batch](ctx context.Context, c *Client, kind Kind, id func(T) int64) ([]T, error) {
+	var all []T
+	seen := map[int64]bool{}
+	for from := 0; ; from += pageSize {
+		var page List[T]
+		if err := c.do(ctx, http.MethodGet, fmt.Sprintf("/%s?from=%d&size=%d", kind.Collection(), from, pageSize), &page); err != nil {
+			return nil, err
+		}
+		for _, s := range page.Sessions {
+			if !seen[id(s)] {
+				seen[id(s)] = true
+				all = append(all, s)
+			}
+		}
+		if len(page.Sessions) < pageSize {
+			return all, nil
+		}
+	}
+}
+
+// Log returns the last size lines of a session's or batch's log, all that Livy
+// keeps when size is negative.
+func (c *Client) Log(ctx context.Context, kind Kind, id int64, size int) (Log, error) {
+	var l Log
+	return l, c.do(ctx, http.MethodGet, fmt.Sprintf("/%s/%d/log?from=-1&size=%d", kind.Collection(), id, size), &l)
+}
+
+// Delete stops a session or batch and waits for it, which Livy does not bound:
+// give the context a deadline. One that is gone already is no error.
+func (c *Client) Delete(ctx context.Context, kind Kind, id int64) error {
+	err := c.do(ctx, http.MethodDelete, fmt.Sprintf("/%s/%d", kind.Collection(), id), nil)
+	if IsNotFound(err) {
+		return nil
+	}
+	return err
+}
+
+func (c *Client) do(ctx context.Context, method, uri string, out any) error {
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Base, "/")+uri, nil)
+	if err != nil {
+		return fmt.Errorf("asking livy: %w", err)
+	}
+	req.Header.Set("X-Requested-By", "livy-gateway")
+	req.Header.Set("Accept", "application/json")
+	client := c.HTTP
+	if client == nil {
+		client = http.DefaultClient
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return fmt.Errorf("asking livy: %w", err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+		return statusError(resp)
+	}
+	if out == nil {
+		_, err = io.Copy(io.Discard, io.LimitReader(resp.Body, maxReply))
+	} else {
+		err = json.NewDecoder(io.LimitReader(resp.Body, maxReply)).Decode(out)
+	}
+	if err != nil {
+		return fmt.Errorf("reading livy's reply to %s %s: %w", method, uri, err)
+	}
+	return nil
+}
+
+func statusError(resp *http.Response) error {
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 500))
+	var m Message
+	if json.Unmarshal(text, &m) == nil && m.Msg != "" {
+		return &StatusError{Status: resp.StatusCode, Message: m.Msg}
+	}
+	var bare string
+	if json.Unmarshal(text, &bare) == nil {
+		return &StatusError{Status: resp.StatusCode, Message: bare}
+	}
+	return &StatusError{Status: resp.StatusCode, Message: strings.TrimSpace(string(text))}
+}
