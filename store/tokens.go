@@ -197,9 +197,9 @@ func (s *Store) putToken(ctx context.Context, doing string, row *TokenRow) error
 		row.Revision++
 		return nil
 	case "exists":
-		return gateway.Wrap(gateway.KindConflict, doing, gateway.Invalid("id", row.ID, "is in use"))
+		return &gateway.Error{Kind: gateway.KindConflict, Field: "id", Value: row.ID, Rule: "is in use"}
 	case "taken":
-		return &gateway.Error{Kind: gateway.KindConflict, Field: "token", Value: "(not shown)", Rule: "must not be or have been the secret of another token"}
+		return &gateway.Error{Kind: gateway.KindConflict, Field: "token", Value: "(not shown)", Rule: "must not be the present or a former secret of another token"}
 	case "stale":
 		return &gateway.Error{Kind: gateway.KindConflict, Field: "revision", Value: strconv.FormatInt(row.Revision, 10), Rule: "the token was changed by someone else meanwhile"}
 	default:
