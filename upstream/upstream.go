@@ -64,3 +64,9 @@ type Runtime interface {
 	// Close lets go of clients and files; it stops no server.
 	Close() error
 }
+
+// Forgetter is a Runtime that keeps something after Stop, the last log, and can
+// throw it away when the gateway is deleted.
+type Forgetter interface {
+	Forget(ctx context.Context, gatewayID string) error
+}

@@ -1,0 +1,245 @@
+package upstream
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+// The configuration files of a Livy server, by the names that it reads them by.
+const (
+	LivyConf       = "livy.conf"
+	LivyClientConf = "livy-client.conf"
+	SparkBlacklist = "spark-blacklist.conf"
+	SparkDefaults  = "spark-defaults.conf"
+	Log4j          = "log4j.properties"
+)
+
+// MaxConfBytes bounds one configuration text.
+const MaxConfBytes = 256 << 10
+
+// owned are the keys of livy.conf that a gateway sets itself, with the reason to
+// give when a person tries to. A key that ends in a dot stands for all below it.
+var owned = []struct{ key, reason string }{
+	{"livy.server.host", "the gateway chooses the address that Livy listens on"},
+	{"livy.server.port", "the gateway chooses the port that Livy listens on"},
+	{"livy.server.csrf-protection.enabled", "the gateway guards against forged requests itself"},
+	{"livy.server.spark-home", "the gateway's engine says which Spark is used"},
+	{"livy.ui.", "Livy's own pages are not served through a gateway"},
+	{"livy.server.recovery.", "the gateway keeps the records of sessions itself"},
+	{"livy.server.zookeeper.url", "the gateway keeps the records of sessions itself"},
+	{"livy.server.zk.", "the gateway keeps the records of sessions itself"},
+	{"livy.server.thrift.", "a Thrift port would be a way around the gateway"},
+	{"livy.keystore", "TLS ends at the gateway"},
+	{"livy.keystore.", "TLS ends at the gateway"},
+	{"livy.key-password", "TLS ends at the gateway"},
+	{"livy.rsc.launcher.address", "the gateway chooses the address that drivers report to"},
+}
+
+// families are the beginnings of keys that each file's reader looks at; it
+// would silently ignore anything else.
+var families = map[string][]string{
+	LivyConf:       {"livy."},
+	LivyClientConf: {"livy.", "spark."},
+	SparkBlacklist: {"livy.", "spark."},
+	SparkDefaults:  {"spark."},
+}
+
+// ParseConf reads the text of one of the four configuration files that a person
+// may set (LivyConf, LivyClientConf, SparkBlacklist, SparkDefaults) in the form
+// that Livy's and Spark's users know: "key value" or "key = value" a line, for
+// SparkBlacklist a key alone. Where a line cannot stand, the error is a
+// *gateway.Error of KindInvalid that names file, line and reason.
+func ParseConf(file, text string) ([]Entry, error) {
+	if len(text) > MaxConfBytes {
+		return nil, gateway.Invalid(file, "", fmt.Sprintf("must be at most %d KiB", MaxConfBytes>>10))
+	}
+	entries, err := parseProperties(text)
+	if err != nil {
+		pe := err.(*parseError)
+		return nil, confError(file, pe.line, "", pe.rule)
+	}
+	for _, e := range entries {
+		if rule := checkEntry(file, e); rule != "" {
+			return nil, confError(file, e.Line, e.Key, rule)
+		}
+	}
+	return entries, nil
+}
+
+func confError(file string, line int, key, rule string) error {
+	return gateway.Invalid(fmt.Sprintf("%s line %d", file, line), key, rule)
+}
+
+// checkEntry returns what is wrong with a setting, or "". Values are left out of
+// it: they may hold passwords.
+func checkEntry(file string, e Entry) string {
+	if e.Key == "" {
+		return "has no key"
+	}
+	if strings.ContainsFunc(e.Key, func(r rune) bool { return r <= ' ' || r == '=' || r == 0x7f }) {
+		return "a key holds no blanks, '=' or control characters"
+	}
+	if strings.ContainsFunc(e.Value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
+		return "a value holds no control characters"
+	}
+	known := slices.ContainsFunc(families[file], func(f string) bool { return strings.HasPrefix(e.Key, f) })
+	if !known {
+		return "a key begins with " + strings.Join(families[file], " or ")
+	}
+	if file == SparkBlacklist {
+		return "" // a value means nothing there
+	}
+	if e.Value == "" {
+		return "has no value"
+	}
+	if file == LivyConf || file == LivyClientConf {
+		return checkOwned(e.Key)
+	}
+	return ""
+}
+
+// checkOwned returns why a key may not be set, or "". Livy still knows some keys
+// by older spellings with underscores.
+func checkOwned(key string) string {
+	key = strings.ReplaceAll(key, "_", "-")
+	for _, o := range owned {
+		if key == o.key || strings.HasSuffix(o.key, ".") && strings.HasPrefix(key, o.key) {
+			return "may not be set: " + o.reason
+		}
+	}
+	return ""
+}
+
+// ConfInput is what a gateway's configuration files are made from.
+type ConfInput struct {
+	Spec   gateway.Spec
+	Engine gateway.Engine
+	// LocalDirs are directories whose files may be named by "file:" URIs; they
+	// are added to those of the gateway's own livy.file.local-dir-whitelist.
+	LocalDirs []string
+}
+
+// RenderConf makes the configuration files of a gateway's Livy server. Host and
+// port are missing: the runtime knows them and adds them with WithAddress. The
+// errors are those of ParseConf.
+func RenderConf(in ConfInput) (map[string]string, error) {
+	spec := in.Spec
+	livy, err := ParseConf(LivyConf, spec.LivyConf)
+	if err != nil {
+		return nil, err
+	}
+	client, err := ParseConf(LivyClientConf, spec.LivyClientConf)
+	if err != nil {
+		return nil, err
+	}
+	blacklist, err := ParseConf(SparkBlacklist, spec.SparkBlacklist)
+	if err != nil {
+		return nil, err
+	}
+	spark, err := ParseConf(SparkDefaults, spec.SparkDefaults)
+	if err != nil {
+		return nil, err
+	}
+	livy = withDefaults(livy, spec, in.Engine)
+	livy = withLocalDirs(livy, in.LocalDirs)
+	livy = append(livy,
+		Entry{Key: "livy.ui.enabled", Value: "false"},
+		Entry{Key: "livy.server.csrf-protection.enabled", Value: "false"},
+		Entry{Key: "livy.server.recovery.mode", Value: "off"},
+	)
+	for i := range blacklist {
+		blacklist[i].Value = ""
+	}
+	return map[string]string{
+		LivyConf:       text(livy),
+		LivyClientConf: text(client),
+		SparkBlacklist: text(blacklist),
+		SparkDefaults:  text(spark),
+		Log4j:          log4jText,
+	}, nil
+}
+
+// withDefaults puts before the person's settings what holds unless they say
+// otherwise; of two settings of one key Livy takes the later.
+func withDefaults(livy []Entry, spec gateway.Spec, engine gateway.Engine) []Entry {
+	master := engine.Master
+	if master == "" {
+		// Not local[*]: a process that is not in a container sees all cores.
+		master = fmt.Sprintf("local[%d]", max(spec.CPU, 1))
+	}
+	defaults := []Entry{
+		{Key: "livy.spark.master", Value: master},
+		// Each interactive session takes a port of this range; Livy's own default
+		// ends at ten of them.
+		{Key: "livy.rsc.launcher.port.range", Value: "10000~11999"},
+		{Key: "livy.server.request-log-retain.days", Value: "1"},
+	}
+	return append(defaults, livy...)
+}
+
+const localDirsKey = "livy.file.local-dir-whitelist"
+
+// withLocalDirs adds dirs to the last value of livy.file.local-dir-whitelist.
+func withLocalDirs(livy []Entry, dirs []string) []Entry {
+	if len(dirs) == 0 {
+		return livy
+	}
+	all := strings.Join(dirs, ",")
+	if v := Lookup(livy, localDirsKey); v != "" {
+		all = v + "," + all
+	}
+	return append(livy, Entry{Key: localDirsKey, Value: all})
+}
+
+// Lookup returns the value of a key as Livy and Spark take it: the last one set.
+func Lookup(entries []Entry, key string) string {
+	for _, e := range slices.Backward(entries) {
+		if e.Key == key {
+			return e.Value
+		}
+	}
+	return ""
+}
+
+// WithAddress returns the files with the address that Livy shall listen on.
+func WithAddress(files map[string]string, host string, port int) map[string]string {
+	out := make(map[string]string, len(files))
+	for name, content := range files {
+		out[name] = content
+	}
+	if t := out[LivyConf]; t != "" && !strings.HasSuffix(t, "\n") {
+		out[LivyConf] += "\n"
+	}
+	out[LivyConf] += text([]Entry{
+		{Key: "livy.server.host", Value: host},
+		{Key: "livy.server.port", Value: fmt.Sprint(port)},
+	})
+	return out
+}
+
+// RunsLocally reports whether the rendered files keep drivers and executors
+// beside the Livy server (master local or local[n]).
+func RunsLocally(files map[string]string) bool {
+	entries, _ := parseProperties(files[LivyConf])
+	master := Lookup(entries, "livy.spark.master")
+	return master == "" || master == "local" || strings.HasPrefix(master, "local[")
+}
+
+func text(entries []Entry) string {
+	var b strings.Builder
+	writeProperties(&b, entries)
+	return b.String()
+}
+
+// log4jText sends Livy's log to its output, where each runtime collects and
+// bounds it.
+const log4jText = `log4j.rootCategory = INFO, console
+log4j.appender.console = org.apache.log4j.ConsoleAppender
+log4j.appender.console.target = System.err
+log4j.appender.console.layout = org.apache.log4j.PatternLayout
+log4j.appender.console.layout.ConversionPattern = %d{ISO8601} %p %c{1}: %m%n
+log4j.logger.org.eclipse.jetty = WARN
+`

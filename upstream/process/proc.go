@@ -1,0 +1,224 @@
+package process
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// markerName is the environment variable by which everything that a server
+// started is found, even a process that left its session.
+const markerName = "LIVYGATEWAY_INSTANCE"
+
+// marker is the same for every run of a gateway, and differs between
+// installations on one machine.
+func (r *Runtime) marker(gatewayID string) string {
+	return markerName + "=" + r.opts.StateDir + ":" + gatewayID
+}
+
+// environment is the whole environment of a server. Ours is not passed on: it
+// may hold secrets, and jobs can read theirs.
+func environment(l upstream.Launch, d dirs, marker string) []string {
+	python := l.Engine.Python
+	if python == "" {
+		python = "python3"
+	}
+	heap := fmt.Sprintf("-Xmx%dm", upstream.LivyHeap(l.Memory)>>20)
+	env := map[string]string{
+		"PATH":                  os.Getenv("PATH"),
+		"LANG":                  "C.UTF-8",
+		"HOME":                  d.work,
+		"TMPDIR":                d.tmp(),
+		"LIVY_HOME":             l.Engine.LivyHome,
+		"LIVY_CONF_DIR":         d.conf,
+		"LIVY_LOG_DIR":          d.logs(),
+		"LIVY_SERVER_JAVA_OPTS": heap + " " + upstream.JavaOptions() + " -Djava.io.tmpdir=" + d.tmp(),
+		"SPARK_HOME":            l.Engine.SparkHome,
+		"SPARK_CONF_DIR":        d.conf,
+		"SPARK_LOCAL_DIRS":      d.tmp(),
+		"PYSPARK_PYTHON":        python,
+		"PYSPARK_DRIVER_PYTHON": python,
+	}
+	if l.Engine.JavaHome != "" {
+		env["JAVA_HOME"] = l.Engine.JavaHome
+	}
+	if upstream.RunsLocally(l.Files) {
+		// The driver's ports and its UI need not be seen from other machines.
+		env["SPARK_LOCAL_IP"] = "127.0.0.1"
+	}
+	for k, v := range l.Env {
+		env[k] = v
+	}
+	list := []string{marker}
+	for k, v := range env {
+		list = append(list, k+"="+v)
+	}
+	return list
+}
+
+// pickCPUs chooses as many of the cores that we may use as the gateway has,
+// beginning at one that depends on its id so that gateways spread out. It
+// returns nil when that would be all of them.
+func pickCPUs(gatewayID string, n int) *unix.CPUSet {
+	var allowed unix.CPUSet
+	if n <= 0 || unix.SchedGetaffinity(0, &allowed) != nil || allowed.Count() <= n {
+		return nil
+	}
+	var cores []int
+	for i := 0; len(cores) < allowed.Count(); i++ {
+		if allowed.IsSet(i) {
+			cores = append(cores, i)
+		}
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(gatewayID))
+	var set unix.CPUSet
+	for i := range n {
+		set.Set(cores[(int(h.Sum32()%uint32(len(cores)))+i)%len(cores)])
+	}
+	return &set
+}
+
+// startOn starts cmd on the given cores. A child inherits them from the thread
+// that forks it; that thread is given up afterwards.
+func startOn(cmd *exec.Cmd, cpus *unix.CPUSet) error {
+	if cpus == nil {
+		return cmd.Start()
+	}
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
+		if err := unix.SchedSetaffinity(0, cpus); err != nil {
+			done <- fmt.Errorf("choosing its cores: %w", err)
+			return
+		}
+		done <- cmd.Start()
+	}()
+	return <-done
+}
+
+// stat reads the fields of /proc/PID/stat from the third on: state, parent,
+// group, session, ...
+func stat(pid int) ([]string, error) {
+	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return nil, err
+	}
+	// The second field, the name in parentheses, may itself hold blanks and parentheses.
+	i := bytes.LastIndexByte(raw, ')')
+	fields := strings.Fields(string(raw[i+1:]))
+	if i < 0 || len(fields) < 20 {
+		return nil, fmt.Errorf("unreadable /proc/%d/stat", pid)
+	}
+	return fields, nil
+}
+
+// startTicks returns when a process started, in the kernel's clock ticks since
+// boot. A zombie counts as gone.
+func startTicks(pid int) (uint64, error) {
+	fields, err := stat(pid)
+	if err != nil {
+		return 0, err
+	}
+	if fields[0] == "Z" || fields[0] == "X" {
+		return 0, fmt.Errorf("process %d has ended", pid)
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
+}
+
+func bootID() string {
+	raw, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(raw))
+}
+
+// members lists the live processes of a gateway: those in the server's session
+// and those that carry its marker.
+func (r *Runtime) members(gatewayID string) []int {
+	session := -1
+	if s, ok, err := r.dirs(gatewayID).readState(); err == nil && ok && s.Boot == bootID() {
+		// A pid is not given to a new process while its session has members, so
+		// this number means ours or nothing, unless all of it is gone and the
+		// number was taken by a stranger: that one started at another time.
+		if ticks, err := startTicks(s.PID); err != nil || ticks == s.Ticks {
+			session = s.PID
+		}
+	}
+	marker := []byte(r.marker(gatewayID))
+	dirs, _ := filepath.Glob("/proc/[0-9]*")
+	var pids []int
+	for _, dir := range dirs {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil || pid == os.Getpid() {
+			continue
+		}
+		fields, err := stat(pid)
+		if err != nil || fields[0] == "Z" || fields[0] == "X" {
+			continue
+		}
+		if fields[3] == strconv.Itoa(session) || carries(dir, marker) {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// carries reports whether the environment of a process holds the marker.
+func carries(dir string, marker []byte) bool {
+	raw, err := os.ReadFile(filepath.Join(dir, "environ"))
+	if err != nil {
+		return false
+	}
+	for v := range bytes.SplitSeq(raw, []byte{0}) {
+		if bytes.Equal(v, marker) {
+			return true
+		}
+	}
+	return false
+}
+
+// killAll ends all processes of a gateway: asks them, waits up to grace, then
+// kills until none is left.
+func (r *Runtime) killAll(ctx context.Context, gatewayID string, grace time.Duration) error {
+	const step = 50 * time.Millisecond
+	signal, began := syscall.SIGTERM, r.opts.Now()
+	if grace <= 0 {
+		signal = syscall.SIGKILL
+	}
+	for first := true; ; first = false {
+		pids := r.members(gatewayID)
+		if len(pids) == 0 {
+			return nil
+		}
+		waited := r.opts.Now().Sub(began)
+		if signal == syscall.SIGTERM && waited >= grace {
+			signal, first = syscall.SIGKILL, true
+		}
+		if waited >= grace+10*time.Second {
+			return gateway.Errorf(gateway.KindUnavailable, "processes %v of gateway %s do not end", pids, gatewayID)
+		}
+		if first || signal == syscall.SIGKILL {
+			for _, pid := range pids {
+				_ = syscall.Kill(pid, signal)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("stopping gateway %s: %w", gatewayID, ctx.Err())
+		case <-time.After(step):
+		}
+	}
+}

@@ -1,0 +1,297 @@
+// Package process runs Livy servers as processes of this machine, from unpacked
+// distributions of Livy and Spark. A server outlives the process that started
+// it and is found again by a state file. It runs on Linux: processes are told
+// apart by /proc.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"syscall"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Options set up a Runtime.
+type Options struct {
+	// StateDir holds a folder for each gateway: its state file, configuration,
+	// log and the server's home. Required. Two installations need two of them.
+	StateDir string
+	// User runs the servers when this process is root; default: the same user.
+	User string
+	// Grace is how long a server may take to end before it is killed; default 10 s.
+	Grace time.Duration
+	// MaxLog bounds each log file in bytes; default 32 MiB.
+	MaxLog int64
+	// Now tells the time; default time.Now.
+	Now func() time.Time
+}
+
+// Runtime runs Livy servers as processes.
+type Runtime struct {
+	opts   Options
+	logger *zap.Logger
+	cred   *syscall.Credential // nil: our own
+
+	mu sync.Mutex // guards the state files
+}
+
+var (
+	_ upstream.Runtime   = (*Runtime)(nil)
+	_ upstream.Forgetter = (*Runtime)(nil)
+)
+
+// New returns a Runtime whose files are in opts.StateDir. It touches nothing yet.
+func New(opts Options, logger *zap.Logger) (*Runtime, error) {
+	if opts.StateDir == "" {
+		return nil, gateway.Invalid("state_dir", "", "must name a directory")
+	}
+	dir, err := filepath.Abs(opts.StateDir)
+	if err != nil {
+		return nil, fmt.Errorf("finding the state directory: %w", err)
+	}
+	opts.StateDir = dir
+	if opts.Grace <= 0 {
+		opts.Grace = 10 * time.Second
+	}
+	if opts.MaxLog <= 0 {
+		opts.MaxLog = 32 << 20
+	}
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	r := &Runtime{opts: opts, logger: logger}
+	if opts.User != "" {
+		if r.cred, err = credential(opts.User); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func credential(name string) (*syscall.Credential, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return nil, gateway.Invalid("user", name, "must be a user of this machine")
+	}
+	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
+	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
+	if err := errors.Join(err1, err2); err != nil {
+		return nil, fmt.Errorf("reading the ids of user %s: %w", name, err)
+	}
+	if os.Geteuid() != 0 && uint64(os.Geteuid()) != uid {
+		return nil, gateway.Invalid("user", name, "can only be chosen by root")
+	}
+	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: os.Geteuid() != 0}, nil
+}
+
+// Name returns "process".
+func (r *Runtime) Name() string { return "process" }
+
+// Close does nothing: servers go on.
+func (r *Runtime) Close() error { return nil }
+
+var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
+
+// Start starts a server; see upstream.Runtime.
+func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
+	if !idPattern.MatchString(l.GatewayID) {
+		return upstream.Instance{}, gateway.Invalid("gateway id", l.GatewayID, "must be a plain file name")
+	}
+	server, err := checkEngine(l.Engine)
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	if old, ok, err := r.Find(ctx, l.GatewayID); err != nil {
+		return upstream.Instance{}, err
+	} else if ok && old.Running {
+		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already runs as process %s", l.GatewayID, old.ID)
+	}
+	// Drivers outlive a Livy that crashed.
+	if err := r.killAll(ctx, l.GatewayID, 0); err != nil {
+		return upstream.Instance{}, err
+	}
+	port, err := freePort()
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	d := r.dirs(l.GatewayID)
+	inst, err := r.launch(l, server, d, port)
+	if err != nil {
+		return upstream.Instance{}, errors.Join(err, d.clear())
+	}
+	return inst, nil
+}
+
+func (r *Runtime) launch(l upstream.Launch, server string, d dirs, port int) (upstream.Instance, error) {
+	if err := d.prepare(upstream.WithAddress(l.Files, "127.0.0.1", port), r.cred); err != nil {
+		return upstream.Instance{}, err
+	}
+	log, err := d.openLog()
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	defer log.Close()
+	cmd := exec.Command(server)
+	cmd.Dir = d.work
+	cmd.Env = environment(l, d, r.marker(l.GatewayID))
+	cmd.Stdout, cmd.Stderr = log, log
+	// Its own session: our terminal's signals do not reach it, and all that it
+	// starts can be found by it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: r.cred}
+	if err := startOn(cmd, pickCPUs(l.GatewayID, l.CPU)); err != nil {
+		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+server, err)
+	}
+	s := state{
+		GatewayID: l.GatewayID, PID: cmd.Process.Pid, Port: port, Started: r.opts.Now().UTC(),
+	}
+	if s.Ticks, err = startTicks(s.PID); err == nil {
+		s.Boot = bootID()
+		r.mu.Lock()
+		err = d.writeState(s)
+		r.mu.Unlock()
+	}
+	if err != nil {
+		_ = syscall.Kill(-s.PID, syscall.SIGKILL)
+		_ = cmd.Wait()
+		return upstream.Instance{}, fmt.Errorf("noting process %d: %w", s.PID, err)
+	}
+	go r.reap(cmd, s, d)
+	r.logger.Info("started a Livy process", zap.String("gateway", l.GatewayID), zap.Int("pid", s.PID), zap.Int("port", port))
+	return s.instance(true), nil
+}
+
+// reap waits for a server that we started and notes how it ended.
+func (r *Runtime) reap(cmd *exec.Cmd, s state, d dirs) {
+	_ = cmd.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now, ok, err := d.readState()
+	if err != nil || !ok || now.PID != s.PID || now.Ticks != s.Ticks {
+		return // stopped on purpose, or already another one
+	}
+	s.Exit = describeExit(cmd.ProcessState)
+	if err := d.writeState(s); err != nil {
+		r.logger.Warn("could not note how a Livy process ended", zap.String("gateway", s.GatewayID), zap.Error(err))
+	}
+}
+
+func describeExit(p *os.ProcessState) string {
+	if ws, ok := p.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
+		return "killed by signal " + ws.Signal().String()
+	}
+	return fmt.Sprintf("exit code %d", p.ExitCode())
+}
+
+// Stop ends a server and all that it started; see upstream.Runtime.
+func (r *Runtime) Stop(ctx context.Context, gatewayID string) error {
+	d := r.dirs(gatewayID)
+	if err := r.killAll(ctx, gatewayID, r.opts.Grace); err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return d.clear()
+}
+
+// Forget removes a stopped gateway's log.
+func (r *Runtime) Forget(ctx context.Context, gatewayID string) error {
+	if _, ok, err := r.Find(ctx, gatewayID); err != nil || ok {
+		return err
+	}
+	if err := os.RemoveAll(r.dirs(gatewayID).root); err != nil {
+		return fmt.Errorf("removing the files of gateway %s: %w", gatewayID, err)
+	}
+	return nil
+}
+
+// Find returns a gateway's server; see upstream.Runtime. It also cuts logs that
+// have grown too long.
+func (r *Runtime) Find(_ context.Context, gatewayID string) (upstream.Instance, bool, error) {
+	d := r.dirs(gatewayID)
+	r.mu.Lock()
+	s, ok, err := d.readState()
+	r.mu.Unlock()
+	if err != nil || !ok {
+		return upstream.Instance{}, false, err
+	}
+	if err := d.boundLogs(r.opts.MaxLog); err != nil {
+		r.logger.Warn("could not bound a log", zap.String("gateway", gatewayID), zap.Error(err))
+	}
+	return s.instance(s.alive()), true, nil
+}
+
+// List returns all servers of this state directory.
+func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
+	entries, err := os.ReadDir(r.opts.StateDir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the state directory: %w", err)
+	}
+	var all []upstream.Instance
+	for _, e := range entries {
+		inst, ok, err := r.Find(ctx, e.Name())
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, inst)
+		}
+	}
+	return all, nil
+}
+
+// Logs returns the last lines of what a gateway's last server wrote.
+func (r *Runtime) Logs(_ context.Context, gatewayID string, lines int) ([]string, error) {
+	return upstream.TailFile(r.dirs(gatewayID).log, lines)
+}
+
+// checkEngine returns the path of the engine's server program.
+func checkEngine(e gateway.Engine) (string, error) {
+	const how = "must be a directory made by scripts/prepare-engine"
+	server := filepath.Join(e.LivyHome, "bin", "livy-server")
+	if info, err := os.Stat(server); e.LivyHome == "" || err != nil || info.Mode()&0o111 == 0 {
+		return "", gateway.Invalid("engine "+e.Name+": livy home", e.LivyHome, how+" with bin/livy-server in it")
+	}
+	submit := filepath.Join(e.SparkHome, "bin", "spark-submit")
+	if _, err := os.Stat(submit); e.SparkHome == "" || err != nil {
+		return "", gateway.Invalid("engine "+e.Name+": spark home", e.SparkHome, how+" with bin/spark-submit in it")
+	}
+	if e.JavaHome != "" {
+		if _, err := os.Stat(filepath.Join(e.JavaHome, "bin", "java")); err != nil {
+			return "", gateway.Invalid("engine "+e.Name+": java home", e.JavaHome, "must hold bin/java")
+		}
+	} else if _, err := exec.LookPath("java"); err != nil {
+		return "", gateway.Errorf(gateway.KindUnavailable, "engine %s: no java in PATH; install Java 17 or set the engine's java home", e.Name)
+	}
+	return server, nil
+}
+
+// freePort asks the kernel for a port that nobody listens on.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, gateway.Wrap(gateway.KindUnavailable, "finding a free port", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}

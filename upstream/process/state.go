@@ -1,0 +1,187 @@
+package process
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"time"
+
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// state is what a later process of ours must know of a server.
+type state struct {
+	GatewayID string `json:"gateway"`
+	PID       int    `json:"pid"`
+	// Ticks is when the process started, as the kernel counts, and Boot which
+	// run of the kernel counted: together with PID they name one process for ever.
+	Ticks   uint64    `json:"ticks"`
+	Boot    string    `json:"boot"`
+	Port    int       `json:"port"`
+	Started time.Time `json:"started"`
+	// Exit says how it ended, if we were there to see it.
+	Exit string `json:"exit,omitempty"`
+}
+
+// alive reports whether the very process still runs.
+func (s state) alive() bool {
+	if s.Boot != bootID() {
+		return false
+	}
+	ticks, err := startTicks(s.PID)
+	return err == nil && ticks == s.Ticks
+}
+
+func (s state) instance(running bool) upstream.Instance {
+	inst := upstream.Instance{
+		GatewayID: s.GatewayID,
+		ID:        fmt.Sprintf("%d-%d", s.PID, s.Ticks),
+		Address:   net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)),
+		Started:   s.Started,
+		Running:   running,
+	}
+	if !running {
+		inst.Exit = s.Exit
+		if inst.Exit == "" {
+			inst.Exit = "ended while nobody watched"
+		}
+	}
+	return inst
+}
+
+// dirs are the places of one gateway's files.
+type dirs struct {
+	root  string // ours
+	state string // ours alone: it says which process to kill
+	log   string // ours; the server holds it open
+	conf  string // the server reads it
+	work  string // the server's home and everything that it writes
+}
+
+func (r *Runtime) dirs(gatewayID string) dirs {
+	root := filepath.Join(r.opts.StateDir, filepath.Base(gatewayID))
+	return dirs{
+		root:  root,
+		state: filepath.Join(root, "state.json"),
+		log:   filepath.Join(root, "livy.log"),
+		conf:  filepath.Join(root, "conf"),
+		work:  filepath.Join(root, "work"),
+	}
+}
+
+// tmp and logs are below work.
+func (d dirs) tmp() string  { return filepath.Join(d.work, "tmp") }
+func (d dirs) logs() string { return filepath.Join(d.work, "logs") }
+
+// prepare makes the directories anew and writes the configuration, readable by
+// the server's user and nobody else: it may hold passwords.
+func (d dirs) prepare(files map[string]string, cred *syscall.Credential) error {
+	if err := d.clear(); err != nil {
+		return err
+	}
+	// Servers of another user pass through these directories but cannot list them.
+	if err := os.MkdirAll(d.root, 0o711); err != nil {
+		return fmt.Errorf("making the gateway's directory: %w", err)
+	}
+	for _, dir := range []string{d.conf, d.work, d.tmp(), d.logs()} {
+		if err := os.Mkdir(dir, 0o700); err != nil {
+			return fmt.Errorf("making the gateway's directory: %w", err)
+		}
+		if err := own(dir, cred); err != nil {
+			return err
+		}
+	}
+	for name, content := range files {
+		path := filepath.Join(d.conf, filepath.Base(name))
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			return fmt.Errorf("writing %s: %w", name, err)
+		}
+		if err := own(path, cred); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func own(path string, cred *syscall.Credential) error {
+	if cred == nil || os.Geteuid() != 0 {
+		return nil
+	}
+	if err := os.Chown(path, int(cred.Uid), int(cred.Gid)); err != nil {
+		return fmt.Errorf("giving %s to the server's user: %w", path, err)
+	}
+	return nil
+}
+
+// clear removes everything but the logs.
+func (d dirs) clear() error {
+	var errs []error
+	for _, path := range []string{d.state, d.conf, d.work} {
+		errs = append(errs, os.RemoveAll(path))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("removing the gateway's files: %w", err)
+	}
+	_ = os.Remove(d.root) // where nothing ever ran there is no log in it
+	return nil
+}
+
+// openLog begins a new log and keeps the one before it.
+func (d dirs) openLog() (*os.File, error) {
+	if err := os.Rename(d.log, d.log+".previous"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("keeping the last log: %w", err)
+	}
+	// Appending, so that the file can be cut while the server writes.
+	f, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("making the log: %w", err)
+	}
+	return f, nil
+}
+
+// boundLogs cuts the server's output and Livy's own access log.
+func (d dirs) boundLogs(limit int64) error {
+	access, _ := filepath.Glob(filepath.Join(d.logs(), "*.request.log"))
+	var errs []error
+	for _, path := range append(access, d.log) {
+		errs = append(errs, upstream.BoundFile(path, limit))
+	}
+	return errors.Join(errs...)
+}
+
+// readState returns the noted server; ok is false when there is none.
+func (d dirs) readState() (s state, ok bool, err error) {
+	raw, err := os.ReadFile(d.state)
+	if errors.Is(err, fs.ErrNotExist) {
+		return state{}, false, nil
+	}
+	if err != nil {
+		return state{}, false, fmt.Errorf("reading a state file: %w", err)
+	}
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return state{}, false, fmt.Errorf("reading %s: %w", d.state, err)
+	}
+	return s, true, nil
+}
+
+// writeState replaces the state file as a whole.
+func (d dirs) writeState(s state) error {
+	raw, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("writing a state file: %w", err)
+	}
+	tmp := d.state + ".new"
+	if err := os.WriteFile(tmp, raw, 0o600); err != nil {
+		return fmt.Errorf("writing a state file: %w", err)
+	}
+	if err := os.Rename(tmp, d.state); err != nil {
+		return fmt.Errorf("writing a state file: %w", err)
+	}
+	return nil
+}

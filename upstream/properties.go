@@ -1,0 +1,172 @@
+package upstream
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// Entry is one setting of a configuration file.
+type Entry struct {
+	Line  int // where it begins, counted from 1
+	Key   string
+	Value string
+}
+
+// parseError is a line that cannot be read.
+type parseError struct {
+	line int
+	rule string
+}
+
+func (e *parseError) Error() string { return fmt.Sprintf("line %d: %s", e.line, e.rule) }
+
+// parseProperties reads text in the format of Java's Properties, which is what
+// Livy and Spark read their files with: a key ends at the first blank, '=' or
+// ':', a line that ends in an odd number of backslashes goes on in the next,
+// '#' and '!' begin comment lines, and backslashes escape.
+func parseProperties(text string) ([]Entry, error) {
+	if !utf8.ValidString(text) {
+		line := 1 + strings.Count(text[:strings.IndexFunc(text, func(r rune) bool { return r == utf8.RuneError })], "\n")
+		return nil, &parseError{line, "is not UTF-8 text"}
+	}
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	lines := strings.Split(text, "\n")
+	var entries []Entry
+	for i := 0; i < len(lines); i++ {
+		first := i + 1
+		logical := strings.TrimLeft(lines[i], blanks)
+		if logical == "" || logical[0] == '#' || logical[0] == '!' {
+			continue
+		}
+		for continues(logical) {
+			logical = logical[:len(logical)-1]
+			if i++; i == len(lines) {
+				break
+			}
+			logical += strings.TrimLeft(lines[i], blanks)
+		}
+		e, err := parseEntry(logical)
+		if err != nil {
+			return nil, &parseError{first, err.Error()}
+		}
+		e.Line = first
+		entries = append(entries, e)
+	}
+	return entries, nil
+}
+
+const blanks = " \t\f"
+
+// continues reports whether a line ends in an odd number of backslashes.
+func continues(line string) bool {
+	n := len(line) - len(strings.TrimRight(line, `\`))
+	return n%2 == 1
+}
+
+// parseEntry splits a logical line into its key and value.
+func parseEntry(line string) (Entry, error) {
+	end := 0
+	for end < len(line) && !strings.ContainsRune(blanks+"=:", rune(line[end])) {
+		if line[end] == '\\' {
+			end++
+		}
+		end++
+	}
+	rest := strings.TrimLeft(line[end:], blanks)
+	if rest != "" && (rest[0] == '=' || rest[0] == ':') {
+		rest = strings.TrimLeft(rest[1:], blanks)
+	}
+	key, err := unescape(line[:end])
+	if err != nil {
+		return Entry{}, err
+	}
+	value, err := unescape(rest)
+	if err != nil {
+		return Entry{}, err
+	}
+	// Livy and Spark trim values.
+	return Entry{Key: key, Value: strings.TrimSpace(value)}, nil
+}
+
+// unescape resolves \t, \n, \f, \r, \uXXXX and backslashes before other characters.
+func unescape(s string) (string, error) {
+	if !strings.Contains(s, `\`) {
+		return s, nil
+	}
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] != '\\' {
+			b.WriteByte(s[i])
+			continue
+		}
+		if i++; i == len(s) {
+			break
+		}
+		switch s[i] {
+		case 't':
+			b.WriteByte('\t')
+		case 'n':
+			b.WriteByte('\n')
+		case 'r':
+			b.WriteByte('\r')
+		case 'f':
+			b.WriteByte('\f')
+		case 'u':
+			if i+5 > len(s) {
+				return "", fmt.Errorf(`\u needs four hexadecimal digits`)
+			}
+			n, err := strconv.ParseUint(s[i+1:i+5], 16, 16)
+			if err != nil {
+				return "", fmt.Errorf(`\u needs four hexadecimal digits, not %q`, s[i+1:i+5])
+			}
+			b.WriteRune(rune(n))
+			i += 4
+		default:
+			b.WriteByte(s[i])
+		}
+	}
+	return b.String(), nil
+}
+
+// writeProperties is the reverse of parseProperties: "key = value" lines that
+// mean the same to every reader, whatever its character set.
+func writeProperties(b *strings.Builder, entries []Entry) {
+	for _, e := range entries {
+		b.WriteString(escape(e.Key, true))
+		if e.Value != "" {
+			b.WriteString(" = ")
+			b.WriteString(escape(e.Value, false))
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func escape(s string, key bool) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == '\\':
+			b.WriteString(`\\`)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r == '\f':
+			b.WriteString(`\f`)
+		case key && strings.ContainsRune(" =:#!", r), i == 0 && r == ' ':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r > 0xffff: // Java knows it as a pair of surrogates; both read UTF-8
+			b.WriteRune(r)
+		case r < 0x20 || r > 0x7e:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,120 @@
+// Package static stands for Livy servers that exist already and that somebody
+// else starts and stops.
+package static
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Runtime connects gateways to servers that exist already.
+type Runtime struct {
+	logger *zap.Logger
+
+	mu      sync.Mutex
+	started map[string]upstream.Instance // by gateway id
+}
+
+var _ upstream.Runtime = (*Runtime)(nil)
+
+// New returns a Runtime without instances.
+func New(logger *zap.Logger) (*Runtime, error) {
+	return &Runtime{logger: logger, started: map[string]upstream.Instance{}}, nil
+}
+
+// Name returns "static".
+func (r *Runtime) Name() string { return "static" }
+
+// Close does nothing.
+func (r *Runtime) Close() error { return nil }
+
+// Start checks that the engine's URL answers and takes it as the gateway's
+// server. The configuration files have no effect there.
+func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
+	address, err := hostPort(l.Engine)
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	r.mu.Lock()
+	_, running := r.started[l.GatewayID]
+	r.mu.Unlock()
+	if running {
+		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already uses %s", l.GatewayID, l.Engine.URL)
+	}
+	version, err := upstream.GetVersion(ctx, address)
+	if err != nil {
+		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "no Livy at "+l.Engine.URL, err)
+	}
+	r.logger.Info("connected to a Livy server", zap.String("gateway", l.GatewayID), zap.String("address", address), zap.String("version", version))
+	inst := upstream.Instance{
+		GatewayID: l.GatewayID, ID: "static-" + address, Address: address,
+		Started: time.Now().UTC(), Running: true,
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.started[l.GatewayID] = inst
+	return inst, nil
+}
+
+func hostPort(e gateway.Engine) (string, error) {
+	u, err := url.Parse(e.URL)
+	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.User != nil || u.RawQuery != "" {
+		return "", gateway.Invalid("engine "+e.Name+": url", e.URL, "must be http://HOST:PORT")
+	}
+	port := u.Port()
+	if port == "" {
+		port = "80"
+	}
+	return net.JoinHostPort(u.Hostname(), port), nil
+}
+
+// Stop lets go of the server, which goes on.
+func (r *Runtime) Stop(_ context.Context, gatewayID string) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.started, gatewayID)
+	return nil
+}
+
+// Find returns the gateway's server if this process took it. Running is false
+// when it does not answer.
+func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance, bool, error) {
+	r.mu.Lock()
+	inst, ok := r.started[gatewayID]
+	r.mu.Unlock()
+	if !ok {
+		return upstream.Instance{}, false, nil
+	}
+	if _, err := upstream.GetVersion(ctx, inst.Address); err != nil {
+		inst.Running, inst.Exit = false, "does not answer: "+err.Error()
+	}
+	return inst, true, nil
+}
+
+// List returns the servers that this process took.
+func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
+	r.mu.Lock()
+	var ids []string
+	for id := range r.started {
+		ids = append(ids, id)
+	}
+	r.mu.Unlock()
+	var all []upstream.Instance
+	for _, id := range ids {
+		if inst, ok, err := r.Find(ctx, id); err == nil && ok {
+			all = append(all, inst)
+		}
+	}
+	return all, nil
+}
+
+// Logs returns nothing: the server's log is elsewhere.
+func (r *Runtime) Logs(context.Context, string, int) ([]string, error) { return nil, nil }

@@ -1,0 +1,108 @@
+// Command fakelivy stands in for a Livy server where a test is about starting
+// and stopping and not about Livy: it reads livy.conf as Livy does, answers
+// GET /version, and misbehaves when asked.
+//
+//	GET /version       the version in FAKELIVY_VERSION, default 0.8.0-incubating
+//	GET /conf/NAME     a file of LIVY_CONF_DIR
+//	GET /env           the environment
+//	GET /whoami        user id and the number of usable cores
+//	GET /say?line=X    writes X to the log
+//	GET /exit?code=N   ends at once
+//	GET /spawn?how=H   starts a child that stays (H: group, session, deaf)
+//	                   and answers with its pid
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "child" {
+		if len(os.Args) > 2 && os.Args[2] == "deaf" {
+			signal.Ignore(syscall.SIGTERM)
+		}
+		time.Sleep(time.Hour)
+		return
+	}
+	conf, err := readConf()
+	if err != nil {
+		log.Fatalf("fakelivy: %v", err)
+	}
+	if conf["livy.fake.die"] != "" {
+		log.Fatalf("fakelivy: livy.fake.die = %s", conf["livy.fake.die"])
+	}
+	address := net.JoinHostPort(conf["livy.server.host"], conf["livy.server.port"])
+	log.Printf("fakelivy: listening on %s", address)
+	if conf["livy.fake.deaf"] != "" {
+		signal.Ignore(syscall.SIGTERM)
+	}
+	log.Fatal(http.ListenAndServe(address, routes())) //nolint:gosec // a test program
+}
+
+func readConf() (map[string]string, error) {
+	f, err := os.Open(filepath.Join(os.Getenv("LIVY_CONF_DIR"), "livy.conf"))
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	conf := map[string]string{}
+	for s := bufio.NewScanner(f); s.Scan(); {
+		if k, v, ok := strings.Cut(s.Text(), "="); ok {
+			conf[strings.TrimSpace(k)] = strings.TrimSpace(v)
+		}
+	}
+	return conf, nil
+}
+
+func routes() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
+		version := os.Getenv("FAKELIVY_VERSION")
+		if version == "" {
+			version = "0.8.0-incubating"
+		}
+		_ = json.NewEncoder(w).Encode(map[string]string{"version": version})
+	})
+	mux.HandleFunc("GET /conf/{name}", func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, filepath.Join(os.Getenv("LIVY_CONF_DIR"), r.PathValue("name")))
+	})
+	mux.HandleFunc("GET /env", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, strings.Join(os.Environ(), "\n"))
+	})
+	mux.HandleFunc("GET /whoami", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, "uid=%d cpus=%d", os.Getuid(), runtime.NumCPU())
+	})
+	mux.HandleFunc("GET /say", func(w http.ResponseWriter, r *http.Request) {
+		log.Print(r.FormValue("line"))
+	})
+	mux.HandleFunc("GET /exit", func(_ http.ResponseWriter, r *http.Request) {
+		code, _ := strconv.Atoi(r.FormValue("code"))
+		os.Exit(code)
+	})
+	mux.HandleFunc("GET /spawn", func(w http.ResponseWriter, r *http.Request) {
+		how := r.FormValue("how")
+		cmd := exec.Command("/proc/self/exe", "child", how)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: how == "group", Setsid: how == "session"}
+		if err := cmd.Start(); err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		go func() { _ = cmd.Wait() }()
+		fmt.Fprint(w, cmd.Process.Pid)
+	})
+	return mux
+}

@@ -1,0 +1,360 @@
+// Package upstreamtest holds the contract of upstream.Runtime as a test suite
+// that every runtime runs, and a stand-in for a Livy server.
+package upstreamtest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Harness is one runtime under test.
+type Harness struct {
+	// New returns a runtime over the same state each time, as a gateway process
+	// that was started again would make it.
+	New func(t *testing.T) upstream.Runtime
+	// Engine is an engine that starts.
+	Engine gateway.Engine
+	// Broken are engines that cannot start, by what is wrong with them.
+	Broken map[string]gateway.Engine
+	// Version is what the server answers; empty means any.
+	Version string
+	// Foreign says that somebody else starts and stops the server, so that it
+	// outlives Stop and has no log here.
+	Foreign bool
+	// Fake says that the server is fakelivy and crashes when told.
+	Fake bool
+	// Patience bounds the wait for a server; default 20 s.
+	Patience time.Duration
+}
+
+const gatewayID = "lc-conformance000001"
+
+// launch is a Launch of the harness's engine.
+func (h Harness) launch(t *testing.T, id string) upstream.Launch {
+	t.Helper()
+	spec := gateway.Spec{Name: "conformance", CPU: 1, Memory: "4Gi", Engine: h.Engine.Name}
+	files, err := upstream.RenderConf(upstream.ConfInput{Spec: spec, Engine: h.Engine})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return upstream.Launch{
+		GatewayID: id, Workspace: "default", Name: spec.Name, CPU: spec.CPU,
+		Memory: spec.MemoryBytes(), Engine: h.Engine, Files: files,
+		Env: map[string]string{"CONFORMANCE": "yes"},
+	}
+}
+
+// Suite checks that a runtime keeps the contract of upstream.Runtime.
+func Suite(t *testing.T, h Harness) {
+	if h.Patience == 0 {
+		h.Patience = 20 * time.Second
+	}
+	tests := []struct {
+		name  string
+		owned bool // needs a server of the runtime's own
+		fake  bool // needs fakelivy
+		run   func(*testing.T, Harness)
+	}{
+		{"starts, is found, is listed, stops", false, false, lifecycle},
+		{"a second start is a conflict", false, false, startTwice},
+		{"stopping what does not exist is no error", false, false, stopNothing},
+		{"two gateways do not disturb each other", false, false, twoGateways},
+		{"a broken engine leaves nothing behind", false, false, brokenEngine},
+		{"a later process finds, reads and stops it", true, false, foundAgain},
+		{"each start is another instance", true, false, newInstance},
+		{"logs are readable after the stop", true, false, logsAfterStop},
+		{"a crash is seen and can be started over", true, true, crash},
+		{"one that dies at once says why", true, true, diesAtStart},
+		{"one that does not listen to TERM is killed", true, true, deaf},
+	}
+	for _, tt := range tests {
+		if tt.owned && h.Foreign || tt.fake && !h.Fake {
+			continue
+		}
+		t.Run(tt.name, func(t *testing.T) { tt.run(t, h) })
+	}
+}
+
+// start starts a gateway that is stopped when the test ends, and waits for it.
+func start(t *testing.T, h Harness, rt upstream.Runtime, l upstream.Launch) upstream.Instance {
+	t.Helper()
+	inst, err := rt.Start(t.Context(), l)
+	if err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	stopAtEnd(t, rt, l.GatewayID)
+	ready(t, h, rt, inst)
+	return inst
+}
+
+func stopAtEnd(t *testing.T, rt upstream.Runtime, id string) {
+	t.Helper()
+	t.Cleanup(func() {
+		if err := rt.Stop(context.Background(), id); err != nil {
+			t.Errorf("Stop at the end: %v", err)
+		}
+		if f, ok := rt.(upstream.Forgetter); ok {
+			if err := f.Forget(context.Background(), id); err != nil {
+				t.Errorf("Forget at the end: %v", err)
+			}
+		}
+	})
+}
+
+func ready(t *testing.T, h Harness, rt upstream.Runtime, inst upstream.Instance) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), h.Patience)
+	defer cancel()
+	version, err := upstream.Waiter{Interval: 20 * time.Millisecond}.WaitReady(ctx, rt, inst, h.Version)
+	if err != nil {
+		t.Fatalf("WaitReady: %v", err)
+	}
+	if version == "" {
+		t.Fatal("the server told no version")
+	}
+}
+
+func mustFind(t *testing.T, rt upstream.Runtime, id string, want bool) upstream.Instance {
+	t.Helper()
+	inst, ok, err := rt.Find(t.Context(), id)
+	if err != nil || ok != want {
+		t.Fatalf("Find = %+v, %v, %v; want found %v", inst, ok, err, want)
+	}
+	return inst
+}
+
+func listed(t *testing.T, rt upstream.Runtime) []string {
+	t.Helper()
+	all, err := rt.List(t.Context())
+	if err != nil {
+		t.Fatalf("List: %v", err)
+	}
+	var ids []string
+	for _, inst := range all {
+		ids = append(ids, inst.GatewayID)
+	}
+	slices.Sort(ids)
+	return ids
+}
+
+func answers(address string) bool {
+	_, err := upstream.GetVersion(context.Background(), address)
+	return err == nil
+}
+
+// eventually waits for what a runtime may see a moment late.
+func eventually(t *testing.T, h Harness, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(h.Patience); !ok(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within %v", what, h.Patience)
+		}
+	}
+}
+
+func lifecycle(t *testing.T, h Harness) {
+	rt := h.New(t)
+	began := time.Now().Add(-2 * time.Second)
+	inst := start(t, h, rt, h.launch(t, gatewayID))
+	found := mustFind(t, rt, gatewayID, true)
+	if found != inst || !found.Running || found.Exit != "" || found.ID == "" || found.GatewayID != gatewayID {
+		t.Errorf("Find = %+v, Start returned %+v", found, inst)
+	}
+	if found.Started.Before(began) || found.Started.After(time.Now().Add(2*time.Second)) {
+		t.Errorf("Started = %v, now is %v", found.Started, time.Now())
+	}
+	if ids := listed(t, rt); !slices.Equal(ids, []string{gatewayID}) {
+		t.Errorf("List = %v", ids)
+	}
+	if err := rt.Stop(t.Context(), gatewayID); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	mustFind(t, rt, gatewayID, false)
+	if ids := listed(t, rt); len(ids) != 0 {
+		t.Errorf("List after Stop = %v", ids)
+	}
+	if up := answers(inst.Address); up != h.Foreign {
+		t.Errorf("the server answers after Stop: %v", up)
+	}
+}
+
+func startTwice(t *testing.T, h Harness) {
+	rt := h.New(t)
+	l := h.launch(t, gatewayID)
+	inst := start(t, h, rt, l)
+	if _, err := rt.Start(t.Context(), l); gateway.KindOf(err) != gateway.KindConflict {
+		t.Fatalf("second Start: %v; want a conflict", err)
+	}
+	if now := mustFind(t, rt, gatewayID, true); now != inst || !answers(inst.Address) {
+		t.Errorf("the second Start disturbed the first: %+v, was %+v", now, inst)
+	}
+}
+
+func stopNothing(t *testing.T, h Harness) {
+	rt := h.New(t)
+	for range 2 {
+		if err := rt.Stop(t.Context(), "lc-neverstarted0001"); err != nil {
+			t.Errorf("Stop: %v", err)
+		}
+	}
+	mustFind(t, rt, "lc-neverstarted0001", false)
+	if lines, err := rt.Logs(t.Context(), "lc-neverstarted0001", 10); err != nil || len(lines) != 0 {
+		t.Errorf("Logs = %v, %v", lines, err)
+	}
+}
+
+func twoGateways(t *testing.T, h Harness) {
+	rt := h.New(t)
+	const other = "lc-conformance000002"
+	one := start(t, h, rt, h.launch(t, gatewayID))
+	two := start(t, h, rt, h.launch(t, other))
+	if one.Address == two.Address && !h.Foreign {
+		t.Errorf("both are at %s", one.Address)
+	}
+	if ids := listed(t, rt); !slices.Equal(ids, []string{gatewayID, other}) {
+		t.Errorf("List = %v", ids)
+	}
+	if err := rt.Stop(t.Context(), other); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	if now := mustFind(t, rt, gatewayID, true); !now.Running || !answers(now.Address) {
+		t.Errorf("stopping one stopped the other: %+v", now)
+	}
+}
+
+func brokenEngine(t *testing.T, h Harness) {
+	rt := h.New(t)
+	for name, engine := range h.Broken {
+		t.Run(name, func(t *testing.T) {
+			l := h.launch(t, gatewayID)
+			l.Engine = engine
+			_, err := rt.Start(t.Context(), l)
+			if k := gateway.KindOf(err); k != gateway.KindInvalid && k != gateway.KindUnavailable {
+				t.Fatalf("Start: %v; want an error of KindInvalid or KindUnavailable", err)
+			}
+			t.Logf("the error: %v", err)
+			mustFind(t, rt, gatewayID, false)
+			if ids := listed(t, rt); len(ids) != 0 {
+				t.Errorf("left behind: %v", ids)
+			}
+		})
+	}
+}
+
+func foundAgain(t *testing.T, h Harness) {
+	first := h.New(t)
+	inst := start(t, h, first, h.launch(t, gatewayID))
+	if err := first.Close(); err != nil {
+		t.Fatalf("Close: %v", err)
+	}
+	second := h.New(t)
+	if !answers(inst.Address) {
+		t.Fatal("Close stopped the server")
+	}
+	if found := mustFind(t, second, gatewayID, true); found != inst {
+		t.Errorf("found %+v, was %+v", found, inst)
+	}
+	if lines, err := second.Logs(t.Context(), gatewayID, 100); err != nil || len(lines) == 0 {
+		t.Errorf("Logs = %v, %v", lines, err)
+	}
+	if err := second.Stop(t.Context(), gatewayID); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	if answers(inst.Address) {
+		t.Error("the server answers after Stop")
+	}
+}
+
+func newInstance(t *testing.T, h Harness) {
+	rt := h.New(t)
+	l := h.launch(t, gatewayID)
+	first := start(t, h, rt, l)
+	if err := rt.Stop(t.Context(), gatewayID); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	if second := start(t, h, rt, l); second.ID == first.ID {
+		t.Errorf("both starts are instance %s", second.ID)
+	}
+}
+
+func logsAfterStop(t *testing.T, h Harness) {
+	rt := h.New(t)
+	inst := start(t, h, rt, h.launch(t, gatewayID))
+	if h.Fake {
+		for i := range 5 {
+			Get(t, inst.Address, fmt.Sprintf("/say?line=line-%d", i))
+		}
+	}
+	if err := rt.Stop(t.Context(), gatewayID); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	lines, err := rt.Logs(t.Context(), gatewayID, 1000)
+	if err != nil || len(lines) < 1 {
+		t.Fatalf("Logs = %v, %v", lines, err)
+	}
+	if !h.Fake {
+		return
+	}
+	lines, err = rt.Logs(t.Context(), gatewayID, 2)
+	if err != nil || len(lines) != 2 || !strings.HasSuffix(lines[0], "line-3") || !strings.HasSuffix(lines[1], "line-4") {
+		t.Errorf("the last two lines are %q, %v", lines, err)
+	}
+}
+
+func crash(t *testing.T, h Harness) {
+	rt := h.New(t)
+	l := h.launch(t, gatewayID)
+	inst := start(t, h, rt, l)
+	if resp, err := http.Get("http://" + inst.Address + "/exit?code=3"); err == nil {
+		resp.Body.Close()
+	}
+	var found upstream.Instance
+	eventually(t, h, "the crash is seen with its exit code", func() bool {
+		found = mustFind(t, rt, gatewayID, true)
+		return !found.Running && strings.Contains(found.Exit, "exit code 3")
+	})
+	if found.ID != inst.ID {
+		t.Errorf("the crashed instance is %s, was %s", found.ID, inst.ID)
+	}
+	if again := start(t, h, rt, l); again.ID == inst.ID {
+		t.Errorf("started over as the same instance %s", again.ID)
+	}
+}
+
+func diesAtStart(t *testing.T, h Harness) {
+	rt := h.New(t)
+	l := h.launch(t, gatewayID)
+	l.Files[upstream.LivyConf] += "livy.fake.die = of-old-age\n"
+	inst, err := rt.Start(t.Context(), l)
+	if err != nil {
+		t.Fatalf("Start: %v", err)
+	}
+	stopAtEnd(t, rt, gatewayID)
+	ctx, cancel := context.WithTimeout(t.Context(), h.Patience)
+	defer cancel()
+	_, err = upstream.Waiter{Interval: 20 * time.Millisecond}.WaitReady(ctx, rt, inst, "")
+	if gateway.KindOf(err) != gateway.KindUnavailable || !strings.Contains(err.Error(), "of-old-age") || !strings.Contains(err.Error(), "exit code 1") {
+		t.Errorf("WaitReady: %v; want the exit code and the last log line", err)
+	}
+}
+
+func deaf(t *testing.T, h Harness) {
+	rt := h.New(t)
+	l := h.launch(t, gatewayID)
+	l.Files[upstream.LivyConf] += "livy.fake.deaf = yes\n"
+	inst := start(t, h, rt, l)
+	if err := rt.Stop(t.Context(), gatewayID); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	if answers(inst.Address) {
+		t.Error("the server answers after Stop")
+	}
+}
