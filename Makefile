@@ -13,6 +13,9 @@ GOBUILD := $(GO) build -buildvcs=false -trimpath -tags $(TAGS)
 RACE ?= $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo 1 || echo 0)
 ifeq ($(RACE),1)
 RACEFLAG := -race
+else
+# Compiled like the binary, so that Caddy is not compiled once more.
+RACEFLAG := -trimpath
 endif
 
 # -count=1: what a test sees of the machine (engines, servers) is not in Go's test cache key.

@@ -159,9 +159,34 @@ func (c *caddy) tryLivy(args ...string) (string, error) {
 	return string(out), nil
 }
 
-// gateway is what "caddy livy gateway create --json" prints of a gateway.
+// gateway is what "caddy livy gateway ... --json" prints of a gateway.
 type gateway struct {
-	ID string `json:"id"`
+	ID     string `json:"id"`
+	Status struct {
+		State    string `json:"state"`
+		Reason   string `json:"reason"`
+		Instance string `json:"instance"`
+	} `json:"status"`
+}
+
+func (c *caddy) show(name string) (g gateway) {
+	c.t.Helper()
+	c.json(&g, "gateway", "show", name, "--json")
+	return g
+}
+
+// record is what "caddy livy session list --json" prints of a session or batch.
+type record struct {
+	ID    string `json:"id"`
+	Kind  string `json:"kind"`
+	State string `json:"state"`
+}
+
+func (c *caddy) records(gatewayName string) []record {
+	c.t.Helper()
+	var list struct{ Records []record }
+	c.json(&list, "session", "list", "--gateway", gatewayName, "--json")
+	return list.Records
 }
 
 // newGateway creates a gateway, starts it and waits until it runs.

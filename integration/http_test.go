@@ -114,11 +114,11 @@ func (c client) batchDone(id int) (state, log string) {
 
 // shown is what show_conf.py printed into a log.
 type shown struct {
-	Conf    map[string]string
-	Args    []string
-	Sum     int
-	User    string
-	Version string
+	Conf      map[string]string
+	Args      []string
+	Sum       int
+	SparkUser string
+	Version   string
 }
 
 func readShown(t testing.TB, log string) shown {

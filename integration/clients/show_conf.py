@@ -1,9 +1,8 @@
 """The Spark job of the batch tests: shows what reached Spark, and computes something.
 
 Between two markers it prints one JSON object: the effective SparkConf, the
-arguments, the user, and a sum that Spark computed.
+arguments, the user it runs as, and a sum that Spark computed.
 """
-import getpass
 import json
 import sys
 
@@ -18,7 +17,7 @@ print(
             "conf": dict(spark.sparkContext.getConf().getAll()),
             "args": sys.argv[1:],
             "sum": total,
-            "user": getpass.getuser(),
+            "sparkUser": spark.sparkContext.sparkUser(),
             "version": spark.version,
         }
     )
