@@ -1,0 +1,126 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+// mark is why a key's client value is ignored.
+type mark struct {
+	rule, source string
+}
+
+// denials are the keys and fields whose client values are ignored.
+type denials struct {
+	exact    map[string]mark
+	prefixes []prefixMark
+}
+
+type prefixMark struct {
+	prefix string
+	mark   mark
+}
+
+// find says whether and why a key or field is ignored.
+func (d *denials) find(name string) (mark, bool) {
+	if m, ok := d.exact[name]; ok {
+		return m, true
+	}
+	for i := range d.prefixes {
+		if strings.HasPrefix(name, d.prefixes[i].prefix) {
+			return d.prefixes[i].mark, true
+		}
+	}
+	return mark{}, false
+}
+
+// addKey denies a key in all its spellings.
+func (d *denials) addKey(key, rule, source string) {
+	d.add(key, mark{rule: rule, source: source})
+	for _, name := range spellings(key) {
+		d.add(name, mark{rule: "another way to set " + key + ": " + rule, source: source})
+	}
+}
+
+func (d *denials) add(name string, m mark) {
+	if _, ok := d.exact[name]; !ok {
+		d.exact[name] = m
+	}
+}
+
+// addPrefix denies all keys that begin so, and every family of which one
+// member does.
+func (d *denials) addPrefix(prefix, rule, source string) {
+	m := mark{rule: rule, source: source}
+	d.prefixes = append(d.prefixes, prefixMark{prefix, m})
+	for _, pair := range prefixPairs {
+		for i, p := range pair {
+			switch other := pair[1-i]; {
+			case strings.HasPrefix(p, prefix):
+				d.prefixes = append(d.prefixes, prefixMark{other, m})
+			case strings.HasPrefix(prefix, p):
+				d.prefixes = append(d.prefixes, prefixMark{other + strings.TrimPrefix(prefix, p), m})
+			}
+		}
+	}
+	for i := range families {
+		for _, name := range families[i].members() {
+			if strings.HasPrefix(name, prefix) {
+				d.addKey(name, rule, source)
+			}
+		}
+	}
+}
+
+const blacklisted = "blacklisted"
+
+// unignorable fields make a request what it is.
+var unignorable = []string{"file", "conf"}
+
+// addFile reads spark-blacklist.conf: one key a line, # comments, blank lines,
+// and a trailing * for all keys that begin so.
+func (d *denials) addFile(f File) error {
+	name := f.Name
+	if name == "" {
+		name = "spark-blacklist.conf"
+	}
+	text := strings.TrimPrefix(f.Text, "\ufeff")
+	for i, line := range strings.Split(text, "\n") {
+		line = strings.TrimSpace(line)
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		source := fmt.Sprintf("%s:%d", name, i+1)
+		prefix, wild := strings.CutSuffix(line, "*")
+		if reason := badBlacklistLine(prefix, wild); reason != "" {
+			return gateway.Invalid(source, shown("", line), reason)
+		}
+		if wild {
+			d.addPrefix(prefix, blacklisted+" as "+line, source)
+		} else {
+			d.addKey(line, blacklisted, source)
+		}
+	}
+	return nil
+}
+
+// badBlacklistLine says what is wrong with a line, "" if nothing.
+func badBlacklistLine(key string, wild bool) string {
+	switch {
+	case key == "" && wild:
+		return "a lone * would ignore every setting; name a prefix, as in spark.yarn.*"
+	case strings.ContainsRune(key, '*'):
+		return "a * may stand at the end only"
+	case strings.ContainsAny(key, " \t"):
+		return "one key per line, without a value and without blanks"
+	case slices.Contains(unignorable, key):
+		return "this field cannot be ignored"
+	}
+	if reason := badKey(key); reason != "" {
+		return "the key " + reason
+	}
+	return ""
+}

@@ -1,0 +1,311 @@
+package policies
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+)
+
+// request is a create request as Livy would understand it.
+type request struct {
+	kind   livy.Kind
+	values [len(fields)]value
+	conf   []setting
+	// at finds the place of a key in conf.
+	at map[string]int
+}
+
+// value is what a field holds: text (also for whole numbers) or a list.
+type value struct {
+	given bool
+	text  string
+	list  []string
+}
+
+// setting is one entry of conf; one that was dropped stays in place.
+type setting struct {
+	key, value string
+	dropped    bool
+}
+
+// parseRequest reads a decoded body the one way in which nothing can be read
+// twice: one object of exactly the known fields, no duplicates, nothing after it.
+func parseRequest(kind livy.Kind, version int, body []byte) (*request, error) {
+	r := &request{kind: kind}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
+	err := readObject(dec, func(name string) error {
+		i, ok := fieldIndex[name]
+		if !ok || !fields[i].known(kind, version) {
+			return unknownField(name, kind, version)
+		}
+		if i == fConf {
+			return r.readConf(dec)
+		}
+		v, err := readValue(dec, &fields[i])
+		r.values[i] = v
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.at = make(map[string]int, len(r.conf)+8)
+	for i := range r.conf {
+		r.at[r.conf[i].key] = i
+	}
+	return r, nil
+}
+
+// readObject reads the one object that a body must be.
+func readObject(dec *jsontext.Decoder, each func(name string) error) error {
+	if dec.PeekKind() != '{' {
+		if _, err := dec.ReadToken(); err != nil {
+			return jsonError(err)
+		}
+		return gateway.Invalid("body", "", "must be one JSON object")
+	}
+	if err := members(dec, each); err != nil {
+		return err
+	}
+	if _, err := dec.ReadToken(); !errors.Is(err, io.EOF) {
+		return gateway.Invalid("body", "", "must have nothing after its JSON object")
+	}
+	return nil
+}
+
+// members walks the object that comes next.
+func members(dec *jsontext.Decoder, each func(name string) error) error {
+	if _, err := dec.ReadToken(); err != nil {
+		return jsonError(err)
+	}
+	for dec.PeekKind() != '}' {
+		name, err := dec.ReadToken()
+		if err != nil {
+			return jsonError(err)
+		}
+		if err := each(name.String()); err != nil {
+			return err
+		}
+	}
+	_, err := dec.ReadToken()
+	return jsonError(err)
+}
+
+// jsonError puts the parser's complaint into words for the client.
+func jsonError(err error) error {
+	if err == nil {
+		return nil
+	}
+	var syntactic *jsontext.SyntacticError
+	if !errors.As(err, &syntactic) {
+		return gateway.Wrap(gateway.KindInvalid, "body: must be valid JSON", err)
+	}
+	rule := "must be valid JSON in UTF-8 without duplicate names: " + syntactic.Err.Error()
+	return gateway.Invalid("body", "at byte "+strconv.FormatInt(syntactic.ByteOffset, 10), rule)
+}
+
+// readValue reads a field's value with the coercions that Livy does itself, and
+// those without which it would answer 500. null is as good as absent.
+func readValue(dec *jsontext.Decoder, f *field) (value, error) {
+	switch kind := dec.PeekKind(); {
+	case kind == 'n':
+		_, err := dec.ReadToken()
+		return value{}, jsonError(err)
+	case f.shape == shapeList && kind == '[':
+		list, err := readList(dec, f.name)
+		return value{given: true, list: list}, err
+	case f.shape == shapeList:
+		return value{}, wrongType(dec, f.name, "must be a list of strings")
+	}
+	text, err := readText(dec, f.name)
+	if err == nil && f.shape == shapeInt {
+		text, err = wholeNumber(f.name, text)
+	}
+	return value{given: true, text: text}, err
+}
+
+// readText reads a string, or a number or truth value by its text, as Jackson does.
+func readText(dec *jsontext.Decoder, name string) (string, error) {
+	switch dec.PeekKind() {
+	case '"', '0', 't', 'f':
+		t, err := dec.ReadToken()
+		if err != nil {
+			return "", jsonError(err)
+		}
+		s := t.String()
+		if strings.IndexByte(s, 0) >= 0 {
+			return "", gateway.Invalid(name, "", "must not hold NUL")
+		}
+		return s, nil
+	}
+	return "", wrongType(dec, name, "must be a string")
+}
+
+// wrongType tells bad JSON from JSON of another type.
+func wrongType(dec *jsontext.Decoder, name, rule string) error {
+	v, err := dec.ReadValue()
+	if err != nil {
+		return jsonError(err)
+	}
+	return gateway.Invalid(name, shown(name, string(v)), rule)
+}
+
+func wholeNumber(name, text string) (string, error) {
+	n, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil || n < math.MinInt32 || n > math.MaxInt32 || strings.HasPrefix(strings.TrimSpace(text), "+") {
+		return "", gateway.Invalid(name, shown(name, text), "must be a whole number of 32 bits")
+	}
+	return strconv.FormatInt(n, 10), nil
+}
+
+func readList(dec *jsontext.Decoder, name string) ([]string, error) {
+	if _, err := dec.ReadToken(); err != nil {
+		return nil, jsonError(err)
+	}
+	list := []string{}
+	for dec.PeekKind() != ']' {
+		s, err := readText(dec, name)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, s)
+	}
+	_, err := dec.ReadToken()
+	return list, jsonError(err)
+}
+
+// readConf reads the map of Spark settings.
+func (r *request) readConf(dec *jsontext.Decoder) error {
+	switch dec.PeekKind() {
+	case 'n':
+		_, err := dec.ReadToken()
+		return jsonError(err)
+	case '{':
+	default:
+		return wrongType(dec, "conf", "must be an object of strings")
+	}
+	return members(dec, func(key string) error {
+		// Livy passes null on as the text "null".
+		if dec.PeekKind() == 'n' {
+			_, err := dec.ReadToken()
+			r.conf = append(r.conf, setting{key: key, value: "null"})
+			return jsonError(err)
+		}
+		text, err := readText(dec, "conf."+key)
+		r.conf = append(r.conf, setting{key: key, value: text})
+		return err
+	})
+}
+
+// get returns the value of a key in conf.
+func (r *request) get(key string) (string, bool) {
+	i, ok := r.at[key]
+	if !ok || r.conf[i].dropped {
+		return "", false
+	}
+	return r.conf[i].value, true
+}
+
+// set puts a key into conf, in place of the client's if there was one.
+func (r *request) set(key, value string) {
+	if i, ok := r.at[key]; ok {
+		r.conf[i] = setting{key: key, value: value}
+		return
+	}
+	r.at[key] = len(r.conf)
+	r.conf = append(r.conf, setting{key: key, value: value})
+}
+
+// drop takes a key out of conf and returns what it held.
+func (r *request) drop(key string) (string, bool) {
+	text, ok := r.get(key)
+	if ok {
+		r.conf[r.at[key]].dropped = true
+	}
+	return text, ok
+}
+
+// encode writes the request anew, in the order of the field table.
+func (r *request) encode() ([]byte, error) {
+	size := 64
+	for i := range r.conf {
+		size += len(r.conf[i].key) + len(r.conf[i].value) + 8
+	}
+	e := encoder{b: append(make([]byte, 0, size+512), '{')}
+	for i := range fields {
+		v := &r.values[i]
+		switch {
+		case i == fConf:
+			e.conf(r.conf)
+		case !v.given:
+		case fields[i].shape == shapeInt:
+			e.name(fields[i].name)
+			e.b = append(e.b, v.text...)
+		case fields[i].shape == shapeList:
+			e.name(fields[i].name)
+			e.list(v.list)
+		default:
+			e.name(fields[i].name)
+			e.text(v.text)
+		}
+	}
+	return append(e.b, '}'), e.err
+}
+
+type encoder struct {
+	b   []byte
+	err error
+}
+
+func (e *encoder) text(s string) {
+	var err error
+	if e.b, err = jsontext.AppendQuote(e.b, s); err != nil && e.err == nil {
+		e.err = gateway.Wrap(gateway.KindInvalid, "writing the request", err)
+	}
+}
+
+func (e *encoder) comma() {
+	if c := e.b[len(e.b)-1]; c != '{' && c != '[' {
+		e.b = append(e.b, ',')
+	}
+}
+
+func (e *encoder) name(s string) {
+	e.comma()
+	e.text(s)
+	e.b = append(e.b, ':')
+}
+
+func (e *encoder) list(list []string) {
+	e.b = append(e.b, '[')
+	for _, s := range list {
+		e.comma()
+		e.text(s)
+	}
+	e.b = append(e.b, ']')
+}
+
+func (e *encoder) conf(settings []setting) {
+	open := false
+	for i := range settings {
+		if settings[i].dropped {
+			continue
+		}
+		if !open {
+			e.name("conf")
+			e.b = append(e.b, '{')
+			open = true
+		}
+		e.name(settings[i].key)
+		e.text(settings[i].value)
+	}
+	if open {
+		e.b = append(e.b, '}')
+	}
+}

@@ -1,0 +1,124 @@
+package policies
+
+import (
+	"bytes"
+	"io"
+
+	"github.com/go-json-experiment/json/jsontext"
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+)
+
+// part is a field of one of the small bodies.
+type part struct {
+	name     string
+	number   bool
+	required bool
+}
+
+var smallBodies = map[livy.BodyKind][]part{
+	livy.BodyStatement:  {{name: "code", required: true}, {name: "kind"}},
+	livy.BodyCompletion: {{name: "code", required: true}, {name: "kind"}, {name: "cursor", number: true, required: true}},
+	livy.BodyJob:        {{name: "job", required: true}, {name: "jobType"}},
+	livy.BodyURI:        {{name: "uri", required: true}},
+}
+
+// Small reads the body of a statement, a completion, a job or an added URI,
+// checks it and writes it anew. Like Create, it either understands the body as
+// Livy does or refuses it with an error of gateway.KindInvalid. Routes with no
+// body get none: whatever was sent is not read. Uploads go through Upload.
+func (p *Policy) Small(route *livy.Route, contentEncoding, contentType string, body io.Reader) ([]byte, error) {
+	parts, ok := smallBodies[route.Body]
+	if !ok {
+		return nil, nil
+	}
+	limit := p.set.MaxCode
+	if route.Body == livy.BodyURI {
+		limit = p.set.MaxBody
+	}
+	data, err := read(contentEncoding, contentType, body, limit)
+	if err != nil {
+		return nil, err
+	}
+	values, err := parseSmall(data, parts)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.judgeSmall(route, values); err != nil {
+		return nil, err
+	}
+	e := encoder{b: append(make([]byte, 0, len(data)+16), '{')}
+	for _, part := range parts {
+		v, ok := values[part.name]
+		switch {
+		case !ok:
+		case part.number:
+			e.name(part.name)
+			e.b = append(e.b, v...)
+		default:
+			e.name(part.name)
+			e.text(v)
+		}
+	}
+	return append(e.b, '}'), e.err
+}
+
+func parseSmall(data []byte, parts []part) (map[string]string, error) {
+	values := map[string]string{}
+	dec := jsontext.NewDecoder(bytes.NewBuffer(data))
+	err := readObject(dec, func(name string) error {
+		for _, part := range parts {
+			if part.name != name {
+				continue
+			}
+			if dec.PeekKind() == 'n' {
+				_, err := dec.ReadToken()
+				return jsonError(err)
+			}
+			text, err := readText(dec, name)
+			if err == nil && part.number {
+				text, err = wholeNumber(name, text)
+			}
+			values[name] = text
+			return err
+		}
+		return gateway.Invalid("field", shown("", name), "is not a field of this request")
+	})
+	if err != nil {
+		return nil, err
+	}
+	for _, part := range parts {
+		if _, ok := values[part.name]; part.required && !ok {
+			return nil, gateway.Invalid(part.name, "", "is required")
+		}
+	}
+	return values, nil
+}
+
+// judgeSmall holds the kind of code and the URI against the policy.
+func (p *Policy) judgeSmall(route *livy.Route, values map[string]string) error {
+	switch route.Body {
+	case livy.BodyURI:
+		if reason := p.badURI(namesURIs, values["uri"]); reason != "" {
+			return gateway.Invalid("uri", shown("uri", values["uri"]), reason)
+		}
+	case livy.BodyStatement, livy.BodyCompletion:
+		kind, ok := values["kind"]
+		if !ok {
+			// It is the session's own kind, which was judged when it was created.
+			return nil
+		}
+		if sessionKinds[kind] == "" || sessionKinds[kind] == "shared" {
+			return gateway.Invalid("kind", kind, "must be one of spark, pyspark, sparkr, sql (or scala, python, r)")
+		}
+		for i := range p.rules {
+			if p.rules[i].field != fKind {
+				continue
+			}
+			if reason, _ := p.rules[i].violated(kind); reason != "" {
+				return gateway.Invalid("kind", kind, reason)
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,257 @@
+package policies
+
+import (
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+)
+
+// Result is what a policy made of a create request.
+type Result struct {
+	// Body is what to send to Livy, as application/json without any coding.
+	Body []byte
+	// Report is what was ignored, forced, lowered or refused. It is also filled
+	// when Create returns an error.
+	Report Report
+	// Effective is what the job will run with, for the record.
+	Effective Effective
+}
+
+// creation is one create request on its way through the policy.
+type creation struct {
+	p      *Policy
+	req    *request
+	report Report
+	// overridden holds, for each forced setting, what the client had said.
+	overridden map[int]string
+}
+
+// Create understands a create request as Livy would, or refuses it, and makes
+// of it what the policy allows. Errors are of gateway.KindInvalid and fit for
+// the client. Nothing is sent, so this is also how a policy is explained.
+//
+// contentEncoding and contentType are the request's first header lines of
+// these names.
+func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, body io.Reader) (Result, error) {
+	data, err := read(contentEncoding, contentType, body, p.set.MaxBody)
+	if err != nil {
+		return Result{}, err
+	}
+	req, err := parseRequest(kind, p.version, data)
+	if err != nil {
+		return Result{}, err
+	}
+	c := &creation{p: p, req: req, overridden: map[int]string{}}
+	c.adoptIdentity()
+	c.screenFields()
+	c.screenConf()
+	c.applyRules()
+	if len(c.report.Refused) > 0 {
+		return Result{Report: c.report}, c.refusal()
+	}
+	c.inject()
+	cost, err := c.mount()
+	if err != nil {
+		return Result{Report: c.report}, err
+	}
+	out, err := req.encode()
+	if err != nil {
+		return Result{Report: c.report}, err
+	}
+	return Result{Body: out, Report: c.report, Effective: c.effective(cost)}, nil
+}
+
+// refusal turns the report's refusals into an error for the client.
+func (c *creation) refusal() error {
+	first := c.report.Refused[0]
+	rule := first.Rule
+	if n := len(c.report.Refused) - 1; n > 0 {
+		rule += fmt.Sprintf("; and %d more", n)
+		for _, e := range c.report.Refused[1:min(n+1, 5)] {
+			rule += "; " + e.Key + ": " + e.Rule
+		}
+	}
+	return gateway.Invalid(first.Key, first.Given, rule)
+}
+
+func (c *creation) refuse(key, given, rule, source string) {
+	c.report.Refused = append(c.report.Refused, Entry{Key: shown("", key), Given: shown(key, given), Rule: rule, Source: source})
+}
+
+func (c *creation) ignore(key, given, rule, source string) {
+	c.report.Ignored = append(c.report.Ignored, Entry{Key: key, Given: shown(key, given), Rule: rule, Source: source})
+}
+
+// adoptIdentity reads the product's own way to ask for a user, where clients
+// may ask for one at all.
+func (c *creation) adoptIdentity() {
+	const key = "spark.livy.proxyUser"
+	if !c.p.set.ClientIdentity || c.p.identity != "" || c.req.values[fProxyUser].given {
+		return
+	}
+	if _, denied := c.p.deny.find(key); denied {
+		return
+	}
+	user, ok := c.req.drop(key)
+	if !ok {
+		user = c.p.defaults[key]
+	}
+	if user != "" {
+		c.req.values[fProxyUser] = value{given: true, text: user}
+	}
+}
+
+// screenFields judges Livy's own fields.
+func (c *creation) screenFields() {
+	for i := range fields {
+		v := &c.req.values[i]
+		if !v.given {
+			continue
+		}
+		name := fields[i].name
+		if c.dropped(name, v.string()) {
+			*v = value{}
+			continue
+		}
+		if reason := c.badField(i, v); reason != "" {
+			c.refuse(name, v.string(), reason, builtIn)
+		}
+	}
+}
+
+func (v *value) string() string {
+	if v.list != nil {
+		return fmt.Sprintf("%.300q", v.list)
+	}
+	return v.text
+}
+
+// dropped handles what holds for fields and keys alike: the blacklist and what
+// the gateway sets itself. It says whether the client's value goes.
+func (c *creation) dropped(name, given string) bool {
+	if i, ok := c.p.forcedAt[name]; ok {
+		f := &c.p.forced[i]
+		if name == f.key {
+			c.overridden[i] = shown(name, given)
+		} else {
+			c.ignore(name, given, f.rule+" sets "+f.key, f.source)
+		}
+		return true
+	}
+	if m, ok := c.p.deny.find(name); ok {
+		c.ignore(name, given, m.rule, m.source)
+		return true
+	}
+	return false
+}
+
+// badField says what is wrong with a field's value, "" if nothing.
+func (c *creation) badField(i int, v *value) string {
+	switch i {
+	case fName:
+		if !goodName(v.text) {
+			return nameRule
+		}
+	case fKind:
+		if sessionKinds[v.text] == "" {
+			return kindRule
+		}
+	case fProxyUser:
+		if !userName.MatchString(v.text) {
+			return userRule
+		}
+	}
+	naming := fieldNaming[fields[i].name]
+	if naming == namesNothing {
+		return ""
+	}
+	list := v.list
+	if i == fFile {
+		list = []string{v.text}
+	}
+	for _, uri := range list {
+		if reason := c.p.badURI(naming, uri); reason != "" {
+			return reason
+		}
+	}
+	return ""
+}
+
+// screenConf judges Spark's settings, each on its own.
+func (c *creation) screenConf() {
+	for i := range c.req.conf {
+		s := &c.req.conf[i]
+		if s.dropped {
+			continue
+		}
+		if reason := badKey(s.key); reason != "" {
+			c.refuse("conf key "+s.key, "", reason, builtIn)
+			continue
+		}
+		if c.p.reserved(s.key) {
+			s.dropped = true
+			c.report.Ignored = append(c.report.Ignored, Entry{Key: s.key, Given: shown(s.key, s.value), Rule: "belongs to Livy and the gateway", Source: builtIn, Quiet: true})
+			continue
+		}
+		if c.dropped(s.key, s.value) {
+			s.dropped = true
+			continue
+		}
+		if winner := c.shadowedBy(s.key); winner != "" {
+			s.dropped = true
+			c.ignore(s.key, s.value, winner+" wins over it", "Livy")
+			continue
+		}
+		c.screenValue(s)
+	}
+}
+
+func (c *creation) screenValue(s *setting) {
+	if isJavaOptions(s.key) {
+		reason := badJavaOptions(s.value)
+		if reason == "" {
+			reason = c.p.badHeap(s.key, s.value)
+		}
+		if reason != "" {
+			c.refuse(s.key, s.value, reason, builtIn)
+		}
+	}
+	if n := namingOf(s.key); n != namesNothing {
+		if reason := c.p.badPaths(n, s.value); reason != "" {
+			c.refuse(s.key, s.value, reason, builtIn)
+		}
+	}
+}
+
+// badHeap refuses heap options where the gateway has a say on the heap.
+func (p *Policy) badHeap(key, text string) string {
+	for fam := range p.controlled {
+		if slices.Contains(fam.javaOptions, key) && heapOption.MatchString(unquote.Replace(text)) {
+			return "must not set the heap, since " + fam.keys[0] + " is ruled by the gateway"
+		}
+	}
+	return ""
+}
+
+// shadowedBy returns the name that wins over a key in this request, "" if none
+// does: Livy's field over Spark's key, and Spark's name of today over old ones.
+// Lists are merged instead.
+func (c *creation) shadowedBy(key string) string {
+	for _, f := range familiesOf[key] {
+		if f.list {
+			continue
+		}
+		if f.field != "" && c.req.values[fieldIndex[f.field]].given {
+			return f.field
+		}
+		for _, other := range f.keys[:slices.Index(f.keys, key)] {
+			if _, ok := c.req.get(other); ok {
+				return other
+			}
+		}
+	}
+	return ""
+}

@@ -1,0 +1,126 @@
+package policies
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+)
+
+// Effective is what a job runs with, after the policy and with the defaults of
+// spark-defaults.conf and Spark itself filled in.
+type Effective struct {
+	Kind livy.Kind `json:"-"`
+	// SessionKind is spark, pyspark, sparkr, sql or shared; empty for a batch.
+	SessionKind string `json:"kind,omitempty"`
+	Name        string `json:"name,omitempty"`
+	ProxyUser   string `json:"proxyUser,omitempty"`
+	Queue       string `json:"queue,omitempty"`
+	// DriverMemory and ExecutorMemory are sizes as Spark reads them, e.g. "4g".
+	DriverMemory   string `json:"driverMemory"`
+	DriverCores    int    `json:"driverCores"`
+	ExecutorMemory string `json:"executorMemory"`
+	ExecutorCores  int    `json:"executorCores"`
+	// NumExecutors is 0 where nobody says how many and Spark runs locally.
+	NumExecutors int    `json:"numExecutors"`
+	TTL          string `json:"ttl,omitempty"`
+	// Conf is the settings that are sent, with secrets redacted.
+	Conf map[string]string `json:"conf,omitempty"`
+	// MountCost is what mounted directories take; nil without mounts.
+	MountCost *Cost `json:"mountCost,omitempty"`
+}
+
+// DriverMemoryBytes is DriverMemory in bytes, 0 if it is no size.
+func (e *Effective) DriverMemoryBytes() int64 {
+	n, _ := unitMiB.parse(e.DriverMemory)
+	return n
+}
+
+// ExecutorMemoryBytes is ExecutorMemory in bytes, 0 if it is no size.
+func (e *Effective) ExecutorMemoryBytes() int64 {
+	n, _ := unitMiB.parse(e.ExecutorMemory)
+	return n
+}
+
+// of is the value with which the job runs.
+func (c *creation) of(field string) string {
+	f := primary(field)
+	if text, _, ok := c.client(f); ok {
+		return text
+	}
+	return c.defaultOf(f)
+}
+
+func (c *creation) number(field string) int {
+	n, _ := unitInt.parse(c.of(field))
+	return int(n)
+}
+
+func (c *creation) effective(cost *Cost) Effective {
+	e := Effective{
+		Kind: c.req.kind, Name: c.req.values[fName].text, ProxyUser: c.req.values[fProxyUser].text,
+		Queue: c.of("queue"), DriverMemory: c.of("driverMemory"), DriverCores: c.number("driverCores"),
+		ExecutorMemory: c.of("executorMemory"), ExecutorCores: c.number("executorCores"), NumExecutors: c.number("numExecutors"),
+		TTL: c.of("ttl"), MountCost: cost,
+	}
+	if c.req.kind == livy.KindSession {
+		e.SessionKind = sessionKinds[orDefault(c.req.values[fKind].text, "shared")]
+	}
+	if e.NumExecutors == 0 && !strings.HasPrefix(c.p.set.Master, "local") && c.of("numExecutors") == "" {
+		e.NumExecutors = 2 // Spark's own default on YARN and Kubernetes
+	}
+	for i := range c.req.conf {
+		if s := &c.req.conf[i]; !s.dropped {
+			if e.Conf == nil {
+				e.Conf = make(map[string]string, len(c.req.conf))
+			}
+			e.Conf[s.key] = Redact(s.key, s.value)
+		}
+	}
+	return e
+}
+
+// minOverhead is the least memory that Spark asks for beside a driver's heap.
+const minOverhead = 384 << 20
+
+// mount adds the cost of mounted directories to what the cluster manager is
+// asked for; nil without mounts. Where the driver runs beside Livy there is
+// nothing to ask, and the cost is only on record.
+func (c *creation) mount() (*Cost, error) {
+	if c.p.set.Mounts == nil || len(c.p.set.Mounts.Directories) == 0 {
+		return nil, nil
+	}
+	memory, ok := unitMiB.parse(c.of("driverMemory"))
+	if !ok {
+		return nil, gateway.Invalid("driverMemory", c.of("driverMemory"), "must be a size such as 4g")
+	}
+	cores := int64(c.number("driverCores"))
+	cost := MountCost(cores, memory)
+	if !c.p.yarn() && !c.p.kubernetes() {
+		return &cost, nil
+	}
+	overhead := max(minOverhead, memory/10)
+	fam := primary("spark.driver.memoryOverhead")
+	if text, name, ok := c.client(fam); ok {
+		if overhead, ok = fam.unit.parse(text); !ok {
+			return nil, gateway.Invalid(name, shown(name, text), "must be a size such as 512m")
+		}
+	} else if n, ok := fam.unit.parse(c.defaultOf(fam)); ok {
+		overhead = n
+	}
+	total := strconv.FormatInt((overhead+cost.MemoryBytes+1<<20-1)>>20, 10) + "m"
+	c.replace(fam, total)
+	c.force(fam.keys[0], total)
+	if c.p.kubernetes() {
+		request := strconv.FormatInt(cores*1000+cost.MilliCPU, 10) + "m"
+		c.req.drop("spark.kubernetes.driver.limit.cores")
+		c.req.set("spark.kubernetes.driver.request.cores", request)
+		c.force("spark.kubernetes.driver.request.cores", request)
+	}
+	return &cost, nil
+}
+
+func (c *creation) force(key, set string) {
+	c.report.Forced = append(c.report.Forced, Entry{Key: key, Set: set, Rule: "the driver's share and the cost of mounted directories", Source: "gateway mounts"})
+}

@@ -1,0 +1,173 @@
+package policies
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+)
+
+// Policy is compiled settings. It does not change and is safe for concurrent use.
+type Policy struct {
+	set      Settings
+	version  int
+	defaults map[string]string
+	livyKeys map[string]bool
+	deny     denials
+	// identity is the user that is forced; empty when none is.
+	identity string
+	forced   []force
+	// forcedAt finds the force that covers a field or key.
+	forcedAt map[string]int
+	lists    []listForce
+	rules    []rule
+	// controlled are the families on which a heap option must not work.
+	controlled map[*family]bool
+	disabled   map[string]bool
+}
+
+// Default bounds, in bytes.
+const (
+	DefaultMaxBody   = 1 << 20
+	DefaultMaxCode   = 4 << 20
+	DefaultMaxUpload = 100 << 20
+)
+
+// Compile checks settings and makes a policy of them. Errors are of
+// gateway.KindInvalid and name the file and line, or the setting, and the reason.
+func Compile(s Settings) (*Policy, error) {
+	p := &Policy{
+		set: s, defaults: map[string]string{}, livyKeys: map[string]bool{}, forcedAt: map[string]int{},
+		deny: denials{exact: map[string]mark{}}, controlled: map[*family]bool{}, disabled: map[string]bool{},
+	}
+	for _, step := range []func() error{
+		p.compileBasics, p.compileDefaults, p.compileRoutes, p.compileBlacklist, p.compileIdentity, p.compileInjection, p.compileRules,
+	} {
+		if err := step(); err != nil {
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+func (p *Policy) compileBasics() error {
+	s := &p.set
+	s.LivyVersion = orDefault(s.LivyVersion, "0.8.0")
+	s.Master = orDefault(s.Master, "local[*]")
+	s.MaxBody = orDefault(s.MaxBody, DefaultMaxBody)
+	s.MaxCode = orDefault(s.MaxCode, DefaultMaxCode)
+	s.MaxUpload = orDefault(s.MaxUpload, DefaultMaxUpload)
+	if s.Schemes == nil {
+		s.Schemes = DefaultSchemes
+	}
+	if s.QueueKeys == nil && p.kubernetes() {
+		s.QueueKeys = []string{"spark.kubernetes.namespace"}
+	}
+	for _, dir := range s.LocalDirs {
+		if !path.IsAbs(dir) || path.Clean(dir) != strings.TrimSuffix(dir, "/") {
+			return gateway.Invalid("localDirs", dir, "must be a clean absolute path below /")
+		}
+	}
+	for _, scheme := range s.Schemes {
+		if got, rest, ok := cutScheme(scheme + ":"); !ok || rest != "" || got != strings.ToLower(scheme) || scheme == "file" || scheme == "local" {
+			return gateway.Invalid("schemes", scheme, "must be a URI scheme in lower case other than file and local, which localDirs is for")
+		}
+	}
+	for _, key := range s.LivyKeys {
+		if !strings.HasPrefix(key, "livy.") {
+			return gateway.Invalid("livyKeys", key, "must begin with livy.")
+		}
+		p.livyKeys[key] = true
+	}
+	var err error
+	p.version, err = parseVersion(s.LivyVersion)
+	return err
+}
+
+func orDefault[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+func (p *Policy) kubernetes() bool { return strings.HasPrefix(p.set.Master, "k8s") }
+func (p *Policy) yarn() bool       { return strings.HasPrefix(p.set.Master, "yarn") }
+
+func (p *Policy) compileDefaults() error {
+	name := orDefault(p.set.SparkDefaults.Name, "spark-defaults.conf")
+	props, err := livy.ParseProperties(p.set.SparkDefaults.Text)
+	if err != nil {
+		return gateway.Wrap(gateway.KindInvalid, name, err)
+	}
+	for _, prop := range props {
+		p.defaults[prop.Key] = prop.Value
+	}
+	return nil
+}
+
+func (p *Policy) compileRoutes() error {
+	for _, name := range p.set.DisabledRoutes {
+		prefix, wild := strings.CutSuffix(name, "*")
+		found := false
+		for i := range livy.Routes {
+			r := livy.Routes[i].Name
+			if r == name || wild && strings.HasPrefix(r, prefix) {
+				p.disabled[r] = true
+				found = true
+			}
+		}
+		if !found {
+			return gateway.Invalid("disabledRoutes", name, "is not the name of a route, nor the beginning of one with a * after it")
+		}
+	}
+	return nil
+}
+
+func (p *Policy) compileBlacklist() error {
+	if err := p.deny.addFile(p.set.Blacklist); err != nil {
+		return err
+	}
+	for i := range families {
+		if slices.ContainsFunc(families[i].members(), func(name string) bool { _, ok := p.deny.find(name); return ok }) {
+			p.controlled[&families[i]] = true
+		}
+	}
+	return nil
+}
+
+func (p *Policy) compileIdentity() error {
+	p.identity = p.set.Identity
+	if p.identity == "" && !p.set.ClientIdentity {
+		p.identity = p.defaults["spark.livy.proxyUser"]
+	}
+	if p.identity != "" && !userName.MatchString(p.identity) {
+		return gateway.Invalid("identity", p.identity, userRule)
+	}
+	if p.identity == "" && !p.set.ClientIdentity {
+		p.deny.addKey("proxyUser", "jobs run as the Livy server's own user", builtIn)
+	}
+	return nil
+}
+
+// AllowRoute returns an error of gateway.KindForbidden for routes that are
+// switched off.
+func (p *Policy) AllowRoute(r *livy.Route) error {
+	if p.disabled[r.Name] {
+		return gateway.Errorf(gateway.KindForbidden, "%s is switched off on this gateway", r.Name)
+	}
+	return nil
+}
+
+// ServerEnv is the environment variables that the Livy server itself must be
+// started with, because drivers run inside of it (no YARN, no Kubernetes) and
+// take their variables from there.
+func (p *Policy) ServerEnv() map[string]string {
+	if p.yarn() || p.kubernetes() || p.set.Environment == nil {
+		return nil
+	}
+	return p.set.Environment.DriverEnv
+}

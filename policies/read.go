@@ -1,0 +1,83 @@
+package policies
+
+import (
+	"bytes"
+	"compress/gzip"
+	"compress/zlib"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"strings"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+// read reads a whole body within a bound, decodes it as Livy does and makes
+// sure that it is UTF-8 text.
+func read(contentEncoding, contentType string, body io.Reader, limit int64) ([]byte, error) {
+	if media, _, err := mime.ParseMediaType(contentType); err == nil && (media == "application/x-www-form-urlencoded" || strings.HasPrefix(media, "multipart/")) {
+		// Livy would look for a method override in a form, and find no content after it.
+		return nil, gateway.Invalid("Content-Type", media, "must be application/json")
+	}
+	var closer io.Closer
+	// Livy knows these two, alone and in any case; all else, such as the "UTF-8"
+	// of its own Java client, it reads as if it were not there.
+	switch strings.ToLower(contentEncoding) {
+	case "gzip":
+		z, err := gzip.NewReader(io.LimitReader(body, limit+1))
+		if err != nil {
+			return nil, gateway.Wrap(gateway.KindInvalid, "body: must be gzip as its Content-Encoding says", err)
+		}
+		body, closer = z, z
+	case "deflate":
+		z, err := zlib.NewReader(io.LimitReader(body, limit+1))
+		if err != nil {
+			return nil, gateway.Wrap(gateway.KindInvalid, "body: must be deflate (zlib) as its Content-Encoding says", err)
+		}
+		body, closer = z, z
+	}
+	data, err := readBounded(body, limit)
+	if err != nil {
+		return nil, err
+	}
+	if closer != nil {
+		if err := closer.Close(); err != nil {
+			return nil, gateway.Wrap(gateway.KindInvalid, "body: decoding it", err)
+		}
+	}
+	return utf8Text(data)
+}
+
+func readBounded(body io.Reader, limit int64) ([]byte, error) {
+	buf := bytes.NewBuffer(make([]byte, 0, 2048))
+	n, err := buf.ReadFrom(io.LimitReader(body, limit+1))
+	if n > limit {
+		return nil, tooLarge("body", limit)
+	}
+	if err != nil {
+		var known *gateway.Error
+		if errors.As(err, &known) {
+			return nil, err
+		}
+		return nil, gateway.Wrap(gateway.KindInvalid, "body: reading it", err)
+	}
+	return buf.Bytes(), nil
+}
+
+func tooLarge(what string, limit int64) error {
+	return gateway.Invalid(what, "", fmt.Sprintf("must be at most %d bytes once decoded", limit))
+}
+
+// utf8Text takes a UTF-8 byte order mark away and refuses the encodings that
+// Livy would recognise besides UTF-8.
+func utf8Text(data []byte) ([]byte, error) {
+	if rest, ok := bytes.CutPrefix(data, []byte("\xef\xbb\xbf")); ok {
+		return rest, nil
+	}
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) ||
+		len(data) >= 2 && (data[0] == 0 || data[1] == 0) {
+		return nil, gateway.Invalid("body", "", "must be UTF-8, not UTF-16 or UTF-32")
+	}
+	return data, nil
+}

@@ -1,0 +1,86 @@
+package policies
+
+import (
+	"math"
+	"strconv"
+	"strings"
+)
+
+// unit is how the values of a setting compare.
+type unit int
+
+// How values compare. Everything that cannot be compared is text.
+const (
+	unitText     unit = iota
+	unitInt           // whole number
+	unitMiB           // size; a bare number is MiB
+	unitBytes         // size; a bare number is bytes
+	unitSize          // size that must have a suffix
+	unitDuration      // Livy's duration; a bare number is milliseconds
+)
+
+// parse reads a value strictly: ASCII digits and a suffix that Spark (or Livy)
+// knows. What Java might read in another way, such as digits of other scripts
+// or ${references}, is not a value here.
+func (u unit) parse(s string) (int64, bool) {
+	s = strings.TrimSpace(s)
+	digits := 0
+	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
+		digits++
+	}
+	n, err := strconv.ParseInt(s[:digits], 10, 64)
+	if err != nil {
+		return 0, false
+	}
+	factor, ok := u.factor(strings.ToLower(s[digits:]))
+	if !ok || n > math.MaxInt64/factor {
+		return 0, false
+	}
+	return n * factor, true
+}
+
+var sizeSuffixes = map[string]int64{
+	"b": 1, "k": 1 << 10, "kb": 1 << 10, "m": 1 << 20, "mb": 1 << 20, "g": 1 << 30, "gb": 1 << 30,
+	"t": 1 << 40, "tb": 1 << 40, "p": 1 << 50, "pb": 1 << 50,
+}
+
+// durationSuffixes are in microseconds.
+var durationSuffixes = map[string]int64{
+	"us": 1, "ms": 1000, "": 1000, "s": 1e6, "m": 60e6, "min": 60e6, "h": 3600e6, "d": 86400e6,
+}
+
+func (u unit) factor(suffix string) (int64, bool) {
+	switch u {
+	case unitInt:
+		return 1, suffix == ""
+	case unitDuration:
+		f, ok := durationSuffixes[suffix]
+		return f, ok
+	case unitMiB:
+		if suffix == "" {
+			return 1 << 20, true
+		}
+	case unitBytes:
+		if suffix == "" {
+			return 1, true
+		}
+	case unitText:
+		return 0, false
+	}
+	f, ok := sizeSuffixes[suffix]
+	return f, ok
+}
+
+// name is what a value of this unit is called in messages.
+func (u unit) name() string {
+	switch u {
+	case unitInt:
+		return "a whole number"
+	case unitDuration:
+		return "a duration such as 30m"
+	case unitText:
+		return "text"
+	default:
+		return "a size such as 4g"
+	}
+}

@@ -1,0 +1,111 @@
+package policies
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/textproto"
+	"strings"
+	"unicode"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+)
+
+// Upload reads an uploaded file while it is being sent on. It returns the
+// Content-Type and the body to send: one part with the name that Livy expects
+// and the base name of the client's file, since Livy would write to any path
+// that the name holds. Faults that show at once are returned; those that show
+// later (too large, a second part) come as the error of the returned reader,
+// which must end the request to Livy.
+func (p *Policy) Upload(route *livy.Route, contentEncoding, contentType string, body io.Reader) (string, io.Reader, error) {
+	switch strings.ToLower(contentEncoding) {
+	case "gzip", "deflate":
+		return "", nil, gateway.Invalid("Content-Encoding", contentEncoding, "an upload must be sent without a coding")
+	}
+	media, params, err := mime.ParseMediaType(contentType)
+	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
+		return "", nil, gateway.Invalid("Content-Type", shown("", contentType), "must be multipart/form-data with a boundary")
+	}
+	in := multipart.NewReader(body, params["boundary"])
+	file, err := in.NextRawPart()
+	if err != nil {
+		return "", nil, gateway.Wrap(gateway.KindInvalid, "body: must have one part", err)
+	}
+	if file.FormName() != route.Part {
+		return "", nil, gateway.Invalid("part", shown("", file.FormName()), "must be called "+route.Part)
+	}
+	name, err := uploadName(file.Header)
+	if err != nil {
+		return "", nil, err
+	}
+	var frame bytes.Buffer
+	out := multipart.NewWriter(&frame)
+	header := textproto.MIMEHeader{}
+	header.Set("Content-Disposition", fmt.Sprintf(`form-data; name="%s"; filename="%s"`, route.Part, name))
+	header.Set("Content-Type", "application/octet-stream")
+	if _, err := out.CreatePart(header); err != nil {
+		return "", nil, gateway.Wrap(gateway.KindInternal, "writing an upload", err)
+	}
+	head := bytes.Clone(frame.Bytes())
+	frame.Reset()
+	if err := out.Close(); err != nil {
+		return "", nil, gateway.Wrap(gateway.KindInternal, "writing an upload", err)
+	}
+	content := &boundedPart{in: in, part: file, left: p.set.MaxUpload, limit: p.set.MaxUpload}
+	return out.FormDataContentType(), io.MultiReader(bytes.NewReader(head), content, bytes.NewReader(frame.Bytes())), nil
+}
+
+// uploadName reduces a file name to its last element and refuses what is left
+// if it is not a plain name.
+func uploadName(header textproto.MIMEHeader) (string, error) {
+	if len(header["Content-Disposition"]) != 1 {
+		return "", gateway.Invalid("part", "", "must have one Content-Disposition")
+	}
+	_, params, err := mime.ParseMediaType(header.Get("Content-Disposition"))
+	if err != nil {
+		return "", gateway.Wrap(gateway.KindInvalid, "part: must have a valid Content-Disposition", err)
+	}
+	name := params["filename"]
+	name = name[strings.LastIndexAny(name, `/\`)+1:]
+	if name == "" || name == "." || name == ".." || len(name) > 255 {
+		return "", gateway.Invalid("filename", shown("", params["filename"]), "must be a file name")
+	}
+	for _, c := range name {
+		if !unicode.IsLetter(c) && (c < '0' || c > '9') && !strings.ContainsRune("._-+@=,() ", c) {
+			return "", gateway.Invalid("filename", shown("", name), "must be letters, digits, blanks and any of . _ - + @ = , ( )")
+		}
+	}
+	return name, nil
+}
+
+// boundedPart is the content of the one part that an upload may have.
+type boundedPart struct {
+	in          *multipart.Reader
+	part        *multipart.Part
+	left, limit int64
+}
+
+// Read implements io.Reader.
+func (b *boundedPart) Read(buf []byte) (int, error) {
+	n, err := b.part.Read(buf)
+	b.left -= int64(n)
+	if b.left < 0 {
+		return 0, tooLarge("upload", b.limit)
+	}
+	if err == nil {
+		return n, nil
+	}
+	if !errors.Is(err, io.EOF) {
+		return n, gateway.Wrap(gateway.KindInvalid, "body: reading the upload", err)
+	}
+	if _, err := b.in.NextRawPart(); !errors.Is(err, io.EOF) {
+		return n, gateway.Invalid("body", "", "must have one part")
+	}
+	return n, io.EOF
+}
+
+var _ io.Reader = (*boundedPart)(nil)
