@@ -9,10 +9,11 @@ var opened = []string{
 	"java.util.concurrent", "java.util.concurrent.atomic", "sun.nio.ch", "sun.util.calendar",
 }
 
-// JavaOptions are the options of the Livy server's own JVM that Java 17 needs.
-// Drivers need none: spark-submit adds its own.
+// JavaOptions are the options of the Livy server's own JVM: what Java 17 needs,
+// and to end rather than limp on without memory. Drivers need none: spark-submit
+// adds its own.
 func JavaOptions() string {
-	var opts []string
+	opts := []string{"-XX:+ExitOnOutOfMemoryError"}
 	for _, p := range opened {
 		opts = append(opts, "--add-opens=java.base/"+p+"=ALL-UNNAMED")
 	}
@@ -20,7 +21,7 @@ func JavaOptions() string {
 }
 
 // LivyHeap is how many bytes of a gateway's memory the Livy server's heap may
-// take: an eighth, at least 256 MiB and at most 1 GiB. The rest is for drivers.
+// take: an eighth, at least 256 MiB. The rest is for drivers.
 func LivyHeap(memory int64) int64 {
-	return min(max(memory/8, 256<<20), 1<<30)
+	return max(memory/8, 256<<20)
 }

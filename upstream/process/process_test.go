@@ -105,7 +105,7 @@ func TestEnvironment(t *testing.T) {
 	for _, want := range []string{
 		"LIVY_CONF_DIR=" + d.conf, "SPARK_CONF_DIR=" + d.conf, "HOME=" + d.work, "SPARK_HOME=" + l.Engine.SparkHome,
 		"JAVA_HOME=" + l.Engine.JavaHome, "PYSPARK_PYTHON=python3", "HADOOP_CONF_DIR=/etc/hadoop",
-		"SPARK_LOCAL_IP=127.0.0.1", "LIVY_SERVER_JAVA_OPTS=-Xmx1024m --add-opens=java.base/java.io=ALL-UNNAMED",
+		"SPARK_LOCAL_IP=127.0.0.1", "LIVY_SERVER_JAVA_OPTS=-Xmx1024m -XX:+ExitOnOutOfMemoryError --add-opens=java.base/java.io=ALL-UNNAMED",
 	} {
 		if !strings.Contains(env, want) {
 			t.Errorf("the environment has no %s:\n%s", want, env)

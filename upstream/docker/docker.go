@@ -1,0 +1,266 @@
+// Package docker runs each Livy server in a container of its own, with the
+// gateway's CPU and memory limits. Containers outlive the process that started
+// them and are found again by their labels.
+package docker
+
+import (
+	"archive/tar"
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/api/types/network"
+	"github.com/moby/moby/client"
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Labels of the containers.
+const (
+	labelPrefix    = "io.github.livygateway."
+	labelNamespace = labelPrefix + "namespace"
+	labelGateway   = labelPrefix + "gateway"
+	labelWorkspace = labelPrefix + "workspace"
+	labelName      = labelPrefix + "name"
+	labelEngine    = labelPrefix + "engine"
+)
+
+// What the image promises.
+const (
+	confDir = "/etc/livy"   // where Livy looks for its configuration
+	user    = "10001:10001" // who Livy runs as
+	groupID = 10001
+)
+
+// livyPort is where Livy listens inside its container.
+var livyPort = network.MustParsePort("8998/tcp")
+
+// maxProcesses bounds the processes and threads of a container: a guard against
+// fork bombs, far above what Livy and its drivers need.
+const maxProcesses = 8192
+
+// Options set up a Runtime.
+type Options struct {
+	// Host of the Docker engine, e.g. unix:///var/run/docker.sock; default: what
+	// DOCKER_HOST and its kin say, else the local engine.
+	Host string
+	// Namespace sets the containers of this installation apart from those of
+	// others on the same engine; default "default".
+	Namespace string
+	// Network is a Docker network that the containers join; default: the
+	// engine's own. Their port is published on 127.0.0.1 all the same.
+	Network string
+	// LogDir keeps the last log of each gateway on disk, so that it can be read
+	// after this process ends; default: it is kept in memory.
+	LogDir string
+	// Grace is how long a server may take to end before it is killed; default 10 s.
+	Grace time.Duration
+}
+
+// Runtime runs Livy servers in containers.
+type Runtime struct {
+	opts   Options
+	logger *zap.Logger
+	api    *client.Client
+	last   lastLogs
+}
+
+var (
+	_ upstream.Runtime   = (*Runtime)(nil)
+	_ upstream.Forgetter = (*Runtime)(nil)
+)
+
+// New returns a Runtime. It connects to nothing yet.
+func New(opts Options, logger *zap.Logger) (*Runtime, error) {
+	if opts.Namespace == "" {
+		opts.Namespace = "default"
+	}
+	if opts.Grace <= 0 {
+		opts.Grace = 10 * time.Second
+	}
+	settings := []client.Opt{client.FromEnv}
+	if opts.Host != "" {
+		settings = append(settings, client.WithHost(opts.Host))
+	}
+	api, err := client.New(settings...)
+	if err != nil {
+		return nil, gateway.Wrap(gateway.KindInvalid, "reading the Docker engine's address", err)
+	}
+	return &Runtime{opts: opts, logger: logger, api: api, last: lastLogs{dir: opts.LogDir}}, nil
+}
+
+// Name returns "docker".
+func (r *Runtime) Name() string { return "docker" }
+
+// Close lets go of the connection; containers go on.
+func (r *Runtime) Close() error { return r.api.Close() }
+
+func containerName(gatewayID string) string { return "livygw-" + gatewayID }
+
+// Start starts a container; see upstream.Runtime.
+func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
+	if l.Engine.Image == "" {
+		return upstream.Instance{}, gateway.Invalid("engine "+l.Engine.Name+": image", "", "must name a container image")
+	}
+	old, ok, err := r.Find(ctx, l.GatewayID)
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	if ok && old.Running {
+		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already runs as container %s", l.GatewayID, old.ID)
+	}
+	if ok { // it crashed
+		if err := r.Stop(ctx, l.GatewayID); err != nil {
+			return upstream.Instance{}, err
+		}
+	}
+	created, err := r.api.ContainerCreate(ctx, client.ContainerCreateOptions{
+		Name: containerName(l.GatewayID), Config: r.config(l), HostConfig: r.hostConfig(l),
+	})
+	if err != nil {
+		return upstream.Instance{}, startError(l, "creating the container", err)
+	}
+	inst, err := r.fillAndStart(ctx, l, created.ID)
+	if err != nil {
+		r.remove(created.ID)
+		return upstream.Instance{}, err
+	}
+	r.logger.Info("started a Livy container", zap.String("gateway", l.GatewayID),
+		zap.String("container", created.ID), zap.String("address", inst.Address))
+	return inst, nil
+}
+
+func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string) (upstream.Instance, error) {
+	files, err := tarball(upstream.WithAddress(l.Files, "0.0.0.0", int(livyPort.Num())))
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	if _, err := r.api.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: "/", Content: files}); err != nil {
+		return upstream.Instance{}, startError(l, "copying the configuration into the container", err)
+	}
+	if _, err := r.api.ContainerStart(ctx, id, client.ContainerStartOptions{}); err != nil {
+		return upstream.Instance{}, startError(l, "starting the container", err)
+	}
+	got, err := r.api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
+	if err != nil {
+		return upstream.Instance{}, startError(l, "looking at the container", err)
+	}
+	inst := instance(got.Container)
+	if inst.Running && inst.Address == "" {
+		return upstream.Instance{}, gateway.Errorf(gateway.KindUnavailable, "the Docker engine published no port for gateway %s", l.GatewayID)
+	}
+	return inst, nil
+}
+
+// remove undoes a start, even when the caller's time is up.
+func (r *Runtime) remove(id string) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	_, err := r.api.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if err != nil && !cerrdefs.IsNotFound(err) {
+		r.logger.Error("could not remove a container that did not start", zap.String("container", id), zap.Error(err))
+	}
+}
+
+func (r *Runtime) config(l upstream.Launch) *container.Config {
+	env := map[string]string{"LIVY_CONF_DIR": confDir, "SPARK_CONF_DIR": confDir}
+	maps.Copy(env, l.Env)
+	var list []string
+	for _, k := range slices.Sorted(maps.Keys(env)) {
+		list = append(list, k+"="+env[k])
+	}
+	return &container.Config{
+		Image: l.Engine.Image, User: user, Env: list,
+		ExposedPorts: network.PortSet{livyPort: {}},
+		Labels: map[string]string{
+			labelNamespace: r.opts.Namespace, labelGateway: l.GatewayID, labelWorkspace: l.Workspace,
+			labelName: l.Name, labelEngine: l.Engine.Name,
+		},
+	}
+}
+
+func (r *Runtime) hostConfig(l upstream.Launch) *container.HostConfig {
+	limit := int64(maxProcesses)
+	return &container.HostConfig{
+		NetworkMode:  container.NetworkMode(r.opts.Network),
+		PortBindings: network.PortMap{livyPort: {{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1})}}},
+		// We start it again ourselves: its ids begin anew then.
+		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
+		CapDrop:       []string{"ALL"},
+		SecurityOpt:   []string{"no-new-privileges"},
+		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "3"}},
+		Resources: container.Resources{
+			NanoCPUs: int64(l.CPU) * 1e9, Memory: l.Memory, MemorySwap: l.Memory, // no swap on top
+			PidsLimit: &limit,
+		},
+	}
+}
+
+// tarball packs the configuration, readable by the server's group only: it may
+// hold passwords.
+func tarball(files map[string]string) (*bytes.Buffer, error) {
+	var buf bytes.Buffer
+	w := tar.NewWriter(&buf)
+	dir := strings.TrimPrefix(confDir, "/")
+	headers := []*tar.Header{
+		{Typeflag: tar.TypeDir, Name: "etc/", Mode: 0o755},
+		{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o750, Gid: groupID},
+	}
+	for _, name := range slices.Sorted(maps.Keys(files)) {
+		headers = append(headers, &tar.Header{
+			Typeflag: tar.TypeReg, Name: dir + "/" + name, Mode: 0o640, Gid: groupID, Size: int64(len(files[name])),
+		})
+	}
+	for _, h := range headers {
+		if err := w.WriteHeader(h); err != nil {
+			return nil, fmt.Errorf("packing the configuration: %w", err)
+		}
+		if h.Typeflag == tar.TypeReg {
+			if _, err := w.Write([]byte(files[strings.TrimPrefix(h.Name, dir+"/")])); err != nil {
+				return nil, fmt.Errorf("packing the configuration: %w", err)
+			}
+		}
+	}
+	if err := w.Close(); err != nil {
+		return nil, fmt.Errorf("packing the configuration: %w", err)
+	}
+	return &buf, nil
+}
+
+// startError says what a person can do about a failed start.
+func startError(l upstream.Launch, doing string, err error) error {
+	switch {
+	case client.IsErrConnectionFailed(err):
+		return engineAway(err)
+	case cerrdefs.IsNotFound(err) && strings.Contains(strings.ToLower(err.Error()), "image"):
+		return gateway.Invalid("engine "+l.Engine.Name+": image", l.Engine.Image,
+			"is not on the Docker engine; build it with scripts/build-engine-image, or pull it")
+	case cerrdefs.IsConflict(err):
+		return gateway.Wrap(gateway.KindConflict, doing+" of gateway "+l.GatewayID, err)
+	case cerrdefs.IsInvalidArgument(err), cerrdefs.IsNotFound(err):
+		return gateway.Wrap(gateway.KindInvalid, doing+" of gateway "+l.GatewayID, err)
+	default:
+		return gateway.Wrap(gateway.KindUnavailable, doing+" of gateway "+l.GatewayID, err)
+	}
+}
+
+func engineAway(err error) error {
+	return gateway.Wrap(gateway.KindUnavailable, "the Docker engine does not answer", err)
+}
+
+// callError is for everything but starting.
+func callError(doing string, err error) error {
+	if client.IsErrConnectionFailed(err) {
+		return engineAway(err)
+	}
+	return gateway.Wrap(gateway.KindUnavailable, doing, err)
+}

@@ -1,0 +1,117 @@
+package docker
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/types/container"
+	"github.com/moby/moby/client"
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Find returns the gateway's container; see upstream.Runtime.
+func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance, bool, error) {
+	got, ok, err := r.inspect(ctx, gatewayID)
+	if err != nil || !ok {
+		return upstream.Instance{}, false, err
+	}
+	return instance(got), true, nil
+}
+
+// inspect looks a gateway's container up by its name; one that carries the name
+// but not our labels is not ours.
+func (r *Runtime) inspect(ctx context.Context, gatewayID string) (container.InspectResponse, bool, error) {
+	got, err := r.api.ContainerInspect(ctx, containerName(gatewayID), client.ContainerInspectOptions{})
+	if cerrdefs.IsNotFound(err) {
+		return container.InspectResponse{}, false, nil
+	}
+	if err != nil {
+		return container.InspectResponse{}, false, callError("looking for the container of gateway "+gatewayID, err)
+	}
+	c := got.Container
+	if c.Config == nil || c.State == nil || c.Config.Labels[labelNamespace] != r.opts.Namespace || c.Config.Labels[labelGateway] != gatewayID {
+		return container.InspectResponse{}, false, nil
+	}
+	return c, true, nil
+}
+
+func instance(c container.InspectResponse) upstream.Instance {
+	started, _ := time.Parse(time.RFC3339Nano, c.State.StartedAt)
+	inst := upstream.Instance{
+		GatewayID: c.Config.Labels[labelGateway],
+		// The same container may be started again by hand.
+		ID:      fmt.Sprintf("%.12s-%d", c.ID, started.Unix()),
+		Started: started,
+		Running: c.State.Running,
+	}
+	if c.NetworkSettings != nil {
+		for _, b := range c.NetworkSettings.Ports[livyPort] {
+			inst.Address = net.JoinHostPort(b.HostIP.String(), b.HostPort)
+		}
+	}
+	if !inst.Running {
+		inst.Exit = describeExit(c.State)
+	}
+	return inst
+}
+
+func describeExit(s *container.State) string {
+	exit := fmt.Sprintf("exit code %d", s.ExitCode)
+	switch {
+	case s.OOMKilled:
+		exit += " (out of memory)"
+	case s.Error != "":
+		exit += " (" + s.Error + ")"
+	case s.ExitCode == 3: // -XX:+ExitOnOutOfMemoryError
+		exit += " (perhaps Java ran out of memory)"
+	}
+	return exit
+}
+
+// List returns all containers of this namespace.
+func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
+	found, err := r.api.ContainerList(ctx, client.ContainerListOptions{
+		All: true, Filters: make(client.Filters).Add("label", labelNamespace+"="+r.opts.Namespace),
+	})
+	if err != nil {
+		return nil, callError("listing containers", err)
+	}
+	var all []upstream.Instance
+	for _, c := range found.Items {
+		inst, ok, err := r.Find(ctx, c.Labels[labelGateway])
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			all = append(all, inst)
+		}
+	}
+	return all, nil
+}
+
+// Stop ends and removes the gateway's container; see upstream.Runtime.
+func (r *Runtime) Stop(ctx context.Context, gatewayID string) error {
+	c, ok, err := r.inspect(ctx, gatewayID)
+	if err != nil || !ok {
+		return err
+	}
+	grace := int(r.opts.Grace.Seconds())
+	if _, err := r.api.ContainerStop(ctx, c.ID, client.ContainerStopOptions{Timeout: &grace}); err != nil && !cerrdefs.IsNotFound(err) {
+		return callError("stopping the container of gateway "+gatewayID, err)
+	}
+	if lines, err := r.containerLogs(ctx, c.ID, keptLines); err != nil {
+		r.logger.Warn("could not keep the last log of a gateway", zap.String("gateway", gatewayID), zap.Error(err))
+	} else if err := r.last.keep(gatewayID, lines); err != nil {
+		r.logger.Warn("could not keep the last log of a gateway", zap.String("gateway", gatewayID), zap.Error(err))
+	}
+	_, err = r.api.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
+	if err != nil && !cerrdefs.IsNotFound(err) {
+		return callError("removing the container of gateway "+gatewayID, err)
+	}
+	return nil
+}

@@ -1,0 +1,109 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/client"
+
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// keptLines is how many lines of a container's log outlive it.
+const keptLines = 1000
+
+// Logs returns the last lines of the gateway's container, or of its last one.
+func (r *Runtime) Logs(ctx context.Context, gatewayID string, lines int) ([]string, error) {
+	c, ok, err := r.inspect(ctx, gatewayID)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return r.last.read(gatewayID, lines)
+	}
+	return r.containerLogs(ctx, c.ID, lines)
+}
+
+func (r *Runtime) containerLogs(ctx context.Context, id string, lines int) ([]string, error) {
+	stream, err := r.api.ContainerLogs(ctx, id, client.ContainerLogsOptions{
+		ShowStdout: true, ShowStderr: true, Tail: strconv.Itoa(lines),
+	})
+	if err != nil {
+		return nil, callError("reading the log of container "+id, err)
+	}
+	defer stream.Close()
+	var text bytes.Buffer
+	if _, err := stdcopy.StdCopy(&text, &text, stream); err != nil {
+		return nil, callError("reading the log of container "+id, err)
+	}
+	return upstream.LastLines(text.String(), lines), nil
+}
+
+// Forget throws away the last log of a deleted gateway.
+func (r *Runtime) Forget(_ context.Context, gatewayID string) error {
+	return r.last.forget(gatewayID)
+}
+
+// lastLogs keeps the last lines of containers that are gone: in files if it has
+// a directory, else in memory.
+type lastLogs struct {
+	dir string
+
+	mu     sync.Mutex
+	memory map[string][]string // by gateway id
+}
+
+func (l *lastLogs) path(gatewayID string) string {
+	return filepath.Join(l.dir, filepath.Base(gatewayID)+".log")
+}
+
+func (l *lastLogs) keep(gatewayID string, lines []string) error {
+	if l.dir == "" {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.memory == nil {
+			l.memory = map[string][]string{}
+		}
+		l.memory[gatewayID] = lines
+		return nil
+	}
+	if err := os.MkdirAll(l.dir, 0o700); err != nil {
+		return fmt.Errorf("keeping a log: %w", err)
+	}
+	if err := os.WriteFile(l.path(gatewayID), []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		return fmt.Errorf("keeping a log: %w", err)
+	}
+	return nil
+}
+
+func (l *lastLogs) read(gatewayID string, lines int) ([]string, error) {
+	if l.dir == "" {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		kept := l.memory[gatewayID]
+		return kept[max(len(kept)-lines, 0):], nil
+	}
+	return upstream.TailFile(l.path(gatewayID), lines)
+}
+
+func (l *lastLogs) forget(gatewayID string) error {
+	if l.dir == "" {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.memory, gatewayID)
+		return nil
+	}
+	if err := os.Remove(l.path(gatewayID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("removing a log: %w", err)
+	}
+	return nil
+}
