@@ -45,7 +45,15 @@ func newCaddy(t testing.TB, redis *storetest.Server, livyBlock string) *caddy {
 	c.caddyfile = filepath.Join(c.dir, "Caddyfile")
 	c.logFile = filepath.Join(c.dir, "caddy.log")
 	c.write(c.text(redis.Addr(), livyBlock))
-	t.Cleanup(c.showLogOnFailure)
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the end of Caddy's log:\n%s", c.lastLines(40))
+		}
+		if c.cmd != nil {
+			_ = c.cmd.Process.Kill()
+			<-c.exited
+		}
+	})
 	c.start()
 	return c
 }
@@ -99,10 +107,6 @@ func (c *caddy) start() {
 	exited := make(chan struct{})
 	go func() { _ = cmd.Wait(); close(exited) }()
 	c.cmd, c.exited = cmd, exited
-	c.t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		<-exited
-	})
 	eventually(c.t, 20*time.Second, "Caddy serving", func() bool {
 		select {
 		case <-exited:
@@ -195,9 +199,6 @@ func (c *caddy) newGateway(name string, args ...string) gateway {
 	var g gateway
 	c.json(&g, append([]string{"gateway", "create", name, "--start", "--wait", "--json"}, args...)...)
 	c.t.Cleanup(func() {
-		if c.t.Failed() {
-			return // its containers are removed by namespace, its processes with Caddy's state
-		}
 		if _, err := c.tryLivy("gateway", "delete", name, "--force"); err != nil {
 			c.t.Logf("deleting gateway %s: %v", name, err)
 		}
@@ -249,12 +250,6 @@ func (c *caddy) log() string {
 func (c *caddy) lastLines(n int) string {
 	lines := strings.Split(strings.TrimSpace(c.log()), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
-}
-
-func (c *caddy) showLogOnFailure() {
-	if c.t.Failed() {
-		c.t.Logf("the end of Caddy's log:\n%s", c.lastLines(40))
-	}
 }
 
 // url is the endpoint of a gateway, by id or name, as clients are given it.

@@ -45,7 +45,7 @@ func write(t testing.TB, path, text string) {
 // jobDir is where Livy finds show_conf.py.
 func jobDir(l live) string {
 	if l.runtime == "docker" {
-		return "/tmp/jobs"
+		return "/home/livy/jobs"
 	}
 	return filepath.Join(root, "integration", "clients")
 }
@@ -66,7 +66,7 @@ func copyJob(t testing.TB, g gateway) {
 	if err := os.WriteFile(filepath.Join(dir, "show_conf.py"), text, 0o644); err != nil { //nolint:gosec // to be read by another user
 		t.Fatal(err)
 	}
-	out, err := exec.Command("docker", "cp", dir, g.Status.Instance+":/tmp/").CombinedOutput()
+	out, err := exec.Command("docker", "cp", dir, g.Status.Instance+":/home/livy/").CombinedOutput()
 	if err != nil {
 		t.Fatalf("copying the job into the container: %v: %s", err, out)
 	}

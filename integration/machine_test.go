@@ -3,12 +3,14 @@ package integration
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -127,7 +129,7 @@ func dockerLive(t testing.TB) live {
 		engine spark-3.5 {
 			image ` + image() + `
 		}`,
-		interactive: true,
+		interactive: !strings.Contains(image(), ":0.7."),
 	}
 }
 
@@ -135,10 +137,12 @@ func processLive(t testing.TB) live {
 	t.Helper()
 	e := preparedEngine()
 	require.Need(t, require.Livy, e != nil, "no engine is prepared (make engine)")
+	stateDir := t.TempDir()
+	t.Cleanup(func() { endProcesses(t, stateDir) })
 	return live{
 		runtime: "process",
 		livyBlock: `runtime process {
-			state_dir ` + t.TempDir() + `
+			state_dir ` + stateDir + `
 		}
 		engine spark-3.5 {
 			livy_home ` + e.LivyHome + `
@@ -151,7 +155,7 @@ func processLive(t testing.TB) live {
 // removeContainers ends what a failed test left behind.
 func removeContainers(t testing.TB, namespace string) {
 	t.Helper()
-	out, err := exec.Command("docker", "ps", "-aq", "--filter", "label=livygateway.namespace="+namespace).Output()
+	out, err := exec.Command("docker", "ps", "-aq", "--filter", "label=io.github.livygateway.namespace="+namespace).Output()
 	if err != nil {
 		t.Logf("listing containers of %s: %v", namespace, err)
 		return
@@ -160,6 +164,27 @@ func removeContainers(t testing.TB, namespace string) {
 		if err := exec.Command("docker", "rm", "-f", id).Run(); err != nil {
 			t.Logf("removing container %s: %v", id, err)
 		}
+	}
+}
+
+// endProcesses ends what a failed test left behind: the servers that the process
+// runtime noted in its folder.
+func endProcesses(t testing.TB, stateDir string) {
+	t.Helper()
+	notes, _ := filepath.Glob(filepath.Join(stateDir, "*", "state.json"))
+	for _, note := range notes {
+		var state struct{ PID int }
+		text, err := os.ReadFile(note)
+		if err != nil || json.Unmarshal(text, &state) != nil || state.PID < 2 {
+			continue
+		}
+		cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", state.PID))
+		if err != nil || !strings.Contains(string(cmdline), "LivyServer") {
+			continue
+		}
+		t.Logf("ending process %d", state.PID)
+		_ = syscall.Kill(-state.PID, syscall.SIGKILL)
+		_ = syscall.Kill(state.PID, syscall.SIGKILL)
 	}
 }
 
