@@ -1,0 +1,196 @@
+package api
+
+import (
+	"io"
+	"net/http"
+
+	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/store"
+)
+
+// Gateway is a gateway as the API shows it.
+type Gateway struct {
+	*gateway.Gateway
+	// Endpoint is the path of the gateway's Livy API below a site with the
+	// livy_gateway directive.
+	Endpoint string `json:"endpoint"`
+}
+
+func present(g *gateway.Gateway) Gateway {
+	return Gateway{Gateway: g, Endpoint: EndpointPath(g.Workspace, g.ID)}
+}
+
+// EndpointPath is the path under which a gateway is reached on sites that serve
+// all gateways; Livy's own path follows it.
+func EndpointPath(workspace, nameOrID string) string {
+	return "/api/v1/workspace/" + workspace + "/livycompute/" + nameOrID
+}
+
+// GatewayList is the reply to listing gateways.
+type GatewayList struct {
+	Gateways []Gateway `json:"gateways"`
+}
+
+func (c *call) gateway() (*gateway.Gateway, error) {
+	return c.Manager.Get(c.r.Context(), c.r.PathValue("workspace"), c.r.PathValue("gateway"))
+}
+
+func (c *call) listAllGateways() error { return c.list("") }
+func (c *call) listGateways() error    { return c.list(c.r.PathValue("workspace")) }
+
+func (c *call) list(workspace string) error {
+	all, err := c.Manager.List(c.r.Context(), workspace)
+	if err != nil {
+		return err
+	}
+	list := GatewayList{Gateways: make([]Gateway, 0, len(all))}
+	for _, g := range all {
+		list.Gateways = append(list.Gateways, present(g))
+	}
+	return c.reply(http.StatusOK, list)
+}
+
+// CreateGateway is the body of a create call.
+type CreateGateway struct {
+	gateway.Spec
+	// Start starts the gateway right after it was created.
+	Start bool `json:"start"`
+}
+
+func (c *call) createGateway() error {
+	var body CreateGateway
+	if err := c.read(&body); err != nil {
+		return err
+	}
+	g, err := c.Manager.Create(c.r.Context(), control.CreateRequest{
+		Workspace: c.r.PathValue("workspace"), Spec: body.Spec, Start: body.Start, Actor: c.actor,
+	})
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusCreated, present(g))
+}
+
+func (c *call) showGateway() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, present(g))
+}
+
+func (c *call) deleteGateway() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	if err := c.Manager.Delete(c.r.Context(), g, c.r.URL.Query().Get("force") == "true"); err != nil {
+		return err
+	}
+	c.w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (c *call) startGateway() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	if g, err = c.Manager.Start(c.r.Context(), g); err != nil {
+		return err
+	}
+	return c.reply(http.StatusAccepted, present(g))
+}
+
+func (c *call) stopGateway() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	if g, err = c.Manager.Stop(c.r.Context(), g); err != nil {
+		return err
+	}
+	return c.reply(http.StatusAccepted, present(g))
+}
+
+// Logs is the reply to reading a Livy server's output.
+type Logs struct {
+	Lines []string `json:"lines"`
+}
+
+func (c *call) gatewayLogs() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	n, err := c.intQuery("lines", 100, 1, 10000)
+	if err != nil {
+		return err
+	}
+	lines, err := c.Manager.Logs(c.r.Context(), g, n)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, Logs{Lines: lines})
+}
+
+// RecordList is a page of a gateway's sessions and batches, newest first.
+type RecordList struct {
+	Total   int64           `json:"total"`
+	Records []*store.Record `json:"records"`
+}
+
+func (c *call) listRecords() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	offset, err := c.intQuery("offset", 0, 0, 1<<30)
+	if err != nil {
+		return err
+	}
+	limit, err := c.intQuery("limit", 20, 1, 1000)
+	if err != nil {
+		return err
+	}
+	records, total, err := c.Store.Records(c.r.Context(), g.ID, int64(offset), int64(limit))
+	if err != nil {
+		return err
+	}
+	if records == nil {
+		records = []*store.Record{}
+	}
+	return c.reply(http.StatusOK, RecordList{Total: total, Records: records})
+}
+
+// Explanation is what a create request would become: the body that Livy would
+// get, and what the gateway's policy changed and why.
+type Explanation struct {
+	Body   any `json:"body"`
+	Report any `json:"report"`
+}
+
+func (c *call) explain() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	kind := livy.Kind(c.r.URL.Query().Get("kind"))
+	if kind == "" {
+		kind = livy.KindSession
+	}
+	if kind != livy.KindSession && kind != livy.KindBatch {
+		return gateway.Invalid("kind", string(kind), `must be "session" or "batch"`)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	if err != nil {
+		return gateway.Errorf(gateway.KindInvalid, "reading the body: %s", err)
+	}
+	explanation, err := c.Manager.Explain(g, kind, body)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, explanation)
+}

@@ -1,0 +1,68 @@
+package caddymodule
+
+import (
+	"net/http"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+func init() {
+	caddy.RegisterModule(new(Admin))
+}
+
+// Admin serves the management API on Caddy's admin endpoint, below `/livy/`. The
+// command line (`caddy livy ...`) uses it. Who may use the admin endpoint may do
+// everything here: keep it on this machine.
+type Admin struct {
+	mu      sync.Mutex
+	core    *core // of handler
+	handler http.Handler
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Admin) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "admin.api.livy", New: func() caddy.Module { return new(Admin) }}
+}
+
+// Routes returns the one route; the API itself knows the rest.
+func (a *Admin) Routes() []caddy.AdminRoute {
+	return []caddy.AdminRoute{{Pattern: "/livy/", Handler: caddy.AdminHandlerFunc(a.serve)}}
+}
+
+func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
+	c := current.Load()
+	if c == nil {
+		return caddy.APIError{
+			HTTPStatus: http.StatusServiceUnavailable,
+			Err:        gateway.Errorf(gateway.KindUnavailable, "the configuration in force has no livy app"),
+		}
+	}
+	http.StripPrefix("/livy", a.handlerFor(c)).ServeHTTP(w, r)
+	return nil
+}
+
+func (a *Admin) handlerFor(c *core) http.Handler {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.core != c {
+		a.core, a.handler = c, c.api.Handler(actor)
+	}
+	return a.handler
+}
+
+// actor is who used the admin endpoint: it knows no users, but the command line
+// says who ran it.
+func actor(r *http.Request) string {
+	if user := r.Header.Get(actorHeader); user != "" && len(user) <= 64 {
+		return user
+	}
+	return "admin"
+}
+
+const actorHeader = "X-Livy-Actor"
+
+// Interface guard
+var _ caddy.AdminRouter = (*Admin)(nil)

@@ -1,0 +1,202 @@
+// Package caddymodule is the Caddy surface of Livy Gateway. It is thin: what the
+// gateway knows and does lives in packages that do not import Caddy.
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/gateway"
+)
+
+func init() {
+	caddy.RegisterModule(new(App))
+}
+
+// App turns Apache Livy servers into gateways: named, started and stopped on
+// demand, reached with tokens, ruled by policies, with every session and batch
+// on record. All sites with the `livy_gateway` directive share this app.
+//
+// What it keeps (gateways, hashes of tokens, records) is in Redis. Several Caddy
+// instances can share one Redis.
+type App struct {
+	// Where the gateways, tokens and records are kept. Default: a Redis server
+	// at 127.0.0.1:6379, database 0.
+	Redis *Redis `json:"redis,omitempty"`
+
+	// How Livy servers are run: `docker` (a container for each gateway, the
+	// default), `process` (a process on this machine) or `static` (Livy servers
+	// that somebody else runs).
+	RuntimeRaw json.RawMessage `json:"runtime,omitempty" caddy:"namespace=livy.runtimes inline_key=runtime"`
+
+	// The engines that gateways may use; the first one is the default. At least
+	// one is required.
+	Engines []*Engine `json:"engines,omitempty"`
+
+	// The queues that gateways may name. Default: any.
+	Queues []string `json:"queues,omitempty"`
+
+	// Directories of the Livy servers' file systems that clients may name in
+	// `file:` URIs. Default: none.
+	LocalDirs []string `json:"local_dirs,omitempty"`
+
+	// The largest body of a create request, in bytes. Default: 1 MiB.
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	// What becomes of the Livy servers when Caddy ends: `keep` (the default)
+	// leaves them running with their sessions, and the next Caddy finds them;
+	// `stop` stops them, and the next Caddy starts them again. A reload never
+	// touches them.
+	OnExit string `json:"on_exit,omitempty"`
+
+	// How long a Livy server may take from its start to its first answer.
+	// Default: 3m.
+	StartTimeout caddy.Duration `json:"start_timeout,omitempty"`
+
+	key  string // of core in the pool, once it was acquired
+	core *core
+}
+
+// Engine is a Livy and a Spark that run together.
+type Engine struct {
+	// The name by which gateways refer to the engine, e.g. `spark-3.5`.
+	Name string `json:"name"`
+	// The container image (runtime docker).
+	Image string `json:"image,omitempty"`
+	// Where Livy is unpacked (runtime process).
+	LivyHome string `json:"livy_home,omitempty"`
+	// Where Spark is unpacked (runtime process).
+	SparkHome string `json:"spark_home,omitempty"`
+	// Where Java is (runtime process). Default: the `java` in PATH.
+	JavaHome string `json:"java_home,omitempty"`
+	// The Python interpreter for PySpark (runtime process). Default: `python3`.
+	Python string `json:"python,omitempty"`
+	// The URL of an existing Livy server (runtime static).
+	URL string `json:"url,omitempty"`
+	// Where Spark jobs run: Livy's `livy.spark.master`. Default: `local[*]`.
+	Master string `json:"master,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*App) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "livy", New: func() caddy.Module { return new(App) }}
+}
+
+// Provision makes or takes over the core that all configurations share.
+func (a *App) Provision(ctx caddy.Context) error {
+	if a.Redis == nil {
+		a.Redis = new(Redis)
+	}
+	if err := a.expand(); err != nil {
+		return err
+	}
+	if a.RuntimeRaw == nil {
+		a.RuntimeRaw = json.RawMessage(`{"runtime":"docker"}`)
+	}
+	mod, err := ctx.LoadModule(a, "RuntimeRaw")
+	if err != nil {
+		return fmt.Errorf("loading the runtime: %w", err)
+	}
+	key, err := json.Marshal([]any{a.Redis, a.RuntimeRaw})
+	if err != nil {
+		return err
+	}
+	value, _, err := cores.LoadOrNew(string(key), func() (caddy.Destructor, error) {
+		return newCore(a, mod.(Runtime))
+	})
+	if err != nil {
+		return err
+	}
+	a.key, a.core = string(key), value.(*core)
+	return nil
+}
+
+// expand resolves placeholders such as {env.LIVY_REDIS_URL}.
+func (a *App) expand() error {
+	repl := caddy.NewReplacer()
+	texts := []*string{&a.Redis.URL, &a.Redis.Prefix, &a.OnExit}
+	for _, e := range a.Engines {
+		texts = append(texts, &e.Name, &e.Image, &e.LivyHome, &e.SparkHome, &e.JavaHome, &e.Python, &e.URL, &e.Master)
+	}
+	for i := range a.Queues {
+		texts = append(texts, &a.Queues[i])
+	}
+	for i := range a.LocalDirs {
+		texts = append(texts, &a.LocalDirs[i])
+	}
+	for _, text := range texts {
+		*text = repl.ReplaceKnown(*text, "")
+	}
+	return nil
+}
+
+// Validate checks what the operator wrote. It asks nothing of the network.
+func (a *App) Validate() error {
+	if len(a.Engines) == 0 {
+		return fmt.Errorf("livy: at least one engine is required")
+	}
+	seen := make(map[string]bool)
+	for i, e := range a.Engines {
+		if e.Name == "" {
+			return fmt.Errorf("livy: engine %d has no name", i+1)
+		}
+		if seen[e.Name] {
+			return fmt.Errorf("livy: engine %q is defined twice", e.Name)
+		}
+		seen[e.Name] = true
+		if err := a.core.checkEngine(e); err != nil {
+			return fmt.Errorf("livy: engine %q: %w", e.Name, err)
+		}
+	}
+	switch a.OnExit {
+	case "", "keep", "stop":
+	default:
+		return fmt.Errorf("livy: on_exit must be keep or stop, not %q", a.OnExit)
+	}
+	if a.MaxBody < 0 {
+		return fmt.Errorf("livy: max_body must not be negative (got %d)", a.MaxBody)
+	}
+	return nil
+}
+
+// Start puts this configuration into force.
+func (a *App) Start() error {
+	catalog := gateway.Catalog{Queues: a.Queues}
+	for _, e := range a.Engines {
+		catalog.Engines = append(catalog.Engines, gateway.Engine(*e))
+	}
+	a.core.manager.Configure(control.Settings{
+		Catalog: catalog, MaxBody: a.MaxBody, LocalDirs: a.LocalDirs,
+		StartTimeout: time.Duration(a.StartTimeout), StopOnExit: a.OnExit == "stop",
+	})
+	a.core.start()
+	current.Store(a.core)
+	return nil
+}
+
+// Stop does nothing: the core ends with the last configuration that uses it.
+func (a *App) Stop() error { return nil }
+
+// Cleanup lets go of the core.
+func (a *App) Cleanup() error {
+	if a.key == "" {
+		return nil
+	}
+	current.CompareAndSwap(a.core, nil)
+	key := a.key
+	a.key = ""
+	_, err := cores.Delete(key)
+	return err
+}
+
+// Interface guards
+var (
+	_ caddy.App          = (*App)(nil)
+	_ caddy.Provisioner  = (*App)(nil)
+	_ caddy.Validator    = (*App)(nil)
+	_ caddy.CleanerUpper = (*App)(nil)
+)

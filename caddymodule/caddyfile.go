@@ -1,0 +1,269 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+	"github.com/dustin/go-humanize"
+)
+
+func init() {
+	httpcaddyfile.RegisterGlobalOption("livy", parseApp)
+	httpcaddyfile.RegisterDirective("livy_gateway", parseGateway)
+	httpcaddyfile.RegisterDirectiveOrder("livy_gateway", httpcaddyfile.Before, "reverse_proxy")
+}
+
+func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
+	if existing != nil {
+		return nil, d.Err("the livy option is given twice")
+	}
+	app := new(App)
+	if err := app.UnmarshalCaddyfile(d); err != nil {
+		return nil, err
+	}
+	return httpcaddyfile.App{Name: "livy", Value: caddyconfig.JSON(app, nil)}, nil
+}
+
+// UnmarshalCaddyfile reads the global option:
+//
+//	livy {
+//	    redis <url>|embedded {
+//	        prefix <text>
+//	    }
+//	    runtime docker|process|static { ... }
+//	    engine <name> {
+//	        image      <image>
+//	        livy_home  <dir>
+//	        spark_home <dir>
+//	        java_home  <dir>
+//	        python     <file>
+//	        url        <url>
+//	        master     <master>
+//	    }
+//	    queue         <name>...
+//	    local_dir     <dir>...
+//	    max_body      <size>
+//	    start_timeout <duration>
+//	    on_exit       keep|stop
+//	}
+func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Next() // livy
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	given := make(map[string]bool)
+	for d.NextBlock(0) {
+		option := d.Val()
+		repeatable := option == "engine" || option == "queue" || option == "local_dir"
+		if given[option] && !repeatable {
+			return d.Errf("option %q is given twice", option)
+		}
+		given[option] = true
+		if err := a.unmarshalOption(d, option); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
+	switch option {
+	case "redis":
+		return a.unmarshalRedis(d)
+	case "runtime":
+		if !d.NextArg() {
+			return d.ArgErr()
+		}
+		name := d.Val()
+		module, err := caddyfile.UnmarshalModule(d, "livy.runtimes."+name)
+		if err != nil {
+			return err
+		}
+		a.RuntimeRaw = caddyconfig.JSONModuleObject(module, "runtime", name, nil)
+		return nil
+	case "engine":
+		return a.unmarshalEngine(d)
+	case "queue":
+		return appendArgs(d, &a.Queues)
+	case "local_dir":
+		return appendArgs(d, &a.LocalDirs)
+	case "max_body":
+		var text string
+		if !d.AllArgs(&text) {
+			return d.ArgErr()
+		}
+		size, err := humanize.ParseBytes(text)
+		if err != nil {
+			return d.Errf("max_body: %v", err)
+		}
+		a.MaxBody = int64(size)
+		return nil
+	case "start_timeout":
+		var text string
+		if !d.AllArgs(&text) {
+			return d.ArgErr()
+		}
+		timeout, err := caddy.ParseDuration(text)
+		if err != nil {
+			return d.Errf("start_timeout: %v", err)
+		}
+		a.StartTimeout = caddy.Duration(timeout)
+		return nil
+	case "on_exit":
+		if !d.AllArgs(&a.OnExit) {
+			return d.ArgErr()
+		}
+		return nil
+	default:
+		return d.Errf("unknown option %q", option)
+	}
+}
+
+func appendArgs(d *caddyfile.Dispenser, list *[]string) error {
+	args := d.RemainingArgs()
+	if len(args) == 0 {
+		return d.ArgErr()
+	}
+	*list = append(*list, args...)
+	return nil
+}
+
+func (a *App) unmarshalRedis(d *caddyfile.Dispenser) error {
+	a.Redis = new(Redis)
+	args := d.RemainingArgs()
+	switch {
+	case len(args) > 1:
+		return d.ArgErr()
+	case len(args) == 1 && args[0] == "embedded":
+		a.Redis.Embedded = true
+	case len(args) == 1:
+		a.Redis.URL = args[0]
+	}
+	for d.NextBlock(1) {
+		if d.Val() != "prefix" {
+			return d.Errf("unknown option %q of redis", d.Val())
+		}
+		if !d.AllArgs(&a.Redis.Prefix) {
+			return d.ArgErr()
+		}
+	}
+	return nil
+}
+
+func (a *App) unmarshalEngine(d *caddyfile.Dispenser) error {
+	e := new(Engine)
+	if !d.AllArgs(&e.Name) {
+		return d.ArgErr()
+	}
+	options := map[string]*string{
+		"image": &e.Image, "livy_home": &e.LivyHome, "spark_home": &e.SparkHome,
+		"java_home": &e.JavaHome, "python": &e.Python, "url": &e.URL, "master": &e.Master,
+	}
+	for d.NextBlock(1) {
+		target, ok := options[d.Val()]
+		if !ok {
+			return d.Errf("unknown option %q of engine", d.Val())
+		}
+		if *target != "" {
+			return d.Errf("option %q of engine is given twice", d.Val())
+		}
+		if !d.AllArgs(target) {
+			return d.ArgErr()
+		}
+	}
+	a.Engines = append(a.Engines, e)
+	return nil
+}
+
+// parseGateway expands the directive
+//
+//	livy_gateway [<matcher>] [<name>] {
+//	    workspace <name>
+//	    public
+//	}
+//
+// into the handlers that make a gateway, with Caddy's reverse_proxy at the end.
+func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	h.Next() // livy_gateway
+	matcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	g := new(Gateway)
+	if err := g.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	route := caddyhttp.Route{HandlersRaw: []json.RawMessage{
+		caddyconfig.JSONModuleObject(g, "handler", "livy_gateway", nil),
+		caddyconfig.JSONModuleObject(new(Token), "handler", "livy_token", nil),
+		caddyconfig.JSONModuleObject(new(Policy), "handler", "livy_policy", nil),
+		caddyconfig.JSONModuleObject(new(Record), "handler", "livy_record", nil),
+		caddyconfig.JSONModuleObject(proxy(), "handler", "reverse_proxy", nil),
+	}}
+	if matcher != nil {
+		route.MatcherSetsRaw = []caddy.ModuleMap{matcher}
+	}
+	return []httpcaddyfile.ConfigValue{{Class: "route", Value: route}}, nil
+}
+
+// UnmarshalCaddyfile reads the directive's arguments and block.
+func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Reset()
+	d.Next() // livy_gateway
+	args := d.RemainingArgs()
+	switch len(args) {
+	case 0:
+	case 1:
+		h.Gateway = args[0]
+	default:
+		return d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		switch d.Val() {
+		case "workspace":
+			if !d.AllArgs(&h.Workspace) {
+				return d.ArgErr()
+			}
+		case "public":
+			if d.NextArg() {
+				return d.ArgErr()
+			}
+			h.Public = true
+		default:
+			return d.Errf("unknown option %q", d.Val())
+		}
+	}
+	if h.Workspace != "" && h.Gateway == "" {
+		return d.Err("workspace needs a gateway name: without one, the path names both")
+	}
+	return nil
+}
+
+// proxy is Caddy's reverse_proxy as Livy needs it. Creates and statements on a
+// starting session answer late, so only connecting has a time limit; nothing is
+// retried, since a create that is sent twice starts two sessions; replies come
+// uncompressed, because ids in them may have to be changed.
+func proxy() *reverseproxy.Handler {
+	off := false
+	transport := &reverseproxy.HTTPTransport{
+		DialTimeout: caddy.Duration(2 * time.Second),
+		Compression: &off,
+		KeepAlive:   &reverseproxy.KeepAlive{MaxIdleConnsPerHost: 256},
+	}
+	return &reverseproxy.Handler{
+		TransportRaw:        caddyconfig.JSONModuleObject(transport, "protocol", "http", nil),
+		DynamicUpstreamsRaw: caddyconfig.JSONModuleObject(new(Upstreams), "source", "livy", nil),
+	}
+}
+
+// Interface guards
+var (
+	_ caddyfile.Unmarshaler = (*App)(nil)
+	_ caddyfile.Unmarshaler = (*Gateway)(nil)
+)

@@ -1,0 +1,101 @@
+package caddymodule
+
+import (
+	"context"
+	"crypto/rand"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/api"
+	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/sessions"
+	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/tokens"
+)
+
+// cores holds what must outlive a reload: connections, caches, the supervision
+// of Livy servers. Configurations that agree on Redis and runtime share one.
+var cores = caddy.NewUsagePool()
+
+// current is the core of the configuration in force, for Caddy's admin endpoint,
+// whose modules are made before apps.
+var current atomic.Pointer[core]
+
+// core is everything below the Caddy surface, wired together.
+type core struct {
+	store    *store.Store
+	embedded func() // ends the embedded Redis, if there is one
+	tokens   *tokens.Service
+	ledger   *sessions.Ledger
+	manager  *control.Manager
+	api      *api.Server
+	runtime  Runtime
+	log      *zap.Logger
+
+	once   sync.Once
+	cancel context.CancelFunc
+	wg     sync.WaitGroup
+}
+
+func newCore(a *App, r Runtime) (*core, error) {
+	c := &core{runtime: r, log: zap.New(liveCore{}).Named("livy")}
+	options := store.Options{URL: a.Redis.URL, Prefix: a.Redis.Prefix}
+	if a.Redis.Embedded {
+		addr, end, err := store.StartEmbedded()
+		if err != nil {
+			return nil, err
+		}
+		options.Addrs, options.URL, c.embedded = []string{addr}, "", end
+		c.log.Warn("using the embedded Redis: gateways, tokens and records end with this process")
+	}
+	var err error
+	if c.store, err = store.Open(options, c.log); err != nil {
+		return nil, err
+	}
+	rt, err := r.Open(c.log)
+	if err != nil {
+		return nil, err
+	}
+	c.tokens = tokens.New(c.store, tokens.Options{}, c.log)
+	c.ledger = sessions.New(c.store, c.log, time.Now, rand.Reader)
+	c.manager = control.New(control.Options{
+		Store: c.store, Runtime: rt, Ledger: c.ledger, Tokens: c.tokens, Logger: c.log,
+	})
+	c.api = &api.Server{Manager: c.manager, Tokens: c.tokens, Store: c.store, Logger: c.log}
+	return c, nil
+}
+
+// checkEngine checks that an engine has what the runtime needs.
+func (c *core) checkEngine(e *Engine) error { return c.runtime.CheckEngine(gateway.Engine(*e)) }
+
+// start begins the work that goes on in the background, once.
+func (c *core) start() {
+	c.once.Do(func() {
+		ctx, cancel := context.WithCancel(context.Background())
+		c.cancel = cancel
+		c.wg.Go(func() { c.tokens.Run(ctx) })
+		c.manager.Run()
+	})
+}
+
+// Destruct ends it all; it runs when no configuration uses the core any more.
+func (c *core) Destruct() error {
+	c.manager.Close(caddy.Exiting())
+	if c.cancel != nil {
+		c.cancel()
+	}
+	c.wg.Wait()
+	err := c.store.Close()
+	if c.embedded != nil {
+		c.embedded()
+	}
+	return err
+}
+
+// Interface guard
+var _ caddy.Destructor = (*core)(nil)

@@ -1,0 +1,155 @@
+package caddymodule
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/policies"
+	"github.com/livygateway/livygateway/tokens"
+)
+
+func init() {
+	caddy.RegisterModule(new(Gateway))
+}
+
+// Gateway is the first handler of the `livy_gateway` directive. It finds the
+// gateway that a request is meant for, reads the request line strictly against
+// the routes of Livy's REST API, and answers every refusal and failure of the
+// handlers after it as JSON, in the way that Livy clients understand.
+//
+// It is followed by `livy_token`, `livy_policy`, `livy_record` and Caddy's
+// `reverse_proxy` with the dynamic upstream source `livy`; the directive puts
+// all of them in place.
+type Gateway struct {
+	// The name or id of the one gateway of this host. Default: all gateways are
+	// reached at `/api/v1/workspace/{workspace}/livycompute/{name or id}`.
+	Gateway string `json:"gateway,omitempty"`
+
+	// The workspace of that gateway. Default: `default`.
+	Workspace string `json:"workspace,omitempty"`
+
+	// Whether this is a public endpoint: it serves only gateways that are public
+	// and answers for all others as if they did not exist.
+	Public bool `json:"public,omitempty"`
+
+	core *core
+	log  *zap.Logger
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Gateway) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.livy_gateway", New: func() caddy.Module { return new(Gateway) }}
+}
+
+// Provision finds the app.
+func (h *Gateway) Provision(ctx caddy.Context) error {
+	h.log = ctx.Logger()
+	if h.Workspace == "" {
+		h.Workspace = gateway.DefaultWorkspace
+	}
+	var err error
+	h.core, err = coreOf(ctx)
+	return err
+}
+
+// coreOf returns the core of the configuration that is being provisioned.
+func coreOf(ctx caddy.Context) (*core, error) {
+	app, err := ctx.App("livy")
+	if err != nil {
+		return nil, err
+	}
+	return app.(*App).core, nil
+}
+
+// call is what the handlers of one request tell each other.
+type call struct {
+	entry *control.Entry
+	req   livy.Request
+	// prefix is the public path before Livy's own, without a trailing slash.
+	prefix string
+	token  *tokens.Token
+	// created is set for create requests that passed the policy.
+	created *policies.Result
+}
+
+const callVar = "livy_call"
+
+// callOf returns the request's call; the handlers after Gateway rely on it.
+func callOf(r *http.Request) (*call, error) {
+	c, ok := caddyhttp.GetVar(r.Context(), callVar).(*call)
+	if !ok {
+		return nil, errors.New("this handler must come after livy_gateway")
+	}
+	return c, nil
+}
+
+// ServeHTTP resolves, matches, and answers failures.
+func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	c, err := h.resolve(r)
+	if err == nil {
+		caddyhttp.SetVar(r.Context(), callVar, c)
+		err = next.ServeHTTP(w, r)
+	}
+	if err != nil {
+		h.fail(w, r, err)
+	}
+	return nil
+}
+
+// The endpoint's path in the managed product's shape.
+const (
+	endpointPrefix = "/api/v1/workspace/"
+	endpointMiddle = "livycompute"
+)
+
+var errNoEndpoint = gateway.Errorf(gateway.KindNotFound,
+	"no gateway at this path: it must be "+endpointPrefix+"{workspace}/"+endpointMiddle+"/{gateway}/...")
+
+func (h *Gateway) resolve(r *http.Request) (*call, error) {
+	path := r.URL.EscapedPath()
+	workspace, name, prefix := h.Workspace, h.Gateway, ""
+	if name == "" {
+		rest, ok := strings.CutPrefix(path, endpointPrefix)
+		if !ok {
+			return nil, errNoEndpoint
+		}
+		var middle string
+		workspace, rest, _ = strings.Cut(rest, "/")
+		middle, rest, _ = strings.Cut(rest, "/")
+		name, _, _ = strings.Cut(rest, "/")
+		if middle != endpointMiddle || name == "" {
+			return nil, errNoEndpoint
+		}
+		prefix = path[:len(endpointPrefix)+len(workspace)+1+len(middle)+1+len(name)]
+		path = path[len(prefix):]
+	}
+	e, err := h.core.manager.Lookup(workspace, name)
+	if err != nil {
+		return nil, err
+	}
+	if h.Public && !e.Gateway.Spec.Public {
+		return nil, gateway.Errorf(gateway.KindNotFound, "no gateway %q in workspace %q", name, workspace)
+	}
+	if path == "" {
+		path = "/"
+	}
+	req, err := livy.Match(r.Method, path, r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	return &call{entry: e, req: req, prefix: prefix}, nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Gateway)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Gateway)(nil)
+)

@@ -1,0 +1,178 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+)
+
+func init() {
+	caddy.RegisterModule(new(Policy))
+}
+
+// Policy is the handler that makes every request what the gateway's policy wants
+// it to be. The body of a create request is parsed strictly, blacklisted
+// parameters are dropped, the gateway's own values are put in, and the result is
+// written anew; the client's bytes are never passed on. The reply headers
+// `X-Livy-Gateway-Ignored` and `X-Livy-Gateway-Forced` name what was changed.
+//
+// The request line sent to Livy is built from the matched route, and headers
+// that could change its meaning are removed.
+type Policy struct {
+	core *core
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Policy) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.livy_policy", New: func() caddy.Module { return new(Policy) }}
+}
+
+// Provision finds the app.
+func (h *Policy) Provision(ctx caddy.Context) (err error) {
+	h.core, err = coreOf(ctx)
+	return err
+}
+
+// Reply headers that tell a client what the policy did to its create request.
+const (
+	headerIgnored = "X-Livy-Gateway-Ignored"
+	headerForced  = "X-Livy-Gateway-Forced"
+)
+
+// ServeHTTP applies the gateway's policy.
+func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	c, err := callOf(r)
+	if err != nil {
+		return err
+	}
+	if err := c.ready(); err != nil {
+		return err
+	}
+	if err := h.body(w, r, c); err != nil {
+		return err
+	}
+	if err := h.name(r.Context(), c); err != nil {
+		return err
+	}
+	base := c.base()
+	uri, ok := c.req.UpstreamURI(base)
+	if !ok {
+		return gateway.Errorf(gateway.KindNotFound,
+			"%s %d ended when the gateway's Livy server was restarted", c.req.Route.Kind, c.req.ID)
+	}
+	livy.StripRequestHeaders(r.Header, false)
+	path, query, _ := strings.Cut(uri, "?")
+	r.Method = c.req.Method
+	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = path, "", query
+	return next.ServeHTTP(w, r)
+}
+
+// name turns a session's or batch's name in the path into its id.
+func (h *Policy) name(ctx context.Context, c *call) (err error) {
+	if c.req.Name == "" {
+		return nil
+	}
+	c.req.ID, err = h.core.store.LiveID(ctx, c.entry.Gateway.ID, string(c.req.Route.Kind), c.req.Name)
+	return err
+}
+
+// ready fails unless the gateway's Livy server is there to be asked.
+func (c *call) ready() error {
+	g := c.entry.Gateway
+	switch {
+	case g.Status.State == gateway.StateRunning:
+		return nil
+	case g.Status.State == gateway.StateStarting || g.Desired == gateway.StateRunning:
+		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is starting (state %s)", g.Spec.Name, g.Status.State)
+	default:
+		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is stopped (state %s): it must be started first", g.Spec.Name, g.Status.State)
+	}
+}
+
+// base is what was added to Livy's ids of this request's kind.
+func (c *call) base() int64 {
+	if c.req.Route.Kind == livy.KindBatch {
+		return c.entry.Gateway.Status.BatchBase
+	}
+	return c.entry.Gateway.Status.SessionBase
+}
+
+// body replaces the request's body by what the policy makes of it.
+func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
+	if c.entry.PolicyError != nil {
+		return gateway.Wrap(gateway.KindUnavailable, "the gateway's policy is broken", c.entry.PolicyError)
+	}
+	policy := c.entry.Policy
+	if err := policy.AllowRoute(c.req.Route); err != nil {
+		return err
+	}
+	coding, contentType := r.Header.Get("Content-Encoding"), r.Header.Get("Content-Type")
+	switch c.req.Route.Body {
+	case livy.BodyNone:
+		setBody(r, nil)
+	case livy.BodyCreate:
+		result, err := policy.Create(c.req.Route.Kind, coding, contentType, r.Body)
+		if err != nil {
+			return err
+		}
+		c.created = &result
+		setBody(r, result.Body)
+		setHeader(w, headerIgnored, result.Report.IgnoredHeader())
+		setHeader(w, headerForced, result.Report.ForcedHeader())
+	case livy.BodyUpload:
+		sent, body, err := policy.Upload(c.req.Route, coding, contentType, r.Body)
+		if err != nil {
+			return err
+		}
+		r.Body, r.ContentLength, r.TransferEncoding = io.NopCloser(body), -1, nil
+		r.Header.Del("Content-Length")
+		r.Header.Set("Content-Type", sent)
+	default:
+		body, err := policy.Small(c.req.Route, coding, contentType, r.Body)
+		if err != nil {
+			return err
+		}
+		setBody(r, body)
+	}
+	return nil
+}
+
+func setHeader(w http.ResponseWriter, name, value string) {
+	if value != "" {
+		w.Header().Set(name, value)
+	}
+}
+
+// setBody gives the request a body of known length in plain UTF-8 JSON, or none.
+func setBody(r *http.Request, body []byte) {
+	if len(body) == 0 {
+		r.Body, r.ContentLength, r.TransferEncoding = http.NoBody, 0, nil
+		r.Header.Del("Content-Length")
+		r.Header.Del("Content-Type")
+		return
+	}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	r.ContentLength, r.TransferEncoding = int64(len(body)), nil
+	r.Header.Set("Content-Length", strconv.Itoa(len(body)))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Del("Expect")
+}
+
+var errNoUpstream = errors.New("no Livy server")
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Policy)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Policy)(nil)
+)

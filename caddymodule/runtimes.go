@@ -1,0 +1,185 @@
+package caddymodule
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/docker"
+	"github.com/livygateway/livygateway/upstream/process"
+	"github.com/livygateway/livygateway/upstream/static"
+)
+
+func init() {
+	caddy.RegisterModule(new(DockerRuntime))
+	caddy.RegisterModule(new(ProcessRuntime))
+	caddy.RegisterModule(new(StaticRuntime))
+}
+
+// Runtime is what a module in the namespace livy.runtimes provides.
+type Runtime interface {
+	// Open returns the runtime; it must not use the network.
+	Open(log *zap.Logger) (upstream.Runtime, error)
+	// CheckEngine checks that an engine of the catalog can run here.
+	CheckEngine(e gateway.Engine) error
+}
+
+// DockerRuntime runs each gateway's Livy server in a container of its own, with
+// the gateway's CPU and memory limits, reachable from this machine only.
+//
+// Access to a Docker engine is equal to being root on its machine: give it to
+// Caddy only where that is meant.
+type DockerRuntime struct {
+	// The Docker engine, e.g. `unix:///var/run/docker.sock`. Default: what
+	// DOCKER_HOST says, else the local engine.
+	Host string `json:"host,omitempty"`
+	// Sets the containers of this installation apart from those of others on the
+	// same engine. Default: `default`.
+	Namespace string `json:"namespace,omitempty"`
+	// The Docker network that the containers join. Default: the engine's own.
+	Network string `json:"network,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*DockerRuntime) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "livy.runtimes.docker", New: func() caddy.Module { return new(DockerRuntime) }}
+}
+
+// Open connects to nothing yet.
+func (d *DockerRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
+	return docker.New(docker.Options{Host: d.Host, Namespace: d.Namespace, Network: d.Network}, log.Named("docker"))
+}
+
+// CheckEngine wants an image.
+func (d *DockerRuntime) CheckEngine(e gateway.Engine) error {
+	if e.Image == "" {
+		return fmt.Errorf("runtime docker needs an image")
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile reads
+//
+//	runtime docker {
+//	    host      unix:///var/run/docker.sock
+//	    namespace NAME
+//	    network   NAME
+//	}
+func (d *DockerRuntime) UnmarshalCaddyfile(disp *caddyfile.Dispenser) error {
+	return readOptions(disp, map[string]*string{"host": &d.Host, "namespace": &d.Namespace, "network": &d.Network})
+}
+
+// ProcessRuntime runs each gateway's Livy server as a process on this machine.
+// Processes go on when Caddy ends and are found again.
+type ProcessRuntime struct {
+	// Where configuration, logs and working directories of the Livy servers are
+	// kept. Default: `livy` in Caddy's data directory.
+	StateDir string `json:"state_dir,omitempty"`
+	// The user to run as, by name. Default: the user that runs Caddy.
+	User string `json:"user,omitempty"`
+}
+
+// CaddyModule returns the Caddy module information.
+func (*ProcessRuntime) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "livy.runtimes.process", New: func() caddy.Module { return new(ProcessRuntime) }}
+}
+
+// Provision fills in the default directory.
+func (p *ProcessRuntime) Provision(caddy.Context) error {
+	p.StateDir = caddy.NewReplacer().ReplaceKnown(p.StateDir, "")
+	if p.StateDir == "" {
+		p.StateDir = filepath.Join(caddy.AppDataDir(), "livy")
+	}
+	var err error
+	p.StateDir, err = filepath.Abs(p.StateDir)
+	return err
+}
+
+// Open touches nothing yet.
+func (p *ProcessRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
+	return process.New(process.Options{StateDir: p.StateDir, User: p.User}, log.Named("process"))
+}
+
+// CheckEngine wants the two distributions.
+func (p *ProcessRuntime) CheckEngine(e gateway.Engine) error {
+	if e.LivyHome == "" || e.SparkHome == "" {
+		return fmt.Errorf("runtime process needs livy_home and spark_home")
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile reads
+//
+//	runtime process {
+//	    state_dir DIR
+//	    user      NAME
+//	}
+func (p *ProcessRuntime) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return readOptions(d, map[string]*string{"state_dir": &p.StateDir, "user": &p.User})
+}
+
+// StaticRuntime puts gateways in front of Livy servers that somebody else runs.
+// Starting and stopping such a gateway opens and closes the way to it.
+type StaticRuntime struct{}
+
+// CaddyModule returns the Caddy module information.
+func (*StaticRuntime) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "livy.runtimes.static", New: func() caddy.Module { return new(StaticRuntime) }}
+}
+
+// Open touches nothing yet.
+func (*StaticRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
+	return static.New(log.Named("static"))
+}
+
+// CheckEngine wants a URL.
+func (*StaticRuntime) CheckEngine(e gateway.Engine) error {
+	if e.URL == "" {
+		return fmt.Errorf("runtime static needs the url of a Livy server")
+	}
+	return nil
+}
+
+// UnmarshalCaddyfile reads
+//
+//	runtime static
+func (*StaticRuntime) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	return readOptions(d, nil)
+}
+
+// readOptions reads a block of options that each have one value, given once.
+func readOptions(d *caddyfile.Dispenser, options map[string]*string) error {
+	d.Next() // the module's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		target, ok := options[d.Val()]
+		if !ok {
+			return d.Errf("unknown option %q", d.Val())
+		}
+		if *target != "" {
+			return d.Errf("option %q is given twice", d.Val())
+		}
+		if !d.AllArgs(target) {
+			return d.ArgErr()
+		}
+	}
+	return nil
+}
+
+// Interface guards
+var (
+	_ Runtime               = (*DockerRuntime)(nil)
+	_ Runtime               = (*ProcessRuntime)(nil)
+	_ Runtime               = (*StaticRuntime)(nil)
+	_ caddyfile.Unmarshaler = (*DockerRuntime)(nil)
+	_ caddyfile.Unmarshaler = (*ProcessRuntime)(nil)
+	_ caddyfile.Unmarshaler = (*StaticRuntime)(nil)
+	_ caddy.Provisioner     = (*ProcessRuntime)(nil)
+)

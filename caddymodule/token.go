@@ -1,0 +1,93 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/tokens"
+)
+
+func init() {
+	caddy.RegisterModule(new(Token))
+}
+
+// Token is the handler that lets a request on only with a valid token of the
+// gateway, in the header `x-acs-spark-livy-token`, as `Authorization: Bearer`,
+// or as the password of Basic authentication. It sets the placeholder
+// `{http.auth.user.id}` to the token's id (never its text), so that access logs
+// show it as `user_id`. The token is removed from the request.
+//
+// When Redis cannot be asked the answer is 503 with Retry-After, and nothing is
+// let through.
+type Token struct {
+	core *core
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Token) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.livy_token", New: func() caddy.Module { return new(Token) }}
+}
+
+// Provision finds the app.
+func (h *Token) Provision(ctx caddy.Context) (err error) {
+	h.core, err = coreOf(ctx)
+	return err
+}
+
+// ServeHTTP verifies the token.
+func (h *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	c, err := callOf(r)
+	if err != nil {
+		return err
+	}
+	presented, _, err := tokens.FromRequest(r.Header, false)
+	if err != nil {
+		return err
+	}
+	c.token, err = h.core.tokens.Verify(r.Context(), c.entry.Gateway.ID, presented, tokens.Attempt{
+		Method: c.req.Method, RemoteAddr: clientAddr(r), UserAgent: r.UserAgent(),
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.token.Allows(access(c.req.Route)); err != nil {
+		return err
+	}
+	tokens.Strip(r.Header, false)
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		repl.Set("http.auth.user.id", c.token.ID)
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// access is what a route asks of a token.
+func access(r *livy.Route) tokens.Access {
+	a := tokens.AccessWrite
+	if r.Method == http.MethodGet {
+		a = tokens.AccessRead
+	}
+	switch r.Kind {
+	case livy.KindSession:
+		a |= tokens.AccessSessions
+	case livy.KindBatch:
+		a |= tokens.AccessBatches
+	}
+	return a
+}
+
+// clientAddr is the client's address as Caddy's trusted_proxies settings see it.
+func clientAddr(r *http.Request) string {
+	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok && ip != "" {
+		return ip
+	}
+	return r.RemoteAddr
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Token)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Token)(nil)
+)

@@ -1,0 +1,45 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+)
+
+func init() {
+	caddy.RegisterModule(new(Upstreams))
+}
+
+// Upstreams is the dynamic upstream source for Caddy's `reverse_proxy`: the Livy
+// server of the gateway that the `livy_gateway` handler found. It is used behind
+// that handler only.
+type Upstreams struct{}
+
+// CaddyModule returns the Caddy module information.
+func (*Upstreams) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.reverse_proxy.upstreams.livy", New: func() caddy.Module { return new(Upstreams) }}
+}
+
+// GetUpstreams returns the one server; it asks nobody.
+func (*Upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
+	c, err := callOf(r)
+	if err != nil {
+		return nil, err
+	}
+	address := c.entry.Gateway.Status.Address
+	if address == "" {
+		return nil, errNoUpstream
+	}
+	return []*reverseproxy.Upstream{{Dial: address}}, nil
+}
+
+// UnmarshalCaddyfile reads "dynamic livy", which has no options.
+func (*Upstreams) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return readOptions(d, nil) }
+
+// Interface guards
+var (
+	_ reverseproxy.UpstreamSource = (*Upstreams)(nil)
+	_ caddyfile.Unmarshaler       = (*Upstreams)(nil)
+)

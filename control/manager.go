@@ -1,0 +1,179 @@
+// Package control is what the API, the CLI and the console call: it creates,
+// starts, stops and deletes gateways, keeps their Livy servers running, and
+// tells the data path which gateways there are.
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"io"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/sessions"
+	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Options are the parts a Manager works with and its times. Times that are zero
+// have the defaults given here.
+type Options struct {
+	Store   *store.Store
+	Runtime upstream.Runtime
+	Ledger  *sessions.Ledger
+	Tokens  *tokens.Service
+	Logger  *zap.Logger
+	// HTTP is used to ask Livy servers for their version and lists.
+	HTTP *http.Client
+	Now  func() time.Time
+	Rand io.Reader
+
+	// PollInterval is the time between two looks at a running Livy server: is
+	// it there, and what are its sessions doing. Default 3 seconds.
+	PollInterval time.Duration
+	// RefreshInterval is the longest time for which a missed change can go
+	// unseen. Default 5 seconds.
+	RefreshInterval time.Duration
+	// MaxBackoff is the longest pause between two restarts of a Livy server
+	// that keeps crashing. Default 2 minutes.
+	MaxBackoff time.Duration
+}
+
+// Manager knows the gateways. Its methods are safe for concurrent use.
+type Manager struct {
+	Options
+	settings atomic.Pointer[Settings]
+	view     view
+
+	mu      sync.Mutex
+	workers map[string]*worker
+	wg      sync.WaitGroup
+	cancel  context.CancelFunc
+	ctx     context.Context
+}
+
+// Settings are what an operator may change by reloading the configuration
+// without anything being restarted.
+type Settings struct {
+	Catalog gateway.Catalog
+	// MaxBody bounds the body of a create request in bytes. Default 1 MiB.
+	MaxBody int64
+	// LocalDirs are the directories that file: URIs of clients may name; none by
+	// default.
+	LocalDirs []string
+	// StartTimeout bounds the time from starting a Livy server to its first
+	// answer. Default 3 minutes.
+	StartTimeout time.Duration
+	// StopOnExit stops the Livy servers when the Manager is closed for good;
+	// they start again with the next process. Default: they are kept, and the
+	// next process finds them.
+	StopOnExit bool
+}
+
+// New returns a Manager. Nothing happens until Run.
+func New(o Options) *Manager {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Rand == nil {
+		o.Rand = rand.Reader
+	}
+	if o.HTTP == nil {
+		o.HTTP = &http.Client{Timeout: 10 * time.Second}
+	}
+	setDefault(&o.PollInterval, 3*time.Second)
+	setDefault(&o.RefreshInterval, 5*time.Second)
+	setDefault(&o.MaxBackoff, 2*time.Minute)
+	m := &Manager{Options: o, workers: make(map[string]*worker)}
+	m.Configure(Settings{})
+	return m
+}
+
+func setDefault(d *time.Duration, value time.Duration) {
+	if *d == 0 {
+		*d = value
+	}
+}
+
+// Configure puts new settings into force; running gateways keep their servers
+// and get their policies anew.
+func (m *Manager) Configure(s Settings) {
+	setDefault(&s.StartTimeout, 3*time.Minute)
+	m.settings.Store(&s)
+	m.view.recompile(m.compile)
+}
+
+// Run keeps the view of all gateways up to date and their Livy servers as they
+// are wanted, until Close. It returns at once.
+func (m *Manager) Run() {
+	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.wg.Go(func() {
+		m.Store.Watch(m.ctx, func(e store.Event) {
+			switch e.Topic {
+			case store.TopicGateway:
+				m.refreshOne(m.ctx, e.ID)
+			case store.TopicResync:
+				m.refreshAll(m.ctx)
+			}
+		})
+	})
+	m.wg.Go(func() {
+		tick := time.NewTicker(m.RefreshInterval)
+		defer tick.Stop()
+		for {
+			m.refreshAll(m.ctx)
+			select {
+			case <-m.ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
+}
+
+// Close ends all supervision. With exiting and StopOnExit the Livy servers are
+// stopped too.
+func (m *Manager) Close(exiting bool) {
+	if m.cancel == nil {
+		return
+	}
+	m.cancel()
+	m.wg.Wait()
+	if exiting && m.settings.Load().StopOnExit {
+		m.stopServers()
+	}
+}
+
+// stopServers stops all servers at once but leaves the gateways wanted as they
+// were, so that the next process starts them again.
+func (m *Manager) stopServers() {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	var wg sync.WaitGroup
+	for _, e := range m.view.all() {
+		if e.Gateway.Status.Instance == "" {
+			continue
+		}
+		wg.Go(func() {
+			id := e.Gateway.ID
+			if err := m.Runtime.Stop(ctx, id); err != nil {
+				m.Logger.Error("stopping Livy server at exit", zap.String("gateway", id), zap.Error(err))
+				return
+			}
+			if _, err := m.update(ctx, id, func(g *gateway.Gateway) error {
+				m.setState(g, gateway.StateStopped, "stopped with the gateway process; starts again with it")
+				clearInstance(g)
+				return nil
+			}); err != nil {
+				m.Logger.Error("recording a stop at exit", zap.String("gateway", id), zap.Error(err))
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -1,0 +1,155 @@
+package control
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/policies"
+)
+
+// Entry is a gateway as the data path sees it. It is read-only.
+type Entry struct {
+	Gateway *gateway.Gateway
+	// Policy is nil when the gateway's policy cannot be compiled; PolicyError
+	// says why. Such a gateway lets no create through.
+	Policy      *policies.Policy
+	PolicyError error
+}
+
+// view is an immutable picture of all gateways that the data path reads without
+// locks; every change makes a new picture.
+type view struct {
+	mu      sync.Mutex // one writer at a time
+	current atomic.Pointer[picture]
+}
+
+type picture struct {
+	byID  map[string]*Entry
+	byRef map[string]*Entry // "workspace/name" and "workspace/id"
+}
+
+func newPicture(entries map[string]*Entry) *picture {
+	p := &picture{byID: entries, byRef: make(map[string]*Entry, 2*len(entries))}
+	for id, e := range entries {
+		p.byRef[e.Gateway.Workspace+"/"+id] = e
+		p.byRef[e.Gateway.Ref()] = e
+	}
+	return p
+}
+
+// Lookup finds a gateway by workspace and name or id. It fails with
+// KindUnavailable until the gateways have been read for the first time.
+func (m *Manager) Lookup(workspace, nameOrID string) (*Entry, error) {
+	p := m.view.current.Load()
+	if p == nil {
+		return nil, gateway.Errorf(gateway.KindUnavailable, "the gateways have not been read from Redis yet")
+	}
+	if e, ok := p.byRef[workspace+"/"+nameOrID]; ok {
+		return e, nil
+	}
+	return nil, gateway.Errorf(gateway.KindNotFound, "no gateway %q in workspace %q", nameOrID, workspace)
+}
+
+func (v *view) all() []*Entry {
+	p := v.current.Load()
+	if p == nil {
+		return nil
+	}
+	return slices.SortedFunc(maps.Values(p.byID), func(a, b *Entry) int {
+		return strings.Compare(a.Gateway.Ref(), b.Gateway.Ref())
+	})
+}
+
+// change makes a new picture from the old one.
+func (v *view) change(f func(entries map[string]*Entry)) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	entries := make(map[string]*Entry)
+	if p := v.current.Load(); p != nil {
+		maps.Copy(entries, p.byID)
+	}
+	f(entries)
+	v.current.Store(newPicture(entries))
+}
+
+func (v *view) recompile(compile func(*gateway.Gateway) *Entry) {
+	if v.current.Load() == nil {
+		return
+	}
+	v.change(func(entries map[string]*Entry) {
+		for id, e := range entries {
+			entries[id] = compile(e.Gateway)
+		}
+	})
+}
+
+// compile makes the data path's entry of a gateway.
+func (m *Manager) compile(g *gateway.Gateway) *Entry {
+	p, err := policies.Compile(m.policySettings(g))
+	if err != nil {
+		m.Logger.Error("a stored policy cannot be compiled", zap.String("gateway", g.ID), zap.Error(err))
+	}
+	return &Entry{Gateway: g, Policy: p, PolicyError: err}
+}
+
+// refreshAll reads all gateways anew. When Redis is away the old picture stays.
+func (m *Manager) refreshAll(ctx context.Context) {
+	all, err := m.Store.Gateways(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			m.Logger.Warn("reading gateways", zap.Error(err))
+		}
+		return
+	}
+	m.view.change(func(entries map[string]*Entry) {
+		seen := make(map[string]bool, len(all))
+		for _, g := range all {
+			seen[g.ID] = true
+			m.merge(entries, g)
+		}
+		maps.DeleteFunc(entries, func(id string, _ *Entry) bool { return !seen[id] })
+	})
+	m.employ()
+}
+
+// refreshOne reads one gateway anew.
+func (m *Manager) refreshOne(ctx context.Context, id string) {
+	g, err := m.Store.Gateway(ctx, id)
+	if err != nil && gateway.KindOf(err) != gateway.KindNotFound {
+		return // the next full refresh will do
+	}
+	m.show(id, g)
+}
+
+// show puts a gateway (nil: deleted) into the picture.
+func (m *Manager) show(id string, g *gateway.Gateway) {
+	m.view.change(func(entries map[string]*Entry) {
+		if g == nil {
+			delete(entries, id)
+			return
+		}
+		m.merge(entries, g)
+	})
+	m.employ()
+}
+
+// merge puts g into entries unless something newer is there; an unchanged
+// gateway keeps its compiled policy.
+func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
+	old, ok := entries[g.ID]
+	switch {
+	case ok && old.Gateway.Revision >= g.Revision:
+		return
+	case ok && old.Gateway.Spec == g.Spec && old.PolicyError == nil:
+		entries[g.ID] = &Entry{Gateway: g, Policy: old.Policy}
+	default:
+		entries[g.ID] = m.compile(g)
+	}
+}

@@ -1,0 +1,119 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+// TopicGateway is the topic of events about a gateway; the event's ID is the
+// gateway's id.
+const TopicGateway = "gateway"
+
+// saveGateway writes a gateway if its revision is still the one that was read,
+// keeps its name unique in the workspace, and tells everybody who watches.
+//
+// KEYS: gateways, revisions, names
+// ARGV: id, name reference, expected revision, document, channel, message
+var saveGateway = redis.NewScript(`
+local current = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+if current ~= tonumber(ARGV[3]) then return 'revision' end
+local owner = redis.call('HGET', KEYS[3], ARGV[2])
+if owner and owner ~= ARGV[1] then return 'name' end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[1], current + 1)
+redis.call('HSET', KEYS[3], ARGV[2], ARGV[1])
+redis.call('PUBLISH', ARGV[5], ARGV[6])
+return 'ok'
+`)
+
+// deleteGateway removes a gateway, its name and its id counters. Records and
+// tokens are the callers' to keep or remove.
+//
+// KEYS: gateways, revisions, names, ids; ARGV: id, name reference, channel, message
+var deleteGateway = redis.NewScript(`
+local had = redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+if redis.call('HGET', KEYS[3], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[3], ARGV[2]) end
+redis.call('DEL', KEYS[4])
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return had
+`)
+
+// ErrRevision is returned by SaveGateway when somebody else changed the gateway
+// since it was read.
+var ErrRevision = errors.New("the gateway was changed in the meantime")
+
+// SaveGateway creates (Revision 0) or changes a gateway and raises its
+// Revision. It fails with ErrRevision when the stored revision is another one,
+// and with a conflict when the name is taken in the workspace.
+func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
+	next := *g
+	next.Revision++
+	doc, err := json.Marshal(&next)
+	if err != nil {
+		return fmt.Errorf("encoding gateway %s: %w", g.ID, err)
+	}
+	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names")}
+	got, err := saveGateway.Run(ctx, s.rdb, keys,
+		g.ID, g.Ref(), g.Revision, doc, s.channel(), message(TopicGateway, g.ID)).Text()
+	switch {
+	case err != nil:
+		return wrap("saving gateway", err)
+	case got == "revision":
+		return &gateway.Error{Kind: gateway.KindConflict, Rule: "saving gateway " + g.ID, Err: ErrRevision}
+	case got == "name":
+		return &gateway.Error{
+			Kind: gateway.KindConflict, Field: "name", Value: g.Spec.Name,
+			Rule: "is already used in workspace " + g.Workspace,
+		}
+	}
+	g.Revision = next.Revision
+	return nil
+}
+
+// DeleteGateway removes a gateway. Deleting what does not exist is no error.
+func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway) error {
+	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID)}
+	err := deleteGateway.Run(ctx, s.rdb, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID)).Err()
+	return wrap("deleting gateway", err)
+}
+
+// Gateway reads one gateway by its id.
+func (s *Store) Gateway(ctx context.Context, id string) (*gateway.Gateway, error) {
+	doc, err := s.rdb.HGet(ctx, s.key("gateways"), id).Bytes()
+	if err != nil {
+		return nil, wrap("reading gateway "+id, err)
+	}
+	return decodeGateway(id, doc)
+}
+
+// Gateways reads all gateways, in no particular order.
+func (s *Store) Gateways(ctx context.Context) ([]*gateway.Gateway, error) {
+	docs, err := s.rdb.HGetAll(ctx, s.key("gateways")).Result()
+	if err != nil {
+		return nil, wrap("reading gateways", err)
+	}
+	all := make([]*gateway.Gateway, 0, len(docs))
+	for id, doc := range docs {
+		g, err := decodeGateway(id, []byte(doc))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return all, nil
+}
+
+func decodeGateway(id string, doc []byte) (*gateway.Gateway, error) {
+	var g gateway.Gateway
+	if err := json.Unmarshal(doc, &g); err != nil {
+		return nil, fmt.Errorf("decoding gateway %s: %w", id, err)
+	}
+	return &g, nil
+}
