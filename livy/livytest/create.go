@@ -13,8 +13,9 @@ import (
 )
 
 // MissingFile is the beginning of the names of batch files that do not exist:
-// such a batch ends dead, here as on a real Livy.
-const MissingFile = "/no/such/"
+// such a batch ends dead, here as on a real Livy and Spark. Livy does not check
+// local: URIs, so they pass whatever it was told of directories.
+const MissingFile = "local:/no/such/"
 
 // The fields of create requests, with true for whole numbers.
 var (
