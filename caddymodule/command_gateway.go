@@ -209,7 +209,7 @@ func (c *cli) wait(g *api.Gateway, goal gateway.State) error {
 		case gateway.StateError:
 			return fmt.Errorf("gateway %s: %s", g.Spec.Name, g.Status.Reason)
 		}
-		time.Sleep(300 * time.Millisecond)
+		time.Sleep(time.Second)
 		next, err := c.gateway(g.ID)
 		if err != nil {
 			return err

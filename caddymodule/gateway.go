@@ -40,8 +40,9 @@ type Gateway struct {
 	// and answers for all others as if they did not exist.
 	Public bool `json:"public,omitempty"`
 
-	core *core
-	log  *zap.Logger
+	core   *core
+	log    *zap.Logger
+	access *accessLog
 }
 
 // CaddyModule returns the Caddy module information.
@@ -52,6 +53,7 @@ func (*Gateway) CaddyModule() caddy.ModuleInfo {
 // Provision finds the app.
 func (h *Gateway) Provision(ctx caddy.Context) error {
 	h.log = ctx.Logger()
+	h.access = newAccessLog(ctx)
 	if h.Workspace == "" {
 		h.Workspace = gateway.DefaultWorkspace
 	}
@@ -93,6 +95,9 @@ func callOf(r *http.Request) (*call, error) {
 
 // ServeHTTP resolves, matches, and answers failures.
 func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if h.access != nil {
+		defer h.access.take(w, r)()
+	}
 	c, err := h.resolve(r)
 	if err == nil {
 		caddyhttp.SetVar(r.Context(), callVar, c)

@@ -1,0 +1,148 @@
+package caddymodule
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/livygateway/livygateway/tokens"
+)
+
+// Caddy copies a request's headers for its access log before any handler runs,
+// and knows to hide Authorization but not the token's header. A site with a
+// plain `log` directive would so write tokens down. For the requests that reach
+// a gateway, Caddy's line is therefore replaced by the same line without the
+// token, written by the same loggers. (Fields added by log_append are the one
+// thing that Caddy does not let us carry over.)
+
+// accessLog writes the lines of one server.
+type accessLog struct {
+	server *caddyhttp.Server
+	logger *zap.Logger
+}
+
+// accessLoggerModule makes caddy.Context.Logger give the logger that Caddy's
+// own access log uses.
+type accessLoggerModule struct{}
+
+func (accessLoggerModule) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.log.access"}
+}
+
+// newAccessLog returns nil where the server writes no access log.
+func newAccessLog(ctx caddy.Context) *accessLog {
+	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	if !ok || server.Logs == nil {
+		return nil
+	}
+	return &accessLog{server: server, logger: ctx.Logger(accessLoggerModule{})}
+}
+
+// take keeps Caddy from logging the request, and returns what logs it instead.
+func (a *accessLog) take(w http.ResponseWriter, r *http.Request) (done func()) {
+	rec := recorderOf(w)
+	if skip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.LogSkipVar).(bool); rec == nil || skip {
+		return func() {} // Caddy would not log it either
+	}
+	start := time.Now()
+	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
+	seen := r.Clone(r.Context())
+	if seen.Header.Get(tokens.Header) != "" {
+		seen.Header.Set(tokens.Header, "REDACTED")
+	}
+	body := &countingBody{ReadCloser: r.Body}
+	r.Body = body
+	return func() { a.write(rec, seen, time.Since(start), body.read) }
+}
+
+func (a *accessLog) write(rec caddyhttp.ResponseRecorder, r *http.Request, took time.Duration, read int) {
+	level := zapcore.InfoLevel
+	if rec.Status() >= 500 {
+		level = zapcore.ErrorLevel
+	}
+	credentials := a.server.Logs.ShouldLogCredentials
+	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
+	user, _ := repl.GetString("http.auth.user.id")
+	for _, name := range a.names(r) {
+		logger := a.logger
+		if name != "" {
+			logger = logger.Named(name)
+		}
+		if ce := logger.Check(level, "handled request"); ce != nil {
+			ce.Write(
+				zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: r, ShouldLogCredentials: credentials}),
+				zap.Int("bytes_read", read),
+				zap.String("user_id", user),
+				zap.Duration("duration", took),
+				zap.Int("size", rec.Size()),
+				zap.Int("status", rec.Status()),
+				zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: rec.Header(), ShouldLogCredentials: credentials}),
+			)
+		}
+	}
+}
+
+// countingBody counts what is read of a request's body.
+type countingBody struct {
+	io.ReadCloser
+	read int
+}
+
+func (b *countingBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read += n
+	return n, err
+}
+
+// names are the loggers that Caddy chooses for a request: those that log_name
+// set, else those of the host, of a wildcard for it, or the default.
+func (a *accessLog) names(r *http.Request) []string {
+	if set, ok := caddyhttp.GetVar(r.Context(), caddyhttp.AccessLoggerNameVarKey).([]any); ok {
+		var names []string
+		for _, name := range set {
+			if text, ok := name.(string); ok {
+				names = append(names, text)
+			}
+		}
+		return names
+	}
+	host, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host = r.Host
+	}
+	host = strings.ToLower(host)
+	if names, ok := a.server.Logs.LoggerNames[host]; ok {
+		return names
+	}
+	labels := strings.Split(host, ".")
+	for i := range labels {
+		labels[i] = "*"
+		if names, ok := a.server.Logs.LoggerNames[strings.Join(labels, ".")]; ok {
+			return names
+		}
+	}
+	return []string{a.server.Logs.DefaultLoggerName}
+}
+
+// recorderOf finds the recorder that Caddy put around the response in order to
+// log it; nil if there is none.
+func recorderOf(w http.ResponseWriter) caddyhttp.ResponseRecorder {
+	for w != nil {
+		if rec, ok := w.(caddyhttp.ResponseRecorder); ok {
+			return rec
+		}
+		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return nil
+		}
+		w = u.Unwrap()
+	}
+	return nil
+}
