@@ -5,7 +5,9 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -35,10 +37,18 @@ func needDocker(t *testing.T) *client.Client {
 	return api
 }
 
-// fakeEngine makes an image with nothing in it but fakelivy.
+var imported sync.Once
+
+// fakeEngine makes an image with nothing in it but fakelivy, once.
 func fakeEngine(t *testing.T) gateway.Engine {
 	t.Helper()
 	api := needDocker(t)
+	imported.Do(func() { importFake(t, api) })
+	return gateway.Engine{Name: "fake", Image: fakeImage}
+}
+
+func importFake(t *testing.T, api *client.Client) {
+	t.Helper()
 	binary := upstreamtest.FakeLivy(t)
 	var layer bytes.Buffer
 	w := tar.NewWriter(&layer)
@@ -60,7 +70,14 @@ func fakeEngine(t *testing.T) gateway.Engine {
 	if msg, err := io.ReadAll(out); err != nil || strings.Contains(string(msg), "error") {
 		t.Fatalf("importing the image: %s %v", msg, err)
 	}
-	return gateway.Engine{Name: "fake", Image: fakeImage}
+}
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if api, err := client.New(client.FromEnv); err == nil {
+		_, _ = api.ImageRemove(context.Background(), fakeImage, client.ImageRemoveOptions{})
+	}
+	os.Exit(code)
 }
 
 func newRuntime(t *testing.T, opts Options) *Runtime {

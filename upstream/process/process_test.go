@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -88,7 +89,7 @@ func started(t *testing.T, r *Runtime, l upstream.Launch) upstream.Instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.Stop(t.Context(), l.GatewayID) })
+	t.Cleanup(func() { _ = r.Stop(context.Background(), l.GatewayID) })
 	if _, err := (upstream.Waiter{Interval: 10 * time.Millisecond}).WaitReady(t.Context(), r, inst, ""); err != nil {
 		t.Fatal(err)
 	}
