@@ -118,6 +118,9 @@ else
   if not rev or redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[4]
     or redis.call('HEXISTS', KEYS[1], 'revoked') == 1 then return 'missing' end
   if rev ~= ARGV[2] then return 'stale' end
+  -- A Redis that is full refuses a script's first write if it could need memory.
+  -- With this one first, a token can be disabled or reset even then.
+  redis.call('PERSIST', KEYS[1])
 end
 local keep = {}
 for sum in string.gmatch(ARGV[5], '[^,]+') do
@@ -140,9 +143,10 @@ return 'ok'
 // prefix of secret keys.
 const revokeTokenScript = `
 if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
-if redis.call('HSETNX', KEYS[1], 'revoked', ARGV[3]) == 1 then
+if redis.call('HEXISTS', KEYS[1], 'revoked') == 0 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[4]) -- first, for a Redis that is full: see above
+  redis.call('HSET', KEYS[1], 'revoked', ARGV[3])
   redis.call('HINCRBY', KEYS[1], 'rev', 1)
-  redis.call('PEXPIRE', KEYS[1], ARGV[4])
   for sum in string.gmatch(redis.call('HGET', KEYS[1], 'index') or '', '[^,]+') do
     redis.call('PEXPIRE', ARGV[7] .. sum, ARGV[4])
   end

@@ -2,10 +2,8 @@ package storetest
 
 import (
 	"net"
-	"strings"
 	"sync"
 	"testing"
-	"time"
 )
 
 // Relay is a TCP relay in front of a Redis, to be cut in several ways.
@@ -17,6 +15,7 @@ type Relay struct {
 	mode   relayMode
 	change chan struct{} // closed when mode changes
 	conns  map[net.Conn]struct{}
+	opened int
 }
 
 type relayMode int
@@ -45,6 +44,13 @@ func StartRelay(t testing.TB, target string) *Relay {
 
 // Addr is host:port of the relay.
 func (r *Relay) Addr() string { return r.listener.Addr().String() }
+
+// Accepted is how many connections there have been.
+func (r *Relay) Accepted() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.opened
+}
 
 // Pass lets everything through, the bytes held back by Swallow included.
 func (r *Relay) Pass() { r.set(passing) }
@@ -89,6 +95,9 @@ func (r *Relay) accept() {
 		if err != nil {
 			return
 		}
+		r.mu.Lock()
+		r.opened++
+		r.mu.Unlock()
 		if mode, _ := r.state(); mode == refusing {
 			_ = in.Close()
 			continue
@@ -133,24 +142,3 @@ func (r *Relay) copy(dst, src net.Conn) {
 		}
 	}
 }
-
-func await(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited 10 seconds for %s", what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-func words(s string) []any {
-	var all []any
-	for w := range strings.FieldsSeq(s) {
-		all = append(all, w)
-	}
-	return all
-}
-
-func contains(s, part string) bool { return strings.Contains(s, part) }

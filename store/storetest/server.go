@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -126,9 +128,19 @@ func (s *Server) Restart() {
 	s.AwaitReply("PING", "PONG")
 }
 
-// RestartUnready is Restart without waiting for the server to be ready, so that
-// it can be seen loading.
-func (s *Server) RestartUnready() { s.t.Helper(); s.launch() }
+// RestartLoading starts a killed server again from a dump (see SAVE) and
+// returns while it is loading, at a thousandth of a second for each key.
+func (s *Server) RestartLoading() {
+	s.t.Helper()
+	usual := s.args
+	s.args = append(slices.Clone(usual), "--appendonly", "no", "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
+	s.launch()
+	s.args = usual
+	await(s.t, "the server loading", func() bool {
+		_, err := s.Do("GET", "x")
+		return err != nil && strings.HasPrefix(err.Error(), "LOADING")
+	})
+}
 
 func (s *Server) signal(sig syscall.Signal) {
 	s.t.Helper()
@@ -160,8 +172,24 @@ func (s *Server) MustDo(args ...any) any {
 // contains want, and fails the test after 10 seconds.
 func (s *Server) AwaitReply(command, want string) {
 	s.t.Helper()
+	var args []any
+	for word := range strings.FieldsSeq(command) {
+		args = append(args, word)
+	}
 	await(s.t, fmt.Sprintf("%s at %s answering %s with %q", s.binary, s.addr, command, want), func() bool {
-		v, err := s.Do(words(command)...)
-		return err == nil && contains(fmt.Sprint(v), want)
+		v, err := s.Do(args...)
+		return err == nil && strings.Contains(fmt.Sprint(v), want)
 	})
+}
+
+// await waits until ok, and fails the test after 10 seconds.
+func await(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.Now().Add(10 * time.Second)
+	for !ok() {
+		if time.Now().After(deadline) {
+			t.Fatalf("waited 10 seconds for %s", what)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
