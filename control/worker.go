@@ -172,7 +172,7 @@ func (w *worker) keepStopped(ctx context.Context, g *gateway.Gateway) (time.Dura
 
 func (w *worker) keepRunning(ctx context.Context, g *gateway.Gateway) (time.Duration, error) {
 	w.checked = false
-	inst, found, err := w.m.Runtime.Find(ctx, g.ID)
+	inst, found, err := w.find(ctx, g)
 	if err != nil {
 		return 0, err
 	}
@@ -196,6 +196,16 @@ func (w *worker) keepRunning(ctx context.Context, g *gateway.Gateway) (time.Dura
 	default:
 		return w.start(ctx, g)
 	}
+}
+
+// find asks the runtime for the gateway's server.
+func (w *worker) find(ctx context.Context, g *gateway.Gateway) (upstream.Instance, bool, error) {
+	inst, found, err := w.m.Runtime.Find(ctx, g.ID)
+	if a, ok := w.m.Runtime.(upstream.Adopter); ok && err == nil && !found && g.Status.Instance != "" {
+		a.Adopt(g.ID, g.Status.Instance)
+		return w.m.Runtime.Find(ctx, g.ID)
+	}
+	return inst, found, err
 }
 
 // start starts a server; awaitReady follows it up.

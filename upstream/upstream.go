@@ -65,6 +65,12 @@ type Runtime interface {
 	Close() error
 }
 
+// Adopter is a Runtime that leaves no marks by which Find could recognise a
+// server after a restart of ours. It is told the instance that was written down.
+type Adopter interface {
+	Adopt(gatewayID, instanceID string)
+}
+
 // Forgetter is a Runtime that keeps something after Stop, the last log, and can
 // throw it away when the gateway is deleted.
 type Forgetter interface {

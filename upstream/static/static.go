@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +56,7 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	}
 	r.logger.Info("connected to a Livy server", zap.String("gateway", l.GatewayID), zap.String("address", address), zap.String("version", version))
 	inst := upstream.Instance{
-		GatewayID: l.GatewayID, ID: "static-" + address, Address: address,
+		GatewayID: l.GatewayID, ID: idPrefix + address, Address: address,
 		Started: time.Now().UTC(), Running: true,
 	}
 	r.mu.Lock()
@@ -82,6 +83,20 @@ func (r *Runtime) Stop(_ context.Context, gatewayID string) error {
 	defer r.mu.Unlock()
 	delete(r.started, gatewayID)
 	return nil
+}
+
+// idPrefix is followed by the address, so that an id is all Adopt needs.
+const idPrefix = "static-"
+
+// Adopt takes a server that an earlier process of ours took.
+func (r *Runtime) Adopt(gatewayID, instanceID string) {
+	address, ok := strings.CutPrefix(instanceID, idPrefix)
+	if !ok {
+		return // another runtime's
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.started[gatewayID] = upstream.Instance{GatewayID: gatewayID, ID: instanceID, Address: address, Running: true}
 }
 
 // Find returns the gateway's server if this process took it. Running is false
