@@ -1,0 +1,193 @@
+package upstream
+
+import (
+	"maps"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+func TestParseConf(t *testing.T) {
+	tests := []struct{ name, file, text string }{
+		{"empty", LivyConf, ""},
+		{"livy.conf", LivyConf, "livy.server.session.timeout  1h\nlivy.impersonation.enabled = true\nlivy.server.auth.type ldap"},
+		{"an RSC key in livy.conf", LivyConf, "livy.rsc.sql.num-rows 10"},
+		{"the master in livy.conf", LivyConf, "livy.spark.master yarn"},
+		{"livy-client.conf", LivyClientConf, "livy.rsc.sql.num-rows  1000\nspark.app.name x"},
+		{"blacklist", SparkBlacklist, "# no\nspark.driver.cores\nspark.driver.memory\nlivy.rsc.server.idle-timeout\n"},
+		{"blacklist with values", SparkBlacklist, "spark.driver.cores 4"},
+		{"spark-defaults", SparkDefaults, "spark.driver.memory 7g\nspark.livy.proxyUser root"},
+		{"set twice", SparkDefaults, "spark.a 1\nspark.a 2"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if _, err := ParseConf(tt.file, tt.text); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestParseConfErrors(t *testing.T) {
+	tests := []struct{ name, file, text, want string }{
+		{"no value", LivyConf, "livy.a 1\nlivy.server.session.timeout\n", `livy.conf line 2: has no value (got "livy.server.session.timeout")`},
+		{"no key", LivyConf, "= 1", `livy.conf line 1: has no key (got "")`},
+		{"another family", LivyConf, "\n\nserver.port 1", `livy.conf line 3: a key begins with livy. (got "server.port")`},
+		{"spark key in livy.conf", LivyConf, "spark.a 1", `livy.conf line 1: a key begins with livy. (got "spark.a")`},
+		{"another family in the client's", LivyClientConf, "a 1", `livy-client.conf line 1: a key begins with livy. or spark. (got "a")`},
+		{"livy key in the defaults", SparkDefaults, "livy.a 1", `spark-defaults.conf line 1: a key begins with spark. (got "livy.a")`},
+		{"blank in key", SparkDefaults, `spark.a\ b 1`, `spark-defaults.conf line 1: a key holds no blanks, '=' or control characters (got "spark.a b")`},
+		{"equals in key", SparkDefaults, `spark.a\=b 1`, `spark-defaults.conf line 1: a key holds no blanks, '=' or control characters (got "spark.a=b")`},
+		{"line end in value", SparkDefaults, `spark.a 1\nspark.b 2`, `spark-defaults.conf line 1: a value holds no control characters (got "spark.a")`},
+		{"broken escape", SparkDefaults, "spark.a 1\nspark.b \\uZZZZ", `spark-defaults.conf line 2: \u needs four hexadecimal digits, not "ZZZZ" (got "")`},
+		{"host", LivyConf, "livy.server.host 0.0.0.0", `livy.conf line 1: may not be set: the gateway chooses the address that Livy listens on (got "livy.server.host")`},
+		{"port", LivyConf, "livy.server.port 1", `livy.conf line 1: may not be set: the gateway chooses the port that Livy listens on (got "livy.server.port")`},
+		{"UI", LivyConf, "livy.ui.basePath /x", `livy.conf line 1: may not be set: Livy's own pages are not served through a gateway (got "livy.ui.basePath")`},
+		{"CSRF", LivyConf, "livy.server.csrf-protection.enabled true", `livy.conf line 1: may not be set: the gateway guards against forged requests itself (got "livy.server.csrf-protection.enabled")`},
+		{"CSRF by its old name", LivyConf, "livy.server.csrf_protection.enabled true", `livy.conf line 1: may not be set: the gateway guards against forged requests itself (got "livy.server.csrf_protection.enabled")`},
+		{"recovery", LivyConf, "livy.server.recovery.state-store.url /x", `livy.conf line 1: may not be set: the gateway keeps the records of sessions itself (got "livy.server.recovery.state-store.url")`},
+		{"hidden by an escape", LivyConf, `livy.server.\u0070ort 1`, `livy.conf line 1: may not be set: the gateway chooses the port that Livy listens on (got "livy.server.port")`},
+		{"hidden by a continued line", LivyConf, "livy.server.\\\n  port 1", `livy.conf line 1: may not be set: the gateway chooses the port that Livy listens on (got "livy.server.port")`},
+		{"Thrift", LivyConf, "livy.server.thrift.enabled true", `livy.conf line 1: may not be set: a Thrift port would be a way around the gateway (got "livy.server.thrift.enabled")`},
+		{"TLS", LivyConf, "livy.keystore /x", `livy.conf line 1: may not be set: TLS ends at the gateway (got "livy.keystore")`},
+		{"driver's way home", LivyClientConf, "livy.rsc.launcher.address evil", `livy-client.conf line 1: may not be set: the gateway chooses the address that drivers report to (got "livy.rsc.launcher.address")`},
+		{"too long", SparkDefaults, strings.Repeat("#", MaxConfBytes+1), `spark-defaults.conf: must be at most 256 KiB (got "")`},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := ParseConf(tt.file, tt.text)
+			if gateway.KindOf(err) != gateway.KindInvalid || err.Error() != tt.want {
+				t.Errorf("got  %v\nwant %s", err, tt.want)
+			}
+		})
+	}
+}
+
+// A value may be a password and appears in no error.
+func TestErrorsHoldNoValues(t *testing.T) {
+	for _, text := range []string{"livy.keystore.password hunter2", "x hunter2", `livy.a hunter2\nx`} {
+		if _, err := ParseConf(LivyConf, text); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func render(t *testing.T, in ConfInput) map[string]string {
+	t.Helper()
+	files, err := RenderConf(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func TestRenderConf(t *testing.T) {
+	files := render(t, ConfInput{
+		Spec: gateway.Spec{
+			CPU:            2,
+			LivyConf:       "# mine\nlivy.server.session.timeout 2h\nlivy.file.local-dir-whitelist /a,/b",
+			LivyClientConf: "livy.rsc.sql.num-rows 7",
+			SparkBlacklist: "spark.master yarn\nspark.driver.memory",
+			SparkDefaults:  "spark.driver.memory 7g",
+		},
+		LocalDirs: []string{"/shared"},
+	})
+	names := slices.Sorted(maps.Keys(files))
+	if want := []string{LivyClientConf, LivyConf, Log4j, SparkBlacklist, SparkDefaults}; !slices.Equal(names, want) {
+		t.Errorf("files %v, want %v", names, want)
+	}
+	for name, want := range map[string]string{
+		LivyConf: `livy.spark.master = local[2]
+livy.rsc.launcher.port.range = 10000~11999
+livy.server.request-log-retain.days = 1
+livy.server.session.timeout = 2h
+livy.file.local-dir-whitelist = /a,/b
+livy.file.local-dir-whitelist = /a,/b,/shared
+livy.ui.enabled = false
+livy.server.csrf-protection.enabled = false
+livy.server.recovery.mode = off
+`,
+		LivyClientConf: "livy.rsc.sql.num-rows = 7\n",
+		SparkBlacklist: "spark.master\nspark.driver.memory\n",
+		SparkDefaults:  "spark.driver.memory = 7g\n",
+	} {
+		if files[name] != want {
+			t.Errorf("%s:\n%s\nwant:\n%s", name, files[name], want)
+		}
+	}
+}
+
+func TestRenderConfRefuses(t *testing.T) {
+	for name, spec := range map[string]gateway.Spec{
+		LivyConf:       {LivyConf: "x 1"},
+		LivyClientConf: {LivyClientConf: "x 1"},
+		SparkBlacklist: {SparkBlacklist: "x"},
+		SparkDefaults:  {SparkDefaults: "x 1"},
+	} {
+		if _, err := RenderConf(ConfInput{Spec: spec}); err == nil || !strings.HasPrefix(err.Error(), name+" line 1") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestMaster(t *testing.T) {
+	tests := []struct {
+		name, engine, conf, want string
+		local                    bool
+	}{
+		{"default", "", "", "local[4]", true},
+		{"of the engine", "spark://m:7077", "", "spark://m:7077", false},
+		{"of the gateway", "spark://m:7077", "livy.spark.master yarn", "yarn", false},
+		{"all cores", "local[*]", "", "local[*]", true},
+		{"one core", "local", "", "local", true},
+		{"a test cluster", "local-cluster[1,1,512]", "", "local-cluster[1,1,512]", false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			files := render(t, ConfInput{Spec: gateway.Spec{CPU: 4, LivyConf: tt.conf}, Engine: gateway.Engine{Master: tt.engine}})
+			entries, err := parseProperties(files[LivyConf])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := Lookup(entries, "livy.spark.master"); got != tt.want {
+				t.Errorf("master %s, want %s", got, tt.want)
+			}
+			if RunsLocally(files) != tt.local {
+				t.Errorf("RunsLocally = %v", !tt.local)
+			}
+		})
+	}
+}
+
+func TestWithAddress(t *testing.T) {
+	files := map[string]string{LivyConf: "livy.a = 1", SparkDefaults: "spark.a = 1\n"}
+	got := WithAddress(files, "127.0.0.1", 4711)
+	if want := "livy.a = 1\nlivy.server.host = 127.0.0.1\nlivy.server.port = 4711\n"; got[LivyConf] != want {
+		t.Errorf("livy.conf:\n%s\nwant:\n%s", got[LivyConf], want)
+	}
+	if got[SparkDefaults] != files[SparkDefaults] || files[LivyConf] != "livy.a = 1" {
+		t.Errorf("others changed: %v, %v", got, files)
+	}
+}
+
+// The image starts Java by itself; what it opens must be what we know is needed.
+func TestImageOpensTheSamePackages(t *testing.T) {
+	raw, err := os.ReadFile("../docker/Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(raw), "-XX:MaxRAMPercentage=12.5 "+JavaOptions()+`"`) {
+		t.Errorf("docker/Dockerfile does not hold the options %s", JavaOptions())
+	}
+}
+
+func TestLivyHeap(t *testing.T) {
+	for memory, want := range map[int64]int64{4 << 30: 512 << 20, 16 << 30: 2 << 30, 1 << 30: 256 << 20, 0: 256 << 20} {
+		if got := LivyHeap(memory); got != want {
+			t.Errorf("LivyHeap(%d) = %d, want %d", memory, got, want)
+		}
+	}
+}
