@@ -16,6 +16,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -39,7 +40,6 @@ type Store struct {
 	rdb      redis.UniversalClient
 	prefix   string
 	confirm  int
-	timeout  time.Duration
 	describe string
 	log      *zap.Logger
 }
@@ -58,7 +58,6 @@ func Open(o Options, log *zap.Logger) (*Store, error) {
 		rdb:      redis.NewUniversalClient(o.universal()),
 		prefix:   o.Prefix,
 		confirm:  o.Confirm,
-		timeout:  o.Timeout,
 		describe: o.Describe(),
 		log:      log,
 	}, nil
@@ -96,6 +95,9 @@ func (s *Store) run(ctx context.Context, doing string, script *redis.Script, key
 	return v, wrap(doing, err)
 }
 
+// confirmPatience is how long a replica has to confirm a change.
+const confirmPatience = 500 * time.Millisecond
+
 // runConfirmed is run for changes that must not be undone by a failover, such
 // as revoking a token: it returns success only when Options.Confirm replicas
 // have the change too. With no replica connected there is none that could take
@@ -104,19 +106,16 @@ func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []s
 	if s.confirm == 0 {
 		return s.run(ctx, doing, redis.NewScript(script), keys, args...)
 	}
-	var node redis.Cmdable = s.rdb
-	if c, ok := s.rdb.(*redis.ClusterClient); ok {
-		n, err := c.MasterForKey(ctx, keys[0])
-		if err != nil {
-			return nil, wrap(doing, err)
-		}
-		node = n
+	node, err := s.primary(ctx, keys[0])
+	if err != nil {
+		return nil, wrap(doing, err)
 	}
+	// Redis looks at its clock ten times a second: the reply may be late by that.
+	node = node.WithTimeout(2 * confirmPatience)
 	// WAIT speaks of the changes of its own connection: a pipeline keeps both on one.
 	pipe := node.Pipeline()
 	changed := pipe.Eval(ctx, script, keys, args...)
-	patience := s.timeout * 3 / 4 // the reply has to be here before the connection's own timeout
-	acked := pipe.Do(ctx, "WAIT", s.confirm, patience.Milliseconds())
+	acked := pipe.Do(ctx, "WAIT", s.confirm, confirmPatience.Milliseconds())
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	v, err := changed.Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -128,9 +127,21 @@ func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []s
 	}
 	if replicas < s.confirm && !hasNoReplica(ctx, node) {
 		return nil, gateway.Errorf(gateway.KindUnavailable,
-			"%s: Redis made the change, but no replica confirmed it within %s; a failover could undo it: try again", doing, patience)
+			"%s: Redis made the change, but no replica confirmed it within %s; a failover could undo it: try again", doing, confirmPatience)
 	}
 	return v, nil
+}
+
+// primary is the client of the one server that a key is on.
+func (s *Store) primary(ctx context.Context, key string) (*redis.Client, error) {
+	switch c := s.rdb.(type) {
+	case *redis.ClusterClient:
+		return c.MasterForKey(ctx, key)
+	case *redis.Client:
+		return c, nil
+	default:
+		return nil, fmt.Errorf("no primary is known for a %T", c)
+	}
 }
 
 func hasNoReplica(ctx context.Context, node redis.Cmdable) bool {

@@ -54,6 +54,16 @@ func StartServer(t testing.TB, args ...string) *Server {
 	return s
 }
 
+// StartReplica starts a redis-server that copies another, and waits until it
+// is in step.
+func StartReplica(t testing.TB, primary *Server) *Server {
+	t.Helper()
+	host, port, _ := net.SplitHostPort(primary.addr)
+	s := StartServer(t, "--replicaof", host+" "+port)
+	s.AwaitReply("INFO replication", "master_link_status:up")
+	return s
+}
+
 // StartSentinel starts a redis-sentinel that watches master under the name
 // "mymaster" and holds it for down after half a second of silence.
 func StartSentinel(t testing.TB, master *Server, quorum int) *Server {
@@ -150,22 +160,33 @@ func (s *Server) signal(sig syscall.Signal) {
 }
 
 // Do sends one command over a connection of its own, past the store.
-func (s *Server) Do(args ...any) (any, error) {
-	c := redis.NewClient(&redis.Options{Addr: s.addr, MaxRetries: -1, Protocol: 2, DisableIdentity: true})
-	defer c.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	return c.Do(ctx, args...).Result()
-}
+func (s *Server) Do(args ...any) (any, error) { return do(s.addr, args) }
 
 // MustDo is Do for commands that have to succeed.
 func (s *Server) MustDo(args ...any) any {
 	s.t.Helper()
-	v, err := s.Do(args...)
-	if err != nil {
-		s.t.Fatalf("%v: %v", args, err)
+	return Commands(s.t, s.addr)(args...)
+}
+
+// Commands returns a function that sends commands to the Redis at addr, past
+// the store, and fails the test when one fails.
+func Commands(t testing.TB, addr string) func(args ...any) any {
+	return func(args ...any) any {
+		t.Helper()
+		v, err := do(addr, args)
+		if err != nil {
+			t.Fatalf("%v: %v", args, err)
+		}
+		return v
 	}
-	return v
+}
+
+func do(addr string, args []any) (any, error) {
+	c := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, Protocol: 2, DisableIdentity: true})
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	return c.Do(ctx, args...).Result()
 }
 
 // AwaitReply repeats a command (its words split at spaces) until the reply
