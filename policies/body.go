@@ -17,7 +17,9 @@ import (
 type request struct {
 	kind   livy.Kind
 	values [len(fields)]value
-	conf   []setting
+	// seen are the fields that were in the body, also those that were null.
+	seen [len(fields)]bool
+	conf []setting
 	// at finds the place of a key in conf.
 	at map[string]int
 }
@@ -38,13 +40,17 @@ type setting struct {
 // parseRequest reads a decoded body the one way in which nothing can be read
 // twice: one object of exactly the known fields, no duplicates, nothing after it.
 func parseRequest(kind livy.Kind, version int, body []byte) (*request, error) {
-	r := &request{kind: kind}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(body))
+	r := &request{kind: kind, at: make(map[string]int, 32), conf: make([]setting, 0, 32)}
+	dec := newDecoder(body)
 	err := readObject(dec, func(name string) error {
 		i, ok := fieldIndex[name]
 		if !ok || !fields[i].known(kind, version) {
 			return unknownField(name, kind, version)
 		}
+		if r.seen[i] {
+			return duplicate(name)
+		}
+		r.seen[i] = true
 		if i == fConf {
 			return r.readConf(dec)
 		}
@@ -52,14 +58,17 @@ func parseRequest(kind livy.Kind, version int, body []byte) (*request, error) {
 		r.values[i] = v
 		return err
 	})
-	if err != nil {
-		return nil, err
-	}
-	r.at = make(map[string]int, len(r.conf)+8)
-	for i := range r.conf {
-		r.at[r.conf[i].key] = i
-	}
-	return r, nil
+	return r, err
+}
+
+// newDecoder reads strict JSON. Duplicate names are left to its callers, which
+// keep the names of all objects anyway: none is nested deeper than conf.
+func newDecoder(body []byte) *jsontext.Decoder {
+	return jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
+}
+
+func duplicate(name string) error {
+	return gateway.Invalid("body", shown("", name), "must be an object without duplicate names")
 }
 
 // readObject reads the one object that a body must be.
@@ -106,7 +115,7 @@ func jsonError(err error) error {
 	if !errors.As(err, &syntactic) {
 		return gateway.Wrap(gateway.KindInvalid, "body: must be valid JSON", err)
 	}
-	rule := "must be valid JSON in UTF-8 without duplicate names: " + syntactic.Err.Error()
+	rule := "must be valid JSON in UTF-8: " + syntactic.Err.Error()
 	return gateway.Invalid("body", "at byte "+strconv.FormatInt(syntactic.ByteOffset, 10), rule)
 }
 
@@ -123,15 +132,16 @@ func readValue(dec *jsontext.Decoder, f *field) (value, error) {
 	case f.shape == shapeList:
 		return value{}, wrongType(dec, f.name, "must be a list of strings")
 	}
-	text, err := readText(dec, f.name)
+	text, err := readText(dec, f.name, "")
 	if err == nil && f.shape == shapeInt {
 		text, err = wholeNumber(f.name, text)
 	}
 	return value{given: true, text: text}, err
 }
 
-// readText reads a string, or a number or truth value by its text, as Jackson does.
-func readText(dec *jsontext.Decoder, name string) (string, error) {
+// readText reads a string, or a number or truth value by its text, as Jackson
+// does. The names of field and key are for the error.
+func readText(dec *jsontext.Decoder, name, key string) (string, error) {
 	switch dec.PeekKind() {
 	case '"', '0', 't', 'f':
 		t, err := dec.ReadToken()
@@ -140,11 +150,18 @@ func readText(dec *jsontext.Decoder, name string) (string, error) {
 		}
 		s := t.String()
 		if strings.IndexByte(s, 0) >= 0 {
-			return "", gateway.Invalid(name, "", "must not hold NUL")
+			return "", gateway.Invalid(dotted(name, key), "", "must not hold NUL")
 		}
 		return s, nil
 	}
-	return "", wrongType(dec, name, "must be a string")
+	return "", wrongType(dec, dotted(name, key), "must be a string")
+}
+
+func dotted(name, key string) string {
+	if key == "" {
+		return name
+	}
+	return name + "." + shown("", key)
 }
 
 // wrongType tells bad JSON from JSON of another type.
@@ -170,7 +187,7 @@ func readList(dec *jsontext.Decoder, name string) ([]string, error) {
 	}
 	list := []string{}
 	for dec.PeekKind() != ']' {
-		s, err := readText(dec, name)
+		s, err := readText(dec, name, "")
 		if err != nil {
 			return nil, err
 		}
@@ -191,14 +208,19 @@ func (r *request) readConf(dec *jsontext.Decoder) error {
 		return wrongType(dec, "conf", "must be an object of strings")
 	}
 	return members(dec, func(key string) error {
-		// Livy passes null on as the text "null".
-		if dec.PeekKind() == 'n' {
-			_, err := dec.ReadToken()
-			r.conf = append(r.conf, setting{key: key, value: "null"})
-			return jsonError(err)
+		if _, ok := r.at[key]; ok {
+			return duplicate(key)
 		}
-		text, err := readText(dec, "conf."+key)
-		r.conf = append(r.conf, setting{key: key, value: text})
+		text, err := "null", error(nil)
+		if dec.PeekKind() == 'n' {
+			// Livy passes null on as this text.
+			if _, err := dec.ReadToken(); err != nil {
+				return jsonError(err)
+			}
+		} else {
+			text, err = readText(dec, "conf", key)
+		}
+		r.set(key, text)
 		return err
 	})
 }

@@ -1,10 +1,8 @@
 package policies
 
 import (
-	"bytes"
 	"io"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
 )
@@ -64,18 +62,22 @@ func (p *Policy) Small(route *livy.Route, contentEncoding, contentType string, b
 }
 
 func parseSmall(data []byte, parts []part) (map[string]string, error) {
-	values := map[string]string{}
-	dec := jsontext.NewDecoder(bytes.NewBuffer(data))
+	values, seen := map[string]string{}, map[string]bool{}
+	dec := newDecoder(data)
 	err := readObject(dec, func(name string) error {
 		for _, part := range parts {
 			if part.name != name {
 				continue
 			}
+			if seen[name] {
+				return duplicate(name)
+			}
+			seen[name] = true
 			if dec.PeekKind() == 'n' {
 				_, err := dec.ReadToken()
 				return jsonError(err)
 			}
-			text, err := readText(dec, name)
+			text, err := readText(dec, name, "")
 			if err == nil && part.number {
 				text, err = wholeNumber(name, text)
 			}

@@ -45,6 +45,7 @@ func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, bod
 		return Result{}, err
 	}
 	c := &creation{p: p, req: req, overridden: map[int]string{}}
+	c.report.Forced = make([]Entry, 0, len(p.forced)+len(p.lists))
 	c.adoptIdentity()
 	c.screenFields()
 	c.screenConf()
@@ -112,7 +113,7 @@ func (c *creation) screenFields() {
 			continue
 		}
 		name := fields[i].name
-		if c.dropped(name, v.string()) {
+		if c.dropped(name, v) {
 			*v = value{}
 			continue
 		}
@@ -131,18 +132,18 @@ func (v *value) string() string {
 
 // dropped handles what holds for fields and keys alike: the blacklist and what
 // the gateway sets itself. It says whether the client's value goes.
-func (c *creation) dropped(name, given string) bool {
+func (c *creation) dropped(name string, given *value) bool {
 	if i, ok := c.p.forcedAt[name]; ok {
 		f := &c.p.forced[i]
 		if name == f.key {
-			c.overridden[i] = shown(name, given)
+			c.overridden[i] = shown(name, given.string())
 		} else {
-			c.ignore(name, given, f.rule+" sets "+f.key, f.source)
+			c.ignore(name, given.string(), f.rule+" sets "+f.key, f.source)
 		}
 		return true
 	}
 	if m, ok := c.p.deny.find(name); ok {
-		c.ignore(name, given, m.rule, m.source)
+		c.ignore(name, given.string(), m.rule, m.source)
 		return true
 	}
 	return false
@@ -196,7 +197,7 @@ func (c *creation) screenConf() {
 			c.report.Ignored = append(c.report.Ignored, Entry{Key: s.key, Given: shown(s.key, s.value), Rule: "belongs to Livy and the gateway", Source: builtIn, Quiet: true})
 			continue
 		}
-		if c.dropped(s.key, s.value) {
+		if c.dropped(s.key, &value{text: s.value}) {
 			s.dropped = true
 			continue
 		}

@@ -2,7 +2,6 @@ package policies
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -71,23 +70,58 @@ func header(lists ...[]Entry) string {
 	return strings.TrimPrefix(b.String(), ", ")
 }
 
-var (
-	// secretKey is Spark's own default for spark.redaction.regex, and "credential".
-	secretKey = regexp.MustCompile(`(?i)secret|password|token|access[.]?key|credential`)
-	// secretText finds credentials inside values: user information of URLs and
-	// assignments in Java options.
-	secretText = regexp.MustCompile(`://[^/@\s]*@|(?i)(secret|password|token|access[.]?key|credential)[^\s=]*=`)
-)
-
 const redacted = "(redacted)"
 
 // Redact returns the value of a setting as it may be shown: not at all if key
 // or value look like a secret.
 func Redact(key, value string) string {
-	if secretKey.MatchString(key) || secretText.MatchString(value) {
+	if hasSecretWord(key) || strings.IndexByte(value, '=') >= 0 && hasSecretWord(value) || hasUserInfo(value) {
 		return redacted
 	}
 	return value
+}
+
+// hasSecretWord looks, in any case, for the words of Spark's own default for
+// spark.redaction.regex, and for "credential". It runs for every setting of
+// every request, so it does without a regular expression.
+func hasSecretWord(s string) bool {
+	for i := 0; i+5 <= len(s); i++ {
+		found := false
+		switch s[i] | 0x20 {
+		case 's':
+			found = foldPrefix(s[i:], "secret")
+		case 'p':
+			found = foldPrefix(s[i:], "password")
+		case 't':
+			found = foldPrefix(s[i:], "token")
+		case 'a':
+			found = foldPrefix(s[i:], "accesskey") || foldPrefix(s[i:], "access.key")
+		case 'c':
+			found = foldPrefix(s[i:], "credential")
+		}
+		if found {
+			return true
+		}
+	}
+	return false
+}
+
+func foldPrefix(s, lower string) bool {
+	return len(s) >= len(lower) && s[1]|0x20 == lower[1] && strings.EqualFold(s[:len(lower)], lower)
+}
+
+// hasUserInfo finds a name or password in a URL.
+func hasUserInfo(s string) bool {
+	_, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		return false
+	}
+	if end := strings.IndexAny(rest, "/ \t\n"); end >= 0 && strings.Contains(rest[:end], "@") {
+		return true
+	} else if end < 0 {
+		return strings.Contains(rest, "@")
+	}
+	return hasUserInfo(rest)
 }
 
 // shown is Redact, cut to what fits a report.
