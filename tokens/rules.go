@@ -101,7 +101,7 @@ func readCIDRs(texts []string) ([]string, error) {
 			addr, err = netip.ParseAddr(text)
 			p = netip.PrefixFrom(addr, addr.BitLen())
 		}
-		if err != nil || p.Addr().Zone() != "" || p.Addr().Is4In6() {
+		if err != nil || strings.Contains(text, "%") || p.Addr().Is4In6() {
 			return nil, gateway.Invalid("cidrs", text, "must be address ranges like 10.0.0.0/8 or 2001:db8::/32, or single addresses")
 		}
 		ranges = append(ranges, p.Masked().String())

@@ -162,6 +162,10 @@ func fromRow(r *store.TokenRow) (*Token, error) {
 		t.PreviousUntil = r.Secrets[1].Until
 	}
 	for _, s := range r.Scopes {
+		if !slices.Contains(AllScopes, Scope(s)) {
+			// Passing a limit over that we do not know could open the token wide.
+			return nil, gateway.Errorf(gateway.KindInternal, "token %s has the scope %q, which this version does not know", r.ID, s)
+		}
 		t.Scopes = append(t.Scopes, Scope(s))
 	}
 	for _, c := range r.CIDRs {
