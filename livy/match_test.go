@@ -1,8 +1,13 @@
-package livy
+package livy_test
 
 import (
 	"errors"
+	"maps"
+	"net/http"
+	"slices"
 	"testing"
+
+	"github.com/livygateway/livygateway/livy"
 )
 
 func TestMatch(t *testing.T) {
@@ -25,7 +30,7 @@ func TestMatch(t *testing.T) {
 		{"GET", "/batches/101", "from=1", "batch.get", "/batches/1"},
 		{"GET", "/batches", "f%72om=1&%66rom=x", "batch.list", "/batches"},
 	} {
-		req, err := Match(c.method, c.path, c.query)
+		req, err := livy.Match(c.method, c.path, c.query)
 		if err != nil {
 			t.Errorf("%s %s: %v", c.method, c.path, err)
 			continue
@@ -91,21 +96,21 @@ func TestMatchRefuses(t *testing.T) {
 		{"", "/batches/1", "", 405},
 		{"POST", "/batches/1", "_method=DELETE", 405},
 	} {
-		req, err := Match(c.method, c.path, c.query)
-		var e *Error
+		req, err := livy.Match(c.method, c.path, c.query)
+		var e *livy.Error
 		if !errors.As(err, &e) || e.Status != c.status {
 			t.Errorf("%s %q?%s: got %+v, %v, want status %d", c.method, c.path, c.query, req, err, c.status)
 		}
 	}
-	_, err := Match("PUT", "/sessions/3", "")
-	var e *Error
+	_, err := livy.Match("PUT", "/sessions/3", "")
+	var e *livy.Error
 	if !errors.As(err, &e) || e.Allow != "GET, HEAD, DELETE" {
 		t.Errorf("Allow: %+v", err)
 	}
 }
 
 func TestMatchByName(t *testing.T) {
-	req, err := Match("GET", "/sessions/my%20one.2/state", "")
+	req, err := livy.Match("GET", "/sessions/my%20one.2/state", "")
 	if err != nil || req.Name != "my one.2" || req.ID != -1 {
 		t.Fatalf("%+v, %v", req, err)
 	}
@@ -126,7 +131,7 @@ func TestMatchByName(t *testing.T) {
 
 func TestMatchCostsNothing(t *testing.T) {
 	n := testing.AllocsPerRun(100, func() {
-		req, err := Match("GET", "/sessions/17/statements/3", "")
+		req, err := livy.Match("GET", "/sessions/17/statements/3", "")
 		if err != nil || req.Sub != 3 {
 			t.Fatal(err)
 		}
@@ -139,7 +144,7 @@ func TestMatchCostsNothing(t *testing.T) {
 func BenchmarkMatchPoll(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
-		req, err := Match("GET", "/sessions/17/statements/3", "")
+		req, err := livy.Match("GET", "/sessions/17/statements/3", "")
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -159,22 +164,38 @@ func TestShiftIDs(t *testing.T) {
 		{"session.statement.get", `{"id":1}`, `{"id":1}`},
 		{"session.delete", `{"msg":"deleted"}`, `{"msg":"deleted"}`},
 	} {
-		r, ok := RouteByName(c.route)
+		r, ok := livy.RouteByName(c.route)
 		if !ok {
 			t.Fatal(c.route)
 		}
-		got, err := ShiftIDs(r, []byte(c.in), 100)
+		got, err := livy.ShiftIDs(r, []byte(c.in), 100)
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s: got %s, %v, want %s", c.route, got, err, c.want)
 		}
-		if same, err := ShiftIDs(r, []byte(c.in), 0); err != nil || string(same) != c.in {
+		if same, err := livy.ShiftIDs(r, []byte(c.in), 0); err != nil || string(same) != c.in {
 			t.Errorf("%s with base 0: %s, %v", c.route, same, err)
 		}
 	}
-	r, _ := RouteByName("session.get")
+	r, _ := livy.RouteByName("session.get")
 	for _, bad := range []string{``, `[]`, `{"id":"3"}`, `{"id":3`, `null`, `{"id":1.5}`} {
-		if got, err := ShiftIDs(r, []byte(bad), 1); err == nil {
+		if got, err := livy.ShiftIDs(r, []byte(bad), 1); err == nil {
 			t.Errorf("%s: got %s", bad, got)
 		}
+	}
+}
+
+func TestStripRequestHeaders(t *testing.T) {
+	h := http.Header{}
+	for _, name := range []string{"X-HTTP-Method-Override", "x-http-method", "X-Method-Override", "Cookie", "Accept-Encoding", "Content-Encoding", "Authorization", "Proxy-Authorization", "Accept", "Content-Type", "X-Requested-By"} {
+		h.Set(name, "x")
+	}
+	kept := h.Clone()
+	livy.StripRequestHeaders(h, false)
+	if want := (http.Header{"Accept": {"x"}, "Content-Type": {"x"}, "X-Requested-By": {"livy-gateway"}}); !maps.EqualFunc(h, want, slices.Equal) {
+		t.Errorf("left: %v", h)
+	}
+	livy.StripRequestHeaders(kept, true)
+	if kept.Get("Authorization") != "x" {
+		t.Error("Authorization did not stay")
 	}
 }
