@@ -47,7 +47,7 @@ func newCaddy(t testing.TB, redis *storetest.Server, livyBlock string) *caddy {
 	c.write(c.text(redis.Addr(), livyBlock))
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the end of Caddy's log:\n%s", c.lastLines(40))
+			t.Logf("what Caddy's log has to say:\n%s", c.complaints())
 		}
 		if c.cmd != nil {
 			_ = c.cmd.Process.Kill()
@@ -250,6 +250,17 @@ func (c *caddy) log() string {
 func (c *caddy) lastLines(n int) string {
 	lines := strings.Split(strings.TrimSpace(c.log()), "\n")
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// complaints are the last warnings and errors of the log.
+func (c *caddy) complaints() string {
+	var lines []string
+	for line := range strings.Lines(c.log()) {
+		if strings.Contains(line, `"level":"warn"`) || strings.Contains(line, `"level":"error"`) {
+			lines = append(lines, strings.TrimSpace(line[:min(len(line), 400)]))
+		}
+	}
+	return strings.Join(lines[max(0, len(lines)-20):], "\n")
 }
 
 // url is the endpoint of a gateway, by id or name, as clients are given it.

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -42,6 +43,12 @@ func write(t testing.TB, path, text string) {
 	}
 }
 
+// container is the id of a gateway's container: its instance is that and when it started.
+func (g gateway) container() string {
+	id, _, _ := strings.Cut(g.Status.Instance, "-")
+	return id
+}
+
 // jobDir is where Livy finds show_conf.py.
 func jobDir(l live) string {
 	if l.runtime == "docker" {
@@ -66,7 +73,7 @@ func copyJob(t testing.TB, g gateway) {
 	if err := os.WriteFile(filepath.Join(dir, "show_conf.py"), text, 0o644); err != nil { //nolint:gosec // to be read by another user
 		t.Fatal(err)
 	}
-	out, err := exec.Command("docker", "cp", dir, g.Status.Instance+":/home/livy/").CombinedOutput()
+	out, err := exec.Command("docker", "cp", dir, g.container()+":/home/livy/").CombinedOutput()
 	if err != nil {
 		t.Fatalf("copying the job into the container: %v: %s", err, out)
 	}
@@ -103,7 +110,7 @@ func TestBatch(t *testing.T) {
 			t.Fatalf("the batch ended %s:\n%s", state, log)
 		}
 		s := readShown(t, log)
-		checkPolicy(t, s)
+		checkPolicy(t, c, g, s)
 		if s.Conf["spark.sql.shuffle.partitions"] != "7" || strings.Join(s.Args, "|") != "one|two words" {
 			t.Errorf("what is allowed did not arrive: conf %v, args %q", s.Conf, s.Args)
 		}
@@ -117,13 +124,25 @@ func TestBatch(t *testing.T) {
 }
 
 // checkPolicy checks the policy of lightUp on what a job saw.
-func checkPolicy(t testing.TB, s shown) {
+func checkPolicy(t testing.TB, c *caddy, g gateway, s shown) {
 	t.Helper()
 	if got, there := s.Conf["spark.executor.memory"]; there {
 		t.Errorf("spark.executor.memory = %s reached Spark although it is blacklisted", got)
 	}
-	if got := s.Conf["spark.yarn.queue"]; got != "root.etl" {
+	if got := s.Conf["spark.livygateway.gateway"]; got != g.ID {
+		t.Errorf("spark.livygateway.gateway = %q, want the gateway's id %s", got, g.ID)
+	}
+	// Spark heeds a queue on YARN only; that it was told is in Livy's log.
+	if got := s.Conf["spark.yarn.queue"]; got != "" && got != "root.etl" {
 		t.Errorf("spark.yarn.queue = %q, want the gateway's root.etl", got)
+	}
+	submit := regexp.MustCompile(`(?m)^.*SparkProcessBuilder.*$`).FindString(c.livy("gateway", "logs", g.ID, "--lines", "10000"))
+	for want, must := range map[string]bool{
+		"'--queue' 'root.etl'": true, "'--proxy-user' 'etluser'": true, "root.other": false, "'--executor-memory'": false,
+	} {
+		if strings.Contains(submit, want) != must {
+			t.Errorf("spark-submit was called with %s: %v, want %v:\n%s", want, !must, must, submit)
+		}
 	}
 	if s.SparkUser != "etluser" {
 		t.Errorf("the job ran as %q, want the gateway's etluser", s.SparkUser)
@@ -164,7 +183,7 @@ func TestAirflow(t *testing.T) {
 			t.Fatalf("Airflow did not succeed: %v\n%s", err, out)
 		}
 		s := readShown(t, out) // Airflow's task log holds Livy's log
-		checkPolicy(t, s)
+		checkPolicy(t, c, g, s)
 		if s.Conf["spark.driver.memory"] != "1g" || strings.Join(s.Args, "|") != "from airflow" {
 			t.Errorf("what is allowed did not arrive: conf %v, args %q", s.Conf, s.Args)
 		}
@@ -253,7 +272,7 @@ func TestSurvival(t *testing.T) {
 func killLivy(t testing.TB, l live, g gateway) {
 	t.Helper()
 	if l.runtime == "docker" {
-		if out, err := exec.Command("docker", "kill", "--signal", "KILL", g.Status.Instance).CombinedOutput(); err != nil {
+		if out, err := exec.Command("docker", "kill", "--signal", "KILL", g.container()).CombinedOutput(); err != nil {
 			t.Fatalf("killing the container: %v: %s", err, out)
 		}
 		return
