@@ -9,6 +9,8 @@ import (
 	"slices"
 	"sort"
 	"strings"
+	"sync"
+	"time"
 )
 
 // event is one line of "go test -json" (see "go doc test2json").
@@ -36,6 +38,9 @@ type report struct {
 	failures []result // name and output
 	skips    []result // name and reason
 
+	mu      sync.Mutex           // for running, which the ticker reads
+	running map[string]time.Time // packages, and since when
+
 	output   map[string]*strings.Builder // by package + " " + test, or import path
 	children map[string]*outcome         // of tests that have subtests, and of packages
 	reported int                         // failures when the last run began
@@ -46,13 +51,14 @@ type outcome struct{ passed, failed, skipped int }
 
 func newReport(out io.Writer, required func(string) bool) *report {
 	return &report{
-		out: out, required: required,
+		out: out, required: required, running: map[string]time.Time{},
 		output: map[string]*strings.Builder{}, children: map[string]*outcome{},
 	}
 }
 
 func (r *report) read(in io.Reader) error {
 	r.reported = len(r.failures)
+	defer r.sayWhatRuns()()
 	br := bufio.NewReader(in)
 	for {
 		line, err := br.ReadBytes('\n')
@@ -75,8 +81,37 @@ func (r *report) read(in io.Reader) error {
 
 func (r *report) failedSinceLastRun() bool { return len(r.failures) > r.reported }
 
+// sayWhatRuns says every minute which packages still run, until the function
+// that it returns is called.
+func (r *report) sayWhatRuns() (stop func()) {
+	ticker := time.NewTicker(time.Minute)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-done:
+				return
+			case now := <-ticker.C:
+				r.mu.Lock()
+				for pkg, since := range r.running {
+					fmt.Fprintf(r.out, "      still running: %s, for %v\n", short(pkg), now.Sub(since).Round(time.Second))
+				}
+				r.mu.Unlock()
+			}
+		}
+	}()
+	return func() {
+		ticker.Stop()
+		close(done)
+	}
+}
+
 func (r *report) handle(e *event) {
 	switch e.Action {
+	case "start":
+		r.mu.Lock()
+		r.running[e.Package] = time.Now()
+		r.mu.Unlock()
 	case "output", "build-output":
 		r.buffer(e).WriteString(e.Output)
 	case "pass", "fail", "skip":
@@ -171,6 +206,9 @@ func (r *report) tell(e *event, update func(*outcome)) {
 }
 
 func (r *report) packageEnd(e *event) {
+	r.mu.Lock()
+	delete(r.running, e.Package)
+	r.mu.Unlock()
 	out := r.take(key(e))
 	o := r.children[e.Package]
 	delete(r.children, e.Package)
