@@ -186,10 +186,12 @@ func (a *App) Cleanup() error {
 	if a.key == "" {
 		return nil
 	}
-	current.CompareAndSwap(a.core, nil)
 	key := a.key
 	a.key = ""
-	_, err := cores.Delete(key)
+	last, err := cores.Delete(key)
+	if last {
+		current.CompareAndSwap(a.core, nil)
+	}
 	return err
 }
 

@@ -16,7 +16,7 @@ import (
 func init() {
 	httpcaddyfile.RegisterGlobalOption("livy", parseApp)
 	httpcaddyfile.RegisterDirective("livy_gateway", parseGateway)
-	httpcaddyfile.RegisterDirectiveOrder("livy_gateway", httpcaddyfile.Before, "reverse_proxy")
+	httpcaddyfile.RegisterDirectiveOrder("livy_gateway", httpcaddyfile.Before, "respond")
 }
 
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {

@@ -1,0 +1,83 @@
+package caddymodule
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+)
+
+var update = flag.Bool("update", false, "write the expected JSON of testdata/*.caddyfile anew")
+
+// TestAdapt compares what each testdata/*.caddyfile becomes with the JSON beside it.
+func TestAdapt(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.caddyfile")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no test data: %v", err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, warnings, err := caddyconfig.GetAdapter("caddyfile").Adapt(text, map[string]any{"filename": file})
+			if err != nil || len(warnings) > 0 {
+				t.Fatalf("%v, warnings %v", err, warnings)
+			}
+			var pretty bytes.Buffer
+			if err := json.Indent(&pretty, got, "", "\t"); err != nil {
+				t.Fatal(err)
+			}
+			pretty.WriteByte('\n')
+			golden := strings.TrimSuffix(file, ".caddyfile") + ".json"
+			if *update {
+				if err := os.WriteFile(golden, pretty.Bytes(), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Equal(pretty.Bytes(), want) {
+				t.Errorf("%s becomes\n%s\nwant\n%s", file, pretty.String(), want)
+			}
+		})
+	}
+}
+
+func TestCaddyfileErrors(t *testing.T) {
+	app := func(lines string) string { return "{\n\tlivy {\n" + lines + "\n\t}\n}\n" }
+	handler := func(lines string) string { return ":80 {\n" + lines + "\n}\n" }
+	for _, tc := range []struct{ name, text, want string }{
+		{"unknown option", app("nonsense"), `unknown option "nonsense"`},
+		{"option twice", app("on_exit keep\non_exit stop"), `"on_exit" is given twice`},
+		{"unknown runtime", app("runtime podman"), "livy.runtimes.podman"},
+		{"unknown option of a runtime", app("runtime process {\nport 1\n}"), `unknown option "port"`},
+		{"runtime option without value", app("runtime process {\nstate_dir\n}"), "wrong argument count"},
+		{"two Redis", app("redis a b"), "wrong argument count"},
+		{"unknown option of redis", app("redis {\ndb 1\n}"), `unknown option "db" of redis`},
+		{"engine without name", app("engine {\nimage x\n}"), "wrong argument count"},
+		{"unknown option of an engine", app("engine a {\ncolour red\n}"), `unknown option "colour" of engine`},
+		{"engine option twice", app("engine a {\nimage x\nimage y\n}"), `"image" of engine is given twice`},
+		{"bad size", app("max_body much"), "max_body"},
+		{"bad duration", app("start_timeout soon"), "start_timeout"},
+		{"queue without names", app("queue"), "wrong argument count"},
+		{"two gateways in a directive", handler("livy_gateway a b"), "wrong argument count"},
+		{"unknown option of a gateway", handler("livy_gateway a {\ncolour red\n}"), `unknown option "colour"`},
+		{"workspace without gateway", handler("livy_gateway {\nworkspace team\n}"), "workspace needs a gateway name"},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(tc.text), nil)
+			if err == nil || !strings.Contains(err.Error(), tc.want) {
+				t.Errorf("error %v, want one with %q", err, tc.want)
+			}
+		})
+	}
+}
