@@ -1,8 +1,10 @@
 package storetest
 
 import (
+	"bytes"
 	"net"
 	"sync"
+	"sync/atomic"
 	"testing"
 )
 
@@ -22,6 +24,7 @@ type relayMode int
 
 const (
 	passing    relayMode = iota
+	deafening            // as swallowing, only connections that subscribed
 	swallowing           // connections stay open, nothing arrives
 	refusing             // connections are closed at once
 )
@@ -58,6 +61,10 @@ func (r *Relay) Pass() { r.set(passing) }
 // Swallow keeps connections open and holds back what is sent: a cable cut
 // without a word.
 func (r *Relay) Swallow() { r.set(swallowing) }
+
+// SwallowSubscriptions holds back what is sent over connections that have
+// subscribed to a channel, and passes the rest.
+func (r *Relay) SwallowSubscriptions() { r.set(deafening) }
 
 // Refuse closes all connections, and new ones as they come.
 func (r *Relay) Refuse() {
@@ -110,12 +117,13 @@ func (r *Relay) accept() {
 		r.mu.Lock()
 		r.conns[in], r.conns[out] = struct{}{}, struct{}{}
 		r.mu.Unlock()
-		go r.copy(in, out)
-		go r.copy(out, in)
+		subscribed := new(atomic.Bool)
+		go r.copy(in, out, subscribed)
+		go r.copy(out, in, subscribed)
 	}
 }
 
-func (r *Relay) copy(dst, src net.Conn) {
+func (r *Relay) copy(dst, src net.Conn, subscribed *atomic.Bool) {
 	defer func() {
 		_ = dst.Close()
 		_ = src.Close()
@@ -127,12 +135,15 @@ func (r *Relay) copy(dst, src net.Conn) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := src.Read(buf)
+		if bytes.Contains(buf[:n], []byte("\r\nsubscribe\r\n")) {
+			subscribed.Store(true)
+		}
 		for n > 0 {
 			mode, change := r.state()
 			if mode == refusing {
 				return
 			}
-			if mode == passing {
+			if mode == passing || (mode == deafening && !subscribed.Load()) {
 				break
 			}
 			<-change

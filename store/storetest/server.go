@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -61,27 +60,6 @@ func StartReplica(t testing.TB, primary *Server) *Server {
 	host, port, _ := net.SplitHostPort(primary.addr)
 	s := StartServer(t, "--replicaof", host+" "+port)
 	s.AwaitReply("INFO replication", "master_link_status:up")
-	return s
-}
-
-// StartSentinel starts a redis-sentinel that watches master under the name
-// "mymaster" and holds it for down after half a second of silence.
-func StartSentinel(t testing.TB, master *Server, quorum int) *Server {
-	t.Helper()
-	port := SparePort(t)
-	dir := t.TempDir()
-	host, masterPort, _ := net.SplitHostPort(master.addr)
-	conf := fmt.Sprintf("port %d\nbind 127.0.0.1\ndir %s\nlogfile %s\n"+
-		"sentinel monitor mymaster %s %s %d\nsentinel down-after-milliseconds mymaster 500\n"+
-		"sentinel failover-timeout mymaster 3000\n",
-		port, dir, filepath.Join(dir, "redis.log"), host, masterPort, quorum)
-	file := filepath.Join(dir, "sentinel.conf")
-	if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s := &Server{t: t, binary: "redis-sentinel", args: []string{file}, addr: "127.0.0.1:" + strconv.Itoa(port), dir: dir}
-	s.launch()
-	s.AwaitReply("PING", "PONG")
 	return s
 }
 
