@@ -47,6 +47,30 @@ type App struct {
 	// The largest body of a create request, in bytes. Default: 1 MiB.
 	MaxBody int64 `json:"max_body,omitempty"`
 
+	// The largest statement or job, in bytes. Default: 4 MiB.
+	MaxCode int64 `json:"max_code,omitempty"`
+
+	// The largest file that can be uploaded into a session, in bytes. Default:
+	// 100 MiB, which is Livy's own limit too.
+	MaxUpload int64 `json:"max_upload,omitempty"`
+
+	// The schemes that URIs of jobs may have besides `file` and `local`. Default:
+	// those of the usual file systems and object stores; see docs/policies.md.
+	Schemes []string `json:"schemes,omitempty"`
+
+	// Keys beginning with `livy.` that clients may set all the same, e.g.
+	// `livy.rsc.retained-statements`. All others are dropped.
+	LivyKeys []string `json:"livy_keys,omitempty"`
+
+	// Lets clients choose the user that jobs run as, on gateways that have no
+	// identity of their own. Livy believes whatever name it is given, so this is
+	// for installations in which every token may be everybody. Default: false.
+	ClientIdentity bool `json:"client_identity,omitempty"`
+
+	// Lets clients name class path and library path entries outside LocalDirs.
+	// Default: false.
+	CustomClasspath bool `json:"custom_classpath,omitempty"`
+
 	// What becomes of the Livy servers when Caddy ends: `keep` (the default)
 	// leaves them running with their sessions, and the next Caddy finds them;
 	// `stop` stops them, and the next Caddy starts them again. A reload never
@@ -91,9 +115,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.Redis == nil {
 		a.Redis = new(Redis)
 	}
-	if err := a.expand(); err != nil {
+	if err := registerMetrics(ctx); err != nil {
 		return err
 	}
+	a.expand()
 	if a.RuntimeRaw == nil {
 		a.RuntimeRaw = json.RawMessage(`{"runtime":"docker"}`)
 	}
@@ -116,7 +141,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 }
 
 // expand resolves placeholders such as {env.LIVY_REDIS_URL}.
-func (a *App) expand() error {
+func (a *App) expand() {
 	repl := caddy.NewReplacer()
 	texts := []*string{&a.Redis.URL, &a.Redis.Prefix, &a.OnExit}
 	for _, e := range a.Engines {
@@ -131,7 +156,6 @@ func (a *App) expand() error {
 	for _, text := range texts {
 		*text = repl.ReplaceKnown(*text, "")
 	}
-	return nil
 }
 
 // Validate checks what the operator wrote. It asks nothing of the network.
@@ -170,7 +194,10 @@ func (a *App) Start() error {
 		catalog.Engines = append(catalog.Engines, gateway.Engine(*e))
 	}
 	a.core.manager.Configure(control.Settings{
-		Catalog: catalog, MaxBody: a.MaxBody, LocalDirs: a.LocalDirs,
+		Catalog: catalog, LocalDirs: a.LocalDirs,
+		MaxBody: a.MaxBody, MaxCode: a.MaxCode, MaxUpload: a.MaxUpload,
+		Schemes: a.Schemes, LivyKeys: a.LivyKeys,
+		ClientIdentity: a.ClientIdentity, CustomClasspath: a.CustomClasspath,
 		StartTimeout: time.Duration(a.StartTimeout), StopOnExit: a.OnExit == "stop",
 	})
 	a.core.start()

@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"math"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -49,6 +50,12 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    queue         <name>...
 //	    local_dir     <dir>...
 //	    max_body      <size>
+//	    max_code      <size>
+//	    max_upload    <size>
+//	    schemes       <scheme>...
+//	    livy_keys     <key>...
+//	    client_identity
+//	    custom_classpath
 //	    start_timeout <duration>
 //	    on_exit       keep|stop
 //	}
@@ -93,17 +100,20 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return appendArgs(d, &a.Queues)
 	case "local_dir":
 		return appendArgs(d, &a.LocalDirs)
+	case "schemes":
+		return appendArgs(d, &a.Schemes)
+	case "livy_keys":
+		return appendArgs(d, &a.LivyKeys)
 	case "max_body":
-		var text string
-		if !d.AllArgs(&text) {
-			return d.ArgErr()
-		}
-		size, err := humanize.ParseBytes(text)
-		if err != nil {
-			return d.Errf("max_body: %v", err)
-		}
-		a.MaxBody = int64(size)
-		return nil
+		return sizeArg(d, &a.MaxBody)
+	case "max_code":
+		return sizeArg(d, &a.MaxCode)
+	case "max_upload":
+		return sizeArg(d, &a.MaxUpload)
+	case "client_identity":
+		return flagArg(d, &a.ClientIdentity)
+	case "custom_classpath":
+		return flagArg(d, &a.CustomClasspath)
 	case "start_timeout":
 		var text string
 		if !d.AllArgs(&text) {
@@ -123,6 +133,28 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 	default:
 		return d.Errf("unknown option %q", option)
 	}
+}
+
+func sizeArg(d *caddyfile.Dispenser, target *int64) error {
+	option := d.Val()
+	var text string
+	if !d.AllArgs(&text) {
+		return d.ArgErr()
+	}
+	size, err := humanize.ParseBytes(text)
+	if err != nil || size > math.MaxInt64 {
+		return d.Errf("%s: %q is not a size such as 1MiB", option, text)
+	}
+	*target = int64(size)
+	return nil
+}
+
+func flagArg(d *caddyfile.Dispenser, target *bool) error {
+	*target = true
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return nil
 }
 
 func appendArgs(d *caddyfile.Dispenser, list *[]string) error {

@@ -67,6 +67,8 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"unknown option of an engine", app("engine a {\ncolour red\n}"), `unknown option "colour" of engine`},
 		{"engine option twice", app("engine a {\nimage x\nimage y\n}"), `"image" of engine is given twice`},
 		{"bad size", app("max_body much"), "max_body"},
+		{"negative size", app("max_code -1"), "max_code"},
+		{"flag with a value", app("client_identity yes"), "wrong argument count"},
 		{"bad duration", app("start_timeout soon"), "start_timeout"},
 		{"queue without names", app("queue"), "wrong argument count"},
 		{"two gateways in a directive", handler("livy_gateway a b"), "wrong argument count"},

@@ -71,9 +71,11 @@ func (c *cli) createCommand() *cobra.Command {
 		{"livy-conf", "livy.conf", &body.LivyConf},
 		{"livy-client-conf", "livy-client.conf", &body.LivyClientConf},
 		{"spark-blacklist", "spark-blacklist.conf", &body.SparkBlacklist},
+		{"policy-rules", "policy.rules", &body.PolicyRules},
 	} {
 		files[f.String(conf.name, "", "File with the text of "+conf.file)] = conf.target
 	}
+	f.StringSliceVar(&body.DisabledRoutes, "disable-route", nil, `Route not to serve, e.g. "session.job.*" (may be repeated)`)
 	f.BoolVar(&body.Start, "start", false, "Start the gateway at once")
 	f.BoolVar(&wait, "wait", false, "With --start: wait until it runs")
 	return cmd

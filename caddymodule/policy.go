@@ -11,9 +11,11 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/policies"
 )
 
 func init() {
@@ -30,6 +32,7 @@ func init() {
 // that could change its meaning are removed.
 type Policy struct {
 	core *core
+	log  *zap.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -39,6 +42,7 @@ func (*Policy) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the app.
 func (h *Policy) Provision(ctx caddy.Context) (err error) {
+	h.log = ctx.Logger()
 	h.core, err = coreOf(ctx)
 	return err
 }
@@ -109,10 +113,10 @@ func (c *call) base() int64 {
 
 // body replaces the request's body by what the policy makes of it.
 func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
-	if c.entry.PolicyError != nil {
-		return gateway.Wrap(gateway.KindUnavailable, "the gateway's policy is broken", c.entry.PolicyError)
+	policy, err := c.entry.PolicyFor(c.token.Identity, c.token.Queue)
+	if err != nil {
+		return gateway.Wrap(gateway.KindUnavailable, "the gateway's policy is broken", err)
 	}
-	policy := c.entry.Policy
 	if err := policy.AllowRoute(c.req.Route); err != nil {
 		return err
 	}
@@ -122,6 +126,7 @@ func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
 		setBody(r, nil)
 	case livy.BodyCreate:
 		result, err := policy.Create(c.req.Route.Kind, coding, contentType, r.Body)
+		h.report(c, &result.Report, err)
 		if err != nil {
 			return err
 		}
@@ -145,6 +150,21 @@ func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
 		setBody(r, body)
 	}
 	return nil
+}
+
+// report counts and logs what the policy did to a create request.
+func (h *Policy) report(c *call, r *policies.Report, err error) {
+	g := c.entry.Gateway
+	decision := "sent"
+	if err != nil {
+		decision = "refused"
+	}
+	createsTotal.WithLabelValues(g.Ref(), string(c.req.Route.Kind), decision).Inc()
+	countPolicy(g.Ref(), r)
+	if ce := h.log.Check(zap.InfoLevel, "create request ruled"); ce != nil {
+		ce.Write(zap.String("gateway", g.ID), zap.String("token", c.token.ID), zap.String("kind", string(c.req.Route.Kind)),
+			zap.String("decision", decision), zap.Any("policy", r), zap.Error(err))
+	}
 }
 
 func setHeader(w http.ResponseWriter, name, value string) {

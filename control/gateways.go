@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/store"
 )
 
@@ -57,7 +56,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (*gateway.Gateway
 
 // checkFiles checks what Spec.Validate cannot: the texts of the conf files.
 func (m *Manager) checkFiles(g *gateway.Gateway) error {
-	if _, err := policies.Compile(m.policySettings(g)); err != nil {
+	if _, err := m.compilePolicy(g, "", ""); err != nil {
 		return err
 	}
 	_, _, err := m.render(g)

@@ -62,8 +62,13 @@ type Manager struct {
 // without anything being restarted.
 type Settings struct {
 	Catalog gateway.Catalog
-	// MaxBody bounds the body of a create request in bytes. Default 1 MiB.
-	MaxBody int64
+	// MaxBody bounds the body of a create request, MaxCode that of a statement or
+	// job, MaxUpload an uploaded file, in bytes. Defaults 1 MiB, 4 MiB, 100 MiB.
+	MaxBody, MaxCode, MaxUpload int64
+	// Schemes, LivyKeys, ClientIdentity and CustomClasspath loosen built-in
+	// guards; see policies.Settings.
+	Schemes, LivyKeys               []string
+	ClientIdentity, CustomClasspath bool
 	// LocalDirs are the directories that file: URIs of clients may name; none by
 	// default.
 	LocalDirs []string

@@ -11,7 +11,25 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// policySettings says what a gateway's policy consists of.
+// compilePolicy makes a gateway's policy, with identity and queue in place of the
+// gateway's where they are set.
+func (m *Manager) compilePolicy(g *gateway.Gateway, identity, queue string) (*policies.Policy, error) {
+	s := m.policySettings(g)
+	if identity != "" {
+		s.Identity = identity
+	}
+	if queue != "" {
+		s.Queue = queue
+	}
+	rules, err := policies.ParseRules(policies.File{Name: "policy.rules", Text: g.Spec.PolicyRules})
+	if err != nil {
+		return nil, err
+	}
+	s.Rules = rules
+	return policies.Compile(s)
+}
+
+// policySettings says what a gateway's policy consists of besides its rules.
 func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 	s := m.settings.Load()
 	engine, _ := s.Catalog.Engine(g.Spec.Engine)
@@ -27,15 +45,22 @@ func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 		localDirs = append(slices.Clone(localDirs), strings.Split(dirs, ",")...)
 	}
 	return policies.Settings{
-		LivyVersion:   g.Status.LivyVersion,
-		Master:        master,
-		SparkDefaults: policies.File{Name: upstream.SparkDefaults, Text: g.Spec.SparkDefaults},
-		Blacklist:     policies.File{Name: upstream.SparkBlacklist, Text: g.Spec.SparkBlacklist},
-		Queue:         g.Spec.Queue,
-		Identity:      g.Spec.Identity,
-		LocalDirs:     localDirs,
-		MaxBody:       s.MaxBody,
-		Labels:        map[string]string{"gateway": g.ID},
+		LivyVersion:     g.Status.LivyVersion,
+		Master:          master,
+		SparkDefaults:   policies.File{Name: upstream.SparkDefaults, Text: g.Spec.SparkDefaults},
+		Blacklist:       policies.File{Name: upstream.SparkBlacklist, Text: g.Spec.SparkBlacklist},
+		Queue:           g.Spec.Queue,
+		Identity:        g.Spec.Identity,
+		LocalDirs:       localDirs,
+		MaxBody:         s.MaxBody,
+		MaxCode:         s.MaxCode,
+		MaxUpload:       s.MaxUpload,
+		Schemes:         s.Schemes,
+		LivyKeys:        s.LivyKeys,
+		ClientIdentity:  s.ClientIdentity,
+		CustomClasspath: s.CustomClasspath,
+		DisabledRoutes:  g.Spec.DisabledRoutes,
+		Labels:          map[string]string{"gateway": g.ID},
 	}
 }
 
@@ -68,7 +93,7 @@ func (m *Manager) client(address string) *livy.Client {
 
 // Explain applies a gateway's policy to a create body without sending anything.
 func (m *Manager) Explain(g *gateway.Gateway, kind livy.Kind, body []byte) (policies.Result, error) {
-	p, err := policies.Compile(m.policySettings(g))
+	p, err := m.compilePolicy(g, "", "")
 	if err != nil {
 		return policies.Result{}, err
 	}

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +22,26 @@ type Entry struct {
 	// says why. Such a gateway lets no create through.
 	Policy      *policies.Policy
 	PolicyError error
+
+	compile   func(identity, queue string) (*policies.Policy, error)
+	forTokens *sync.Map // of policies by identity and queue of tokens
+}
+
+// PolicyFor is the policy for a token, which may have an identity and a queue of
+// its own; empty means the gateway's.
+func (e *Entry) PolicyFor(identity, queue string) (*policies.Policy, error) {
+	if e.PolicyError != nil || identity == "" && queue == "" {
+		return e.Policy, e.PolicyError
+	}
+	key := [2]string{identity, queue}
+	if p, ok := e.forTokens.Load(key); ok {
+		return p.(*policies.Policy), nil
+	}
+	p, err := e.compile(identity, queue)
+	if err == nil {
+		e.forTokens.Store(key, p)
+	}
+	return p, err
 }
 
 // view is an immutable picture of all gateways that the data path reads without
@@ -55,6 +76,15 @@ func (m *Manager) Lookup(workspace, nameOrID string) (*Entry, error) {
 		return e, nil
 	}
 	return nil, gateway.Errorf(gateway.KindNotFound, "no gateway %q in workspace %q", nameOrID, workspace)
+}
+
+// CountByState counts the gateways in each state.
+func (m *Manager) CountByState() map[gateway.State]int {
+	counts := make(map[gateway.State]int)
+	for _, e := range m.view.all() {
+		counts[e.Gateway.Status.State]++
+	}
+	return counts
 }
 
 func (v *view) all() []*Entry {
@@ -92,11 +122,19 @@ func (v *view) recompile(compile func(*gateway.Gateway) *Entry) {
 
 // compile makes the data path's entry of a gateway.
 func (m *Manager) compile(g *gateway.Gateway) *Entry {
-	p, err := policies.Compile(m.policySettings(g))
+	compile := func(identity, queue string) (*policies.Policy, error) {
+		return m.compilePolicy(g, identity, queue)
+	}
+	p, err := compile("", "")
 	if err != nil {
 		m.Logger.Error("a stored policy cannot be compiled", zap.String("gateway", g.ID), zap.Error(err))
 	}
-	return &Entry{Gateway: g, Policy: p, PolicyError: err}
+	return &Entry{Gateway: g, Policy: p, PolicyError: err, compile: compile, forTokens: new(sync.Map)}
+}
+
+// samePolicy says whether two versions of a gateway have the same policy.
+func samePolicy(a, b *gateway.Gateway) bool {
+	return a.Status.LivyVersion == b.Status.LivyVersion && reflect.DeepEqual(a.Spec, b.Spec)
 }
 
 // refreshAll reads all gateways anew. When Redis is away the old picture stays.
@@ -147,8 +185,8 @@ func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
 	switch {
 	case ok && old.Gateway.Revision >= g.Revision:
 		return
-	case ok && old.Gateway.Spec == g.Spec && old.PolicyError == nil:
-		entries[g.ID] = &Entry{Gateway: g, Policy: old.Policy}
+	case ok && old.PolicyError == nil && samePolicy(old.Gateway, g):
+		entries[g.ID] = &Entry{Gateway: g, Policy: old.Policy, forTokens: old.forTokens, compile: old.compile}
 	default:
 		entries[g.ID] = m.compile(g)
 	}

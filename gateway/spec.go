@@ -40,6 +40,12 @@ type Spec struct {
 	// SparkBlacklist is the text of spark-blacklist.conf: one Spark parameter a
 	// line. A client's value for such a parameter is ignored.
 	SparkBlacklist string `json:"sparkBlacklist,omitempty"`
+	// PolicyRules is the text of policy.rules: caps, allowed values and required
+	// keys, one a line, e.g. "max spark.executor.memory 8g lower".
+	PolicyRules string `json:"policyRules,omitempty"`
+	// DisabledRoutes are names of Livy's routes that this gateway does not
+	// serve; a trailing * takes all that begin so, e.g. "session.job.*".
+	DisabledRoutes []string `json:"disabledRoutes,omitempty"`
 }
 
 // NamePattern is the rule for gateway and workspace names.

@@ -1,0 +1,82 @@
+package caddymodule
+
+import (
+	"errors"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/livygateway/livygateway/policies"
+)
+
+// Metrics are made once and registered with each configuration's registry,
+// since Caddy makes a new registry at every reload.
+var (
+	policyTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "livy", Name: "policy_total",
+		Help: "Parameters of create requests that a gateway's policy ignored, forced, lowered or refused.",
+	}, []string{"gateway", "action"})
+	createsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Namespace: "caddy", Subsystem: "livy", Name: "creates_total",
+		Help: "Create requests by kind (session, batch) and what the gateway decided (sent, refused).",
+	}, []string{"gateway", "kind", "decision"})
+)
+
+// registerMetrics makes the metrics part of a configuration's registry.
+func registerMetrics(ctx caddy.Context) error {
+	for _, c := range []prometheus.Collector{policyTotal, createsTotal, coreCollector{}} {
+		err := ctx.GetMetricsRegistry().Register(c)
+		var already prometheus.AlreadyRegisteredError
+		if err != nil && !errors.As(err, &already) {
+			return err
+		}
+	}
+	return nil
+}
+
+// countPolicy counts what a policy did to a create request.
+func countPolicy(gateway string, r *policies.Report) {
+	for action, n := range map[string]int{
+		"ignored": len(r.Ignored), "forced": len(r.Forced), "lowered": len(r.Lowered), "refused": len(r.Refused),
+	} {
+		if n > 0 {
+			policyTotal.WithLabelValues(gateway, action).Add(float64(n))
+		}
+	}
+}
+
+// coreCollector reads the core's own counters when metrics are asked for.
+type coreCollector struct{}
+
+var (
+	gatewaysDesc = prometheus.NewDesc("caddy_livy_gateways", "Gateways by state.", []string{"state"}, nil)
+	tokensDesc   = prometheus.NewDesc("caddy_livy_token_checks_total",
+		"Token checks by where the answer came from or why there was none.", []string{"result"}, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (coreCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- gatewaysDesc
+	ch <- tokensDesc
+}
+
+// Collect implements prometheus.Collector.
+func (coreCollector) Collect(ch chan<- prometheus.Metric) {
+	c := current.Load()
+	if c == nil {
+		return
+	}
+	for state, n := range c.manager.CountByState() {
+		ch <- prometheus.MustNewConstMetric(gatewaysDesc, prometheus.GaugeValue, float64(n), string(state))
+	}
+	st := c.tokens.Stats()
+	for result, n := range map[string]int64{
+		"cache": st.Hits, "redis": st.Lookups, "negative_cache": st.NegativeHits, "redis_error": st.LookupErrors,
+		"grace": st.Grace, "unavailable": st.Unavailable, "refused": st.Refused,
+	} {
+		ch <- prometheus.MustNewConstMetric(tokensDesc, prometheus.CounterValue, float64(n), result)
+	}
+}
+
+// Interface guard
+var _ prometheus.Collector = coreCollector{}

@@ -1,0 +1,35 @@
+package caddymodule
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/livygateway/livygateway/livy/livytest"
+)
+
+func TestMetricsAndLog(t *testing.T) {
+	s := newSite(t, livytest.New())
+	s.config = strings.Replace(s.config, "livy_gateway\n", "livy_gateway /api/*\n\tmetrics /metrics\n", 1)
+	s.load(s.config) // metrics must survive a reload
+	s.do("POST", "/sessions", `{"kind":"pyspark","executorMemory":"3g"}`)
+	s.do("POST", "/sessions", `{"kind":"nonsense"}`)
+	text := s.do("GET", "http://"+s.address+"/metrics", "").body
+	for _, want := range []string{
+		`caddy_livy_creates_total{decision="sent",gateway="default/etl",kind="session"}`,
+		`caddy_livy_creates_total{decision="refused",gateway="default/etl",kind="session"}`,
+		`caddy_livy_policy_total{action="ignored",gateway="default/etl"}`,
+		`caddy_livy_gateways{state="Running"} 1`,
+		`caddy_livy_token_checks_total{result="cache"}`,
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no metric %s", want)
+		}
+	}
+	if strings.Contains(text, s.token) {
+		t.Error("the metrics show a token")
+	}
+	log := s.logged()
+	if !strings.Contains(log, "create request ruled") || !strings.Contains(log, "spark-blacklist.conf:1") {
+		t.Error("the log does not say what the policy did")
+	}
+}
