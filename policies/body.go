@@ -3,6 +3,7 @@ package policies
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strconv"
@@ -115,8 +116,7 @@ func jsonError(err error) error {
 	if !errors.As(err, &syntactic) {
 		return gateway.Wrap(gateway.KindInvalid, "body: must be valid JSON", err)
 	}
-	rule := "must be valid JSON in UTF-8: " + syntactic.Err.Error()
-	return gateway.Invalid("body", "at byte "+strconv.FormatInt(syntactic.ByteOffset, 10), rule)
+	return gateway.Invalid("body", "", fmt.Sprintf("must be valid JSON in UTF-8: %v at byte %d", syntactic.Err, syntactic.ByteOffset))
 }
 
 // readValue reads a field's value with the coercions that Livy does itself, and

@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -38,11 +39,11 @@ type creation struct {
 func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, body io.Reader) (Result, error) {
 	data, err := read(contentEncoding, contentType, body, p.set.MaxBody)
 	if err != nil {
-		return Result{}, err
+		return unreadable(err)
 	}
 	req, err := parseRequest(kind, p.version, data)
 	if err != nil {
-		return Result{}, err
+		return unreadable(err)
 	}
 	c := &creation{p: p, req: req, overridden: map[int]string{}}
 	c.report.Forced = make([]Entry, 0, len(p.forced)+len(p.lists))
@@ -63,6 +64,16 @@ func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, bod
 		return Result{Report: c.report}, err
 	}
 	return Result{Body: out, Report: c.report, Effective: c.effective(cost)}, nil
+}
+
+// unreadable is the result for a body that is not a create request at all.
+func unreadable(err error) (Result, error) {
+	entry := Entry{Key: "body", Rule: err.Error(), Source: builtIn}
+	var known *gateway.Error
+	if errors.As(err, &known) && known.Field != "" {
+		entry.Key, entry.Given, entry.Rule = known.Field, known.Value, known.Rule
+	}
+	return Result{Report: Report{Refused: []Entry{entry}}}, err
 }
 
 // refusal turns the report's refusals into an error for the client.
@@ -242,13 +253,14 @@ func (p *Policy) badHeap(key, text string) string {
 // Lists are merged instead.
 func (c *creation) shadowedBy(key string) string {
 	for _, f := range familiesOf[key] {
-		if f.list {
+		place := slices.Index(f.keys, key)
+		if f.list || place < 0 {
 			continue
 		}
 		if f.field != "" && c.req.values[fieldIndex[f.field]].given {
 			return f.field
 		}
-		for _, other := range f.keys[:slices.Index(f.keys, key)] {
+		for _, other := range f.keys[:place] {
 			if _, ok := c.req.get(other); ok {
 				return other
 			}

@@ -110,9 +110,12 @@ var families = []family{
 	},
 	{
 		field: "numExecutors", keys: []string{"spark.executor.instances"},
-		related: []string{"spark.dynamicAllocation.enabled", "spark.dynamicAllocation.initialExecutors", "spark.dynamicAllocation.minExecutors", "spark.dynamicAllocation.maxExecutors"},
-		unit:    unitInt,
-		note:    "a cap holds for dynamic allocation as well",
+		related: []string{
+			"spark.dynamicAllocation.enabled", "spark.dynamicAllocation.initialExecutors", "spark.dynamicAllocation.minExecutors", "spark.dynamicAllocation.maxExecutors",
+			"spark.streaming.dynamicAllocation.enabled", "spark.streaming.dynamicAllocation.minExecutors", "spark.streaming.dynamicAllocation.maxExecutors",
+		},
+		unit: unitInt,
+		note: "a cap holds for dynamic allocation as well",
 	},
 	{
 		field: "queue", keys: []string{"spark.yarn.queue"},

@@ -46,10 +46,13 @@ func (p *Policy) reserved(key string) bool {
 	return false
 }
 
-// isJavaOptions says whether a key's value is a JVM command line.
+// isJavaOptions says whether a key's value is a JVM command line: Spark's own
+// keys, and environment variables such as _JAVA_OPTIONS and SPARK_EXECUTOR_OPTS.
 func isJavaOptions(key string) bool {
-	return strings.HasSuffix(key, "extraJavaOptions") || strings.HasSuffix(key, "defaultJavaOptions") ||
-		strings.HasSuffix(key, ".JAVA_TOOL_OPTIONS") || strings.HasSuffix(key, "._JAVA_OPTIONS") || strings.HasSuffix(key, ".JDK_JAVA_OPTIONS")
+	if strings.HasSuffix(key, "extraJavaOptions") || strings.HasSuffix(key, "defaultJavaOptions") {
+		return true
+	}
+	return (strings.HasSuffix(key, "_OPTIONS") || strings.HasSuffix(key, "_OPTS")) && strings.Contains(key, "Env.")
 }
 
 // badJavaOptions finds what a JVM option can do behind the back of conf: Spark

@@ -73,9 +73,10 @@ func header(lists ...[]Entry) string {
 const redacted = "(redacted)"
 
 // Redact returns the value of a setting as it may be shown: not at all if key
-// or value look like a secret.
+// or value look like a secret, nor the arguments of a program, in which nobody
+// can tell.
 func Redact(key, value string) string {
-	if hasSecretWord(key) || strings.IndexByte(value, '=') >= 0 && hasSecretWord(value) || hasUserInfo(value) {
+	if key == "args" || hasSecretWord(key) || strings.IndexByte(value, '=') >= 0 && hasSecretWord(value) || hasUserInfo(value) {
 		return redacted
 	}
 	return value
