@@ -55,7 +55,13 @@ func (s *Server) Handler(actor func(*http.Request) string) http.Handler {
 	add("POST "+one+"/policy/explain", (*call).explain)
 	add("GET "+one+"/tokens", (*call).listTokens)
 	add("POST "+one+"/tokens", (*call).createToken)
-	add("DELETE "+one+"/tokens/{token}", (*call).revokeToken)
+	const token = one + "/tokens/{token}"
+	add("GET "+token, (*call).showToken)
+	add("PATCH "+token, (*call).updateToken)
+	add("DELETE "+token, (*call).revokeToken)
+	add("POST "+token+"/reset", (*call).resetToken)
+	add("POST "+token+"/disable", (*call).disableToken)
+	add("POST "+token+"/enable", (*call).enableToken)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		s.writeError(w, r, gateway.Errorf(gateway.KindNotFound, "no such call: %s %s", r.Method, r.URL.Path))
 	})
