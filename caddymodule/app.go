@@ -77,6 +77,9 @@ type App struct {
 	// touches them.
 	OnExit string `json:"on_exit,omitempty"`
 
+	// What holds for all tokens.
+	Tokens *TokenRules `json:"tokens,omitempty"`
+
 	// How long a Livy server may take from its start to its first answer.
 	// Default: 3m.
 	StartTimeout caddy.Duration `json:"start_timeout,omitempty"`
@@ -126,7 +129,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading the runtime: %w", err)
 	}
-	key, err := json.Marshal([]any{a.Redis, a.RuntimeRaw})
+	key, err := json.Marshal([]any{a.Redis, a.RuntimeRaw, a.Tokens})
 	if err != nil {
 		return err
 	}

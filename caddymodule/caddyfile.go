@@ -49,6 +49,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    }
 //	    queue         <name>...
 //	    local_dir     <dir>...
+//	    tokens {
+//	        max_lifetime <duration>
+//	        grace        <duration>
+//	    }
 //	    max_body      <size>
 //	    max_code      <size>
 //	    max_upload    <size>
@@ -100,6 +104,8 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return appendArgs(d, &a.Queues)
 	case "local_dir":
 		return appendArgs(d, &a.LocalDirs)
+	case "tokens":
+		return a.unmarshalTokens(d)
 	case "schemes":
 		return appendArgs(d, &a.Schemes)
 	case "livy_keys":

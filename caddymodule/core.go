@@ -61,7 +61,7 @@ func newCore(a *App, r Runtime) (*core, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.tokens = tokens.New(c.store, tokens.Options{}, c.log)
+	c.tokens = tokens.New(c.store, a.Tokens.options(), c.log)
 	c.ledger = sessions.New(c.store, c.log, time.Now, rand.Reader)
 	c.manager = control.New(control.Options{
 		Store: c.store, Runtime: rt, Ledger: c.ledger, Tokens: c.tokens, Logger: c.log,

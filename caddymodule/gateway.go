@@ -78,6 +78,8 @@ type call struct {
 	// prefix is the public path before Livy's own, without a trailing slash.
 	prefix string
 	token  *tokens.Token
+	// keepLogin says that a Basic login is for Livy's LDAP.
+	keepLogin bool
 	// created is set for create requests that passed the policy.
 	created *policies.Result
 }

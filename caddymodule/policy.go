@@ -74,7 +74,7 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		return gateway.Errorf(gateway.KindNotFound,
 			"%s %d ended when the gateway's Livy server was restarted", c.req.Route.Kind, c.req.ID)
 	}
-	livy.StripRequestHeaders(r.Header, false)
+	livy.StripRequestHeaders(r.Header, c.keepLogin)
 	path, query, _ := strings.Cut(uri, "?")
 	r.Method = c.req.Method
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = path, "", query

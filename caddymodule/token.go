@@ -18,7 +18,8 @@ func init() {
 // gateway, in the header `x-acs-spark-livy-token`, as `Authorization: Bearer`,
 // or as the password of Basic authentication. It sets the placeholder
 // `{http.auth.user.id}` to the token's id (never its text), so that access logs
-// show it as `user_id`. The token is removed from the request.
+// show it as `user_id`. The token is removed from the request. A Basic login is
+// passed on only where livy.conf turns LDAP on and the token came in its header.
 //
 // When Redis cannot be asked the answer is 503 with Retry-After, and nothing is
 // let through.
@@ -43,7 +44,8 @@ func (h *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if err != nil {
 		return err
 	}
-	presented, _, err := tokens.FromRequest(r.Header, false)
+	ldap := c.entry.LDAP
+	presented, basicUsed, err := tokens.FromRequest(r.Header, ldap)
 	if err != nil {
 		return err
 	}
@@ -56,7 +58,8 @@ func (h *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if err := c.token.Allows(access(c.req.Route)); err != nil {
 		return err
 	}
-	tokens.Strip(r.Header, false)
+	c.keepLogin = ldap && !basicUsed
+	tokens.Strip(r.Header, c.keepLogin)
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
 		repl.Set("http.auth.user.id", c.token.ID)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/policies"
+	"github.com/livygateway/livygateway/upstream"
 )
 
 // Entry is a gateway as the data path sees it. It is read-only.
@@ -22,6 +23,9 @@ type Entry struct {
 	// says why. Such a gateway lets no create through.
 	Policy      *policies.Policy
 	PolicyError error
+	// LDAP says that Livy asks for passwords itself, so that Basic credentials
+	// are passed on to it.
+	LDAP bool
 
 	compile   func(identity, queue string) (*policies.Policy, error)
 	forTokens *sync.Map // of policies by identity and queue of tokens
@@ -129,7 +133,9 @@ func (m *Manager) compile(g *gateway.Gateway) *Entry {
 	if err != nil {
 		m.Logger.Error("a stored policy cannot be compiled", zap.String("gateway", g.ID), zap.Error(err))
 	}
-	return &Entry{Gateway: g, Policy: p, PolicyError: err, compile: compile, forTokens: new(sync.Map)}
+	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
+	ldap := upstream.Lookup(livyConf, "livy.server.auth.type") == "ldap"
+	return &Entry{Gateway: g, Policy: p, PolicyError: err, LDAP: ldap, compile: compile, forTokens: new(sync.Map)}
 }
 
 // samePolicy says whether two versions of a gateway have the same policy.
@@ -186,7 +192,7 @@ func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
 	case ok && old.Gateway.Revision >= g.Revision:
 		return
 	case ok && old.PolicyError == nil && samePolicy(old.Gateway, g):
-		entries[g.ID] = &Entry{Gateway: g, Policy: old.Policy, forTokens: old.forTokens, compile: old.compile}
+		entries[g.ID] = &Entry{Gateway: g, Policy: old.Policy, LDAP: old.LDAP, forTokens: old.forTokens, compile: old.compile}
 	default:
 		entries[g.ID] = m.compile(g)
 	}
