@@ -47,6 +47,11 @@ func TestRevocationIsFeltWithinASecond(t *testing.T) {
 			time.Sleep(1500 * time.Millisecond)
 			w.srv.Cont()
 		}},
+		"halted for longer than requests wait": {before: func(w *world) {
+			w.srv.Stop()
+			time.Sleep(4500 * time.Millisecond)
+			w.srv.Cont()
+		}},
 		"halted just after": {meanwhile: func(w *world) {
 			time.Sleep(5 * time.Millisecond)
 			w.srv.Stop()

@@ -27,6 +27,8 @@ type Server struct {
 	dir    string
 	cmd    *exec.Cmd
 	exited chan struct{}
+
+	password string // see SetPassword
 }
 
 // Real opens a store on a real redis-server with append-only persistence. It
@@ -138,12 +140,25 @@ func (s *Server) signal(sig syscall.Signal) {
 }
 
 // Do sends one command over a connection of its own, past the store.
-func (s *Server) Do(args ...any) (any, error) { return do(s.addr, args) }
+func (s *Server) Do(args ...any) (any, error) { return do(s.addr, s.password, args) }
 
 // MustDo is Do for commands that have to succeed.
 func (s *Server) MustDo(args ...any) any {
 	s.t.Helper()
-	return Commands(s.t, s.addr)(args...)
+	v, err := s.Do(args...)
+	if err != nil {
+		s.t.Fatalf("%v: %v", args, err)
+	}
+	return v
+}
+
+// SetPassword changes the server's password ("" for none) and throws everybody
+// out who came in with the old one.
+func (s *Server) SetPassword(password string) {
+	s.t.Helper()
+	s.MustDo("CONFIG", "SET", "requirepass", password)
+	s.password = password
+	s.MustDo("CLIENT", "KILL", "SKIPME", "yes")
 }
 
 // Commands returns a function that sends commands to the Redis at addr, past
@@ -151,7 +166,7 @@ func (s *Server) MustDo(args ...any) any {
 func Commands(t testing.TB, addr string) func(args ...any) any {
 	return func(args ...any) any {
 		t.Helper()
-		v, err := do(addr, args)
+		v, err := do(addr, "", args)
 		if err != nil {
 			t.Fatalf("%v: %v", args, err)
 		}
@@ -159,8 +174,8 @@ func Commands(t testing.TB, addr string) func(args ...any) any {
 	}
 }
 
-func do(addr string, args []any) (any, error) {
-	c := redis.NewClient(&redis.Options{Addr: addr, MaxRetries: -1, Protocol: 2, DisableIdentity: true})
+func do(addr, password string, args []any) (any, error) {
+	c := redis.NewClient(&redis.Options{Addr: addr, Password: password, MaxRetries: -1, Protocol: 2, DisableIdentity: true})
 	defer c.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
