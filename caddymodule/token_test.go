@@ -1,0 +1,139 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/tokens"
+)
+
+// mint makes a token of the site's gateway.
+func (s *site) mint(r tokens.CreateRequest) (*tokens.Token, string) {
+	s.t.Helper()
+	r.GatewayID, r.Name = s.gateway.ID, "test"
+	token, secret, err := current.Load().tokens.Create(context.Background(), r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return token, secret
+}
+
+func TestScopes(t *testing.T) {
+	s := newSite(t, livytest.New())
+	s.do("POST", "/sessions", `{"kind":"pyspark"}`)
+	_, reader := s.mint(tokens.CreateRequest{Scopes: []tokens.Scope{tokens.ScopeRead}})
+	_, batches := s.mint(tokens.CreateRequest{Scopes: []tokens.Scope{tokens.ScopeBatches}})
+	_, admin := s.mint(tokens.CreateRequest{Scopes: []tokens.Scope{tokens.ScopeAdmin}})
+	_, elsewhere := s.mint(tokens.CreateRequest{CIDRs: []string{"10.1.0.0/16"}})
+	const session, batch = `{"kind":"pyspark"}`, `{"file":"file:/data/job.py"}`
+	for _, tc := range []struct {
+		name, secret, method, path, body string
+		status                           int
+	}{
+		{"a reader lists", reader, "GET", "/sessions", "", 200},
+		{"a reader creates", reader, "POST", "/sessions", session, 403},
+		{"a reader deletes", reader, "DELETE", "/sessions/0", "", 403},
+		{"batches only: list batches", batches, "GET", "/batches", "", 200},
+		{"batches only: create one", batches, "POST", "/batches", batch, 201},
+		{"batches only: list sessions", batches, "GET", "/sessions", "", 403},
+		{"batches only: version", batches, "GET", "/version", "", 200},
+		{"admin creates", admin, "POST", "/sessions", session, 201},
+		{"another address", elsewhere, "GET", "/sessions", "", 403},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			r := s.do(tc.method, tc.path, tc.body, tokens.Header+": "+tc.secret)
+			if r.StatusCode != tc.status {
+				t.Errorf("status %d, want %d: %s", r.StatusCode, tc.status, r.body)
+			}
+			if tc.status == 403 && r.json(t).Reason == "" {
+				t.Errorf("no reason: %s", r.body)
+			}
+		})
+	}
+}
+
+func TestTokensOwnQueueAndIdentity(t *testing.T) {
+	double := livytest.New()
+	s := newSite(t, double)
+	_, own := s.mint(tokens.CreateRequest{Queue: "root.mine", Identity: "alice"})
+	for _, secret := range []string{own, s.token} {
+		if r := s.do("POST", "/sessions", `{"kind":"pyspark","proxyUser":"hdfs"}`, tokens.Header+": "+secret); r.StatusCode != 201 {
+			t.Fatalf("%d %s", r.StatusCode, r.body)
+		}
+	}
+	sent := double.Requests("sessions")
+	if string(sent[0]["queue"]) != `"root.mine"` || string(sent[0]["proxyUser"]) != `"alice"` {
+		t.Errorf("with a token that has its own, Livy got queue %s and proxyUser %s", sent[0]["queue"], sent[0]["proxyUser"])
+	}
+	if string(sent[1]["queue"]) != `"root.etl"` || sent[1]["proxyUser"] != nil {
+		t.Errorf("with a plain token, Livy got queue %s and proxyUser %s", sent[1]["queue"], sent[1]["proxyUser"])
+	}
+}
+
+func TestTokensThatNoLongerWork(t *testing.T) {
+	s := newSite(t, livytest.New())
+	ctx := context.Background()
+	core := current.Load()
+
+	expired, expiredText := s.mint(tokens.CreateRequest{ExpireDays: 1})
+	row, err := core.store.Token(ctx, expired.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.ExpiresAt = time.Now().Add(-time.Second)
+	if err := core.store.UpdateToken(ctx, row); err != nil {
+		t.Fatal(err)
+	}
+	disabled, disabledText := s.mint(tokens.CreateRequest{})
+	if _, err := core.tokens.Disable(ctx, s.gateway.ID, disabled.ID); err != nil {
+		t.Fatal(err)
+	}
+	for reason, secret := range map[string]string{"expired": expiredText, "disabled": disabledText} {
+		if r := s.do("GET", "/sessions", "", tokens.Header+": "+secret); r.StatusCode != 401 || r.json(t).Reason != reason {
+			t.Errorf("%s: %d %s", reason, r.StatusCode, r.body)
+		}
+	}
+}
+
+func TestLDAPLoginIsPassedOn(t *testing.T) {
+	livy := &seenHeaders{Handler: livytest.New()}
+	s := newSite(t, livy)
+	ctx := context.Background()
+	core := current.Load()
+	g, err := core.manager.Create(ctx, control.CreateRequest{
+		Spec: gateway.Spec{Name: "ldap", LivyConf: "livy.server.auth.type = ldap\n"}, Start: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.awaitState("ldap", gateway.StateRunning)
+	_, secret, err := core.tokens.Create(ctx, tokens.CreateRequest{GatewayID: g.ID, Name: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	login := "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:ldap-password"))
+	asToken := "Basic " + base64.StdEncoding.EncodeToString([]byte("alice:"+secret))
+	url := func(name string) string {
+		return "http://" + s.address + "/api/v1/workspace/default/livycompute/" + name + "/batches"
+	}
+	if r := s.do("GET", url("ldap"), "", tokens.Header+": "+secret, "Authorization: "+login); r.StatusCode != 200 {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	if !strings.Contains(livy.text.String(), login) {
+		t.Error("the LDAP login did not reach Livy")
+	}
+	livy.text.Reset()
+	if r := s.do("GET", url("ldap"), "", tokens.Header+": ", "Authorization: "+asToken); r.StatusCode != 200 {
+		t.Errorf("token as Basic password: %d %s", r.StatusCode, r.body)
+	}
+	s.do("GET", url("etl"), "", "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte("alice:"+s.token)))
+	if strings.Contains(livy.text.String(), "Authorization") {
+		t.Errorf("a login reached Livy that is none of its own: %s", livy.text.String())
+	}
+}
