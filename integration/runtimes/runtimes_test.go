@@ -84,7 +84,7 @@ func realDocker(t *testing.T) realRuntime {
 	version, err := exec.Command("docker", "image", "inspect", "--format", `{{index .Config.Labels "io.github.livygateway.livy"}}`, image).Output()
 	require.Need(t, require.Image, err == nil, "image "+image+" is not there (make image)")
 	livy := strings.TrimSpace(string(version))
-	namespace := "test-" + strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))
+	namespace := fmt.Sprintf("test-%d-runtimes", os.Getpid())
 	return realRuntime{
 		new: func(t *testing.T) upstream.Runtime {
 			rt, err := docker.New(docker.Options{Namespace: namespace}, zaptest.NewLogger(t))
@@ -128,7 +128,7 @@ func TestRuntimeRunsSpark(t *testing.T) {
 			t.Fatal(err)
 		}
 		inst, err := rt.Start(t.Context(), upstream.Launch{
-			GatewayID: "lc-runsspark00000001", Workspace: "default", Name: spec.Name, CPU: spec.CPU,
+			GatewayID: fmt.Sprintf("lc-runsspark-%d", os.Getpid()), Workspace: "default", Name: spec.Name, CPU: spec.CPU,
 			Memory: spec.MemoryBytes(), Engine: r.engine, Files: files,
 		})
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -80,10 +81,14 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+// namespace is one of this run alone: another run, or one that was killed, uses
+// others.
+func namespace(name string) string { return fmt.Sprintf("test-%d-%s", os.Getpid(), name) }
+
 func newRuntime(t *testing.T, opts Options) *Runtime {
 	t.Helper()
 	if opts.Namespace == "" {
-		opts.Namespace = "test-" + strings.ToLower(t.Name())
+		opts.Namespace = namespace("own")
 	}
 	opts.Grace = time.Second
 	r, err := New(opts, zaptest.NewLogger(t))
@@ -96,7 +101,9 @@ func newRuntime(t *testing.T, opts Options) *Runtime {
 func TestConformance(t *testing.T) {
 	engine := fakeEngine(t)
 	upstreamtest.Suite(t, upstreamtest.Harness{
-		New:    func(t *testing.T) upstream.Runtime { return newRuntime(t, Options{Namespace: "test-conformance"}) },
+		New: func(t *testing.T) upstream.Runtime {
+			return newRuntime(t, Options{Namespace: namespace("conformance")})
+		},
 		Engine: engine,
 		Broken: map[string]gateway.Engine{
 			"no image":      {Name: "e"},
@@ -116,7 +123,7 @@ func launch(t *testing.T, engine gateway.Engine) upstream.Launch {
 		t.Fatal(err)
 	}
 	return upstream.Launch{
-		GatewayID: "lc-dockertest0000001", Workspace: "lab", Name: "nightly", CPU: spec.CPU,
+		GatewayID: fmt.Sprintf("lc-dockertest-%d", os.Getpid()), Workspace: "lab", Name: "nightly", CPU: spec.CPU,
 		Memory: spec.MemoryBytes(), Engine: engine, Files: files, Env: map[string]string{"EXTRA": "yes"},
 	}
 }
@@ -162,7 +169,7 @@ func TestContainer(t *testing.T) {
 		"label of gateway":   c.Labels["io.github.livygateway.gateway"] == l.GatewayID,
 		"label of workspace": c.Labels["io.github.livygateway.workspace"] == "lab",
 		"label of name":      c.Labels["io.github.livygateway.name"] == "nightly",
-		"label of namespace": c.Labels["io.github.livygateway.namespace"] == "test-testcontainer",
+		"label of namespace": c.Labels["io.github.livygateway.namespace"] == namespace("own"),
 		"loopback only":      strings.HasPrefix(inst.Address, "127.0.0.1:"),
 	}
 	for what, ok := range checks {
@@ -183,7 +190,7 @@ func TestContainer(t *testing.T) {
 
 func TestNamespacesDoNotSeeEachOther(t *testing.T) {
 	l := launch(t, fakeEngine(t))
-	mine, theirs := newRuntime(t, Options{Namespace: "test-mine"}), newRuntime(t, Options{Namespace: "test-theirs"})
+	mine, theirs := newRuntime(t, Options{Namespace: namespace("mine")}), newRuntime(t, Options{Namespace: namespace("theirs")})
 	inst := started(t, mine, l)
 	if found, ok, err := theirs.Find(t.Context(), l.GatewayID); err != nil || ok {
 		t.Errorf("found in another namespace: %+v, %v", found, err)

@@ -127,18 +127,29 @@ func stat(pid int) ([]string, error) {
 	return fields, nil
 }
 
-// startTicks returns when a process started, in the kernel's clock ticks since
-// boot. A zombie counts as gone.
+// startTicks returns when a live process started, in the kernel's clock ticks
+// since boot. A zombie has ended.
 func startTicks(pid int) (uint64, error) {
 	fields, err := stat(pid)
 	if err != nil {
 		return 0, err
 	}
-	if fields[0] == "Z" || fields[0] == "X" {
+	if ended(fields) {
 		return 0, fmt.Errorf("process %d has ended", pid)
 	}
 	return strconv.ParseUint(fields[19], 10, 64)
 }
+
+// bornTicks is startTicks for a child that nobody has waited for, dead or alive.
+func bornTicks(pid int) (uint64, error) {
+	fields, err := stat(pid)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
+}
+
+func ended(fields []string) bool { return fields[0] == "Z" || fields[0] == "X" }
 
 func bootID() string {
 	raw, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
@@ -166,7 +177,7 @@ func (r *Runtime) members(gatewayID string) []int {
 			continue
 		}
 		fields, err := stat(pid)
-		if err != nil || fields[0] == "Z" || fields[0] == "X" {
+		if err != nil || ended(fields) {
 			continue
 		}
 		if fields[3] == strconv.Itoa(session) || carries(dir, marker) {

@@ -47,7 +47,8 @@ type Runtime struct {
 	logger *zap.Logger
 	cred   *syscall.Credential // nil: our own
 
-	mu sync.Mutex // guards the state files
+	mu    sync.Mutex               // guards the state files and what follows
+	reaps map[string]chan struct{} // by instance id; closed when its end is noted
 }
 
 var (
@@ -74,7 +75,7 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	r := &Runtime{opts: opts, logger: logger}
+	r := &Runtime{opts: opts, logger: logger, reaps: map[string]chan struct{}{}}
 	if opts.User != "" {
 		if r.cred, err = credential(opts.User); err != nil {
 			return nil, err
@@ -159,27 +160,31 @@ func (r *Runtime) launch(l upstream.Launch, server string, d dirs, port int) (up
 	s := state{
 		GatewayID: l.GatewayID, PID: cmd.Process.Pid, Port: port, Started: r.opts.Now().UTC(),
 	}
-	if s.Ticks, err = startTicks(s.PID); err == nil {
+	noted := make(chan struct{})
+	if s.Ticks, err = bornTicks(s.PID); err == nil {
 		s.Boot = bootID()
 		r.mu.Lock()
+		r.reaps[s.id()] = noted
 		err = d.writeState(s)
 		r.mu.Unlock()
 	}
 	if err != nil {
 		_ = syscall.Kill(-s.PID, syscall.SIGKILL)
-		_ = cmd.Wait()
+		r.reap(cmd, s, d, noted)
 		return upstream.Instance{}, fmt.Errorf("noting process %d: %w", s.PID, err)
 	}
-	go r.reap(cmd, s, d)
+	go r.reap(cmd, s, d, noted)
 	r.logger.Info("started a Livy process", zap.String("gateway", l.GatewayID), zap.Int("pid", s.PID), zap.Int("port", port))
 	return s.instance(true), nil
 }
 
 // reap waits for a server that we started and notes how it ended.
-func (r *Runtime) reap(cmd *exec.Cmd, s state, d dirs) {
+func (r *Runtime) reap(cmd *exec.Cmd, s state, d dirs, noted chan struct{}) {
 	_ = cmd.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	defer close(noted)
+	delete(r.reaps, s.id())
 	now, ok, err := d.readState()
 	if err != nil || !ok || now.PID != s.PID || now.Ticks != s.Ticks {
 		return // stopped on purpose, or already another one
@@ -221,7 +226,7 @@ func (r *Runtime) Forget(ctx context.Context, gatewayID string) error {
 
 // Find returns a gateway's server; see upstream.Runtime. It also cuts logs that
 // have grown too long.
-func (r *Runtime) Find(_ context.Context, gatewayID string) (upstream.Instance, bool, error) {
+func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance, bool, error) {
 	d := r.dirs(gatewayID)
 	r.mu.Lock()
 	s, ok, err := d.readState()
@@ -232,7 +237,31 @@ func (r *Runtime) Find(_ context.Context, gatewayID string) (upstream.Instance, 
 	if err := d.boundLogs(r.opts.MaxLog); err != nil {
 		r.logger.Warn("could not bound a log", zap.String("gateway", gatewayID), zap.Error(err))
 	}
-	return s.instance(s.alive()), true, nil
+	if s.alive() {
+		return s.instance(true), true, nil
+	}
+	if s, ok, err = r.afterReap(ctx, s, d); err != nil || !ok {
+		return upstream.Instance{}, false, err
+	}
+	return s.instance(false), true, nil
+}
+
+// afterReap reads the state of a server that has ended once more, after its end
+// was noted if that is still to come.
+func (r *Runtime) afterReap(ctx context.Context, s state, d dirs) (state, bool, error) {
+	r.mu.Lock()
+	noted := r.reaps[s.id()]
+	r.mu.Unlock()
+	if noted != nil {
+		select {
+		case <-noted:
+		case <-ctx.Done():
+			return state{}, false, fmt.Errorf("waiting for process %d to end: %w", s.PID, ctx.Err())
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return d.readState()
 }
 
 // List returns all servers of this state directory.

@@ -168,7 +168,7 @@ func running(pid int) bool {
 // Drivers and Python workers leave the server's process group, and a job's own
 // program may leave its session.
 func TestStopEndsAllThatWasStarted(t *testing.T) {
-	for _, how := range []string{"plain", "group", "session", "deaf"} {
+	for _, how := range []string{"plain", "group", "session", "bare", "deaf"} {
 		t.Run(how, func(t *testing.T) {
 			r := newRuntime(t, Options{})
 			inst := started(t, r, launch(t, fakeEngine(t)))

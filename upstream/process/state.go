@@ -38,10 +38,13 @@ func (s state) alive() bool {
 	return err == nil && ticks == s.Ticks
 }
 
+// id names the process; see Ticks.
+func (s state) id() string { return fmt.Sprintf("%d-%d", s.PID, s.Ticks) }
+
 func (s state) instance(running bool) upstream.Instance {
 	inst := upstream.Instance{
 		GatewayID: s.GatewayID,
-		ID:        fmt.Sprintf("%d-%d", s.PID, s.Ticks),
+		ID:        s.id(),
 		Address:   net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)),
 		Started:   s.Started,
 		Running:   running,

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -35,7 +36,11 @@ type Harness struct {
 	Patience time.Duration
 }
 
-const gatewayID = "lc-conformance000001"
+// Ids of this run alone: another run, or one that was killed, uses others.
+var (
+	gatewayID = fmt.Sprintf("lc-conformance-%d-1", os.Getpid())
+	otherID   = fmt.Sprintf("lc-conformance-%d-2", os.Getpid())
+)
 
 // launch is a Launch of the harness's engine.
 func (h Harness) launch(t *testing.T, id string) upstream.Launch {
@@ -213,16 +218,15 @@ func stopNothing(t *testing.T, h Harness) {
 
 func twoGateways(t *testing.T, h Harness) {
 	rt := h.New(t)
-	const other = "lc-conformance000002"
 	one := start(t, h, rt, h.launch(t, gatewayID))
-	two := start(t, h, rt, h.launch(t, other))
+	two := start(t, h, rt, h.launch(t, otherID))
 	if one.Address == two.Address && !h.Foreign {
 		t.Errorf("both are at %s", one.Address)
 	}
-	if ids := listed(t, rt); !slices.Equal(ids, []string{gatewayID, other}) {
+	if ids := listed(t, rt); !slices.Equal(ids, []string{gatewayID, otherID}) {
 		t.Errorf("List = %v", ids)
 	}
-	if err := rt.Stop(t.Context(), other); err != nil {
+	if err := rt.Stop(t.Context(), otherID); err != nil {
 		t.Fatalf("Stop: %v", err)
 	}
 	if now := mustFind(t, rt, gatewayID, true); !now.Running || !answers(now.Address) {

@@ -8,8 +8,9 @@
 //	GET /whoami        user id and the number of usable cores
 //	GET /say?line=X    writes X to the log
 //	GET /exit?code=N   ends at once
-//	GET /spawn?how=H   starts a child that stays (H: group, session, deaf)
-//	                   and answers with its pid
+//	GET /spawn?how=H   starts a child that stays and answers with its pid; it is
+//	                   in a group or session of its own, has an empty
+//	                   environment or is deaf to TERM (H: group, session, bare, deaf)
 package main
 
 import (
@@ -97,6 +98,9 @@ func routes() http.Handler {
 		how := r.FormValue("how")
 		cmd := exec.Command("/proc/self/exe", "child", how)
 		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: how == "group", Setsid: how == "session"}
+		if how == "bare" {
+			cmd.Env = []string{}
+		}
 		if err := cmd.Start(); err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return
