@@ -111,7 +111,8 @@ func Status(kind gateway.Kind) int {
 	}
 }
 
-func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+// problem is an error as the API shows it.
+func problem(err error) Problem {
 	kind := gateway.KindOf(err)
 	status := Status(kind)
 	p := Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: err.Error(), Kind: kind.String()}
@@ -119,6 +120,12 @@ func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
 	if errors.As(err, &e) {
 		p.Field, p.Value, p.Rule = e.Field, e.Value, e.Rule
 	}
+	return p
+}
+
+func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
+	p := problem(err)
+	status := p.Status
 	if status >= 500 {
 		s.Logger.Error("management request failed",
 			zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Error(err))

@@ -1,12 +1,10 @@
 package api
 
 import (
-	"io"
 	"net/http"
 
 	"github.com/livygateway/livygateway/control"
 	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
 	"github.com/livygateway/livygateway/store"
 )
 
@@ -163,34 +161,4 @@ func (c *call) listRecords() error {
 		records = []*store.Record{}
 	}
 	return c.reply(http.StatusOK, RecordList{Total: total, Records: records})
-}
-
-// Explanation is what a create request would become: the body that Livy would
-// get, and what the gateway's policy changed and why.
-type Explanation struct {
-	Body   any `json:"body"`
-	Report any `json:"report"`
-}
-
-func (c *call) explain() error {
-	g, err := c.gateway()
-	if err != nil {
-		return err
-	}
-	kind := livy.Kind(c.r.URL.Query().Get("kind"))
-	if kind == "" {
-		kind = livy.KindSession
-	}
-	if kind != livy.KindSession && kind != livy.KindBatch {
-		return gateway.Invalid("kind", string(kind), `must be "session" or "batch"`)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
-	if err != nil {
-		return gateway.Errorf(gateway.KindInvalid, "reading the body: %s", err)
-	}
-	explanation, err := c.Manager.Explain(g, kind, body)
-	if err != nil {
-		return err
-	}
-	return c.reply(http.StatusOK, explanation)
 }

@@ -1,0 +1,51 @@
+package api
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/policies"
+)
+
+// Explanation is what would become of a create request.
+type Explanation struct {
+	// Body is what Livy would get; null if the request would be refused.
+	Body json.RawMessage `json:"body"`
+	// Refusal is what the client would be told instead; null if it would pass.
+	Refusal *Problem `json:"refusal"`
+	// Report is what was ignored, forced, lowered and refused, and by which rule.
+	Report policies.Report `json:"report"`
+	// Resources is what the job would run with, as its record would show it.
+	Resources *policies.Effective `json:"resources"`
+}
+
+func (c *call) explain() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	kind := livy.Kind(c.r.URL.Query().Get("kind"))
+	if kind == "" {
+		kind = livy.KindSession
+	}
+	if kind != livy.KindSession && kind != livy.KindBatch {
+		return gateway.Invalid("kind", string(kind), `must be "session" or "batch"`)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	if err != nil {
+		return gateway.Errorf(gateway.KindInvalid, "reading the body: %s", err)
+	}
+	result, err := c.Manager.Explain(g, kind, body)
+	if err != nil && gateway.KindOf(err) != gateway.KindInvalid {
+		return err
+	}
+	e := Explanation{Body: result.Body, Report: result.Report, Resources: &result.Effective}
+	if err != nil {
+		p := problem(err)
+		e.Refusal, e.Resources = &p, nil
+	}
+	return c.reply(http.StatusOK, e)
+}
