@@ -66,6 +66,14 @@ func hammer(t *testing.T, clients int, secret string, instances ...*instance) (s
 	}
 }
 
+// long skips tests that take seconds, for go test -short.
+func long(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("long: takes seconds of real time")
+	}
+}
+
 // patiently repeats an operation while Redis is away, and fails the test after
 // 15 seconds.
 func patiently(t *testing.T, what string, fn func(context.Context) error) {

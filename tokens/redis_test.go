@@ -3,6 +3,7 @@ package tokens_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 // than requests wait, and looks at what each kind of request gets: never 401
 // for a token that cannot be checked, and never an open door.
 func TestFailuresOfRedis(t *testing.T) {
+	long(t)
 	t.Parallel()
 	const good, away = tokens.Reason(""), tokens.ReasonUnavailable
 	failures := map[string]struct {
@@ -88,6 +90,7 @@ func TestFailuresOfRedis(t *testing.T) {
 			f.fail(srv)
 			time.Sleep(time.Second) // nothing is fresh any more
 
+			var wg sync.WaitGroup
 			for _, c := range []struct {
 				what, secret string
 				a            tokens.Attempt
@@ -99,18 +102,21 @@ func TestFailuresOfRedis(t *testing.T) {
 				{"a GET with a token that does not exist", tokens.Forge(used), get, f.unknown},
 				{"a GET with a chosen secret that does not exist", "chosen-by-nobody", get, f.unknown},
 			} {
-				start := time.Now()
-				_, err := s.Verify(context.Background(), gw, c.secret, c.a)
-				want(t, c.what, reasonOf(t, err), c.want)
-				// The last question may begin when patience is about to end.
-				if took := time.Since(start); took > patience+700*time.Millisecond {
-					t.Errorf("%s was answered after %s", c.what, took)
-				}
-				var e *tokens.Error
-				if errors.As(err, &e) && e.Reason == away && (e.RetryAfter <= 0 || e.Kind != gateway.KindUnavailable) {
-					t.Errorf("%s: %+v", c.what, e)
-				}
+				wg.Go(func() {
+					start := time.Now()
+					_, err := s.Verify(context.Background(), gw, c.secret, c.a)
+					want(t, c.what, reasonOf(t, err), c.want)
+					// The last question may begin when patience is about to end.
+					if took := time.Since(start); took > patience+700*time.Millisecond {
+						t.Errorf("%s was answered after %s", c.what, took)
+					}
+					var e *tokens.Error
+					if errors.As(err, &e) && e.Reason == away && (e.RetryAfter <= 0 || e.Kind != gateway.KindUnavailable) {
+						t.Errorf("%s: %+v", c.what, e)
+					}
+				})
 			}
+			wg.Wait()
 			want(t, "a malformed one, which needs no Redis", reason(t, s, gw, "lgw_no", get), tokens.ReasonMalformed)
 			if name != "emptied" { // to which creating is possible
 				_, _, err := s.Create(t.Context(), tokens.CreateRequest{GatewayID: gw, Name: "n"})

@@ -14,6 +14,7 @@ import (
 // Redis can be in: 32 clients use a token through two instances, the token is
 // revoked, and no request that starts more than a second later succeeds.
 func TestRevocationIsFeltWithinASecond(t *testing.T) {
+	long(t)
 	t.Parallel()
 	type world struct {
 		srv    *storetest.Server
@@ -111,6 +112,7 @@ func TestRevocationIsFeltWithinASecond(t *testing.T) {
 // altogether. The other feels the revocation within a second; the one that is
 // cut off refuses changes, and feels it within a second of being back.
 func TestRevocationBesideACutOffInstance(t *testing.T) {
+	long(t)
 	t.Parallel()
 	srv := storetest.StartServer(t)
 	relay := storetest.StartRelay(t, srv.Addr())
@@ -152,6 +154,7 @@ func TestRevocationBesideACutOffInstance(t *testing.T) {
 // TestRevocationSurvivesAFailover revokes a token, and has the primary die at
 // that moment: the replica that takes over must know of it.
 func TestRevocationSurvivesAFailover(t *testing.T) {
+	long(t)
 	t.Parallel()
 	group := storetest.StartSentinelGroup(t)
 	one, two := newInstance(t, group.Options()), newInstance(t, group.Options())

@@ -62,6 +62,10 @@ func StartReplica(t testing.TB, primary *Server) *Server {
 	host, port, _ := net.SplitHostPort(primary.addr)
 	s := StartServer(t, "--replicaof", host+" "+port)
 	s.AwaitReply("INFO replication", "master_link_status:up")
+	await(t, "the replica confirming", func() bool {
+		v, err := primary.Do("WAIT", 1, 1000)
+		return err == nil && v == int64(1)
+	})
 	return s
 }
 
