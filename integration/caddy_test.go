@@ -36,6 +36,12 @@ type caddy struct {
 // that what is never to be logged has every chance to be.
 func newCaddy(t testing.TB, redis *storetest.Server, livyBlock string) *caddy {
 	t.Helper()
+	return newCaddyOn(t, redis.Addr(), livyBlock)
+}
+
+// newCaddyOn is newCaddy with a Redis at an address.
+func newCaddyOn(t testing.TB, redis, livyBlock string) *caddy {
+	t.Helper()
 	c := &caddy{
 		t: t, dir: t.TempDir(),
 		admin: "127.0.0.1:" + sparePort(t),
@@ -44,7 +50,7 @@ func newCaddy(t testing.TB, redis *storetest.Server, livyBlock string) *caddy {
 	}
 	c.caddyfile = filepath.Join(c.dir, "Caddyfile")
 	c.logFile = filepath.Join(c.dir, "caddy.log")
-	c.write(c.text(redis.Addr(), livyBlock))
+	c.write(c.text(redis, livyBlock))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("what Caddy's log has to say:\n%s", c.complaints())
