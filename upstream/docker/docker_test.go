@@ -22,7 +22,7 @@ import (
 	"github.com/livygateway/livygateway/upstream/upstreamtest"
 )
 
-const fakeImage = "livygateway/fakelivy:test"
+var fakeImage = fmt.Sprintf("livygateway/fakelivy:test-%d", os.Getpid())
 
 // needDocker skips the test where no Docker engine answers.
 func needDocker(t *testing.T) *client.Client {
