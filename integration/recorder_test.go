@@ -69,9 +69,30 @@ func livyHome(t testing.TB) string {
 func startRecordingLivy(t testing.TB, lines ...string) *recordingLivy {
 	t.Helper()
 	home, dir := livyHome(t), t.TempDir()
+	spark := filepath.Join(dir, "spark")
+	for _, d := range []string{"bin", "jars", "python/lib", "R/lib"} {
+		if err := os.MkdirAll(filepath.Join(spark, d), 0o755); err != nil { //nolint:gosec // a test's own folder
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"python/lib/pyspark.zip", "python/lib/py4j-0.10.9.7-src.zip", "R/lib/sparkr.zip"} {
+		write(t, filepath.Join(spark, f), "")
+	}
+	submit := filepath.Join(spark, "bin", "spark-submit")
+	write(t, submit, recorder)
+	if err := os.Chmod(submit, 0o755); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	return startLivy(t, home, spark, lines...)
+}
+
+// startLivy starts a Livy server with this Spark.
+func startLivy(t testing.TB, home, spark string, lines ...string) *recordingLivy {
+	t.Helper()
+	dir := t.TempDir()
 	port := sparePort(t)
 	l := &recordingLivy{addr: "127.0.0.1:" + port, records: filepath.Join(dir, "records"), seen: map[string]bool{}}
-	for _, d := range []string{"conf", "records", "logs", "spark/bin", "spark/jars", "spark/python/lib", "spark/R/lib"} {
+	for _, d := range []string{"conf", "records", "logs"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil { //nolint:gosec // a test's own folder
 			t.Fatal(err)
 		}
@@ -80,14 +101,6 @@ func startRecordingLivy(t testing.TB, lines ...string) *recordingLivy {
 		"livy.server.host = 127.0.0.1", "livy.server.port = " + port, "livy.spark.master = local[2]",
 		"livy.spark.version = 3.5.8", "livy.spark.scala-version = 2.12", "livy.file.local-dir-whitelist = /allowed/,/opt/env/,/user/",
 	}, lines...), "\n"))
-	for _, f := range []string{"python/lib/pyspark.zip", "python/lib/py4j-0.10.9.7-src.zip", "R/lib/sparkr.zip"} {
-		write(t, filepath.Join(dir, "spark", f), "")
-	}
-	submit := filepath.Join(dir, "spark", "bin", "spark-submit")
-	write(t, submit, recorder)
-	if err := os.Chmod(submit, 0o755); err != nil { //nolint:gosec // a program
-		t.Fatal(err)
-	}
 	opens := make([]string, len(openedPackages))
 	for i, p := range openedPackages {
 		opens[i] = "--add-opens=java.base/" + p + "=ALL-UNNAMED"
@@ -97,7 +110,7 @@ func startRecordingLivy(t testing.TB, lines ...string) *recordingLivy {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(filepath.Join(home, "bin", "livy-server"))
-	cmd.Env = append(os.Environ(), "LIVY_CONF_DIR="+filepath.Join(dir, "conf"), "SPARK_HOME="+filepath.Join(dir, "spark"),
+	cmd.Env = append(os.Environ(), "LIVY_CONF_DIR="+filepath.Join(dir, "conf"), "SPARK_HOME="+spark,
 		"LIVY_LOG_DIR="+filepath.Join(dir, "logs"), "RECORDS="+l.records, "LIVY_SERVER_JAVA_OPTS="+strings.Join(opens, " "))
 	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, out, out
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}

@@ -121,6 +121,9 @@ func TestMatchByName(t *testing.T) {
 		t.Error(p)
 	}
 	req.ID = 7
+	if p := req.Path(); p != "/sessions/7/state" {
+		t.Error(p)
+	}
 	if uri, ok := req.UpstreamURI(5); uri != "/sessions/2/state" || !ok {
 		t.Error(uri, ok)
 	}

@@ -20,7 +20,8 @@ import (
 type Options struct {
 	// Interactive servers run sessions, which needs a real Spark behind a real Livy.
 	Interactive bool
-	// Patience is how long a job may take to end; default one minute.
+	// Patience is how long a job may take to end, or a session to start; default
+	// four minutes, since a session may wait for a busy machine.
 	Patience time.Duration
 }
 
@@ -28,7 +29,7 @@ type Options struct {
 // few sessions and batches and deletes them; others are left alone.
 func Contract(t *testing.T, baseURL string, o Options) {
 	if o.Patience == 0 {
-		o.Patience = time.Minute
+		o.Patience = 4 * time.Minute
 	}
 	c := &contract{base: strings.TrimSuffix(baseURL, "/"), options: o, client: &livy.Client{Base: baseURL}}
 	t.Run("version", c.version)

@@ -1,0 +1,63 @@
+package policies_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/policies"
+)
+
+func TestCompleteNamesAndSets(t *testing.T) {
+	p, err := policies.Compile(policies.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string]struct{ name, given string }{
+		`{"kind":"pyspark"}`:                             {"made-up", ""},
+		`{"kind":"pyspark","name":"mine"}`:               {"mine", ""},
+		`{"conf":{"spark.x":"1","spark.ui.proxyBase":"/y"}}`: {"made-up", "/y"},
+	} {
+		r, err := p.Create(livy.KindSession, "", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Complete("made-up", map[string]string{"spark.ui.proxyBase": "/a"}); err != nil {
+			t.Fatal(err)
+		}
+		var sent struct {
+			Name string
+			Conf map[string]string
+		}
+		if err := json.Unmarshal(r.Body, &sent); err != nil {
+			t.Fatal(err)
+		}
+		if sent.Name != want.name || r.Effective.Name != want.name || sent.Conf["spark.ui.proxyBase"] != "/a" {
+			t.Errorf("%s became %s", body, r.Body)
+		}
+		last := r.Report.Forced[len(r.Report.Forced)-1]
+		if last.Given != want.given || last.Quiet != (want.given == "") {
+			t.Errorf("%s: report %+v", body, last)
+		}
+		if strings.Contains(body, "spark.x") && sent.Conf["spark.x"] != "1" {
+			t.Errorf("a setting was lost: %s", r.Body)
+		}
+	}
+}
+
+func TestTakes(t *testing.T) {
+	e := policies.Effective{
+		DriverMemory: "2g", DriverCores: 1, ExecutorMemory: "1g", ExecutorCores: 2, NumExecutors: 3,
+		MountCost: &policies.Cost{MilliCPU: 300, MemoryBytes: 1 << 30},
+	}
+	for master, want := range map[string][2]int64{"local[*]": {1300, 3072}, "yarn": {7300, 6144}} {
+		p, err := policies.Compile(policies.Settings{Master: master})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cpu, memory := p.Takes(&e); cpu != want[0] || memory != want[1] {
+			t.Errorf("%s: %d, %d; want %v", master, cpu, memory, want)
+		}
+	}
+}
