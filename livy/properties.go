@@ -107,28 +107,3 @@ func unescapeProperty(s string) (string, error) {
 	}
 	return b.String(), nil
 }
-
-// FormatProperty writes an entry so that Java reads it back as it was.
-func FormatProperty(key, value string) string {
-	return escapeProperty(key, true) + " " + escapeProperty(value, false)
-}
-
-func escapeProperty(s string, key bool) string {
-	var b strings.Builder
-	for i, c := range s {
-		switch {
-		case c == '\n':
-			b.WriteString(`\n`)
-		case c == '\r':
-			b.WriteString(`\r`)
-		case c == '\t':
-			b.WriteString(`\t`)
-		case c == '\\', key && strings.ContainsRune("=: ", c), i == 0 && strings.ContainsRune("#!=: ", c):
-			b.WriteByte('\\')
-			b.WriteRune(c)
-		default:
-			b.WriteRune(c)
-		}
-	}
-	return b.String()
-}

@@ -25,27 +25,3 @@ func TestParseProperties(t *testing.T) {
 		}
 	}
 }
-
-func TestFormatProperty(t *testing.T) {
-	for _, p := range []livy.Property{
-		{Key: "spark.a", Value: "b"}, {Key: "a=b:c d", Value: " =x\\y\n\t"}, {Key: "#a", Value: "#b"}, {Key: "ä", Value: "日"},
-	} {
-		p.Line = 1
-		got, err := livy.ParseProperties(livy.FormatProperty(p.Key, p.Value))
-		p.Value = string([]rune(p.Value))
-		if err != nil || len(got) != 1 || got[0].Key != p.Key || !sameTrimmed(got[0].Value, p.Value) {
-			t.Errorf("%q reads back as %+v, %v", livy.FormatProperty(p.Key, p.Value), got, err)
-		}
-	}
-}
-
-// sameTrimmed compares as Spark and Livy read values: without blanks around them.
-func sameTrimmed(got, want string) bool {
-	for want != "" && (want[0] == ' ' || want[0] == '\t') {
-		want = want[1:]
-	}
-	for want != "" && (want[len(want)-1] == '\t' || want[len(want)-1] == '\n') {
-		want = want[:len(want)-1]
-	}
-	return got == want
-}

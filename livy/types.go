@@ -48,12 +48,6 @@ type Log struct {
 	Log   []string `json:"log"`
 }
 
-// State is the reply of .../state.
-type State struct {
-	ID    int64  `json:"id"`
-	State string `json:"state"`
-}
-
 // Statement is one piece of code run in a session.
 type Statement struct {
 	ID   int64  `json:"id"`
