@@ -247,7 +247,6 @@ func (c *contract) habits(t *testing.T) {
 	drop(c.create(t, "/batches", missing("")), "POST", "?_method=delete")
 	drop(c.create(t, "/batches", missing("")), "POST", "", "X-HTTP-Method-Override", "DELETE")
 	drop(c.create(t, "/batches/", missing("")), "delete", "")
-	drop(c.create(t, "/batches;x=y", missing("")), "DELETE", ";x")
 	// The last of two equal keys counts, and nothing after the object does.
 	name := fmt.Sprintf("last-%d", time.Now().UnixNano())
 	id := c.create(t, "/batches", missing(`,"name":"first","name":"`+name+`"`)+` {"trailing`, "Content-Type", "text/plain")
@@ -255,12 +254,14 @@ func (c *contract) habits(t *testing.T) {
 		t.Errorf("name %v, want %s", got["name"], name)
 	}
 	drop(id, "DELETE", "")
+	// Livy 0.7.1 decodes no bodies and does not cut paths at a semicolon.
 	if v, err := c.client.Version(t.Context()); err == nil && !strings.HasPrefix(v.Version, "0.7") {
 		var coded bytes.Buffer
 		z := gzip.NewWriter(&coded)
 		_, _ = z.Write([]byte(missing("")))
 		_ = z.Close()
 		drop(c.create(t, "/batches", coded.String(), "Content-Encoding", "GZip"), "DELETE", "")
+		drop(c.create(t, "/batches;x=y", missing("")), "DELETE", ";x")
 	}
 }
 
