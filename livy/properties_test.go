@@ -12,8 +12,12 @@ func TestParseProperties(t *testing.T) {
 		"long = one,\\\n    two\nesc\\ aped\\=key \\u0041\\t.\nback = a\\\\\n"
 	got, err := livy.ParseProperties(text)
 	want := []livy.Property{
-		{Key: "a.b", Value: "c d", Line: 4}, {Key: "spark.x", Value: "4g", Line: 5}, {Key: "colon", Value: "1", Line: 6},
-		{Key: "empty", Value: "", Line: 7}, {Key: "long", Value: "one,two", Line: 8}, {Key: "esc aped=key", Value: "A\t.", Line: 10},
+		{Key: "a.b", Value: "c d", Line: 4},
+		{Key: "spark.x", Value: "4g", Line: 5},
+		{Key: "colon", Value: "1", Line: 6},
+		{Key: "empty", Value: "", Line: 7},
+		{Key: "long", Value: "one,two", Line: 8},
+		{Key: "esc aped=key", Value: "A\t.", Line: 10},
 		{Key: "back", Value: `a\`, Line: 11},
 	}
 	if err != nil || !slices.Equal(got, want) {
