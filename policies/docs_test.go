@@ -86,10 +86,7 @@ func aliasTable() string {
 		fmt.Fprintf(&b, "`%s*` and `%s*`", pair[0], pair[1])
 	}
 	b.WriteString(".\n\nKeys under the path rule, besides Livy's lists: ")
-	var names []string
-	for _, key := range slices.Sorted(maps.Keys(fileKeys)) {
-		names = append(names, key)
-	}
+	names := slices.Sorted(maps.Keys(fileKeys))
 	for _, p := range fileKeyPatterns {
 		names = append(names, p[0]+"*"+p[1])
 	}

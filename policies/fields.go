@@ -68,8 +68,6 @@ var (
 	fFile      = fieldIndex["file"]
 	fName      = fieldIndex["name"]
 	fProxyUser = fieldIndex["proxyUser"]
-	fQueue     = fieldIndex["queue"]
-	fArchives  = fieldIndex["archives"]
 	fConf      = fieldIndex["conf"]
 )
 
