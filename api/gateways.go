@@ -5,7 +5,6 @@ import (
 
 	"github.com/livygateway/livygateway/control"
 	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/store"
 )
 
 // Gateway is a gateway as the API shows it.
@@ -132,33 +131,4 @@ func (c *call) gatewayLogs() error {
 		return err
 	}
 	return c.reply(http.StatusOK, Logs{Lines: lines})
-}
-
-// RecordList is a page of a gateway's sessions and batches, newest first.
-type RecordList struct {
-	Total   int64           `json:"total"`
-	Records []*store.Record `json:"records"`
-}
-
-func (c *call) listRecords() error {
-	g, err := c.gateway()
-	if err != nil {
-		return err
-	}
-	offset, err := c.intQuery("offset", 0, 0, 1<<30)
-	if err != nil {
-		return err
-	}
-	limit, err := c.intQuery("limit", 20, 1, 1000)
-	if err != nil {
-		return err
-	}
-	records, total, err := c.Store.Records(c.r.Context(), g.ID, int64(offset), int64(limit))
-	if err != nil {
-		return err
-	}
-	if records == nil {
-		records = []*store.Record{}
-	}
-	return c.reply(http.StatusOK, RecordList{Total: total, Records: records})
 }

@@ -79,6 +79,7 @@ func (c *core) start() {
 		ctx, cancel := context.WithCancel(context.Background())
 		c.cancel = cancel
 		c.wg.Go(func() { c.tokens.Run(ctx) })
+		c.wg.Go(func() { c.ledger.Run(ctx) })
 		c.manager.Run()
 	})
 }

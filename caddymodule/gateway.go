@@ -82,6 +82,8 @@ type call struct {
 	keepLogin bool
 	// created is set for create requests that passed the policy.
 	created *policies.Result
+	// page is what a client asked for of a list that is filtered.
+	page *livy.Query
 }
 
 const callVar = "livy_call"

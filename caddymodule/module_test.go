@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	_ "github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -37,6 +38,7 @@ type site struct {
 	gateway *gateway.Gateway
 	token   string
 	tokenID string
+	redis   *miniredis.Miniredis
 }
 
 const prefix = "/api/v1/workspace/default/livycompute/etl"
@@ -50,7 +52,7 @@ func newSite(t *testing.T, livyServer http.Handler) *site {
 	_, redis := storetest.Mini(t)
 	s := &site{
 		t: t, address: spareAddress(t), public: spareAddress(t),
-		log: filepath.Join(t.TempDir(), "caddy.log"),
+		log: filepath.Join(t.TempDir(), "caddy.log"), redis: redis,
 	}
 	s.config = fmt.Sprintf(`{
 	admin off

@@ -68,11 +68,13 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err := h.name(r.Context(), c); err != nil {
 		return err
 	}
+	if err := h.isolate(r.Context(), c); err != nil {
+		return err
+	}
 	base := c.base()
 	uri, ok := c.req.UpstreamURI(base)
 	if !ok {
-		return gateway.Errorf(gateway.KindNotFound,
-			"%s %d ended when the gateway's Livy server was restarted", c.req.Route.Kind, c.req.ID)
+		return h.core.ledger.Fate(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID)
 	}
 	livy.StripRequestHeaders(r.Header, c.keepLogin)
 	path, query, _ := strings.Cut(uri, "?")

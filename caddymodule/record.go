@@ -2,18 +2,20 @@ package caddymodule
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
+	"errors"
+	"maps"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
 	"github.com/livygateway/livygateway/sessions"
 )
@@ -22,10 +24,16 @@ func init() {
 	caddy.RegisterModule(new(Record))
 }
 
-// Record is the handler that watches Livy's replies: it writes down every
-// session and batch that was created, makes the ids in replies unique over
-// restarts of the Livy server, and puts the public path into Location. Replies
-// that need none of this pass through unread.
+// Record is the handler that keeps the ledger. A create is written down before
+// it is sent, with a name by which it is known again whatever is lost, and
+// completed by Livy's reply. Ids in replies are made unique over restarts of
+// the Livy server, Location gets the public path, `recovering` is shown as
+// `starting`, and what is no more is answered 404 with what became of it. On
+// isolated gateways a token sees only what it created. Other replies pass
+// through unread.
+//
+// A create with the header `Idempotency-Key` that is sent again within 24 hours
+// gets the first reply again and starts nothing.
 type Record struct {
 	core *core
 	log  *zap.Logger
@@ -51,37 +59,69 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err != nil {
 		return err
 	}
+	if c.req.Route.Create {
+		return h.create(w, r, c, next)
+	}
 	base := c.base()
-	read := c.req.Route.Create || base != 0 && c.req.Route.Reply != livy.ReplyOther
+	only := h.onlyOwn(c) // whose sessions a list may hold
 	buf := replyBuffers.Get().(*bytes.Buffer)
 	buf.Reset()
 	defer replyBuffers.Put(buf)
-	rec := caddyhttp.NewResponseRecorder(w, buf, func(status int, header http.Header) bool {
+	states := &stateWriter{ResponseWriter: w}
+	if c.req.Route.Reply == livy.ReplyOther {
+		states.off = true
+	}
+	rec := caddyhttp.NewResponseRecorder(states, buf, func(status int, header http.Header) bool {
 		header.Del("Set-Cookie")
 		header.Del("Server")
 		h.location(c, base, header)
+		if only {
+			header.Del("Content-Length") // it is that of the whole list
+		}
+		if status == http.StatusNotFound && c.req.Route.HasID {
+			return true
+		}
+		read := base != 0 && c.req.Route.Reply != livy.ReplyOther || only
 		return read && status < 300 && c.req.Method != http.MethodHead
 	})
 	if err := next.ServeHTTP(rec, r); err != nil {
 		return err
 	}
 	if c.req.Method == http.MethodDelete && rec.Status() == http.StatusOK {
-		h.deleted(r.Context(), c)
+		h.core.ledger.Deleted(r.Context(), c.entry.Gateway, c.req.Route.Kind, c.req.ID, "token "+c.token.ID)
 	}
 	if !rec.Buffered() {
-		return nil
+		return states.finish()
 	}
-	if c.req.Route.Create {
-		h.created(r, c, buf.Bytes())
+	if rec.Status() == http.StatusNotFound {
+		return h.notFound(rec, w, r, c, buf.Bytes())
 	}
 	body, err := livy.ShiftIDs(c.req.Route, buf.Bytes(), base)
+	if err == nil && only {
+		body, err = h.filter(r.Context(), c, body)
+	}
 	if err != nil {
 		return err
 	}
-	header := rec.Header()
+	return states.whole(rec.Header(), rec.Status(), body)
+}
+
+// notFound says what became of a session or batch that Livy does not know. A
+// 404 about something below it, e.g. a statement, is passed on.
+func (h *Record) notFound(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, body []byte) error {
+	if c.req.Sub < 0 {
+		if err := h.core.ledger.Fate(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID); gateway.KindOf(err) == gateway.KindNotFound {
+			w.Header().Del("Content-Length")
+			return err
+		}
+	}
+	return writeWhole(w, rec.Header(), rec.Status(), body)
+}
+
+func writeWhole(w http.ResponseWriter, header http.Header, status int, body []byte) error {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(rec.Status())
-	_, err = w.Write(body)
+	w.WriteHeader(status)
+	_, err := w.Write(body)
 	return err
 }
 
@@ -110,39 +150,102 @@ func (h *Record) location(c *call, base int64, header http.Header) {
 	header.Set("Location", to)
 }
 
-// created writes a new session or batch down.
-func (h *Record) created(r *http.Request, c *call, reply []byte) {
+// create writes a create down, sends it, and completes the record.
+func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next caddyhttp.Handler) error {
+	create, err := h.begin(r, c)
+	if err != nil {
+		var repeated *sessions.Repeated
+		if errors.As(err, &repeated) {
+			return replay(w, &repeated.Reply)
+		}
+		return err
+	}
+	setBody(r, c.created.Body)
+	base := c.base()
+	var buf bytes.Buffer
+	rec := caddyhttp.NewResponseRecorder(w, &buf, func(_ int, header http.Header) bool {
+		header.Del("Set-Cookie")
+		header.Del("Server")
+		h.location(c, base, header)
+		return true
+	})
+	if err := next.ServeHTTP(rec, r); err != nil {
+		var dial reverseproxy.DialError
+		if errors.As(err, &dial) || errors.Is(err, errNoUpstream) {
+			create.Refused(r.Context()) // it was never sent
+		}
+		return err
+	}
+	if rec.Status() != http.StatusCreated {
+		create.Refused(r.Context())
+		return writeWhole(w, rec.Header(), rec.Status(), buf.Bytes())
+	}
 	var s struct {
 		ID    int64  `json:"id"`
-		Name  string `json:"name"`
 		State string `json:"state"`
 		AppID string `json:"appId"`
 	}
-	if err := json.Unmarshal(reply, &s); err != nil {
-		h.log.Error("reading Livy's reply to a create", zap.String("gateway", c.entry.Gateway.ID), zap.Error(err))
-		return
+	if err := json.Unmarshal(buf.Bytes(), &s); err != nil {
+		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
 	}
-	// The session is there, whether or not the client still listens.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(r.Context()), 3*time.Second)
-	defer cancel()
-	_, err := h.core.ledger.Created(ctx, sessions.Created{
-		Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, LivyID: s.ID,
-		Name: s.Name, State: s.State, AppID: s.AppID,
-		TokenID: c.token.ID, TokenName: c.token.Name, ClientAddr: clientAddr(r),
-		Resources: c.created.Effective, Policy: c.created.Report,
-	})
+	if now, err := h.core.manager.Lookup(c.entry.Gateway.Workspace, c.entry.Gateway.ID); err == nil &&
+		now.Gateway.Status.Epoch != c.entry.Gateway.Status.Epoch {
+		return gateway.Errorf(gateway.KindUnavailable, "the Livy server was replaced while it answered; look for the %s named %q",
+			c.req.Route.Kind, c.created.Effective.Name)
+	}
+	body, err := livy.ShiftIDs(c.req.Route, buf.Bytes(), base)
 	if err != nil {
-		h.log.Error("writing a record", zap.String("gateway", c.entry.Gateway.ID), zap.Int64("livy_id", s.ID), zap.Error(err))
+		return err
 	}
+	body = showStates(body)
+	kept := sessions.KeptReply{Status: http.StatusCreated, Body: body, Header: http.Header{}}
+	for _, name := range []string{"Content-Type", "Location", headerIgnored, headerForced} {
+		if v := rec.Header().Get(name); v != "" {
+			kept.Header.Set(name, v)
+		}
+	}
+	if err := create.Confirmed(r.Context(), c.entry.Gateway, s.ID, s.State, s.AppID, kept); err != nil {
+		return err
+	}
+	return writeWhole(w, rec.Header(), http.StatusCreated, body)
 }
 
-func (h *Record) deleted(ctx context.Context, c *call) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Second)
-	defer cancel()
-	err := h.core.ledger.Deleted(ctx, c.entry.Gateway, c.req.Route.Kind, c.req.ID, c.token.ID)
-	if err != nil { // the next poll of Livy's list settles it
-		h.log.Warn("closing a record", zap.String("gateway", c.entry.Gateway.ID), zap.Error(err))
+// begin writes down what is about to be sent.
+func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
+	policy, err := c.entry.PolicyFor(c.token.Identity, c.token.Queue)
+	if err != nil {
+		return nil, err
 	}
+	repeat, err := repeatOf(r, c)
+	if err != nil {
+		return nil, err
+	}
+	id, err := h.core.ledger.NewID()
+	if err != nil {
+		return nil, err
+	}
+	effective := &c.created.Effective
+	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), nil); err != nil {
+		return nil, err
+	}
+	in := sessions.Intent{
+		ID: id, Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, Name: effective.Name,
+		TokenID: c.token.ID, TokenName: c.token.Name, ClientAddr: clientAddr(r),
+		Resources: effective, Policy: c.created.Report, MaxLive: c.token.MaxSessions, Repeat: repeat,
+	}
+	if in.Kind == livy.KindBatch {
+		in.MaxLive = c.token.MaxBatches
+	}
+	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
+	return h.core.ledger.Begin(r.Context(), in)
+}
+
+// replay answers a repetition as the first create was answered.
+func replay(w http.ResponseWriter, reply *sessions.KeptReply) error {
+	header := w.Header()
+	maps.Copy(header, reply.Header)
+	header.Set("Idempotency-Replayed", "true")
+	return writeWhole(w, header, reply.Status, reply.Body)
 }
 
 // Interface guards

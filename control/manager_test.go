@@ -215,7 +215,7 @@ func TestACrashedServerIsStartedAgain(t *testing.T) {
 	m := testManager(t, s, rt)
 	g := create(t, m, "etl", true)
 	await(t, m, g.ID, "running", inState(gateway.StateRunning))
-	if err := s.SaveRecords(context.Background(), g.ID, &store.Record{Kind: "session", PublicID: 6, Epoch: 1, Created: time.Now()}); err != nil {
+	if err := s.SaveRecords(context.Background(), g.ID, &store.Record{ID: "livy-lost", Kind: "session", PublicID: 6, LivyID: 6, Epoch: 1, Created: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	rt.crash(g.ID)

@@ -30,6 +30,9 @@ type Spec struct {
 	// Public says whether the gateway also answers on public endpoints.
 	// Default false: internal endpoints only.
 	Public bool `json:"public,omitempty"`
+	// Isolated says whether a token sees, lists and deletes only the sessions and
+	// batches that it created. Default false: all of the gateway's.
+	Isolated bool `json:"isolated,omitempty"`
 	// SparkDefaults is the text of spark-defaults.conf: defaults for Spark jobs
 	// that a client may override unless they are blacklisted.
 	SparkDefaults string `json:"sparkDefaults,omitempty"`

@@ -15,8 +15,8 @@ func TestCompleteNamesAndSets(t *testing.T) {
 		t.Fatal(err)
 	}
 	for body, want := range map[string]struct{ name, given string }{
-		`{"kind":"pyspark"}`:                             {"made-up", ""},
-		`{"kind":"pyspark","name":"mine"}`:               {"mine", ""},
+		`{"kind":"pyspark"}`:                                 {"made-up", ""},
+		`{"kind":"pyspark","name":"mine"}`:                   {"mine", ""},
 		`{"conf":{"spark.x":"1","spark.ui.proxyBase":"/y"}}`: {"made-up", "/y"},
 	} {
 		r, err := p.Create(livy.KindSession, "", "application/json", strings.NewReader(body))

@@ -121,11 +121,11 @@ func TestRecords(t *testing.T) {
 	if err != nil || len(live) != 2 {
 		t.Errorf("%d live records, %v; want 2", len(live), err)
 	}
-	page, total, err := s.Records(ctx, "lc-1", 0, 2)
+	page, total, err := s.Records(ctx, "lc-1", store.RecordFilter{}, 0, 2)
 	if err != nil || total != 3 || len(page) != 2 || page[0].Name != "b" || page[1].Name != "c" {
 		t.Errorf("first page %v of %d, %v", page, total, err)
 	}
-	if page, _, _ = s.Records(ctx, "lc-1", 2, 2); len(page) != 1 || page[0].Name != "a" {
+	if page, _, _ = s.Records(ctx, "lc-1", store.RecordFilter{}, 2, 2); len(page) != 1 || page[0].Name != "a" {
 		t.Errorf("second page %v", page)
 	}
 	if next, _, _ := s.NextIDs(ctx, "lc-1"); next != 8 {
@@ -134,7 +134,7 @@ func TestRecords(t *testing.T) {
 	if err := s.DeleteRecords(ctx, "lc-1"); err != nil {
 		t.Fatal(err)
 	}
-	if _, total, _ := s.Records(ctx, "lc-1", 0, 10); total != 0 {
+	if _, total, _ := s.Records(ctx, "lc-1", store.RecordFilter{}, 0, 10); total != 0 {
 		t.Errorf("%d records left", total)
 	}
 }

@@ -6,12 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/livygateway/livygateway/gateway"
 )
 
-// Record is the row of one session or batch in the ledger.
+// Record is the row of one session or batch in the ledger. It is written before
+// the create request is sent to Livy and completed by Livy's reply.
 type Record struct {
 	// ID is the record's own id, "livy-" and 16 characters; it never repeats
 	// anywhere.
@@ -20,14 +24,17 @@ type Record struct {
 	// Kind is "session" or "batch".
 	Kind string `json:"kind"`
 	// PublicID is the id that clients see; it never repeats within a gateway.
-	// LivyID is the id in the Livy server of the given Epoch.
-	PublicID int64  `json:"publicId"`
-	LivyID   int64  `json:"livyId"`
-	Epoch    int64  `json:"epoch"`
-	Name     string `json:"name,omitempty"`
+	// LivyID is the id in the Livy server of the given Epoch. Both are -1 while
+	// Livy has not confirmed the create.
+	PublicID int64 `json:"publicId"`
+	LivyID   int64 `json:"livyId"`
+	Epoch    int64 `json:"epoch"`
+	// Name is unique among the living of a kind.
+	Name string `json:"name,omitempty"`
 	// State is Livy's word: starting, idle, busy, running, success, dead, error,
 	// killed ..., and "gone" where Livy no longer knows it.
-	State  string `json:"state"`
+	State string `json:"state"`
+	// Reason says how it ended, where Livy's word alone does not.
 	Reason string `json:"reason,omitempty"`
 	AppID  string `json:"appId,omitempty"`
 	// TokenID and TokenName say whose token created it; both are empty for what
@@ -37,75 +44,201 @@ type Record struct {
 	ClientAddr string `json:"clientAddr,omitempty"`
 	// Resources is the resource configuration in the product's words: kind,
 	// driverMemory, driverCores, executorMemory, executorCores, numExecutors,
-	// queue, conf.
+	// queue, conf, mountCost.
 	Resources json.RawMessage `json:"resources,omitempty"`
 	// Policy is the policy report of the create: what was ignored and forced.
-	Policy  json.RawMessage `json:"policy,omitempty"`
-	SparkUI string          `json:"sparkUi,omitempty"`
-	Created time.Time       `json:"created"`
-	Updated time.Time       `json:"updated"`
-	// Ended is zero while it lives.
-	Ended time.Time `json:"ended,omitzero"`
+	Policy json.RawMessage `json:"policy,omitempty"`
+	// SparkUI is where the Spark UI is, as Livy says it.
+	SparkUI string `json:"sparkUi,omitempty"`
+	// MilliCPU (thousandths of a core) and MemoryMB (MiB) are what it takes while
+	// it runs: driver, executors and mounted directories together.
+	MilliCPU int64 `json:"milliCpu,omitempty"`
+	MemoryMB int64 `json:"memoryMb,omitempty"`
+	// VCoreSeconds and MBSeconds are those resources times the time from Started
+	// to Ended; 0 until it has ended.
+	VCoreSeconds float64 `json:"vcoreSeconds,omitempty"`
+	MBSeconds    int64   `json:"mbSeconds,omitempty"`
+	// Log is the last lines of its log, once it has ended.
+	Log []string `json:"log,omitempty"`
+	// Created is when the request came; Started when it was first seen running,
+	// or else Created once it has ended; Ended is zero while it lives.
+	Created time.Time `json:"created"`
+	Started time.Time `json:"started,omitzero"`
+	Updated time.Time `json:"updated"`
+	Ended   time.Time `json:"ended,omitzero"`
+
+	// stored is the document that this record was read from or last saved as.
+	stored string
 }
 
-func (r *Record) member() string { return member(r.Kind, r.PublicID) }
+// Live says whether the record has not ended.
+func (r *Record) Live() bool { return r.Ended.IsZero() }
 
-func member(kind string, publicID int64) string {
+// Confirmed says whether Livy has said that it started this.
+func (r *Record) Confirmed() bool { return r.LivyID >= 0 }
+
+// publicRef is the field under which a record is found by its public id.
+func publicRef(kind string, publicID int64) string {
 	return kind + ":" + strconv.FormatInt(publicID, 10)
 }
 
-// saveRecord writes records and keeps the gateway's index, the set of those that
-// live, the names of those that live, and the lowest public id that is free.
+// ErrChanged is returned when a record was changed by somebody else since it was
+// read: what was to be written about it is to be thought over.
+var ErrChanged = errors.New("the record was changed in the meantime")
+
+// putRecord is the part of scripts that writes one record and keeps all that
+// finds it: the gateway's index by time, those by token and by final state, the
+// set of the living, their names, public ids, the lowest public id that is free,
+// and the sums of usage, which grow once, when a record leaves the living.
 //
-// KEYS: rows, index, live, ids, names
-// ARGV: for each record: member, document, created (ms), "1" while it lives,
-// kind, public id, name
-var saveRecord = redis.NewScript(`
-for i = 1, #ARGV, 7 do
-  local name = ARGV[i+4] .. ':' .. ARGV[i+6]
-  redis.call('HSET', KEYS[1], ARGV[i], ARGV[i+1])
-  redis.call('ZADD', KEYS[2], ARGV[i+2], ARGV[i])
-  if ARGV[i+3] == '1' then
-    redis.call('SADD', KEYS[3], ARGV[i])
-    if ARGV[i+6] ~= '' then redis.call('HSET', KEYS[5], name, ARGV[i+5]) end
-  else
-    redis.call('SREM', KEYS[3], ARGV[i])
-    if redis.call('HGET', KEYS[5], name) == ARGV[i+5] then redis.call('HDEL', KEYS[5], name) end
+// KEYS: see recordKeys. Further keys are made from them and share their slot.
+const putRecord = `
+local function put(a)
+  local id, old, doc, created, alive, kind, public, name, token, state, usage = unpack(a)
+  local current = redis.call('HGET', KEYS[1], id) or ''
+  if current ~= old and current ~= doc then return false end
+  if public ~= '' then
+    local ref = kind .. ':' .. public
+    local owner = redis.call('HGET', KEYS[6], ref)
+    if owner and owner ~= id then return false end
+    redis.call('HSET', KEYS[6], ref, id)
+    local next = tonumber(redis.call('HGET', KEYS[4], kind) or '0')
+    if tonumber(public) >= next then redis.call('HSET', KEYS[4], kind, string.format('%.0f', tonumber(public) + 1)) end
+    if redis.call('HGET', KEYS[7], kind .. ':' .. name) == id then redis.call('HDEL', KEYS[7], kind .. ':' .. name) end
   end
-  local next = tonumber(redis.call('HGET', KEYS[4], ARGV[i+4]) or '0')
-  local id = tonumber(ARGV[i+5])
-  if id >= next then redis.call('HSET', KEYS[4], ARGV[i+4], string.format('%.0f', id + 1)) end
+  redis.call('HSET', KEYS[1], id, doc)
+  redis.call('ZADD', KEYS[2], created, id)
+  local mine = KEYS[2] .. ':t:' .. token
+  local livemine = KEYS[3] .. ':t:' .. token .. ':' .. kind
+  if token ~= '' then
+    redis.call('SADD', KEYS[9], token)
+    redis.call('ZADD', mine, created, id)
+  end
+  if alive == '1' then
+    redis.call('SADD', KEYS[3], id)
+    redis.call('ZREM', KEYS[2] .. ':s:gone', id)
+    if token ~= '' then
+      redis.call('SADD', livemine, id)
+      redis.call('ZREM', mine .. ':s:gone', id)
+    end
+    if public ~= '' and name ~= '' then redis.call('HSET', KEYS[5], kind .. ':' .. name, public) end
+  else
+    if redis.call('SREM', KEYS[3], id) == 1 then
+      for field, n in string.gmatch(usage, '([^=;]+)=([^=;]+)') do redis.call('HINCRBY', KEYS[8], field, n) end
+    end
+    redis.call('ZADD', KEYS[2] .. ':s:' .. state, created, id)
+    if token ~= '' then
+      redis.call('SREM', livemine, id)
+      redis.call('ZADD', mine .. ':s:' .. state, created, id)
+    end
+    if public ~= '' and redis.call('HGET', KEYS[5], kind .. ':' .. name) == public then
+      redis.call('HDEL', KEYS[5], kind .. ':' .. name)
+    end
+  end
+  return true
 end
-return 'ok'
+`
+
+// putFields is how many ARGV one record takes in a script.
+const putFields = 11
+
+var saveRecords = redis.NewScript(putRecord + `
+local changed = {}
+for i = 1, #ARGV, 11 do
+  local a = {}
+  for j = 0, 10 do a[j+1] = ARGV[i+j] end
+  if not put(a) then changed[#changed+1] = a[1] end
+end
+return changed
 `)
 
-// SaveRecords writes new and changed records of one gateway at once.
-func (s *Store) SaveRecords(ctx context.Context, gatewayID string, records ...*Record) error {
-	if len(records) == 0 {
-		return nil
+// recordKeys are the keys of a gateway's records, in the order of KEYS.
+func (s *Store) recordKeys(gatewayID string) []string {
+	return []string{
+		s.key("records", gatewayID), s.key("record-index", gatewayID), s.key("live", gatewayID),
+		s.key("ids", gatewayID), s.key("names", gatewayID), s.key("record-ids", gatewayID),
+		s.key("pending", gatewayID), s.key("usage", gatewayID), s.key("record-tokens", gatewayID),
 	}
-	args := make([]any, 0, 7*len(records))
-	for _, r := range records {
-		doc, err := json.Marshal(r)
-		if err != nil {
-			return fmt.Errorf("encoding record %s: %w", r.ID, err)
-		}
-		alive := "0"
-		if r.Ended.IsZero() {
-			alive = "1"
-		}
-		args = append(args, r.member(), doc, r.Created.UnixMilli(), alive, r.Kind, r.PublicID, r.Name)
-	}
-	keys := []string{
-		s.key("records", gatewayID), s.key("record-index", gatewayID),
-		s.key("live", gatewayID), s.key("ids", gatewayID), s.key("names", gatewayID),
-	}
-	return wrap("saving records", saveRecord.Run(ctx, s.rdb, keys, args...).Err())
 }
+
+// putArgs are the arguments of putRecord, and the document among them.
+func (r *Record) putArgs() (args []any, doc string, err error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, "", fmt.Errorf("encoding record %s: %w", r.ID, err)
+	}
+	alive, public := "0", ""
+	if r.Live() {
+		alive = "1"
+	}
+	if r.PublicID >= 0 {
+		public = strconv.FormatInt(r.PublicID, 10)
+	}
+	doc = string(text)
+	return []any{
+		r.ID, r.stored, doc, r.Created.UnixMilli(), alive, r.Kind, public, r.Name, r.TokenID, r.State, r.usage(),
+	}, doc, nil
+}
+
+// saveAtOnce bounds how many records one script writes, so that Redis is never
+// held up for long.
+const saveAtOnce = 200
+
+// SaveRecords writes new records, and changed ones that are as they were when
+// they were read. When some were changed by others, or a public id belongs to
+// another record, these are left alone and the error is ErrChanged; the rest is
+// written.
+func (s *Store) SaveRecords(ctx context.Context, gatewayID string, records ...*Record) error {
+	var failed error
+	for len(records) > 0 {
+		some := records[:min(len(records), saveAtOnce)]
+		records = records[len(some):]
+		args := make([]any, 0, putFields*len(some))
+		docs := make(map[string]string, len(some))
+		for _, r := range some {
+			a, doc, err := r.putArgs()
+			if err != nil {
+				return err
+			}
+			args = append(args, a...)
+			docs[r.ID] = doc
+		}
+		changed, err := saveRecords.Run(ctx, s.rdb, s.recordKeys(gatewayID), args...).StringSlice()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return wrap("saving records", err)
+		}
+		for _, id := range changed {
+			delete(docs, id)
+		}
+		for _, r := range some {
+			if doc, ok := docs[r.ID]; ok {
+				r.stored = doc
+			}
+		}
+		if len(changed) > 0 {
+			failed = &gateway.Error{Kind: gateway.KindConflict, Rule: "saving records " + strings.Join(changed, ", "), Err: ErrChanged}
+		}
+	}
+	return failed
+}
+
+var nextIDs = redis.NewScript(`
+if ARGV[1] ~= '0' then
+  redis.call('HINCRBY', KEYS[1], 'session', ARGV[1])
+  redis.call('HINCRBY', KEYS[1], 'batch', ARGV[1])
+end
+return redis.call('HMGET', KEYS[1], 'session', 'batch')
+`)
 
 // NextIDs returns the lowest public ids that were never given out in a gateway.
 func (s *Store) NextIDs(ctx context.Context, gatewayID string) (session, batch int64, err error) {
-	got, err := s.rdb.HMGet(ctx, s.key("ids", gatewayID), "session", "batch").Result()
+	return s.SkipIDs(ctx, gatewayID, 0)
+}
+
+// SkipIDs leaves out the next n public ids of both kinds, because they may have
+// been given out without being on record, and returns those that follow.
+func (s *Store) SkipIDs(ctx context.Context, gatewayID string, n int64) (session, batch int64, err error) {
+	got, err := nextIDs.Run(ctx, s.rdb, []string{s.key("ids", gatewayID)}, n).Slice()
 	if err != nil {
 		return 0, 0, wrap("reading ids", err)
 	}
@@ -117,83 +250,11 @@ func (s *Store) NextIDs(ctx context.Context, gatewayID string) (session, batch i
 	return parse(got[0]), parse(got[1]), nil
 }
 
-// Record reads one record; KindNotFound if there is none.
-func (s *Store) Record(ctx context.Context, gatewayID, kind string, publicID int64) (*Record, error) {
-	doc, err := s.rdb.HGet(ctx, s.key("records", gatewayID), member(kind, publicID)).Result()
-	if err != nil {
-		return nil, wrap(fmt.Sprintf("reading record of %s %d", kind, publicID), err)
-	}
-	return decodeRecord(doc)
-}
-
-// LiveID finds the public id of the session or batch that has a name now;
-// KindNotFound if none has. Livy's names are unique per kind among the living.
-func (s *Store) LiveID(ctx context.Context, gatewayID, kind, name string) (int64, error) {
-	id, err := s.rdb.HGet(ctx, s.key("names", gatewayID), kind+":"+name).Int64()
-	if err != nil {
-		return 0, wrap(fmt.Sprintf("finding %s %q", kind, name), err)
-	}
-	return id, nil
-}
-
-// Records reads a page of a gateway's records, newest first, and their number.
-func (s *Store) Records(ctx context.Context, gatewayID string, offset, limit int64) ([]*Record, int64, error) {
-	index := s.key("record-index", gatewayID)
-	total, err := s.rdb.ZCard(ctx, index).Result()
-	if err != nil {
-		return nil, 0, wrap("counting records", err)
-	}
-	members, err := s.rdb.ZRevRange(ctx, index, offset, offset+limit-1).Result()
-	if err != nil {
-		return nil, 0, wrap("reading record index", err)
-	}
-	records, err := s.recordsOf(ctx, gatewayID, members)
-	return records, total, err
-}
-
-// LiveRecords reads the records of a gateway that have not ended.
-func (s *Store) LiveRecords(ctx context.Context, gatewayID string) ([]*Record, error) {
-	members, err := s.rdb.SMembers(ctx, s.key("live", gatewayID)).Result()
-	if err != nil {
-		return nil, wrap("reading live records", err)
-	}
-	return s.recordsOf(ctx, gatewayID, members)
-}
-
-// DeleteRecords removes all records of a gateway.
-func (s *Store) DeleteRecords(ctx context.Context, gatewayID string) error {
-	err := s.rdb.Unlink(ctx, s.key("records", gatewayID), s.key("record-index", gatewayID),
-		s.key("live", gatewayID), s.key("names", gatewayID)).Err()
-	return wrap("deleting records", err)
-}
-
-func (s *Store) recordsOf(ctx context.Context, gatewayID string, members []string) ([]*Record, error) {
-	if len(members) == 0 {
-		return nil, nil
-	}
-	docs, err := s.rdb.HMGet(ctx, s.key("records", gatewayID), members...).Result()
-	if err != nil {
-		return nil, wrap("reading records", err)
-	}
-	records := make([]*Record, 0, len(docs))
-	for _, doc := range docs {
-		text, ok := doc.(string)
-		if !ok {
-			continue // deleted between the two reads
-		}
-		r, err := decodeRecord(text)
-		if err != nil {
-			return nil, err
-		}
-		records = append(records, r)
-	}
-	return records, nil
-}
-
 func decodeRecord(doc string) (*Record, error) {
 	var r Record
 	if err := json.Unmarshal([]byte(doc), &r); err != nil {
 		return nil, errors.Join(errors.New("decoding record"), err)
 	}
+	r.stored = doc
 	return &r, nil
 }

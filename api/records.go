@@ -1,0 +1,161 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/store"
+)
+
+// RecordList is a page of a gateway's sessions and batches, newest first. Total
+// counts all that the filter chooses.
+type RecordList struct {
+	Total   int64           `json:"total"`
+	Records []*store.Record `json:"records"`
+}
+
+// listRecords answers GET .../records. Query: state (one of Livy's words, "gone",
+// or "live"), token (an id), from and until (RFC 3339, of the creation), offset,
+// limit.
+func (c *call) listRecords() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	filter, err := c.recordFilter()
+	if err != nil {
+		return err
+	}
+	offset, err := c.intQuery("offset", 0, 0, 1<<30)
+	if err != nil {
+		return err
+	}
+	limit, err := c.intQuery("limit", 20, 1, 1000)
+	if err != nil {
+		return err
+	}
+	records, total, err := c.Store.Records(c.r.Context(), g.ID, filter, int64(offset), int64(limit))
+	if err != nil {
+		return err
+	}
+	if records == nil {
+		records = []*store.Record{}
+	}
+	return c.reply(http.StatusOK, RecordList{Total: total, Records: records})
+}
+
+func (c *call) recordFilter() (f store.RecordFilter, err error) {
+	q := c.r.URL.Query()
+	f.State, f.TokenID = q.Get("state"), q.Get("token")
+	if f.From, err = timeQuery(c.r, "from"); err != nil {
+		return f, err
+	}
+	f.Until, err = timeQuery(c.r, "until")
+	return f, err
+}
+
+func timeQuery(r *http.Request, name string) (time.Time, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return time.Time{}, nil
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, gateway.Invalid(name, text, "must be a time such as 2026-01-31T12:00:00Z")
+	}
+	return t, nil
+}
+
+func (c *call) record() (*gateway.Gateway, *store.Record, error) {
+	g, err := c.gateway()
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := c.Store.RecordByID(c.r.Context(), g.ID, c.r.PathValue("record"))
+	if gateway.KindOf(err) == gateway.KindNotFound {
+		return nil, nil, gateway.Errorf(gateway.KindNotFound, "no record %q of gateway %q", c.r.PathValue("record"), g.Spec.Name)
+	}
+	return g, r, err
+}
+
+func (c *call) showRecord() error {
+	_, r, err := c.record()
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, r)
+}
+
+// closeTimeout bounds how long Livy may take to end a session or batch.
+const closeTimeout = time.Minute
+
+// closeRecord answers DELETE .../records/{record}: it ends the session or batch.
+// The record stays. Closing what has ended is no error.
+func (c *call) closeRecord() error {
+	g, r, err := c.record()
+	if err != nil {
+		return err
+	}
+	switch {
+	case !r.Live():
+		return c.reply(http.StatusOK, r)
+	case !r.Confirmed():
+		return gateway.Errorf(gateway.KindConflict, "Livy has not confirmed %s yet: try again in a moment", r.ID)
+	case g.Status.State != gateway.StateRunning || r.Epoch != g.Status.Epoch:
+		return gateway.Errorf(gateway.KindUnavailable, "the Livy server of gateway %q does not run (state %s)", g.Spec.Name, g.Status.State)
+	}
+	ctx, cancel := context.WithTimeout(c.r.Context(), closeTimeout)
+	defer cancel()
+	client := livy.Client{Base: "http://" + g.Status.Address}
+	if err := client.Delete(ctx, livy.Kind(r.Kind), r.LivyID); err != nil {
+		return gateway.Wrap(gateway.KindUnavailable, "closing "+r.ID, err)
+	}
+	c.Manager.Ledger.Deleted(c.r.Context(), g, livy.Kind(r.Kind), r.PublicID, c.actor)
+	if r, err = c.Store.RecordByID(c.r.Context(), g.ID, r.ID); err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, r)
+}
+
+// exportAtOnce is how many records are read in one go.
+const exportAtOnce = 500
+
+// exportRecords answers GET .../records/export: all records that the filter of
+// listRecords chooses, newest first, one JSON object a line. What is created
+// meanwhile is left out.
+func (c *call) exportRecords() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	filter, err := c.recordFilter()
+	if err != nil {
+		return err
+	}
+	if filter.Until.IsZero() {
+		filter.Until = time.Now().Add(time.Millisecond)
+	}
+	records, _, err := c.Store.Records(c.r.Context(), g.ID, filter, 0, exportAtOnce)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", "application/jsonl")
+	lines := json.NewEncoder(c.w)
+	for offset := int64(0); len(records) > 0; {
+		for _, r := range records {
+			if err := lines.Encode(r); err != nil {
+				return nil // the client is gone
+			}
+		}
+		offset += int64(len(records))
+		if records, _, err = c.Store.Records(c.r.Context(), g.ID, filter, offset, exportAtOnce); err != nil {
+			// The status is sent: only breaking off tells that lines are missing.
+			panic(http.ErrAbortHandler)
+		}
+	}
+	return nil
+}

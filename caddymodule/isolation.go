@@ -1,0 +1,86 @@
+package caddymodule
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+)
+
+// isolate keeps a token to what it created, on gateways that are isolated. It is
+// called once the id in the path is known, before the request line is written:
+// a list is asked for whole, because what the token may see of it is counted and
+// cut into pages here.
+func (h *Policy) isolate(ctx context.Context, c *call) error {
+	g := c.entry.Gateway
+	if !g.Spec.Isolated {
+		return nil
+	}
+	switch {
+	case c.req.Route.HasID:
+		own, err := h.core.ledger.Owns(ctx, g.ID, c.token.ID, c.req.Route.Kind, c.req.ID)
+		if err == nil && !own {
+			err = gateway.Errorf(gateway.KindNotFound, "Session '%d' not found.", c.req.ID)
+		}
+		return err
+	case c.req.Route.Reply == livy.ReplyList:
+		page := c.req.Query
+		c.page = &page
+		c.req.Query = livy.Query{Size: math.MaxInt32, HasSize: true}
+	}
+	return nil
+}
+
+// onlyOwn says whether a list's reply has to be filtered.
+func (h *Record) onlyOwn(c *call) bool { return c.page != nil }
+
+// defaultPage is how many a list holds when the client does not say, as in Livy.
+const defaultPage = 100
+
+// filter leaves in a list what the token created, and cuts out the page that the
+// client asked for. Elements stay as Livy wrote them.
+func (h *Record) filter(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	var list struct {
+		Sessions []json.RawMessage `json:"sessions"`
+	}
+	if err := json.Unmarshal(body, &list); err != nil {
+		return nil, err
+	}
+	ids := make([]int64, len(list.Sessions))
+	for i, raw := range list.Sessions {
+		var s struct {
+			ID int64 `json:"id"`
+		}
+		if err := json.Unmarshal(raw, &s); err != nil {
+			return nil, err
+		}
+		ids[i] = s.ID
+	}
+	owned, err := h.core.ledger.Owned(ctx, c.entry.Gateway.ID, c.token.ID, c.req.Route.Kind, ids)
+	if err != nil {
+		return nil, err
+	}
+	own := make([]json.RawMessage, 0, len(list.Sessions))
+	for i, raw := range list.Sessions {
+		if owned[ids[i]] {
+			own = append(own, raw)
+		}
+	}
+	total := len(own)
+	from, size := 0, defaultPage
+	if c.page.HasFrom {
+		from = int(c.page.From)
+	}
+	if c.page.HasSize {
+		size = int(c.page.Size)
+	}
+	first := min(max(0, from), total)
+	own = own[first:min(total, max(first, from+size))]
+	return json.Marshal(struct {
+		From     int               `json:"from"`
+		Total    int               `json:"total"`
+		Sessions []json.RawMessage `json:"sessions"`
+	}{from, total, own})
+}

@@ -1,0 +1,281 @@
+package caddymodule
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/tokens"
+)
+
+func (s *site) newToken(name string, limits tokens.Limits) (header string) {
+	s.t.Helper()
+	_, secret, err := current.Load().tokens.Create(context.Background(), tokens.CreateRequest{GatewayID: s.gateway.ID, Name: name, Limits: limits})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return tokens.Header + ": " + secret
+}
+
+func (s *site) records(f store.RecordFilter) []*store.Record {
+	s.t.Helper()
+	got, _, err := current.Load().store.Records(context.Background(), s.gateway.ID, f, 0, 1000)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return got
+}
+
+func TestEveryCreateHasAName(t *testing.T) {
+	double := livytest.New()
+	s := newSite(t, double)
+	s.do("POST", "/batches", `{"file":"file:/data/job.py","conf":{"spark.app.name":"nightly"}}`)
+	s.do("POST", "/batches", `{"file":"file:/data/job.py"}`)
+	s.do("POST", "/batches", `{"file":"file:/data/job.py","name":"mine"}`)
+	records := s.records(store.RecordFilter{})
+	if len(records) != 3 {
+		t.Fatalf("%d records", len(records))
+	}
+	for i, sent := range double.Requests("batches") {
+		r := recordOf(records, int64(i))
+		var name string
+		_ = json.Unmarshal(sent["name"], &name)
+		want := []string{"nightly-" + strings.TrimPrefix(r.ID, "livy-"), r.ID, "mine"}[i]
+		if name != want || r.Name != want {
+			t.Errorf("batch %d is named %q in Livy and %q on record, want %q", i, name, r.Name, want)
+		}
+	}
+}
+
+func recordOf(records []*store.Record, publicID int64) *store.Record {
+	for _, r := range records {
+		if r.PublicID == publicID {
+			return r
+		}
+	}
+	return &store.Record{}
+}
+
+func TestARefusedCreateLeavesNoRecord(t *testing.T) {
+	double := livytest.New()
+	s := newSite(t, double)
+	s.do("POST", "/sessions", `{"name":"twice"}`)
+	if r := s.do("POST", "/sessions", `{"name":"twice"}`); r.StatusCode != 400 || !strings.Contains(r.body, "Duplicate session name") {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	if n := len(s.records(store.RecordFilter{})); n != 1 {
+		t.Errorf("%d records, want 1", n)
+	}
+}
+
+func TestLimitOfLiveSessions(t *testing.T) {
+	s := newSite(t, livytest.New())
+	one := s.newToken("one", tokens.Limits{MaxSessions: 1})
+	if r := s.do("POST", "/sessions", `{}`, one); r.StatusCode != 201 {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	r := s.do("POST", "/sessions", `{}`, one)
+	if r.StatusCode != 429 || r.Header.Get("Retry-After") == "" || r.json(t).Msg == "" {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	s.do("DELETE", "/sessions/0", "", one)
+	if r := s.do("POST", "/sessions", `{}`, one); r.StatusCode != 201 {
+		t.Errorf("after a delete: %d %s", r.StatusCode, r.body)
+	}
+}
+
+func TestIdempotencyKey(t *testing.T) {
+	double := livytest.New()
+	s := newSite(t, double)
+	const body = `{"file":"file:/data/job.py","executorMemory":"1g"}`
+	var mu sync.Mutex
+	replies := map[string]int{}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			r := s.do("POST", "/batches", body, headerRepeat+": k1")
+			mu.Lock()
+			defer mu.Unlock()
+			replies[fmt.Sprint(r.StatusCode, r.body, r.Header.Get("Location"), r.Header.Get(headerIgnored))]++
+		})
+	}
+	wg.Wait()
+	if len(replies) != 1 || len(double.Requests("batches")) != 1 {
+		t.Errorf("replies %v, %d batches; want one of each", replies, len(double.Requests("batches")))
+	}
+	if r := s.do("POST", "/batches", `{"file":"file:/data/other.py"}`, headerRepeat+": k1"); r.StatusCode != 409 {
+		t.Errorf("another body: %d %s", r.StatusCode, r.body)
+	}
+	if r := s.do("POST", "/batches", body, headerRepeat+": k1"); r.Header.Get("Idempotency-Replayed") != "true" || r.StatusCode != 201 {
+		t.Errorf("a replay: %d %v", r.StatusCode, r.Header)
+	}
+	if r := s.do("POST", "/batches", body, headerRepeat+": "+strings.Repeat("k", 256)); r.StatusCode != 400 {
+		t.Errorf("a long key: %d", r.StatusCode)
+	}
+}
+
+func TestIsolation(t *testing.T) {
+	double := livytest.New()
+	double.Manual = true
+	s := newSite(t, double)
+	s.isolate()
+	other := s.newToken("other", tokens.Limits{})
+	for i := range 6 { // 0, 2, 4 are mine
+		headers := []string{}
+		if i%2 == 1 {
+			headers = append(headers, other)
+		}
+		if r := s.do("POST", "/sessions", fmt.Sprintf(`{"name":"s%d"}`, i), headers...); r.StatusCode != 201 {
+			t.Fatalf("%d %s", r.StatusCode, r.body)
+		}
+	}
+	for query, want := range map[string]string{
+		"":               `{"from":0,"total":3,"ids":[0,2,4]}`,
+		"?from=1&size=1": `{"from":1,"total":3,"ids":[2]}`,
+		"?from=3":        `{"from":3,"total":3,"ids":[]}`,
+		"?size=2":        `{"from":0,"total":3,"ids":[0,2]}`,
+	} {
+		var list struct {
+			From, Total int
+			Sessions    []struct{ ID int }
+		}
+		r := s.do("GET", "/sessions"+query, "")
+		if err := json.Unmarshal([]byte(r.body), &list); err != nil {
+			t.Fatalf("%s: %v", r.body, err)
+		}
+		ids := []int{}
+		for _, x := range list.Sessions {
+			ids = append(ids, x.ID)
+		}
+		got, _ := json.Marshal(struct {
+			From  int   `json:"from"`
+			Total int   `json:"total"`
+			IDs   []int `json:"ids"`
+		}{list.From, list.Total, ids})
+		if string(got) != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	for _, path := range []string{"/sessions/1", "/sessions/s1", "/sessions/1/state", "/sessions/1/log", "/sessions/1/statements", "/sessions/77"} {
+		if r := s.do("GET", path, ""); r.StatusCode != 404 {
+			t.Errorf("GET %s: %d %s", path, r.StatusCode, r.body)
+		}
+	}
+	if r := s.do("DELETE", "/sessions/1", ""); r.StatusCode != 404 {
+		t.Errorf("deleted somebody else's: %d", r.StatusCode)
+	}
+	if r := s.do("POST", "/sessions/1/statements", `{"code":"1"}`); r.StatusCode != 404 {
+		t.Errorf("ran code in somebody else's: %d", r.StatusCode)
+	}
+	if r := s.do("GET", "/sessions/s1", "", other); r.StatusCode != 200 || r.json(t).ID != 1 {
+		t.Errorf("its owner: %d %s", r.StatusCode, r.body)
+	}
+	if r := s.do("HEAD", "/sessions", ""); r.StatusCode != 200 || r.ContentLength > 0 {
+		t.Errorf("HEAD: %d, %d bytes", r.StatusCode, r.ContentLength)
+	}
+}
+
+// isolate switches the gateway's isolation on.
+func (s *site) isolate() {
+	s.t.Helper()
+	core := current.Load()
+	g, err := core.store.Gateway(context.Background(), s.gateway.ID)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	g.Spec.Isolated = true
+	if err := core.store.SaveGateway(context.Background(), g); err != nil {
+		s.t.Fatal(err)
+	}
+	for range 1000 {
+		if e, err := core.manager.Lookup("default", "etl"); err == nil && e.Gateway.Spec.Isolated {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.t.Fatal("the gateway does not become isolated")
+}
+
+func TestWhatIsGoneIsTold(t *testing.T) {
+	s := newSite(t, livytest.New())
+	s.do("POST", "/sessions", `{}`)
+	s.do("DELETE", "/sessions/0", "")
+	r := s.do("GET", "/sessions/0", "")
+	if r.StatusCode != 404 || !strings.Contains(r.body, "Session '0' not found") || !strings.Contains(r.body, "deleted by token "+s.tokenID) {
+		t.Errorf("%d %s", r.StatusCode, r.body)
+	}
+	if r := s.do("DELETE", "/sessions/0", ""); r.StatusCode != 404 {
+		t.Errorf("deleted twice: %d %s", r.StatusCode, r.body)
+	}
+	s.do("POST", "/sessions", `{}`)
+	if r := s.do("GET", "/sessions/1/statements/99", ""); strings.Contains(r.body, "Session") {
+		t.Errorf("a statement that is not there: %s", r.body)
+	}
+}
+
+func TestRecoveringIsShownAsStarting(t *testing.T) {
+	double := livytest.New()
+	double.Manual = true
+	s := newSite(t, double)
+	s.do("POST", "/batches", `{"file":"file:/data/job.py"}`)
+	double.SetState("batches", 0, "recovering")
+	for _, path := range []string{"/batches/0", "/batches", "/batches/0/state"} {
+		r := s.do("GET", path, "")
+		if strings.Contains(r.body, "recovering") || !strings.Contains(r.body, `"starting"`) || r.ContentLength != int64(len(r.body)) {
+			t.Errorf("%s: %s", path, r.body)
+		}
+		if !json.Valid([]byte(r.body)) {
+			t.Errorf("%s: not JSON", r.body)
+		}
+	}
+}
+
+func TestStatesInPieces(t *testing.T) {
+	const text = `{"id":1,"state":"recovering","log":["\"state\":\"recovering\""],"x":[{"state":"recovering"}],"state":"recover"`
+	want := strings.ReplaceAll(text, `"state":"recovering"`, `"state":"starting"  `)
+	for size := 1; size <= len(text); size++ {
+		var got bytes.Buffer
+		w := &stateWriter{ResponseWriter: &bodyWriter{&got}}
+		for rest := []byte(text); len(rest) > 0; {
+			n := min(size, len(rest))
+			if _, err := w.Write(rest[:n]); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		if err := w.finish(); err != nil || got.String() != want {
+			t.Fatalf("in pieces of %d: %s, %v", size, got.String(), err)
+		}
+	}
+}
+
+type bodyWriter struct{ *bytes.Buffer }
+
+func (bodyWriter) Header() http.Header { return http.Header{} }
+func (bodyWriter) WriteHeader(int)     {}
+
+var _ http.ResponseWriter = bodyWriter{}
+
+// TestPollsAskRedisNothing counts what a client's polls cost.
+func TestPollsAskRedisNothing(t *testing.T) {
+	s := newSite(t, livytest.New())
+	s.isolate()
+	s.do("POST", "/sessions", `{}`)
+	s.do("GET", "/sessions/0", "")
+	s.redis.Close() // from here on every question fails
+	for range 3 {
+		for _, path := range []string{"/sessions/0", "/sessions/0/state", "/sessions"} {
+			if r := s.do("GET", path, ""); r.StatusCode != 200 {
+				t.Fatalf("%s: %d %s", path, r.StatusCode, r.body)
+			}
+		}
+	}
+}

@@ -1,0 +1,31 @@
+package caddymodule
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/sessions"
+)
+
+// headerRepeat marks creates that may be sent again.
+const headerRepeat = "Idempotency-Key"
+
+// maxRepeatKey bounds the header's value, in bytes.
+const maxRepeatKey = 255
+
+// repeatOf reads the header that makes creates safe to send again. Bodies are
+// the same when they mean the same to the policy.
+func repeatOf(r *http.Request, c *call) (*sessions.Repeat, error) {
+	values := r.Header.Values(headerRepeat)
+	r.Header.Del(headerRepeat)
+	if len(values) == 0 {
+		return nil, nil
+	}
+	if len(values) > 1 || values[0] == "" || len(values[0]) > maxRepeatKey {
+		return nil, gateway.Invalid(headerRepeat, "", "must be given once, with 1 to 255 bytes")
+	}
+	sum := sha256.Sum256(c.created.Body)
+	return &sessions.Repeat{Key: values[0], Body: hex.EncodeToString(sum[:])}, nil
+}

@@ -1,0 +1,79 @@
+package store
+
+import (
+	"context"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// dropRecords removes records and all that finds them, unless they live. The
+// sums of usage stay.
+//
+// KEYS: see recordKeys; ARGV: for each record: id, kind, public id or "", name,
+// token, state, "1" to remove it though it lives
+var dropRecords = redis.NewScript(`
+local dropped = 0
+for i = 1, #ARGV, 7 do
+  local id, kind, public, name, token, state = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]
+  if ARGV[i+6] == '1' or redis.call('SISMEMBER', KEYS[3], id) == 0 then
+    dropped = dropped + redis.call('HDEL', KEYS[1], id)
+    redis.call('SREM', KEYS[3], id)
+    redis.call('ZREM', KEYS[2], id)
+    redis.call('ZREM', KEYS[2] .. ':s:' .. state, id)
+    if token ~= '' then
+      redis.call('SREM', KEYS[3] .. ':t:' .. token .. ':' .. kind, id)
+      redis.call('ZREM', KEYS[2] .. ':t:' .. token, id)
+      redis.call('ZREM', KEYS[2] .. ':t:' .. token .. ':s:' .. state, id)
+    end
+    if public ~= '' then redis.call('HDEL', KEYS[6], kind .. ':' .. public) end
+    if redis.call('HGET', KEYS[7], kind .. ':' .. name) == id then redis.call('HDEL', KEYS[7], kind .. ':' .. name) end
+  end
+end
+return dropped
+`)
+
+// DropRecords removes records that have ended, and says how many.
+func (s *Store) DropRecords(ctx context.Context, gatewayID string, records ...*Record) (int, error) {
+	return s.drop(ctx, gatewayID, "0", records)
+}
+
+func (s *Store) drop(ctx context.Context, gatewayID, living string, records []*Record) (int, error) {
+	if len(records) == 0 {
+		return 0, nil
+	}
+	args := make([]any, 0, 7*len(records))
+	for _, r := range records {
+		public := ""
+		if r.PublicID >= 0 {
+			public = publicRef(r.Kind, r.PublicID)[len(r.Kind)+1:]
+		}
+		args = append(args, r.ID, r.Kind, public, r.Name, r.TokenID, r.State, living)
+	}
+	n, err := dropRecords.Run(ctx, s.rdb, s.recordKeys(gatewayID), args...).Int()
+	return n, wrap("dropping records", err)
+}
+
+// DeleteRecords removes all records of a gateway, its sums of usage too.
+func (s *Store) DeleteRecords(ctx context.Context, gatewayID string) error {
+	tokens, err := s.rdb.SMembers(ctx, s.key("record-tokens", gatewayID)).Result()
+	if err != nil {
+		return wrap("deleting records", err)
+	}
+	index, live := s.key("record-index", gatewayID), s.key("live", gatewayID)
+	indexes := []string{index}
+	keys := []string{
+		live, s.key("records", gatewayID), s.key("names", gatewayID), s.key("record-ids", gatewayID),
+		s.key("pending", gatewayID), s.key("usage", gatewayID), s.key("record-tokens", gatewayID),
+	}
+	for _, token := range tokens {
+		indexes = append(indexes, index+":t:"+token)
+		keys = append(keys, live+":t:"+token+":session", live+":t:"+token+":batch")
+	}
+	for _, index := range indexes {
+		keys = append(keys, index)
+		for _, state := range finalStates {
+			keys = append(keys, index+":s:"+state)
+		}
+	}
+	return wrap("deleting records", s.rdb.Unlink(ctx, keys...).Err())
+}

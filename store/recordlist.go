@@ -1,0 +1,197 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Record reads the record with a public id; KindNotFound if there is none.
+func (s *Store) Record(ctx context.Context, gatewayID, kind string, publicID int64) (*Record, error) {
+	doing := fmt.Sprintf("reading record of %s %d", kind, publicID)
+	id, err := s.rdb.HGet(ctx, s.key("record-ids", gatewayID), publicRef(kind, publicID)).Result()
+	if err != nil {
+		return nil, wrap(doing, err)
+	}
+	return s.RecordByID(ctx, gatewayID, id)
+}
+
+// RecordByID reads the record with an id of its own; KindNotFound if there is none.
+func (s *Store) RecordByID(ctx context.Context, gatewayID, id string) (*Record, error) {
+	doc, err := s.rdb.HGet(ctx, s.key("records", gatewayID), id).Result()
+	if err != nil {
+		return nil, wrap("reading record "+id, err)
+	}
+	return decodeRecord(doc)
+}
+
+// LiveID finds the public id of the session or batch that has a name now;
+// KindNotFound if none has. Livy's names are unique per kind among the living.
+func (s *Store) LiveID(ctx context.Context, gatewayID, kind, name string) (int64, error) {
+	id, err := s.rdb.HGet(ctx, s.key("names", gatewayID), kind+":"+name).Int64()
+	if err != nil {
+		return 0, wrap(fmt.Sprintf("finding %s %q", kind, name), err)
+	}
+	return id, nil
+}
+
+// PublicRef names a session or batch as clients do.
+type PublicRef struct {
+	Kind     string
+	PublicID int64
+}
+
+// RecordIDs finds the ids of the records with the given public ids; "" where
+// there is none.
+func (s *Store) RecordIDs(ctx context.Context, gatewayID string, refs []PublicRef) ([]string, error) {
+	if len(refs) == 0 {
+		return nil, nil
+	}
+	fields := make([]string, len(refs))
+	for i, ref := range refs {
+		fields[i] = publicRef(ref.Kind, ref.PublicID)
+	}
+	got, err := s.rdb.HMGet(ctx, s.key("record-ids", gatewayID), fields...).Result()
+	if err != nil {
+		return nil, wrap("reading record ids", err)
+	}
+	ids := make([]string, len(got))
+	for i, v := range got {
+		ids[i], _ = v.(string)
+	}
+	return ids, nil
+}
+
+// LiveState is what Record.State can be found by in the set of the living;
+// StateLive is all of them.
+const StateLive = "live"
+
+var liveStates = []string{StateLive, "not_started", "starting", "recovering", "idle", "running", "busy", "shutting_down"}
+
+// finalStates are those that have an index of their own.
+var finalStates = []string{"success", "dead", "killed", "error", "gone"}
+
+// RecordFilter chooses records of a gateway. Empty fields choose all.
+type RecordFilter struct {
+	TokenID string
+	// State is one of Livy's words, "gone", or "live" for all that have not ended.
+	State string
+	// From and Until bound Created: From <= Created < Until.
+	From, Until time.Time
+}
+
+// Records reads a page of a gateway's records, newest first, and the number of
+// all that the filter chooses.
+func (s *Store) Records(ctx context.Context, gatewayID string, f RecordFilter, offset, limit int64) ([]*Record, int64, error) {
+	if slices.Contains(liveStates, f.State) {
+		return s.livePage(ctx, gatewayID, f, offset, limit)
+	}
+	index := s.key("record-index", gatewayID)
+	if f.TokenID != "" {
+		index += ":t:" + f.TokenID
+	}
+	if f.State != "" {
+		index += ":s:" + f.State
+	}
+	least, most := "-inf", "+inf"
+	if !f.From.IsZero() {
+		least = strconv.FormatInt(f.From.UnixMilli(), 10)
+	}
+	if !f.Until.IsZero() {
+		most = "(" + strconv.FormatInt(f.Until.UnixMilli(), 10)
+	}
+	// Ranks instead of scores: they are found in O(log n) however deep the page is.
+	pipe := s.rdb.Pipeline()
+	count := pipe.ZCount(ctx, index, least, most)
+	var newer *redis.IntCmd
+	if !f.Until.IsZero() {
+		newer = pipe.ZCount(ctx, index, most[1:], "+inf")
+	}
+	if _, err := pipe.Exec(ctx); err != nil {
+		return nil, 0, wrap("counting records", err)
+	}
+	total, first := count.Val(), offset
+	if newer != nil {
+		first += newer.Val()
+	}
+	limit = min(limit, total-offset)
+	if limit <= 0 {
+		return nil, total, nil
+	}
+	ids, err := s.rdb.ZRevRange(ctx, index, first, first+limit-1).Result()
+	if err != nil {
+		return nil, 0, wrap("reading record index", err)
+	}
+	records, err := s.recordsOf(ctx, gatewayID, ids)
+	return records, total, err
+}
+
+// livePage chooses among the living, of which there are few.
+func (s *Store) livePage(ctx context.Context, gatewayID string, f RecordFilter, offset, limit int64) ([]*Record, int64, error) {
+	all, err := s.LiveRecords(ctx, gatewayID)
+	if err != nil {
+		return nil, 0, err
+	}
+	all = slices.DeleteFunc(all, func(r *Record) bool {
+		return f.State != StateLive && r.State != f.State || f.TokenID != "" && r.TokenID != f.TokenID ||
+			!f.From.IsZero() && r.Created.Before(f.From) || !f.Until.IsZero() && !r.Created.Before(f.Until)
+	})
+	slices.SortFunc(all, func(a, b *Record) int { return b.Created.Compare(a.Created) })
+	total := int64(len(all))
+	offset = min(offset, total)
+	return all[offset:min(total, offset+limit)], total, nil
+}
+
+// LiveRecords reads the records of a gateway that have not ended.
+func (s *Store) LiveRecords(ctx context.Context, gatewayID string) ([]*Record, error) {
+	ids, err := s.rdb.SMembers(ctx, s.key("live", gatewayID)).Result()
+	if err != nil {
+		return nil, wrap("reading live records", err)
+	}
+	return s.recordsOf(ctx, gatewayID, ids)
+}
+
+// LiveCount counts the sessions or batches of a token that have not ended,
+// those that Livy has not confirmed included.
+func (s *Store) LiveCount(ctx context.Context, gatewayID, tokenID, kind string) (int, error) {
+	n, err := s.rdb.SCard(ctx, s.key("live", gatewayID)+":t:"+tokenID+":"+kind).Result()
+	return int(n), wrap("counting live records", err)
+}
+
+// OldestRecords reads records from the oldest on, those created before a time.
+func (s *Store) OldestRecords(ctx context.Context, gatewayID string, before time.Time, offset, limit int64) ([]*Record, error) {
+	ids, err := s.rdb.ZRangeByScore(ctx, s.key("record-index", gatewayID), &redis.ZRangeBy{
+		Min: "-inf", Max: "(" + strconv.FormatInt(before.UnixMilli(), 10), Offset: offset, Count: limit,
+	}).Result()
+	if err != nil {
+		return nil, wrap("reading record index", err)
+	}
+	return s.recordsOf(ctx, gatewayID, ids)
+}
+
+func (s *Store) recordsOf(ctx context.Context, gatewayID string, ids []string) ([]*Record, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	docs, err := s.rdb.HMGet(ctx, s.key("records", gatewayID), ids...).Result()
+	if err != nil {
+		return nil, wrap("reading records", err)
+	}
+	records := make([]*Record, 0, len(docs))
+	for _, doc := range docs {
+		text, ok := doc.(string)
+		if !ok {
+			continue // deleted between the two reads
+		}
+		r, err := decodeRecord(text)
+		if err != nil {
+			return nil, err
+		}
+		records = append(records, r)
+	}
+	return records, nil
+}
