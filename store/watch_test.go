@@ -107,6 +107,10 @@ func TestWatchNoticesSilence(t *testing.T) {
 	events := watch(t, storetest.Open(t, store.Options{Addrs: []string{relay.Addr()}}))
 	next(t, events, store.Event{Topic: store.TopicResync}, 3*time.Second)
 	before := relay.Accepted()
+	time.Sleep(1500 * time.Millisecond) // nobody publishes anything, which is no silence
+	if got := relay.Accepted(); got != before || len(events) > 0 {
+		t.Errorf("a quiet connection was given up: %d new ones, %d events", got-before, len(events))
+	}
 	relay.Swallow()
 	start := time.Now()
 	for relay.Accepted() == before {
