@@ -79,6 +79,7 @@ var families = []family{
 	},
 	{
 		field: "jars", keys: []string{"spark.jars", "spark.yarn.dist.jars"}, list: true,
+		related: []string{"spark.jars.packages", "spark.repl.local.jars"},
 	},
 	{
 		field: "pyFiles", keys: []string{"spark.submit.pyFiles", "spark.yarn.dist.pyFiles"}, list: true,

@@ -44,6 +44,7 @@ var fileKeys = map[string]naming{
 
 	"spark.archives":                            namesLocal, // CVE-2025-60012
 	"spark.yarn.dist.pyFiles":                   namesLocal,
+	"spark.repl.local.jars":                     namesLocal,
 	"spark.jars.repositories":                   namesLocal,
 	"spark.jars.ivySettings":                    namesLocal,
 	"spark.yarn.keytab":                         namesLocal,
