@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/livygateway/livygateway/gateway"
@@ -75,9 +77,17 @@ func (c *call) record() (*gateway.Gateway, *store.Record, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	r, err := c.Store.RecordByID(c.r.Context(), g.ID, c.r.PathValue("record"))
+	// livy-..., or kind and public id such as session:3
+	ref := c.r.PathValue("record")
+	var r *store.Record
+	if kind, id, ok := strings.Cut(ref, ":"); ok {
+		n, _ := strconv.ParseInt(id, 10, 64)
+		r, err = c.Store.Record(c.r.Context(), g.ID, kind, n)
+	} else {
+		r, err = c.Store.RecordByID(c.r.Context(), g.ID, ref)
+	}
 	if gateway.KindOf(err) == gateway.KindNotFound {
-		return nil, nil, gateway.Errorf(gateway.KindNotFound, "no record %q of gateway %q", c.r.PathValue("record"), g.Spec.Name)
+		return nil, nil, gateway.Errorf(gateway.KindNotFound, "no record %q of gateway %q", ref, g.Spec.Name)
 	}
 	return g, r, err
 }

@@ -296,32 +296,3 @@ func (t *tokenCLI) revokeCommand() *cobra.Command {
 		},
 	}
 }
-
-func (c *cli) sessionCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "session", Short: "Shows the sessions and batches on record"}
-	var name string
-	var limit int
-	list := &cobra.Command{
-		Use:   "list --gateway NAME",
-		Short: "Lists a gateway's sessions and batches, newest first",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			var list api.RecordList
-			if err := c.call(http.MethodGet, c.path(name, "records")+fmt.Sprintf("?limit=%d", limit), nil, &list); err != nil {
-				return err
-			}
-			return c.print(list, func(w io.Writer) {
-				fmt.Fprintln(w, "RECORD\tKIND\tID\tNAME\tSTATE\tCREATED\tTOKEN")
-				for _, r := range list.Records {
-					fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%s\t%s\n", r.ID, r.Kind, r.PublicID, dash(r.Name), r.State,
-						r.Created.Format(time.RFC3339), dash(r.TokenID))
-				}
-			})
-		},
-	}
-	list.Flags().StringVar(&name, "gateway", "", "Gateway whose records to list")
-	list.Flags().IntVar(&limit, "limit", 20, "How many")
-	_ = list.MarkFlagRequired("gateway")
-	cmd.AddCommand(list)
-	return cmd
-}

@@ -1,0 +1,136 @@
+package store_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/store/storetest"
+)
+
+// scaleRecord is record n of many: a session of a year with a usual
+// configuration, of one of 20 tokens.
+func scaleRecord(n int, start time.Time) *store.Record {
+	kind := []string{"session", "batch"}[n%2]
+	created := start.Add(time.Duration(n) * 30 * time.Second)
+	id := fmt.Sprintf("livy-%016x", n)
+	r := &store.Record{
+		ID: id, GatewayID: "lc-scale", Kind: kind, PublicID: int64(n / 2), LivyID: int64(n / 2), Epoch: 1,
+		Name: id, State: []string{"success", "dead", "killed", "gone"}[n%4], TokenID: fmt.Sprintf("lctk-%016d", n%20), TokenName: "airflow",
+		ClientAddr: "192.0.2.17", AppID: fmt.Sprintf("application_1700000000000_%07d", n),
+		Resources: []byte(`{"kind":"pyspark","name":"` + id + `","queue":"root.etl","driverMemory":"2g","driverCores":1,"executorMemory":"4g","executorCores":2,"numExecutors":4,` +
+			`"conf":{"spark.livygateway.gateway":"lc-scale","spark.sql.shuffle.partitions":"64"}}`),
+		Policy:   []byte(`{"forced":[{"key":"queue","set":"root.etl","rule":"the gateway's queue","source":"gateway queue"}]}`),
+		MilliCPU: 9000, MemoryMB: 18432, VCoreSeconds: 540, MBSeconds: 1105920,
+		Log:     []string{"stdout: ", "2026-01-01 INFO SparkContext: Successfully stopped SparkContext", "\nstderr: "},
+		Created: created, Started: created, Updated: created.Add(time.Minute), Ended: created.Add(time.Minute),
+	}
+	return r
+}
+
+// TestScale measures a gateway with very many records: how long pages take and
+// how much of Redis's memory a record is. LIVYGW_RECORDS says how many (default
+// 20,000; "1000000" for the figures in docs/sessions.md).
+func TestScale(t *testing.T) {
+	n := 20_000
+	if text := os.Getenv("LIVYGW_RECORDS"); text != "" {
+		n, _ = strconv.Atoi(text)
+	} else if testing.Short() {
+		t.Skip("needs time: records by the thousand are left out of short runs")
+	}
+	s, srv := storetest.Real(t)
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	used := func() int64 {
+		text := fmt.Sprint(srv.MustDo("INFO", "memory"))
+		for line := range strings.Lines(text) {
+			if v, ok := strings.CutPrefix(strings.TrimSpace(line), "used_memory:"); ok {
+				m, _ := strconv.ParseInt(v, 10, 64)
+				return m
+			}
+		}
+		return 0
+	}
+	before := used()
+	begun := time.Now()
+	generate(t, s, n, start)
+	wrote := time.Since(begun)
+	perRecord := float64(used()-before) / float64(n)
+	t.Logf("%d records written in %s; %.0f bytes of Redis memory each", n, wrote.Round(time.Millisecond), perRecord)
+	if perRecord > 3000 {
+		t.Errorf("a record takes %.0f bytes, want at most 3000", perRecord)
+	}
+
+	middle := start.Add(time.Duration(n/2) * 30 * time.Second)
+	for name, c := range map[string]struct {
+		f      store.RecordFilter
+		offset int64
+		total  int
+	}{
+		"newest":                {store.RecordFilter{}, 0, n},
+		"deep in the list":      {store.RecordFilter{}, int64(n) - 100, n},
+		"of a token":            {store.RecordFilter{TokenID: "lctk-0000000000000007"}, 0, n / 20},
+		"of a state":            {store.RecordFilter{State: "dead"}, 0, n / 4},
+		"of a token and state":  {store.RecordFilter{TokenID: "lctk-0000000000000003", State: "gone"}, 0, n / 20},
+		"of a time":             {store.RecordFilter{From: start, Until: middle}, 50, n / 2},
+		"of all these at once":  {store.RecordFilter{TokenID: "lctk-0000000000000003", State: "gone", Until: middle}, 10, n / 40},
+		"that live":             {store.RecordFilter{State: store.StateLive}, 0, 0},
+		"of an unknown token":   {store.RecordFilter{TokenID: "lctk-none"}, 0, 0},
+		"of a state never seen": {store.RecordFilter{State: "error"}, 0, 0},
+	} {
+		took := make([]time.Duration, 0, 21)
+		for range 21 {
+			begun := time.Now()
+			records, total, err := s.Records(t.Context(), "lc-scale", c.f, c.offset, 100)
+			took = append(took, time.Since(begun))
+			if err != nil || total != int64(c.total) || len(records) != int(min(100, max(0, total-c.offset))) {
+				t.Fatalf("%s: %d records of %d, %v; want %d in all", name, len(records), total, err, c.total)
+			}
+			for i := 1; i < len(records); i++ {
+				if records[i].Created.After(records[i-1].Created) {
+					t.Fatalf("%s: not newest first", name)
+				}
+			}
+		}
+		slices.Sort(took)
+		t.Logf("page of 100 %-22s median %6s  worst %6s", name, took[10].Round(10*time.Microsecond), took[20].Round(10*time.Microsecond))
+		if took[10] > 50*time.Millisecond {
+			t.Errorf("%s takes %s, want below 50 ms", name, took[10])
+		}
+	}
+}
+
+// generate writes n records from several connections at once.
+func generate(t *testing.T, s *store.Store, n int, start time.Time) {
+	t.Helper()
+	var wg sync.WaitGroup
+	next := make(chan int)
+	for range runtime.NumCPU() {
+		wg.Go(func() {
+			for first := range next {
+				batch := make([]*store.Record, 0, 200)
+				for i := first; i < min(n, first+200); i++ {
+					batch = append(batch, scaleRecord(i, start))
+				}
+				err := store.Retry(context.Background(), 30*time.Second, func(ctx context.Context) error {
+					return s.SaveRecords(ctx, "lc-scale", batch...)
+				})
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for i := 0; i < n; i += 200 {
+		next <- i
+	}
+	close(next)
+	wg.Wait()
+}
