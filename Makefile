@@ -40,10 +40,11 @@ run: ## first light: engine, Redis, Caddy, a gateway and a token; Ctrl-C stops i
 	@scripts/run
 
 # The integration tests drive bin/caddy as a separate process and do not link
-# Caddy, so the detector watches the packages themselves and the tests alike.
+# Caddy, so the detector would watch the tests alone. One package of them at a
+# time: each keeps a small machine busy with Spark.
 test: build ## all tests; what cannot run here is listed by name (REQUIRE=docker,redis,... makes that a failure)
 	@test "$(RACE)" = 1 || echo "note: no C compiler found (or RACE=0): running without the race detector"
-	@$(GO) run ./internal/testreport -- $(RACEFLAG) $(TESTFLAGS) $(UNIT) -- $(TESTFLAGS) ./integration/...
+	@$(GO) run ./internal/testreport -- $(RACEFLAG) $(TESTFLAGS) $(UNIT) -- -p 1 $(TESTFLAGS) ./integration/...
 
 unit: ## unit tests only
 	@test "$(RACE)" = 1 || echo "note: no C compiler found (or RACE=0): running without the race detector"
