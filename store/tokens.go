@@ -261,7 +261,7 @@ func (s *Store) TokenBySecret(ctx context.Context, sum string) (*TokenRow, error
 // Redis has lost its data, which is our fault and not the client's.
 func missing(doing string, marked bool) error {
 	if !marked {
-		return gateway.Wrap(gateway.KindUnavailable, doing, errors.New("Redis holds no data of ours: it was emptied, or never set up"))
+		return gateway.Wrap(gateway.KindUnavailable, doing, errors.New("no data of ours is in Redis: it was emptied, or never set up"))
 	}
 	return gateway.Wrap(gateway.KindNotFound, doing, errors.New("no such token"))
 }

@@ -264,3 +264,18 @@ func TestScopes(t *testing.T) {
 		}
 	}
 }
+
+// TestRulesOfANewerVersion has a stored token bear a limit that this version
+// does not know: it must not be read as no limit.
+func TestRulesOfANewerVersion(t *testing.T) {
+	t.Parallel()
+	s, rows := fake(tokens.Options{})
+	token, secret := mustCreate(t, s, tokens.CreateRequest{})
+	for name, spoil := range map[string]func(){
+		"scope": func() { rows.rows[token.ID].Scopes, rows.rows[token.ID].CIDRs = []string{"catalogs"}, nil },
+		"range": func() { rows.rows[token.ID].Scopes, rows.rows[token.ID].CIDRs = nil, []string{"host.example"} },
+	} {
+		spoil()
+		want(t, name, reason(t, s, gw, secret, get), tokens.ReasonUnavailable)
+	}
+}

@@ -76,7 +76,7 @@ func TestGrace(t *testing.T) {
 		}
 		want(t, "POST", reason(t, s, gw, secret, post), tokens.ReasonUnavailable)
 		want(t, "at another gateway", reason(t, s, "lc-b", secret, get), tokens.ReasonGateway)
-		time.Sleep(verified.Add(11 * time.Second).Sub(time.Now()))
+		time.Sleep(time.Until(verified.Add(11 * time.Second)))
 		want(t, "a token that expires meanwhile", reason(t, s, gw, dying, get), tokens.ReasonExpired)
 		if st := s.Stats(); st.Grace == 0 || !st.CutOff {
 			t.Errorf("stats %+v", st)

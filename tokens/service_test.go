@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"time"
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/store"
@@ -30,7 +31,13 @@ func mustCreate(t testing.TB, s *tokens.Service, r tokens.CreateRequest) (*token
 	if r.Name == "" {
 		r.Name = "test"
 	}
-	token, secret, err := s.Create(t.Context(), r)
+	var token *tokens.Token
+	var secret string
+	// A busy machine can be late with the answer of a real Redis.
+	err := store.Retry(t.Context(), 5*time.Second, func(ctx context.Context) (err error) {
+		token, secret, err = s.Create(ctx, r)
+		return err
+	})
 	if err != nil {
 		t.Fatal(err)
 	}

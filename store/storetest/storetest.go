@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/alicebob/miniredis/v2"
 
@@ -35,7 +36,8 @@ func Open(t testing.TB, o store.Options) *store.Store {
 			t.Error(err)
 		}
 	})
-	if err := s.CheckSchema(context.Background()); err != nil {
+	// A busy machine can be late with the answer of a real Redis.
+	if err := store.Retry(context.Background(), 5*time.Second, s.CheckSchema); err != nil {
 		t.Fatal(err)
 	}
 	return s
