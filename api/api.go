@@ -43,13 +43,18 @@ func (s *Server) Handler(actor func(*http.Request) string) http.Handler {
 	}
 	const gateways = "/v1/workspaces/{workspace}/gateways"
 	const one = gateways + "/{gateway}"
+	add("GET /v1/catalog", (*call).showCatalog)
+	add("GET /v1/environments", (*call).listEnvironments)
+	add("GET /v1/environments/{environment}", (*call).showEnvironment)
 	add("GET /v1/gateways", (*call).listAllGateways)
 	add("GET "+gateways, (*call).listGateways)
 	add("POST "+gateways, (*call).createGateway)
 	add("GET "+one, (*call).showGateway)
+	add("PATCH "+one, (*call).updateGateway)
 	add("DELETE "+one, (*call).deleteGateway)
 	add("POST "+one+"/start", (*call).startGateway)
 	add("POST "+one+"/stop", (*call).stopGateway)
+	add("POST "+one+"/restart", (*call).restartGateway)
 	add("GET "+one+"/logs", (*call).gatewayLogs)
 	add("GET "+one+"/records", (*call).listRecords)
 	add("GET "+one+"/records/export", (*call).exportRecords)

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"io"
 	"net/http"
 
 	"github.com/livygateway/livygateway/control"
@@ -13,10 +14,19 @@ type Gateway struct {
 	// Endpoint is the path of the gateway's Livy API below a site with the
 	// livy_gateway directive.
 	Endpoint string `json:"endpoint"`
+	// RestartNeeded lists the settings that differ from those with which the
+	// running Livy server was started: it must be restarted for them.
+	RestartNeeded []string `json:"restartNeeded,omitempty"`
+	// Notes are what a person should know besides: what the gateway names and is no
+	// longer configured, what has no effect.
+	Notes []string `json:"notes,omitempty"`
 }
 
-func present(g *gateway.Gateway) Gateway {
-	return Gateway{Gateway: g, Endpoint: EndpointPath(g.Workspace, g.ID)}
+func (c *call) shown(g *gateway.Gateway) Gateway {
+	return Gateway{
+		Gateway: g, Endpoint: EndpointPath(g.Workspace, g.ID),
+		RestartNeeded: g.Spec.Pending(g.Status.Launched), Notes: c.Manager.Notes(g),
+	}
 }
 
 // EndpointPath is the path under which a gateway is reached on sites that serve
@@ -44,7 +54,7 @@ func (c *call) list(workspace string) error {
 	}
 	list := GatewayList{Gateways: make([]Gateway, 0, len(all))}
 	for _, g := range all {
-		list.Gateways = append(list.Gateways, present(g))
+		list.Gateways = append(list.Gateways, c.shown(g))
 	}
 	return c.reply(http.StatusOK, list)
 }
@@ -67,7 +77,7 @@ func (c *call) createGateway() error {
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusCreated, present(g))
+	return c.reply(http.StatusCreated, c.shown(g))
 }
 
 func (c *call) showGateway() error {
@@ -75,7 +85,7 @@ func (c *call) showGateway() error {
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusOK, present(g))
+	return c.reply(http.StatusOK, c.shown(g))
 }
 
 func (c *call) deleteGateway() error {
@@ -90,15 +100,45 @@ func (c *call) deleteGateway() error {
 	return nil
 }
 
+// updateGateway takes a merge patch of the gateway's settings.
+func (c *call) updateGateway() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	patch, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	if err != nil {
+		return gateway.Errorf(gateway.KindInvalid, "reading the body: %s", err)
+	}
+	g, err = c.Manager.Update(c.r.Context(), g, control.UpdateRequest{
+		Patch: patch, Restart: c.r.URL.Query().Get("restart") == "true", Actor: c.actor,
+	})
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, c.shown(g))
+}
+
+func (c *call) restartGateway() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	if g, err = c.Manager.Restart(c.r.Context(), g, c.actor); err != nil {
+		return err
+	}
+	return c.reply(http.StatusAccepted, c.shown(g))
+}
+
 func (c *call) startGateway() error {
 	g, err := c.gateway()
 	if err != nil {
 		return err
 	}
-	if g, err = c.Manager.Start(c.r.Context(), g); err != nil {
+	if g, err = c.Manager.Start(c.r.Context(), g, c.actor); err != nil {
 		return err
 	}
-	return c.reply(http.StatusAccepted, present(g))
+	return c.reply(http.StatusAccepted, c.shown(g))
 }
 
 func (c *call) stopGateway() error {
@@ -106,10 +146,10 @@ func (c *call) stopGateway() error {
 	if err != nil {
 		return err
 	}
-	if g, err = c.Manager.Stop(c.r.Context(), g); err != nil {
+	if g, err = c.Manager.Stop(c.r.Context(), g, c.actor); err != nil {
 		return err
 	}
-	return c.reply(http.StatusAccepted, present(g))
+	return c.reply(http.StatusAccepted, c.shown(g))
 }
 
 // Logs is the reply to reading a Livy server's output.

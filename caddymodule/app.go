@@ -10,7 +10,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/livygateway/livygateway/control"
-	"github.com/livygateway/livygateway/gateway"
 )
 
 func init() {
@@ -37,8 +36,30 @@ type App struct {
 	// one is required.
 	Engines []*Engine `json:"engines,omitempty"`
 
+	// The numbers of cores that gateways may have, smallest first. Default: 1, 2, 4.
+	CPUs []int `json:"cpus,omitempty"`
+
+	// The sizes of memory that gateways may have, smallest first. Default: `4Gi`,
+	// `8Gi`, `16Gi`.
+	Memories []string `json:"memories,omitempty"`
+
 	// The queues that gateways may name. Default: any.
 	Queues []string `json:"queues,omitempty"`
+
+	// The clusters that gateways may run their jobs on.
+	Clusters []*Cluster `json:"clusters,omitempty"`
+
+	// The runtime environments that gateways may give their jobs.
+	Environments []*Environment `json:"environments,omitempty"`
+
+	// The networks that Livy servers may join.
+	Networks []*Network `json:"networks,omitempty"`
+
+	// The file directories that jobs may find mounted.
+	Directories []*Directory `json:"directories,omitempty"`
+
+	// The acceleration profiles that gateways may use.
+	Fusion []*Fusion `json:"fusion,omitempty"`
 
 	// Directories of the Livy servers' file systems that clients may name in
 	// `file:` URIs. Default: none.
@@ -92,6 +113,15 @@ type App struct {
 type Engine struct {
 	// The name by which gateways refer to the engine, e.g. `spark-3.5`.
 	Name string `json:"name"`
+	// The version of Livy. A server that answers with another one is not taken.
+	// Default: `0.8.0`.
+	Livy string `json:"livy,omitempty"`
+	// The version of Spark, e.g. `3.5.8`.
+	Spark string `json:"spark,omitempty"`
+	// The version of Scala, e.g. `2.12`.
+	Scala string `json:"scala,omitempty"`
+	// The version of Java, e.g. `17`.
+	Java string `json:"java,omitempty"`
 	// The container image (runtime docker).
 	Image string `json:"image,omitempty"`
 	// Where Livy is unpacked (runtime process).
@@ -104,7 +134,8 @@ type Engine struct {
 	Python string `json:"python,omitempty"`
 	// The URL of an existing Livy server (runtime static).
 	URL string `json:"url,omitempty"`
-	// Where Spark jobs run: Livy's `livy.spark.master`. Default: `local[*]`.
+	// Where Spark jobs run: Livy's `livy.spark.master`. Default: local, with as
+	// many threads as the gateway has cores.
 	Master string `json:"master,omitempty"`
 }
 
@@ -148,13 +179,25 @@ func (a *App) expand() {
 	repl := caddy.NewReplacer()
 	texts := []*string{&a.Redis.URL, &a.Redis.Prefix, &a.OnExit}
 	for _, e := range a.Engines {
-		texts = append(texts, &e.Name, &e.Image, &e.LivyHome, &e.SparkHome, &e.JavaHome, &e.Python, &e.URL, &e.Master)
+		texts = append(texts, &e.Name, &e.Livy, &e.Spark, &e.Scala, &e.Java, &e.Image, &e.LivyHome, &e.SparkHome, &e.JavaHome, &e.Python, &e.URL, &e.Master)
 	}
 	for i := range a.Queues {
 		texts = append(texts, &a.Queues[i])
 	}
 	for i := range a.LocalDirs {
 		texts = append(texts, &a.LocalDirs[i])
+	}
+	for _, c := range a.Clusters {
+		texts = append(texts, &c.Master, &c.ConfDir)
+	}
+	for _, e := range a.Environments {
+		texts = append(texts, &e.Dir)
+		for name, value := range e.Env {
+			e.Env[name] = repl.ReplaceKnown(value, "")
+		}
+	}
+	for _, d := range a.Directories {
+		texts = append(texts, &d.Source)
 	}
 	for _, text := range texts {
 		*text = repl.ReplaceKnown(*text, "")
@@ -166,15 +209,11 @@ func (a *App) Validate() error {
 	if len(a.Engines) == 0 {
 		return fmt.Errorf("livy: at least one engine is required")
 	}
-	seen := make(map[string]bool)
-	for i, e := range a.Engines {
-		if e.Name == "" {
-			return fmt.Errorf("livy: engine %d has no name", i+1)
-		}
-		if seen[e.Name] {
-			return fmt.Errorf("livy: engine %q is defined twice", e.Name)
-		}
-		seen[e.Name] = true
+	catalog := a.catalog()
+	if err := catalog.Validate(); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
+	for _, e := range a.Engines {
 		if err := a.core.checkEngine(e); err != nil {
 			return fmt.Errorf("livy: engine %q: %w", e.Name, err)
 		}
@@ -192,9 +231,9 @@ func (a *App) Validate() error {
 
 // Start puts this configuration into force.
 func (a *App) Start() error {
-	catalog := gateway.Catalog{Queues: a.Queues}
-	for _, e := range a.Engines {
-		catalog.Engines = append(catalog.Engines, gateway.Engine(*e))
+	catalog := a.catalog()
+	if err := a.core.manager.CheckCatalog(&catalog); err != nil {
+		return fmt.Errorf("livy: %w", err)
 	}
 	a.core.manager.Configure(control.Settings{
 		Catalog: catalog, LocalDirs: a.LocalDirs,

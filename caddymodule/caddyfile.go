@@ -39,6 +39,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    }
 //	    runtime docker|process|static { ... }
 //	    engine <name> {
+//	        livy       <version>
+//	        spark      <version>
+//	        scala      <version>
+//	        java       <version>
 //	        image      <image>
 //	        livy_home  <dir>
 //	        spark_home <dir>
@@ -47,7 +51,14 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	        url        <url>
 //	        master     <master>
 //	    }
+//	    cpu           <cores>...
+//	    memory        <size>...
 //	    queue         <name>...
+//	    cluster       <name> { ... }
+//	    environment   <name> { ... }
+//	    network       <name> { ... }
+//	    directory     <name> { ... }
+//	    fusion        <name> [{ ... }]
 //	    local_dir     <dir>...
 //	    tokens {
 //	        max_lifetime <duration>
@@ -63,6 +74,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    start_timeout <duration>
 //	    on_exit       keep|stop
 //	}
+//
+// The catalog is read by catalogOptions.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // livy
 	if d.NextArg() {
@@ -71,7 +84,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	given := make(map[string]bool)
 	for d.NextBlock(0) {
 		option := d.Val()
-		repeatable := option == "engine" || option == "queue" || option == "local_dir"
+		repeatable := option == "engine" || option == "queue" || option == "local_dir" || catalogOptions[option] != nil
 		if given[option] && !repeatable {
 			return d.Errf("option %q is given twice", option)
 		}
@@ -84,6 +97,9 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 }
 
 func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
+	if read := catalogOptions[option]; read != nil {
+		return read(a, d)
+	}
 	switch option {
 	case "redis":
 		return a.unmarshalRedis(d)
@@ -200,6 +216,7 @@ func (a *App) unmarshalEngine(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	}
 	options := map[string]*string{
+		"livy": &e.Livy, "spark": &e.Spark, "scala": &e.Scala, "java": &e.Java,
 		"image": &e.Image, "livy_home": &e.LivyHome, "spark_home": &e.SparkHome,
 		"java_home": &e.JavaHome, "python": &e.Python, "url": &e.URL, "master": &e.Master,
 	}

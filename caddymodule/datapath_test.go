@@ -112,7 +112,7 @@ func TestIDsGoOnAfterARestartOfLivy(t *testing.T) {
 	s.do("POST", "/sessions", `{"kind":"pyspark"}`)
 
 	m := current.Load().manager
-	if _, err := m.Stop(ctx, s.gateway); err != nil {
+	if _, err := m.Stop(ctx, s.gateway, "test"); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitState("etl", gateway.StateStopped)
@@ -120,7 +120,7 @@ func TestIDsGoOnAfterARestartOfLivy(t *testing.T) {
 		t.Errorf("a stopped gateway answers %d %s", r.StatusCode, r.body)
 	}
 	double.Restart()
-	if _, err := m.Start(ctx, s.gateway); err != nil {
+	if _, err := m.Start(ctx, s.gateway, "test"); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitState("etl", gateway.StateRunning)

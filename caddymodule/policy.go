@@ -13,6 +13,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/control"
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
 	"github.com/livygateway/livygateway/policies"
@@ -59,7 +60,10 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err != nil {
 		return err
 	}
-	if err := c.ready(); err != nil {
+	manager := h.core.manager
+	c.entry.Begin(manager.Now())
+	defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
+	if c.entry, err = manager.Ready(r.Context(), c.entry); err != nil {
 		return err
 	}
 	if err := h.body(w, r, c); err != nil {
@@ -90,19 +94,6 @@ func (h *Policy) name(ctx context.Context, c *call) (err error) {
 	}
 	c.req.ID, err = h.core.store.LiveID(ctx, c.entry.Gateway.ID, string(c.req.Route.Kind), c.req.Name)
 	return err
-}
-
-// ready fails unless the gateway's Livy server is there to be asked.
-func (c *call) ready() error {
-	g := c.entry.Gateway
-	switch {
-	case g.Status.State == gateway.StateRunning:
-		return nil
-	case g.Status.State == gateway.StateStarting || g.Desired == gateway.StateRunning:
-		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is starting (state %s)", g.Spec.Name, g.Status.State)
-	default:
-		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is stopped (state %s): it must be started first", g.Spec.Name, g.Status.State)
-	}
 }
 
 // base is what was added to Livy's ids of this request's kind.

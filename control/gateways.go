@@ -3,10 +3,12 @@ package control
 import (
 	"context"
 	"errors"
-	"time"
+
+	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/upstream"
 )
 
 // CreateRequest is what it takes to create a gateway.
@@ -36,8 +38,8 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (*gateway.Gateway
 	g := &gateway.Gateway{
 		ID: id, Workspace: r.Workspace, Spec: r.Spec.WithDefaults(catalog),
 		Desired: gateway.StateStopped, CreatedBy: r.Actor, CreatedAt: now, UpdatedAt: now,
-		Status: gateway.Status{State: gateway.StateCreated, Since: now},
 	}
+	g.Enter(gateway.StateCreated, "", r.Actor, now)
 	if r.Start {
 		g.Desired = gateway.StateRunning
 	}
@@ -59,7 +61,18 @@ func (m *Manager) checkFiles(g *gateway.Gateway) error {
 	if _, err := m.compilePolicy(g, "", ""); err != nil {
 		return err
 	}
-	_, _, err := m.render(g)
+	livyConf, err := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
+	if err != nil {
+		return err
+	}
+	if g.Spec.AutoStop.Enabled && upstream.Lookup(livyConf, "livy.server.auth.type") != "" {
+		return gateway.Invalid("autoStop.enabled", "true",
+			"needs to see Livy's sessions, which livy.server.auth.type in livy.conf hides from the gateway")
+	}
+	if err := m.checkOffHeap(g); err != nil {
+		return err
+	}
+	_, _, err = m.render(g)
 	return err
 }
 
@@ -89,17 +102,40 @@ func (m *Manager) List(ctx context.Context, workspace string) ([]*gateway.Gatewa
 
 // Start asks for a gateway to run. It returns at once; the gateway's state
 // tells when it does. Starting what runs is no error.
-func (m *Manager) Start(ctx context.Context, g *gateway.Gateway) (*gateway.Gateway, error) {
-	return m.want(ctx, g, gateway.StateRunning)
+func (m *Manager) Start(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error) {
+	return m.want(ctx, g, gateway.StateRunning, actor, "")
 }
 
 // Stop asks for a gateway to be stopped, which ends its sessions. It returns at
 // once. Stopping what is stopped is no error.
-func (m *Manager) Stop(ctx context.Context, g *gateway.Gateway) (*gateway.Gateway, error) {
-	return m.want(ctx, g, gateway.StateStopped)
+func (m *Manager) Stop(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error) {
+	return m.want(ctx, g, gateway.StateStopped, actor, "")
 }
 
-func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.State) (*gateway.Gateway, error) {
+// Restart stops a running gateway's Livy server, which ends its sessions, and
+// starts another one. It returns at once.
+func (m *Manager) Restart(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error) {
+	updated, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error { return m.restart(g, actor) })
+	if err == nil {
+		m.kick(g.ID)
+	}
+	return updated, err
+}
+
+// restart marks a gateway's server as one to be replaced: the worker stops what
+// is not written down before it starts anything.
+func (m *Manager) restart(g *gateway.Gateway, actor string) error {
+	if g.Desired != gateway.StateRunning {
+		return gateway.Errorf(gateway.KindConflict, "gateway %q is stopped: start it", g.Spec.Name)
+	}
+	g.Status.Restarts = 0
+	g.Enter(gateway.StateStopping, "restarting", actor, m.Now())
+	clearInstance(g)
+	return nil
+}
+
+// want changes what is wanted of a gateway; why is shown while it starts.
+func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.State, actor, why string) (*gateway.Gateway, error) {
 	updated, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
 		if g.Desired == desired && g.Status.State != gateway.StateError {
 			return errUnchanged
@@ -107,10 +143,13 @@ func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.
 		g.Desired = desired
 		g.Status.Restarts = 0
 		if desired == gateway.StateRunning {
-			m.setState(g, gateway.StateStarting, "waiting for the Livy server")
+			if why == "" {
+				why = "waiting for the Livy server"
+			}
+			g.Enter(gateway.StateStarting, why, actor, m.Now())
 			clearInstance(g)
 		} else if g.Status.State != gateway.StateCreated {
-			m.setState(g, gateway.StateStopping, "")
+			g.Enter(gateway.StateStopping, why, actor, m.Now())
 		}
 		return nil
 	})
@@ -146,6 +185,11 @@ func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool) er
 		return err
 	}
 	m.show(g.ID, nil)
+	if f, ok := m.Runtime.(upstream.Forgetter); ok {
+		if err := f.Forget(ctx, g.ID); err != nil {
+			m.Logger.Warn("removing the last log of a deleted gateway", zap.String("gateway", g.ID), zap.Error(err))
+		}
+	}
 	return m.Store.DeleteRecords(ctx, g.ID)
 }
 
@@ -184,13 +228,6 @@ func (m *Manager) update(ctx context.Context, id string, change func(*gateway.Ga
 	return nil, gateway.Errorf(gateway.KindConflict, "gateway %s is being changed by others all the time", id)
 }
 
-func (m *Manager) setState(g *gateway.Gateway, s gateway.State, reason string) {
-	if g.Status.State != s {
-		g.Status.Since = m.Now().UTC().Truncate(time.Millisecond)
-	}
-	g.Status.State, g.Status.Reason = s, reason
-}
-
 func clearInstance(g *gateway.Gateway) {
-	g.Status.Instance, g.Status.Address, g.Status.LivyVersion = "", "", ""
+	g.Status.Instance, g.Status.Address, g.Status.LivyVersion, g.Status.Launched = "", "", "", nil
 }

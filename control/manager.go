@@ -33,6 +33,9 @@ type Options struct {
 	HTTP *http.Client
 	Now  func() time.Time
 	Rand io.Reader
+	// CPUFlags tells what the CPU that Livy servers run on can do; default: the
+	// flags of this machine's /proc/cpuinfo.
+	CPUFlags func() []string
 
 	// PollInterval is the time between two looks at a running Livy server: is
 	// it there, and what are its sessions doing. Default 3 seconds.
@@ -56,6 +59,9 @@ type Manager struct {
 	wg      sync.WaitGroup
 	cancel  context.CancelFunc
 	ctx     context.Context
+
+	usages    sync.Map               // of *usage by gateway id
+	installed atomic.Pointer[string] // the installation's name, once it is known
 }
 
 // Settings are what an operator may change by reloading the configuration
@@ -91,6 +97,9 @@ func New(o Options) *Manager {
 	}
 	if o.HTTP == nil {
 		o.HTTP = &http.Client{Timeout: 10 * time.Second}
+	}
+	if o.CPUFlags == nil {
+		o.CPUFlags = sync.OnceValue(cpuFlags)
 	}
 	setDefault(&o.PollInterval, 3*time.Second)
 	setDefault(&o.RefreshInterval, 5*time.Second)
@@ -131,8 +140,12 @@ func (m *Manager) Run() {
 	m.wg.Go(func() {
 		tick := time.NewTicker(m.RefreshInterval)
 		defer tick.Stop()
+		reaped := false
 		for {
 			m.refreshAll(m.ctx)
+			if !reaped {
+				reaped = m.reapOrphans(m.ctx) == nil
+			}
 			select {
 			case <-m.ctx.Done():
 				return
@@ -172,7 +185,7 @@ func (m *Manager) stopServers() {
 				return
 			}
 			if _, err := m.update(ctx, id, func(g *gateway.Gateway) error {
-				m.setState(g, gateway.StateStopped, "stopped with the gateway process; starts again with it")
+				g.Enter(gateway.StateStopped, "stopped with the gateway process; starts again with it", gateway.SystemActor, m.Now())
 				clearInstance(g)
 				return nil
 			}); err != nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -29,8 +31,10 @@ type fakeRuntime struct {
 	running  map[string]*httptest.Server
 	inst     map[string]upstream.Instance
 	starts   int
-	mute     bool  // servers do not answer
-	startErr error // Start fails
+	mute     bool   // servers do not answer
+	startErr error  // Start fails
+	sessions string // what servers list
+	batches  string
 }
 
 func newFakeRuntime(t *testing.T) *fakeRuntime {
@@ -60,22 +64,24 @@ func (r *fakeRuntime) Start(_ context.Context, l upstream.Launch) (upstream.Inst
 	r.running[l.GatewayID] = s
 	r.inst[l.GatewayID] = upstream.Instance{
 		GatewayID: l.GatewayID, ID: fmt.Sprintf("instance-%d", r.starts),
-		Address: strings.TrimPrefix(s.URL, "http://"), Running: true,
+		Address: strings.TrimPrefix(s.URL, "http://"), Running: true, Installation: l.Installation,
 	}
 	return r.inst[l.GatewayID], nil
 }
 
 func (r *fakeRuntime) serve(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
-	mute := r.mute
+	mute, sessions, batches := r.mute, r.sessions, r.batches
 	r.mu.Unlock()
 	switch {
 	case mute:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case req.URL.Path == "/version":
 		fmt.Fprint(w, `{"version":"0.8.0-incubating"}`)
+	case req.URL.Path == "/batches":
+		list(w, "sessions", batches)
 	default:
-		fmt.Fprint(w, `{"from":0,"total":0,"sessions":[]}`)
+		list(w, "sessions", sessions)
 	}
 }
 
@@ -107,7 +113,11 @@ func (r *fakeRuntime) Find(_ context.Context, id string) (upstream.Instance, boo
 	return inst, ok, nil
 }
 
-func (r *fakeRuntime) List(context.Context) ([]upstream.Instance, error) { return nil, nil }
+func (r *fakeRuntime) List(context.Context) ([]upstream.Instance, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.inst)), nil
+}
 
 func (r *fakeRuntime) Logs(context.Context, string, int) ([]string, error) {
 	return []string{"the last words"}, nil
@@ -175,7 +185,7 @@ func TestAGatewaysLife(t *testing.T) {
 	if g.Status.State != gateway.StateCreated || g.Spec.CPU != 1 || g.Spec.Memory != "4Gi" || g.Spec.Engine != "spark" {
 		t.Errorf("created %+v", g)
 	}
-	if _, err := m.Start(ctx, g); err != nil {
+	if _, err := m.Start(ctx, g, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	g = await(t, m, g.ID, "running", inState(gateway.StateRunning))
@@ -185,13 +195,13 @@ func TestAGatewaysLife(t *testing.T) {
 	if e, err := m.Lookup("default", "etl"); err != nil || e.Gateway.ID != g.ID {
 		t.Errorf("lookup: %+v, %v", e, err)
 	}
-	if _, err := m.Start(ctx, g); err != nil {
+	if _, err := m.Start(ctx, g, "ann"); err != nil {
 		t.Errorf("starting what runs: %v", err)
 	}
 	if err := m.Delete(ctx, g, false); gateway.KindOf(err) != gateway.KindConflict {
 		t.Errorf("deleting what runs: %v, want a conflict", err)
 	}
-	if _, err := m.Stop(ctx, g); err != nil {
+	if _, err := m.Stop(ctx, g, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	g = await(t, m, g.ID, "stopped", inState(gateway.StateStopped))
@@ -295,7 +305,7 @@ func TestAServerThatNeverAnswers(t *testing.T) {
 	if !strings.Contains(g.Status.Reason, "did not answer within 500ms") {
 		t.Errorf("reason %q", g.Status.Reason)
 	}
-	if _, err := m.Stop(context.Background(), g); err != nil {
+	if _, err := m.Stop(context.Background(), g, "ann"); err != nil {
 		t.Fatal(err)
 	}
 	await(t, m, g.ID, "stopped", inState(gateway.StateStopped))

@@ -14,6 +14,13 @@ import (
 // compilePolicy makes a gateway's policy, with identity and queue in place of the
 // gateway's where they are set.
 func (m *Manager) compilePolicy(g *gateway.Gateway, identity, queue string) (*policies.Policy, error) {
+	for _, lost := range g.Spec.Missing(m.Catalog()) {
+		// Without these jobs would run as nobody meant them to. A server that runs
+		// needs its engine and network no more.
+		if lost.Field != "engine" && lost.Field != "network" {
+			return nil, lost
+		}
+	}
 	s := m.policySettings(g)
 	if identity != "" {
 		s.Identity = identity
@@ -32,25 +39,29 @@ func (m *Manager) compilePolicy(g *gateway.Gateway, identity, queue string) (*po
 // policySettings says what a gateway's policy consists of besides its rules.
 func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 	s := m.settings.Load()
-	engine, _ := s.Catalog.Engine(g.Spec.Engine)
 	// What Livy itself is told decides; a text that cannot be read is refused
 	// when it is rendered.
 	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
-	master := engine.Master
-	if m := upstream.Lookup(livyConf, "livy.spark.master"); m != "" {
-		master = m
+	localDirs := slices.Clone(s.LocalDirs)
+	var mounts *policies.Mounts
+	if len(g.Spec.Directories) > 0 {
+		mounts = &policies.Mounts{Directories: g.Spec.Directories, Executors: g.Spec.MountToExecutor}
+		localDirs = append(localDirs, m.mountPoints(&g.Spec)...)
 	}
-	localDirs := s.LocalDirs
+	fusion, _ := m.fusion(&g.Spec)
 	if dirs := upstream.Lookup(livyConf, "livy.file.local-dir-whitelist"); dirs != "" {
-		localDirs = append(slices.Clone(localDirs), strings.Split(dirs, ",")...)
+		localDirs = append(localDirs, strings.Split(dirs, ",")...)
 	}
 	return policies.Settings{
-		LivyVersion:     g.Status.LivyVersion,
-		Master:          master,
+		LivyVersion:     livyVersion(g),
+		Master:          m.master(g),
+		Environment:     m.environment(&g.Spec),
+		Fusion:          fusion,
+		Mounts:          mounts,
 		SparkDefaults:   policies.File{Name: upstream.SparkDefaults, Text: g.Spec.SparkDefaults},
 		Blacklist:       policies.File{Name: upstream.SparkBlacklist, Text: g.Spec.SparkBlacklist},
 		Queue:           g.Spec.Queue,
-		Identity:        g.Spec.Identity,
+		Identity:        identityOf(g, livyConf),
 		LocalDirs:       localDirs,
 		MaxBody:         s.MaxBody,
 		MaxCode:         s.MaxCode,
@@ -64,6 +75,38 @@ func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 	}
 }
 
+// livyVersion is what a gateway's Livy server is, or is promised to be.
+func livyVersion(g *gateway.Gateway) string {
+	if g.Status.LivyVersion != "" {
+		return g.Status.LivyVersion
+	}
+	return g.Spec.LivyVersion
+}
+
+// identityOf is the user that a gateway's jobs run as: with impersonation and
+// no other word on it, the gateway's creator.
+func identityOf(g *gateway.Gateway, livyConf []upstream.Entry) string {
+	if g.Spec.Identity != "" || upstream.Lookup(livyConf, "livy.impersonation.enabled") != "true" {
+		return g.Spec.Identity
+	}
+	spark, _ := upstream.ParseConf(upstream.SparkDefaults, g.Spec.SparkDefaults)
+	if upstream.Lookup(spark, "spark.livy.proxyUser") != "" || gateway.ValidateIdentity("createdBy", g.CreatedBy) != nil {
+		return ""
+	}
+	return g.CreatedBy
+}
+
+// mountPoints are the paths at which a gateway's jobs find its directories.
+func (m *Manager) mountPoints(s *gateway.Spec) []string {
+	var paths []string
+	for _, name := range s.Directories {
+		if d, ok := m.Catalog().Directory(name); ok {
+			paths = append(paths, d.Path)
+		}
+	}
+	return paths
+}
+
 // render makes the conf files of a gateway's Livy server.
 func (m *Manager) render(g *gateway.Gateway) (map[string]string, gateway.Engine, error) {
 	s := m.settings.Load()
@@ -72,7 +115,20 @@ func (m *Manager) render(g *gateway.Gateway) (map[string]string, gateway.Engine,
 		return nil, engine, gateway.Invalid("engine", g.Spec.Engine,
 			"is not among the configured engines: "+strings.Join(s.Catalog.EngineNames(), ", "))
 	}
-	files, err := upstream.RenderConf(upstream.ConfInput{Spec: g.Spec, Engine: engine, LocalDirs: s.LocalDirs})
+	policy, err := m.compilePolicy(g, "", "")
+	if err != nil {
+		return nil, engine, err
+	}
+	cluster, _ := s.Catalog.Cluster(g.Spec.Cluster)
+	// Livy reads files only from places that it is told of: where directories
+	// are mounted, and where the environment's files lie.
+	localDirs := append(slices.Clone(s.LocalDirs), m.mountPoints(&g.Spec)...)
+	if e, ok := s.Catalog.Environment(g.Spec.Environment); ok && e.Dir != "" {
+		localDirs = append(localDirs, e.Dir)
+	}
+	files, err := upstream.RenderConf(upstream.ConfInput{
+		Spec: g.Spec, Engine: engine, Cluster: cluster, LocalDirs: localDirs, Forced: policy.Forces,
+	})
 	return files, engine, err
 }
 
@@ -81,10 +137,35 @@ func (m *Manager) launch(g *gateway.Gateway) (upstream.Launch, error) {
 	if err != nil {
 		return upstream.Launch{}, err
 	}
-	return upstream.Launch{
+	l := upstream.Launch{
 		GatewayID: g.ID, Workspace: g.Workspace, Name: g.Spec.Name,
 		CPU: g.Spec.CPU, Memory: g.Spec.MemoryBytes(), Engine: engine, Files: files,
-	}, nil
+	}
+	c := m.Catalog()
+	if missing := g.Spec.Missing(c); len(missing) > 0 {
+		return l, missing[0]
+	}
+	policy, err := m.compilePolicy(g, "", "")
+	if err != nil {
+		return l, err
+	}
+	l.Env = policy.ServerEnv()
+	cluster, _ := c.Cluster(g.Spec.Cluster)
+	if l.ClusterFiles, err = clusterFiles(cluster); err != nil {
+		return l, err
+	}
+	network, _ := c.Network(g.Spec.Network)
+	l.Network = network.DockerNetwork
+	for _, name := range g.Spec.Directories {
+		d, _ := c.Directory(name)
+		l.Directories = append(l.Directories, d)
+	}
+	if e, _ := c.Environment(g.Spec.Environment); e.Dir != "" {
+		l.Directories = append(l.Directories, gateway.Directory{
+			Name: "environment " + e.Name, Type: gateway.DirectoryLocal, Source: e.Dir, Path: e.Dir, ReadOnly: true,
+		})
+	}
+	return l, nil
 }
 
 func (m *Manager) client(address string) *livy.Client {

@@ -27,6 +27,7 @@ type Entry struct {
 	// are passed on to it.
 	LDAP bool
 
+	used      *usage
 	compile   func(identity, queue string) (*policies.Policy, error)
 	forTokens *sync.Map // of policies by identity and queue of tokens
 }
@@ -53,6 +54,17 @@ func (e *Entry) PolicyFor(identity, queue string) (*policies.Policy, error) {
 type view struct {
 	mu      sync.Mutex // one writer at a time
 	current atomic.Pointer[picture]
+	changed chan struct{} // closed with the next picture; nil while nobody waits
+}
+
+// next returns a channel that is closed when there is a newer picture.
+func (v *view) next() <-chan struct{} {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.changed == nil {
+		v.changed = make(chan struct{})
+	}
+	return v.changed
 }
 
 type picture struct {
@@ -111,6 +123,10 @@ func (v *view) change(f func(entries map[string]*Entry)) {
 	}
 	f(entries)
 	v.current.Store(newPicture(entries))
+	if v.changed != nil {
+		close(v.changed)
+		v.changed = nil
+	}
 }
 
 func (v *view) recompile(compile func(*gateway.Gateway) *Entry) {
@@ -135,7 +151,7 @@ func (m *Manager) compile(g *gateway.Gateway) *Entry {
 	}
 	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
 	ldap := upstream.Lookup(livyConf, "livy.server.auth.type") == "ldap"
-	return &Entry{Gateway: g, Policy: p, PolicyError: err, LDAP: ldap, compile: compile, forTokens: new(sync.Map)}
+	return &Entry{Gateway: g, Policy: p, PolicyError: err, LDAP: ldap, used: m.usage(g.ID), compile: compile, forTokens: new(sync.Map)}
 }
 
 // samePolicy says whether two versions of a gateway have the same policy.
@@ -192,7 +208,7 @@ func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
 	case ok && old.Gateway.Revision >= g.Revision:
 		return
 	case ok && old.PolicyError == nil && samePolicy(old.Gateway, g):
-		entries[g.ID] = &Entry{Gateway: g, Policy: old.Policy, LDAP: old.LDAP, forTokens: old.forTokens, compile: old.compile}
+		entries[g.ID] = &Entry{Gateway: g, Policy: old.Policy, LDAP: old.LDAP, used: old.used, forTokens: old.forTokens, compile: old.compile}
 	default:
 		entries[g.ID] = m.compile(g)
 	}

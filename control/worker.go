@@ -23,6 +23,7 @@ type worker struct {
 
 	retryAt time.Time // no start before this
 	checked bool      // a server of a stopped gateway was looked for
+	idle    idleness
 }
 
 // Pauses between two steps.
@@ -162,7 +163,7 @@ func (w *worker) keepStopped(ctx context.Context, g *gateway.Gateway) (time.Dura
 		if g.Desired == gateway.StateRunning {
 			return errUnchanged // started again in the meantime
 		}
-		m.setState(g, gateway.StateStopped, "")
+		g.Enter(gateway.StateStopped, "", gateway.SystemActor, m.Now())
 		clearInstance(g)
 		return nil
 	})
@@ -179,7 +180,7 @@ func (w *worker) keepRunning(ctx context.Context, g *gateway.Gateway) (time.Dura
 	switch {
 	case found && inst.Running && inst.ID == g.Status.Instance && g.Status.State == gateway.StateRunning:
 		w.poll(ctx, g)
-		return w.m.PollInterval, nil
+		return w.m.PollInterval, w.stopIfIdle(ctx, g)
 	case found && inst.Running && inst.ID == g.Status.Instance && g.Status.State == gateway.StateStarting:
 		return w.awaitReady(ctx, g, inst)
 	case found && inst.Running && inst.ID != g.Status.Instance && g.Status.State == gateway.StateStarting:
@@ -227,9 +228,10 @@ func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, 
 		if g.Desired != gateway.StateRunning {
 			return errUnchanged
 		}
-		m.setState(g, gateway.StateStarting, "starting the Livy server")
+		g.Enter(gateway.StateStarting, "starting the Livy server", gateway.SystemActor, m.Now())
 		g.Status.Since = m.Now().UTC()
 		clearInstance(g)
+		g.Status.Launched = g.Spec.LaunchMarks()
 		g.Status.Epoch++
 		g.Status.SessionBase, g.Status.BatchBase = nextSession, nextBatch
 		return nil
@@ -240,6 +242,9 @@ func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, 
 	launch, err := m.launch(g)
 	if err != nil {
 		return w.failed(ctx, g, err.Error())
+	}
+	if launch.Installation, err = m.installation(ctx); err != nil {
+		return 0, err
 	}
 	inst, err := m.Runtime.Start(ctx, launch)
 	if err != nil {
@@ -267,24 +272,30 @@ func (w *worker) awaitReady(ctx context.Context, g *gateway.Gateway, inst upstre
 	m := w.m
 	ask, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	version, err := m.client(inst.Address).Version(ask)
+	version, err := upstream.GetVersion(ask, inst.Address)
 	if err != nil {
 		if limit := m.settings.Load().StartTimeout; m.Now().Sub(g.Status.Since) >= limit {
 			return w.failed(ctx, g, "the Livy server did not answer within "+limit.String())
 		}
 		return stepSoon, nil
 	}
+	if version == "" { // it tells its version only to users that it knows
+		version = g.Spec.LivyVersion
+	}
+	if !upstream.Satisfies(version, g.Spec.LivyVersion) {
+		return w.failed(ctx, g, "the Livy server is version "+version+", not "+g.Spec.LivyVersion+" as promised")
+	}
 	_, err = m.update(ctx, g.ID, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning {
 			return errUnchanged
 		}
-		m.setState(g, gateway.StateRunning, "")
-		g.Status.Address, g.Status.LivyVersion = inst.Address, version.Version
+		g.Enter(gateway.StateRunning, "", gateway.SystemActor, m.Now())
+		g.Status.Address, g.Status.LivyVersion = inst.Address, version
 		return nil
 	})
 	if err == nil {
 		m.Logger.Info("gateway running", zap.String("gateway", g.ID), zap.String("name", g.Ref()),
-			zap.String("livy_version", version.Version))
+			zap.String("livy_version", version))
 	}
 	return m.PollInterval, err
 }
@@ -307,7 +318,7 @@ func (w *worker) failed(ctx context.Context, g *gateway.Gateway, reason string) 
 		if g.Desired != gateway.StateRunning {
 			return errUnchanged
 		}
-		m.setState(g, gateway.StateError, reason)
+		g.Enter(gateway.StateError, reason, gateway.SystemActor, m.Now())
 		clearInstance(g)
 		g.Status.Restarts++
 		return nil

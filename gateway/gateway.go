@@ -4,6 +4,7 @@
 package gateway
 
 import (
+	"strings"
 	"time"
 )
 
@@ -42,6 +43,8 @@ type Gateway struct {
 	CreatedBy string    `json:"createdBy"`
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
+	// History is the last transitions, oldest first, at most MaxHistory.
+	History []Transition `json:"history,omitempty"`
 	// Revision counts the changes to this gateway; it is the ETag of the API.
 	Revision int64 `json:"revision"`
 }
@@ -67,9 +70,51 @@ type Status struct {
 	// They are raised past everything issued whenever Livy starts at 0 again.
 	SessionBase int64 `json:"sessionBase"`
 	BatchBase   int64 `json:"batchBase"`
+	// Launched holds a mark of each setting that a running Livy server was
+	// started with and that takes effect only at a start; see Spec.Pending.
+	Launched map[string]string `json:"launched,omitempty"`
 	// Restarts counts restarts after crashes since the last wanted start.
 	Restarts int `json:"restarts,omitempty"`
 }
 
 // Ref returns "workspace/name", for people.
 func (g *Gateway) Ref() string { return g.Workspace + "/" + g.Spec.Name }
+
+// Transition is one step of a gateway's life.
+type Transition struct {
+	Time time.Time `json:"time"`
+	From State     `json:"from,omitempty"`
+	To   State     `json:"to"`
+	// Actor is who caused it: a person as the surface knew them, or "gateway".
+	Actor string `json:"actor"`
+	// Cause says why, in a few words.
+	Cause string `json:"cause,omitempty"`
+}
+
+// MaxHistory bounds a gateway's History; the oldest transitions go first.
+const MaxHistory = 50
+
+// maxCause bounds a Cause in bytes: reasons may carry log lines.
+const maxCause = 300
+
+// SystemActor causes transitions that nobody asked for.
+const SystemActor = "gateway"
+
+// Enter puts the gateway into a state, with the reason to show while it is in
+// it, and writes the transition down. Entering the present state changes only
+// the reason.
+func (g *Gateway) Enter(s State, reason, actor string, now time.Time) {
+	if g.Status.State != s {
+		now = now.UTC().Truncate(time.Millisecond)
+		cause := reason
+		if len(cause) > maxCause {
+			cause = strings.ToValidUTF8(cause[:maxCause], "") + "..."
+		}
+		g.History = append(g.History, Transition{Time: now, From: g.Status.State, To: s, Actor: actor, Cause: cause})
+		if extra := len(g.History) - MaxHistory; extra > 0 {
+			g.History = g.History[extra:]
+		}
+		g.Status.Since = now
+	}
+	g.Status.State, g.Status.Reason = s, reason
+}

@@ -3,40 +3,77 @@ package gateway
 import (
 	"fmt"
 	"regexp"
-	"slices"
+	"strconv"
 	"strings"
 )
 
-// Spec is everything that a person sets when creating a gateway.
+// Spec is everything that a person sets when creating a gateway. docs/gateways.md
+// is made from the comments of its fields.
 type Spec struct {
 	// Name of the gateway: 1 to 63 lowercase letters, digits and hyphens,
 	// beginning and ending with a letter or digit. Unique in its workspace.
 	Name string `json:"name"`
 	// CPU is how many cores the gateway's Livy server and its local drivers may
-	// use: 1, 2 or 4. Default 1.
+	// use: 1, 2 or 4, or what the operator allows. Default: the smallest.
 	CPU int `json:"cpu"`
-	// Memory is how much memory they may use: "4Gi", "8Gi" or "16Gi". Default "4Gi".
+	// Memory is how much memory they may use: "4Gi", "8Gi" or "16Gi", or what the
+	// operator allows. Default: the smallest.
 	Memory string `json:"memory"`
 	// Engine names an engine of the operator's catalog: a Livy version and a
 	// Spark version that run together. Default: the catalog's first engine.
 	Engine string `json:"engine"`
-	// Queue is forced into every job: spark.yarn.queue, or what the cluster
-	// manager has in its place. Default: none is forced.
-	Queue string `json:"queue,omitempty"`
-	// Identity is the user that jobs run as (Livy's proxyUser); whatever a
-	// client asks for is overridden. It takes effect when livy.conf says
-	// livy.impersonation.enabled = true. Default: the Livy server's own user.
-	Identity string `json:"identity,omitempty"`
-	// Public says whether the gateway also answers on public endpoints.
-	// Default false: internal endpoints only.
-	Public bool `json:"public,omitempty"`
+	// LivyVersion is the version that the Livy server must have, e.g. "0.8.0". It
+	// is the one of the engine; a server that turns out to be another one is
+	// not taken. Default: the engine's, which is 0.8.0 unless the catalog says otherwise.
+	LivyVersion string `json:"livyVersion"`
+	// Fusion names an acceleration profile of the catalog, e.g. "comet": jars and
+	// settings that every job gets. Where the machine's CPU lacks what the
+	// profile needs, jobs run without it and the gateway says so. Default: none.
+	Fusion string `json:"fusion,omitempty"`
 	// Isolated says whether a token sees, lists and deletes only the sessions and
 	// batches that it created. Default false: all of the gateway's.
 	Isolated bool `json:"isolated,omitempty"`
+	// Cluster names a cluster of the catalog: where jobs run, with which deploy
+	// mode and which client configuration. Default: what the engine says, else in
+	// the gateway's own container or process.
+	Cluster string `json:"cluster,omitempty"`
+	// Queue is forced into every job: spark.yarn.queue, on Kubernetes the
+	// namespace. It must be one of the operator's queues, if there is such a list. Where
+	// the cluster manager has no queues it has no effect, which the gateway says.
+	// Default: none is forced.
+	Queue string `json:"queue,omitempty"`
+	// Identity is the user that jobs run as (Livy's proxyUser); whatever a
+	// client asks for is overridden. It takes effect when livy.conf says
+	// livy.impersonation.enabled = true. Default: then the gateway's creator, else
+	// the Livy server's own user.
+	Identity string `json:"identity,omitempty"`
+	// Directories names file directories of the catalog that jobs find mounted.
+	// Directories of type cpfs stand alone; nas and cpfs need a network of the
+	// same VPC. Default: none.
+	Directories []string `json:"directories,omitempty"`
+	// MountToExecutor mounts the directories into executors too, not only into
+	// drivers. Executors that run in the gateway's own container see them anyway.
+	// Default false.
+	MountToExecutor bool `json:"mountToExecutor,omitempty"`
+	// Network names a network connection of the catalog that the gateway's Livy
+	// server joins. Default: the runtime's own network.
+	Network string `json:"network,omitempty"`
+	// Environment names a runtime environment of the catalog: Python files, jars,
+	// files, archives, settings and environment variables that every job gets.
+	// Default: none.
+	Environment string `json:"environment,omitempty"`
+	// Public says whether the gateway also answers on public endpoints.
+	// Default false: internal endpoints only.
+	Public bool `json:"public,omitempty"`
+	// AutoStop stops the gateway when nobody uses it.
+	AutoStop AutoStop `json:"autoStop,omitzero"`
+	// AutoStart starts the stopped gateway when somebody uses it.
+	AutoStart AutoStart `json:"autoStart,omitzero"`
 	// SparkDefaults is the text of spark-defaults.conf: defaults for Spark jobs
 	// that a client may override unless they are blacklisted.
 	SparkDefaults string `json:"sparkDefaults,omitempty"`
-	// LivyConf is the text of livy.conf.
+	// LivyConf is the text of livy.conf. Keys that the gateway must own, such as
+	// livy.server.port, are refused by name.
 	LivyConf string `json:"livyConf,omitempty"`
 	// LivyClientConf is the text of livy-client.conf.
 	LivyClientConf string `json:"livyClientConf,omitempty"`
@@ -49,6 +86,42 @@ type Spec struct {
 	// DisabledRoutes are names of Livy's routes that this gateway does not
 	// serve; a trailing * takes all that begin so, e.g. "session.job.*".
 	DisabledRoutes []string `json:"disabledRoutes,omitempty"`
+}
+
+// AutoStop says when an idle gateway is stopped. A gateway is idle while no
+// client asks anything of it, no batch runs, no session is busy or starting, and
+// no session lives that Livy's own timeouts would end in time.
+type AutoStop struct {
+	// Enabled switches it on. Default false.
+	Enabled bool `json:"enabled"`
+	// Minutes without a break for which the gateway must have been idle: 1 to
+	// 43200 (30 days). Default 45.
+	Minutes int `json:"minutes,omitempty"`
+}
+
+// AutoStart says whether a request to a stopped gateway starts it.
+type AutoStart struct {
+	// Enabled switches it on. Default false.
+	Enabled bool `json:"enabled"`
+	// WaitSeconds is how long a request waits for the Livy server before it is
+	// answered 503 with Retry-After: 0 to 600. Default 60.
+	WaitSeconds *int `json:"waitSeconds,omitempty"`
+}
+
+// Defaults and bounds of automatic stop and start.
+const (
+	DefaultIdleMinutes = 45
+	maxIdleMinutes     = 30 * 24 * 60
+	DefaultWaitSeconds = 60
+	maxWaitSeconds     = 600
+)
+
+// Wait is WaitSeconds with its default.
+func (a AutoStart) Wait() int {
+	if a.WaitSeconds == nil {
+		return DefaultWaitSeconds
+	}
+	return *a.WaitSeconds
 }
 
 // NamePattern is the rule for gateway and workspace names.
@@ -70,56 +143,38 @@ func ValidateName(field, name string) error {
 	return nil
 }
 
-// Allowed values of a gateway's resources, as in the managed product.
-var (
-	AllowedCPU    = []int{1, 2, 4}
-	AllowedMemory = []string{"4Gi", "8Gi", "16Gi"}
-)
-
 // WithDefaults fills in what was left out.
 func (s Spec) WithDefaults(c *Catalog) Spec {
 	if s.CPU == 0 {
-		s.CPU = AllowedCPU[0]
+		s.CPU = c.AllowedCPUs()[0]
 	}
 	if s.Memory == "" {
-		s.Memory = AllowedMemory[0]
+		s.Memory = c.AllowedMemories()[0]
 	}
 	if s.Engine == "" && len(c.Engines) > 0 {
 		s.Engine = c.Engines[0].Name
 	}
+	if e, ok := c.Engine(s.Engine); ok && s.LivyVersion == "" {
+		s.LivyVersion = e.LivyVersion()
+	}
+	if s.AutoStop.Enabled && s.AutoStop.Minutes == 0 {
+		s.AutoStop.Minutes = DefaultIdleMinutes
+	}
 	return s
-}
-
-// Validate checks every field against its rule and the catalog. The conf texts
-// are checked by the rooms that understand them (see control).
-func (s *Spec) Validate(c *Catalog) error {
-	if err := ValidateName("name", s.Name); err != nil {
-		return err
-	}
-	if !slices.Contains(AllowedCPU, s.CPU) {
-		return Invalid("cpu", fmt.Sprint(s.CPU), "must be one of 1, 2, 4")
-	}
-	if !slices.Contains(AllowedMemory, s.Memory) {
-		return Invalid("memory", s.Memory, "must be one of "+strings.Join(AllowedMemory, ", "))
-	}
-	if _, ok := c.Engine(s.Engine); !ok {
-		return Invalid("engine", s.Engine, "must be one of the configured engines: "+strings.Join(c.EngineNames(), ", "))
-	}
-	if s.Queue != "" && !queueRegexp.MatchString(s.Queue) {
-		return Invalid("queue", s.Queue, "must be letters, digits, dots, hyphens and underscores, at most 128")
-	}
-	if s.Queue != "" && len(c.Queues) > 0 && !slices.Contains(c.Queues, s.Queue) {
-		return Invalid("queue", s.Queue, "must be one of the configured queues: "+strings.Join(c.Queues, ", "))
-	}
-	if s.Identity != "" && !userRegexp.MatchString(s.Identity) {
-		return Invalid("identity", s.Identity, "must be a user name of letters, digits and _.@-, beginning with a letter or underscore")
-	}
-	return nil
 }
 
 // MemoryBytes returns Memory in bytes. The spec must be valid.
 func (s *Spec) MemoryBytes() int64 {
-	var gi int64
-	_, _ = fmt.Sscanf(s.Memory, "%dGi", &gi)
-	return gi << 30
+	n, _ := parseGi(s.Memory)
+	return n
+}
+
+// parseGi reads a size in GiB, e.g. "4Gi".
+func parseGi(text string) (int64, error) {
+	digits, ok := strings.CutSuffix(text, "Gi")
+	n, err := strconv.ParseInt(digits, 10, 32)
+	if !ok || err != nil || n < 1 || n > 1<<20 || digits[0] == '+' {
+		return 0, fmt.Errorf("must be a whole number of GiB such as 4Gi")
+	}
+	return n << 30, nil
 }

@@ -16,7 +16,8 @@ import (
 const TopicGateway = "gateway"
 
 // saveGateway writes a gateway if its revision is still the one that was read,
-// keeps its name unique in the workspace, and tells everybody who watches.
+// keeps its name unique in the workspace (a renamed gateway gives its old name
+// up), and tells everybody who watches.
 //
 // KEYS: gateways, revisions, names
 // ARGV: id, name reference, expected revision, document, channel, message
@@ -25,6 +26,12 @@ local current = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 if current ~= tonumber(ARGV[3]) then return 'revision' end
 local owner = redis.call('HGET', KEYS[3], ARGV[2])
 if owner and owner ~= ARGV[1] then return 'name' end
+local before = redis.call('HGET', KEYS[1], ARGV[1])
+if before then
+  local doc = cjson.decode(before)
+  local was = doc.workspace .. '/' .. doc.spec.name
+  if was ~= ARGV[2] and redis.call('HGET', KEYS[3], was) == ARGV[1] then redis.call('HDEL', KEYS[3], was) end
+end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[1], current + 1)
 redis.call('HSET', KEYS[3], ARGV[2], ARGV[1])
@@ -32,15 +39,15 @@ redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 'ok'
 `)
 
-// deleteGateway removes a gateway, its name and its id counters. Records and
+// deleteGateway removes a gateway, its name, its id counters and its last use. Records and
 // tokens are the callers' to keep or remove.
 //
-// KEYS: gateways, revisions, names, ids; ARGV: id, name reference, channel, message
+// KEYS: gateways, revisions, names, ids, used; ARGV: id, name reference, channel, message
 var deleteGateway = redis.NewScript(`
 local had = redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 if redis.call('HGET', KEYS[3], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[3], ARGV[2]) end
-redis.call('DEL', KEYS[4])
+redis.call('DEL', KEYS[4], KEYS[5])
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 return had
 `)
@@ -79,7 +86,7 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
 
 // DeleteGateway removes a gateway. Deleting what does not exist is no error.
 func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway) error {
-	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID)}
+	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID)}
 	err := deleteGateway.Run(ctx, s.rdb, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID)).Err()
 	return wrap("deleting gateway", err)
 }

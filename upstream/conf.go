@@ -117,6 +117,11 @@ func checkOwned(key string) string {
 type ConfInput struct {
 	Spec   gateway.Spec
 	Engine gateway.Engine
+	// Cluster is where jobs run; without a master the engine says.
+	Cluster gateway.Cluster
+	// Forced says which keys the gateway itself puts into the conf of requests;
+	// may be nil. Livy must not get them as blacklisted: it would reject every request.
+	Forced func(key string) bool
 	// LocalDirs are directories whose files may be named by "file:" URIs; they
 	// are added to those of the gateway's own livy.file.local-dir-whitelist.
 	LocalDirs []string
@@ -143,13 +148,21 @@ func RenderConf(in ConfInput) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	livy = withDefaults(livy, spec, in.Engine)
+	if in.Cluster.Name != "" {
+		for _, key := range []string{masterKey, deployModeKey} {
+			if Lookup(livy, key) != "" {
+				return nil, gateway.Invalid(LivyConf, key, "may not be set while the gateway names a cluster")
+			}
+		}
+	}
+	livy = withDefaults(livy, in)
 	livy = withLocalDirs(livy, in.LocalDirs)
 	livy = append(livy,
 		Entry{Key: "livy.ui.enabled", Value: "false"},
 		Entry{Key: "livy.server.csrf-protection.enabled", Value: "false"},
 		Entry{Key: "livy.server.recovery.mode", Value: "off"},
 	)
+	blacklist = slices.DeleteFunc(blacklist, func(e Entry) bool { return in.Forced != nil && in.Forced(e.Key) })
 	for i := range blacklist {
 		blacklist[i].Value = ""
 	}
@@ -164,23 +177,34 @@ func RenderConf(in ConfInput) (map[string]string, error) {
 
 // withDefaults puts before the person's settings what holds unless they say
 // otherwise; of two settings of one key Livy takes the later.
-func withDefaults(livy []Entry, spec gateway.Spec, engine gateway.Engine) []Entry {
-	master := engine.Master
+func withDefaults(livy []Entry, in ConfInput) []Entry {
+	master := in.Cluster.Master
+	if master == "" {
+		master = in.Engine.Master
+	}
 	if master == "" {
 		// Not local[*]: a process that is not in a container sees all cores.
-		master = fmt.Sprintf("local[%d]", max(spec.CPU, 1))
+		master = fmt.Sprintf("local[%d]", max(in.Spec.CPU, 1))
 	}
 	defaults := []Entry{
-		{Key: "livy.spark.master", Value: master},
+		{Key: masterKey, Value: master},
 		// Each interactive session takes a port of this range; Livy's own default
 		// ends at ten of them.
 		{Key: "livy.rsc.launcher.port.range", Value: "10000~11999"},
 		{Key: "livy.server.request-log-retain.days", Value: "1"},
 	}
+	if in.Cluster.DeployMode != "" {
+		defaults = append(defaults, Entry{Key: deployModeKey, Value: in.Cluster.DeployMode})
+	}
 	return append(defaults, livy...)
 }
 
-const localDirsKey = "livy.file.local-dir-whitelist"
+// Keys of livy.conf that more than one place needs.
+const (
+	masterKey     = "livy.spark.master"
+	deployModeKey = "livy.spark.deploy-mode"
+	localDirsKey  = "livy.file.local-dir-whitelist"
+)
 
 // withLocalDirs adds dirs to the last value of livy.file.local-dir-whitelist.
 func withLocalDirs(livy []Entry, dirs []string) []Entry {
@@ -224,7 +248,7 @@ func WithAddress(files map[string]string, host string, port int) map[string]stri
 // beside the Livy server (master local or local[n]).
 func RunsLocally(files map[string]string) bool {
 	entries, _ := parseProperties(files[LivyConf])
-	master := Lookup(entries, "livy.spark.master")
+	master := Lookup(entries, masterKey)
 	return master == "" || master == "local" || strings.HasPrefix(master, "local[")
 }
 

@@ -43,7 +43,7 @@ func (w Waiter) WaitReady(ctx context.Context, rt Runtime, inst Instance, want s
 	for {
 		version, err := w.Version(ctx, inst.Address)
 		if err == nil {
-			if version != "" && !satisfies(version, want) {
+			if version != "" && !Satisfies(version, want) {
 				return version, gateway.Errorf(gateway.KindConflict, "the server at %s is Livy %s, not %s", inst.Address, version, want)
 			}
 			return version, nil
@@ -75,9 +75,9 @@ func (w Waiter) failure(rt Runtime, inst Instance, what string) error {
 	return gateway.Errorf(gateway.KindUnavailable, "%s; its last log lines:\n%s", what, strings.Join(lines, "\n"))
 }
 
-// satisfies reports whether version is want or a variant of it, as
+// Satisfies reports whether version is want or a variant of it, as
 // "0.8.0-incubating" is of "0.8.0".
-func satisfies(version, want string) bool {
+func Satisfies(version, want string) bool {
 	return want == "" || version == want || strings.HasPrefix(version, want+"-")
 }
 

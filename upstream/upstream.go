@@ -22,8 +22,17 @@ type Launch struct {
 	// Files are the rendered configuration files by base name: livy.conf,
 	// livy-client.conf, spark-blacklist.conf, spark-defaults.conf, log4j.properties.
 	Files map[string]string
+	// ClusterFiles are a cluster's client configuration by base name, e.g.
+	// yarn-site.xml. The server finds them where HADOOP_CONF_DIR says.
+	ClusterFiles map[string]string
 	// Env are further environment variables of the server.
 	Env map[string]string
+	// Network is the Docker network to join; empty: the runtime's own.
+	Network string
+	// Directories are mounted for the server and the drivers beside it.
+	Directories []gateway.Directory
+	// Installation marks what is started as this installation's.
+	Installation string
 }
 
 // Instance is one Livy server that a runtime started (or, static, was given).
@@ -39,6 +48,8 @@ type Instance struct {
 	Running bool
 	// Exit says how it ended, e.g. "exit code 137 (out of memory)"; empty while running.
 	Exit string
+	// Installation is that of the Launch; empty where it is not known.
+	Installation string
 }
 
 // Runtime starts and stops Livy servers. Implementations are safe for

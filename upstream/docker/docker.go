@@ -32,6 +32,7 @@ const (
 	labelWorkspace = labelPrefix + "workspace"
 	labelName      = labelPrefix + "name"
 	labelEngine    = labelPrefix + "engine"
+	labelInstall   = labelPrefix + "installation"
 )
 
 // What the image promises.
@@ -39,6 +40,10 @@ const (
 	confDir = "/etc/livy"   // where Livy looks for its configuration
 	user    = "10001:10001" // who Livy runs as
 	groupID = 10001
+
+	// Apart from confDir, whose files may hold passwords: Spark sends all of
+	// HADOOP_CONF_DIR to the cluster.
+	clusterDir = "/etc/livy-cluster"
 )
 
 // livyPort is where Livy listens inside its container.
@@ -140,7 +145,9 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 }
 
 func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string) (upstream.Instance, error) {
-	files, err := tarball(upstream.WithAddress(l.Files, "0.0.0.0", int(livyPort.Num())))
+	files, err := tarball(map[string]map[string]string{
+		confDir: upstream.WithAddress(l.Files, "0.0.0.0", int(livyPort.Num())), clusterDir: l.ClusterFiles,
+	})
 	if err != nil {
 		return upstream.Instance{}, err
 	}
@@ -173,6 +180,9 @@ func (r *Runtime) remove(id string) {
 
 func (r *Runtime) config(l upstream.Launch) *container.Config {
 	env := map[string]string{"LIVY_CONF_DIR": confDir, "SPARK_CONF_DIR": confDir}
+	if len(l.ClusterFiles) > 0 {
+		env["HADOOP_CONF_DIR"] = clusterDir
+	}
 	maps.Copy(env, l.Env)
 	var list []string
 	for _, k := range slices.Sorted(maps.Keys(env)) {
@@ -183,15 +193,20 @@ func (r *Runtime) config(l upstream.Launch) *container.Config {
 		ExposedPorts: network.PortSet{livyPort: {}},
 		Labels: map[string]string{
 			labelNamespace: r.opts.Namespace, labelGateway: l.GatewayID, labelWorkspace: l.Workspace,
-			labelName: l.Name, labelEngine: l.Engine.Name,
+			labelName: l.Name, labelEngine: l.Engine.Name, labelInstall: l.Installation,
 		},
 	}
 }
 
 func (r *Runtime) hostConfig(l upstream.Launch) *container.HostConfig {
 	limit := int64(maxProcesses)
+	joined := l.Network
+	if joined == "" {
+		joined = r.opts.Network
+	}
 	return &container.HostConfig{
-		NetworkMode:  container.NetworkMode(r.opts.Network),
+		NetworkMode:  container.NetworkMode(joined),
+		Mounts:       mounts(l.Directories),
 		PortBindings: network.PortMap{livyPort: {{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1})}}},
 		// We start it again ourselves: its ids begin anew then.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
@@ -205,28 +220,37 @@ func (r *Runtime) hostConfig(l upstream.Launch) *container.HostConfig {
 	}
 }
 
-// tarball packs the configuration, readable by the server's group only: it may
-// hold passwords.
-func tarball(files map[string]string) (*bytes.Buffer, error) {
+// tarball packs files by directory and base name, readable by the server's group
+// only: they may hold passwords. A directory without files is left out.
+func tarball(dirs map[string]map[string]string) (*bytes.Buffer, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
-	dir := strings.TrimPrefix(confDir, "/")
-	headers := []*tar.Header{
-		{Typeflag: tar.TypeDir, Name: "etc/", Mode: 0o755},
-		{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o750, Gid: groupID},
-	}
-	for _, name := range slices.Sorted(maps.Keys(files)) {
-		headers = append(headers, &tar.Header{
-			Typeflag: tar.TypeReg, Name: dir + "/" + name, Mode: 0o640, Gid: groupID, Size: int64(len(files[name])),
-		})
-	}
-	for _, h := range headers {
+	put := func(h *tar.Header, content string) error {
+		h.Size = int64(len(content))
 		if err := w.WriteHeader(h); err != nil {
-			return nil, fmt.Errorf("packing the configuration: %w", err)
+			return fmt.Errorf("packing the configuration: %w", err)
 		}
-		if h.Typeflag == tar.TypeReg {
-			if _, err := w.Write([]byte(files[strings.TrimPrefix(h.Name, dir+"/")])); err != nil {
-				return nil, fmt.Errorf("packing the configuration: %w", err)
+		if _, err := w.Write([]byte(content)); err != nil {
+			return fmt.Errorf("packing the configuration: %w", err)
+		}
+		return nil
+	}
+	if err := put(&tar.Header{Typeflag: tar.TypeDir, Name: "etc/", Mode: 0o755}, ""); err != nil {
+		return nil, err
+	}
+	for _, dir := range slices.Sorted(maps.Keys(dirs)) {
+		files := dirs[dir]
+		if len(files) == 0 {
+			continue
+		}
+		dir = strings.TrimPrefix(dir, "/")
+		if err := put(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o750, Gid: groupID}, ""); err != nil {
+			return nil, err
+		}
+		for _, name := range slices.Sorted(maps.Keys(files)) {
+			h := &tar.Header{Typeflag: tar.TypeReg, Name: dir + "/" + name, Mode: 0o640, Gid: groupID}
+			if err := put(h, files[name]); err != nil {
+				return nil, err
 			}
 		}
 	}

@@ -48,6 +48,8 @@ func instance(c container.InspectResponse) upstream.Instance {
 		ID:      fmt.Sprintf("%.12s-%d", c.ID, started.Unix()),
 		Started: started,
 		Running: c.State.Running,
+
+		Installation: c.Config.Labels[labelInstall],
 	}
 	if c.NetworkSettings != nil {
 		for _, b := range c.NetworkSettings.Ports[livyPort] {

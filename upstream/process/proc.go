@@ -53,6 +53,9 @@ func environment(l upstream.Launch, d dirs, marker string) []string {
 		"PYSPARK_PYTHON":        python,
 		"PYSPARK_DRIVER_PYTHON": python,
 	}
+	if len(l.ClusterFiles) > 0 {
+		env["HADOOP_CONF_DIR"] = d.cluster()
+	}
 	if l.Engine.JavaHome != "" {
 		env["JAVA_HOME"] = l.Engine.JavaHome
 	}

@@ -117,6 +117,9 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	if err != nil {
 		return upstream.Instance{}, err
 	}
+	if err := checkPlace(l); err != nil {
+		return upstream.Instance{}, err
+	}
 	if old, ok, err := r.Find(ctx, l.GatewayID); err != nil {
 		return upstream.Instance{}, err
 	} else if ok && old.Running {
@@ -139,7 +142,7 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 }
 
 func (r *Runtime) launch(l upstream.Launch, server string, d dirs, port int) (upstream.Instance, error) {
-	if err := d.prepare(upstream.WithAddress(l.Files, "127.0.0.1", port), r.cred); err != nil {
+	if err := d.prepare(upstream.WithAddress(l.Files, "127.0.0.1", port), l.ClusterFiles, r.cred); err != nil {
 		return upstream.Instance{}, err
 	}
 	log, err := d.openLog()
@@ -158,7 +161,7 @@ func (r *Runtime) launch(l upstream.Launch, server string, d dirs, port int) (up
 		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+server, err)
 	}
 	s := state{
-		GatewayID: l.GatewayID, PID: cmd.Process.Pid, Port: port, Started: r.opts.Now().UTC(),
+		GatewayID: l.GatewayID, PID: cmd.Process.Pid, Port: port, Started: r.opts.Now().UTC(), Installation: l.Installation,
 	}
 	noted := make(chan struct{})
 	if s.Ticks, err = bornTicks(s.PID); err == nil {
@@ -313,6 +316,19 @@ func checkEngine(e gateway.Engine) (string, error) {
 		return "", gateway.Errorf(gateway.KindUnavailable, "engine %s: no java in PATH; install Java 17 or set the engine's java home", e.Name)
 	}
 	return server, nil
+}
+
+// checkPlace checks that the machine has what a container would be given.
+func checkPlace(l upstream.Launch) error {
+	if l.Network != "" {
+		return gateway.Invalid("network", l.Network, "is a Docker network; a process has the machine's own")
+	}
+	for _, d := range l.Directories {
+		if info, err := os.Stat(d.Path); err != nil || !info.IsDir() {
+			return gateway.Invalid("directory "+d.Name+": path", d.Path, "must be there on this machine: a process mounts nothing")
+		}
+	}
+	return nil
 }
 
 // freePort asks the kernel for a port that nobody listens on.

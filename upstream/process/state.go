@@ -26,7 +26,8 @@ type state struct {
 	Port    int       `json:"port"`
 	Started time.Time `json:"started"`
 	// Exit says how it ended, if we were there to see it.
-	Exit string `json:"exit,omitempty"`
+	Exit         string `json:"exit,omitempty"`
+	Installation string `json:"installation,omitempty"`
 }
 
 // alive reports whether the very process still runs.
@@ -48,6 +49,8 @@ func (s state) instance(running bool) upstream.Instance {
 		Address:   net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)),
 		Started:   s.Started,
 		Running:   running,
+
+		Installation: s.Installation,
 	}
 	if !running {
 		inst.Exit = s.Exit
@@ -78,13 +81,17 @@ func (r *Runtime) dirs(gatewayID string) dirs {
 	}
 }
 
+// cluster is apart from conf, whose files may hold passwords: Spark sends all of
+// HADOOP_CONF_DIR to the cluster.
+func (d dirs) cluster() string { return filepath.Join(d.conf, "cluster") }
+
 // tmp and logs are below work.
 func (d dirs) tmp() string  { return filepath.Join(d.work, "tmp") }
 func (d dirs) logs() string { return filepath.Join(d.work, "logs") }
 
 // prepare makes the directories anew and writes the configuration, readable by
 // the server's user and nobody else: it may hold passwords.
-func (d dirs) prepare(files map[string]string, cred *syscall.Credential) error {
+func (d dirs) prepare(files, clusterFiles map[string]string, cred *syscall.Credential) error {
 	if err := d.clear(); err != nil {
 		return err
 	}
@@ -92,7 +99,7 @@ func (d dirs) prepare(files map[string]string, cred *syscall.Credential) error {
 	if err := os.MkdirAll(d.root, 0o711); err != nil {
 		return fmt.Errorf("making the gateway's directory: %w", err)
 	}
-	for _, dir := range []string{d.conf, d.work, d.tmp(), d.logs()} {
+	for _, dir := range []string{d.conf, d.cluster(), d.work, d.tmp(), d.logs()} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return fmt.Errorf("making the gateway's directory: %w", err)
 		}
@@ -100,8 +107,15 @@ func (d dirs) prepare(files map[string]string, cred *syscall.Credential) error {
 			return err
 		}
 	}
+	if err := writeFiles(d.conf, files, cred); err != nil {
+		return err
+	}
+	return writeFiles(d.cluster(), clusterFiles, cred)
+}
+
+func writeFiles(dir string, files map[string]string, cred *syscall.Credential) error {
 	for name, content := range files {
-		path := filepath.Join(d.conf, filepath.Base(name))
+		path := filepath.Join(dir, filepath.Base(name))
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			return fmt.Errorf("writing %s: %w", name, err)
 		}

@@ -44,6 +44,10 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	if err != nil {
 		return upstream.Instance{}, err
 	}
+	if len(l.Directories) > 0 || l.Network != "" || len(l.ClusterFiles) > 0 {
+		return upstream.Instance{}, gateway.Errorf(gateway.KindInvalid,
+			"runtime static starts no server: directories, networks and a cluster's configuration cannot be given to %s", l.Engine.URL)
+	}
 	r.mu.Lock()
 	_, running := r.started[l.GatewayID]
 	r.mu.Unlock()

@@ -1,0 +1,72 @@
+package api
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+// Catalog is what the configuration offers to gateways.
+type Catalog struct {
+	*gateway.Catalog
+	// CPUs and Memories are the sizes that gateways may have.
+	CPUs     []int    `json:"cpus"`
+	Memories []string `json:"memories"`
+}
+
+func (c *call) showCatalog() error {
+	all := c.Manager.Catalog()
+	shown := *all
+	shown.Environments = make([]gateway.Environment, len(all.Environments))
+	for i, e := range all.Environments {
+		shown.Environments[i] = hideValues(e)
+	}
+	return c.reply(http.StatusOK, Catalog{Catalog: &shown, CPUs: all.AllowedCPUs(), Memories: all.AllowedMemories()})
+}
+
+// Environment is a runtime environment as the API shows it.
+type Environment struct {
+	gateway.Environment
+	// UsedBy are the gateways, as "workspace/name", that name it. While there are
+	// any, a configuration without it is refused.
+	UsedBy []string `json:"usedBy"`
+}
+
+// EnvironmentList is the reply to listing environments.
+type EnvironmentList struct {
+	Environments []Environment `json:"environments"`
+}
+
+func (c *call) environment(e gateway.Environment) Environment {
+	used := c.Manager.UsedBy(func(s *gateway.Spec) bool { return s.Environment == e.Name })
+	return Environment{Environment: hideValues(e), UsedBy: slices.Concat([]string{}, used)}
+}
+
+// hideValues leaves the values of environment variables out: they are where
+// people keep passwords.
+func hideValues(e gateway.Environment) gateway.Environment {
+	env := make(map[string]string, len(e.Env))
+	for name := range e.Env {
+		env[name] = "***"
+	}
+	e.Env = env
+	return e
+}
+
+func (c *call) listEnvironments() error {
+	list := EnvironmentList{Environments: []Environment{}}
+	for _, e := range c.Manager.Catalog().Environments {
+		list.Environments = append(list.Environments, c.environment(e))
+	}
+	return c.reply(http.StatusOK, list)
+}
+
+func (c *call) showEnvironment() error {
+	name := c.r.PathValue("environment")
+	e, ok := c.Manager.Catalog().Environment(name)
+	if !ok {
+		return gateway.Errorf(gateway.KindNotFound, "no environment %q in the configuration", name)
+	}
+	return c.reply(http.StatusOK, c.environment(e))
+}

@@ -1,0 +1,177 @@
+package control
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/policies"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Catalog is what the configuration in force offers to gateways.
+func (m *Manager) Catalog() *gateway.Catalog { return &m.settings.Load().Catalog }
+
+// UsedBy lists the gateways, as "workspace/name", whose spec satisfies uses.
+func (m *Manager) UsedBy(uses func(*gateway.Spec) bool) []string {
+	var refs []string
+	for _, e := range m.view.all() {
+		if uses(&e.Gateway.Spec) {
+			refs = append(refs, e.Gateway.Ref())
+		}
+	}
+	return refs
+}
+
+// CheckCatalog refuses a catalog that lacks what gateways use which the one in
+// force has. Before the gateways have been read there is nothing to compare.
+func (m *Manager) CheckCatalog(next *gateway.Catalog) error {
+	now := m.Catalog()
+	for _, e := range m.view.all() {
+		had := e.Gateway.Spec.Missing(now)
+		for _, lost := range e.Gateway.Spec.Missing(next) {
+			same := func(h *gateway.Error) bool { return h.Field == lost.Field && h.Value == lost.Value }
+			if !slices.ContainsFunc(had, same) {
+				return gateway.Errorf(gateway.KindConflict, "%s %q is used by gateway %s: change or delete the gateway first",
+					lost.Field, lost.Value, e.Gateway.Ref())
+			}
+		}
+	}
+	return nil
+}
+
+// Notes says what a person should know of a gateway besides its state: what it
+// names and is no more, and what has no effect.
+func (m *Manager) Notes(g *gateway.Gateway) []string {
+	var notes []string
+	for _, e := range g.Spec.Missing(m.Catalog()) {
+		notes = append(notes, fmt.Sprintf("%s %q is no longer in the configuration; jobs are refused or the next start fails until it is back or the gateway is changed", e.Field, e.Value))
+	}
+	master := m.master(g)
+	if g.Spec.Queue != "" && !strings.HasPrefix(master, "yarn") && !strings.HasPrefix(master, "k8s") {
+		notes = append(notes, fmt.Sprintf("queue %q is written into every job and has no effect there: %s has no queues", g.Spec.Queue, master))
+	}
+	if _, off := m.fusion(&g.Spec); off != "" {
+		notes = append(notes, off)
+	}
+	return notes
+}
+
+// master says where a gateway's jobs run.
+func (m *Manager) master(g *gateway.Gateway) string {
+	c := m.Catalog()
+	// A text that cannot be read is refused when it is rendered.
+	conf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
+	if master := upstream.Lookup(conf, "livy.spark.master"); master != "" {
+		return master
+	}
+	if cluster, ok := c.Cluster(g.Spec.Cluster); ok {
+		return cluster.Master
+	}
+	if engine, _ := c.Engine(g.Spec.Engine); engine.Master != "" {
+		return engine.Master
+	}
+	return "local[" + fmt.Sprint(g.Spec.CPU) + "]"
+}
+
+// environment is a gateway's runtime environment as policies know it.
+func (m *Manager) environment(s *gateway.Spec) *policies.Environment {
+	e, ok := m.Catalog().Environment(s.Environment)
+	if !ok {
+		return nil
+	}
+	return &policies.Environment{
+		Name: e.Name, PyFiles: e.Resolve(e.PyFiles), Jars: e.Resolve(e.Jars), Files: e.Resolve(e.Files),
+		Archives: e.Resolve(e.Archives), Conf: e.Conf, DriverEnv: e.Env, ExecutorEnv: e.Env,
+	}
+}
+
+// fusion is a gateway's acceleration, nil if it has none or if the CPU of this
+// machine is not up to it; off then says why.
+func (m *Manager) fusion(s *gateway.Spec) (f *policies.Fusion, off string) {
+	profile, ok := m.Catalog().FusionProfile(s.Fusion)
+	if !ok {
+		return nil, ""
+	}
+	have := m.CPUFlags()
+	for _, flag := range profile.CPUFlags {
+		if !slices.Contains(have, flag) {
+			return nil, fmt.Sprintf("fusion %q is off: the CPU of this machine has no %s", profile.Name, strings.ToUpper(flag))
+		}
+	}
+	return &policies.Fusion{Name: profile.Name, Conf: profile.Conf, Jars: profile.Jars}, ""
+}
+
+// leastDriver is the memory that a driver needs beside everything else.
+const leastDriver = 1 << 30
+
+// checkOffHeap counts a profile's memory outside of the heap: where drivers run
+// beside Livy, they share the gateway's memory with it.
+func (m *Manager) checkOffHeap(g *gateway.Gateway) error {
+	f, _ := m.fusion(&g.Spec)
+	if f == nil || !strings.HasPrefix(m.master(g), "local") {
+		return nil
+	}
+	const key = "spark.memory.offHeap.size"
+	size := f.Conf[key]
+	if size == "" {
+		return nil
+	}
+	bytes, ok := policies.SizeBytes(size)
+	if !ok {
+		return gateway.Invalid("fusion "+f.Name+": "+key, size, "must be a size such as 1g")
+	}
+	memory := g.Spec.MemoryBytes()
+	if bytes+upstream.LivyHeap(memory)+leastDriver > memory {
+		return gateway.Invalid("fusion", f.Name, fmt.Sprintf(
+			"takes %s outside of the heap; with Livy's own memory and 1 GiB for a driver that is more than the gateway's %s", size, g.Spec.Memory))
+	}
+	return nil
+}
+
+// cpuFlags reads what this machine's CPU can do.
+func cpuFlags() []string {
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return nil
+	}
+	for line := range strings.Lines(string(text)) {
+		if name, value, ok := strings.Cut(line, ":"); ok && (strings.TrimSpace(name) == "flags" || strings.TrimSpace(name) == "Features") {
+			return strings.Fields(value)
+		}
+	}
+	return nil
+}
+
+// maxClusterFile bounds one file of a cluster's client configuration.
+const maxClusterFile = 1 << 20
+
+// clusterFiles reads a cluster's client configuration.
+func clusterFiles(c gateway.Cluster) (map[string]string, error) {
+	if c.ConfDir == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(c.ConfDir)
+	if err != nil {
+		return nil, gateway.Wrap(gateway.KindInvalid, "reading the configuration of cluster "+c.Name, err)
+	}
+	files := make(map[string]string)
+	for _, e := range entries {
+		info, err := os.Stat(filepath.Join(c.ConfDir, e.Name()))
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if info.Size() > maxClusterFile {
+			return nil, gateway.Errorf(gateway.KindInvalid, "%s in the configuration of cluster %s is larger than 1 MiB", e.Name(), c.Name)
+		}
+		text, err := os.ReadFile(filepath.Join(c.ConfDir, e.Name()))
+		if err != nil {
+			return nil, gateway.Wrap(gateway.KindInvalid, "reading the configuration of cluster "+c.Name, err)
+		}
+		files[e.Name()] = string(text)
+	}
+	return files, nil
+}

@@ -1,0 +1,130 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// usage is when clients last used a gateway through this process.
+type usage struct {
+	last atomic.Int64 // Unix milliseconds of the last request's begin or end
+	open atomic.Int64 // requests under way
+}
+
+func (m *Manager) usage(id string) *usage {
+	u, _ := m.usages.LoadOrStore(id, new(usage))
+	return u.(*usage)
+}
+
+// Begin notes that a client's request begins; End must follow.
+func (e *Entry) Begin(now time.Time) {
+	e.used.open.Add(1)
+	e.used.last.Store(now.UnixMilli())
+}
+
+// End notes that a client's request is over.
+func (e *Entry) End(now time.Time) {
+	e.used.last.Store(now.UnixMilli())
+	e.used.open.Add(-1)
+}
+
+// idleness is since when a worker has seen nobody use its gateway.
+type idleness struct {
+	instance string // the server that was watched
+	since    time.Time
+}
+
+// stopIfIdle stops a gateway that wants it and has been idle for long enough.
+func (w *worker) stopIfIdle(ctx context.Context, g *gateway.Gateway) error {
+	m := w.m
+	if !g.Spec.AutoStop.Enabled {
+		w.idle = idleness{}
+		return nil
+	}
+	now := m.Now()
+	if w.idle.instance != g.Status.Instance {
+		w.idle = idleness{g.Status.Instance, now}
+	}
+	used, err := m.lastUse(ctx, g.ID)
+	if err != nil {
+		return err
+	}
+	if used.After(w.idle.since) {
+		w.idle.since = used
+	}
+	work, err := m.working(ctx, g)
+	if err != nil {
+		return err
+	}
+	if work {
+		w.idle.since = now
+	}
+	limit := time.Duration(g.Spec.AutoStop.Minutes) * time.Minute
+	if now.Sub(w.idle.since) < limit {
+		return nil
+	}
+	u := m.usage(g.ID)
+	_, err = m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+		used := u.open.Load() > 0 || time.UnixMilli(u.last.Load()).After(w.idle.since)
+		if used || g.Status.State != gateway.StateRunning || g.Status.Instance != w.idle.instance || !g.Spec.AutoStop.Enabled {
+			return errUnchanged
+		}
+		g.Desired = gateway.StateStopped
+		g.Enter(gateway.StateStopping, fmt.Sprintf("idle for %d minutes", g.Spec.AutoStop.Minutes), gateway.SystemActor, now)
+		return nil
+	})
+	return err
+}
+
+// lastUse is when any process last passed a client's request on to a gateway.
+func (m *Manager) lastUse(ctx context.Context, id string) (time.Time, error) {
+	u := m.usage(id)
+	at := u.last.Load()
+	if u.open.Load() > 0 {
+		at = m.Now().UnixMilli()
+	}
+	last, err := m.Store.Touch(ctx, id, at)
+	return time.UnixMilli(last), err
+}
+
+// working says whether a batch runs, a session does something, or a session
+// waits that Livy itself would end if it waited too long.
+func (m *Manager) working(ctx context.Context, g *gateway.Gateway) (bool, error) {
+	server := m.client(g.Status.Address)
+	batches, err := server.Batches(ctx)
+	if err != nil {
+		return false, err
+	}
+	for i := range batches {
+		if !livy.Finished(batches[i].State) {
+			return true, nil
+		}
+	}
+	all, err := server.Sessions(ctx)
+	if err != nil {
+		return false, err
+	}
+	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
+	for i := range all {
+		if counts(all[i], upstream.Lookup(livyConf, "livy.server.session.timeout-check") != "false") {
+			return true, nil
+		}
+	}
+	return false, nil
+}
+
+// counts says whether a session keeps its gateway from being idle. With Livy's
+// timeouts on, one that is still there is within its own; with them off, an
+// idle session would keep the gateway for ever.
+func counts(s livy.Session, timeouts bool) bool {
+	if livy.Finished(s.State) {
+		return false
+	}
+	return s.State != "idle" || timeouts
+}
