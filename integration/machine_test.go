@@ -79,6 +79,13 @@ func image() string {
 	return setting("LIVYGW_IMAGE", "livygateway/livy:0.8.0-spark3.5.8")
 }
 
+// imageLivy is the version of Livy in the engine image, from its tag.
+func imageLivy() string {
+	_, tag, _ := strings.Cut(image(), ":")
+	livy, _, _ := strings.Cut(tag, "-")
+	return livy
+}
+
 func docker(args ...string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -127,6 +134,7 @@ func dockerLive(t testing.TB) live {
 			namespace ` + namespace + `
 		}
 		engine spark-3.5 {
+			livy ` + imageLivy() + `
 			image ` + image() + `
 		}`,
 		interactive: !strings.Contains(image(), ":0.7."),
@@ -145,6 +153,7 @@ func processLive(t testing.TB) live {
 			state_dir ` + stateDir + `
 		}
 		engine spark-3.5 {
+			livy ` + strings.TrimSuffix(e.Livy, "-incubating") + `
 			livy_home ` + e.LivyHome + `
 			spark_home ` + e.SparkHome + `
 		}`,
