@@ -60,6 +60,7 @@ func (s *Server) Handler(actor func(*http.Request) string) http.Handler {
 	add("GET "+one+"/records/export", (*call).exportRecords)
 	add("GET "+one+"/records/{record}", (*call).showRecord)
 	add("DELETE "+one+"/records/{record}", (*call).closeRecord)
+	add("POST "+one+"/records/{record}/ui-link", (*call).linkSparkUI)
 	add("GET "+one+"/usage", (*call).usage)
 	add("POST "+one+"/policy/explain", (*call).explain)
 	add("GET "+one+"/tokens", (*call).listTokens)

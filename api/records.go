@@ -10,6 +10,7 @@ import (
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/sessions"
 	"github.com/livygateway/livygateway/store"
 )
 
@@ -129,6 +130,34 @@ func (c *call) closeRecord() error {
 		return err
 	}
 	return c.reply(http.StatusOK, r)
+}
+
+// UILink opens a Spark UI in a browser.
+type UILink struct {
+	// Path is to be put after the address of the site that the gateway is on.
+	Path string `json:"path"`
+	// Expires is until when it can be opened; who has opened it may look on for
+	// sessions.UICookieLife.
+	Expires time.Time `json:"expires"`
+}
+
+// linkSparkUI answers POST .../records/{record}/ui-link.
+func (c *call) linkSparkUI() error {
+	_, r, err := c.record()
+	if err != nil {
+		return err
+	}
+	if !r.Live() || !strings.HasPrefix(r.SparkUI, "/") {
+		return gateway.Errorf(gateway.KindConflict, "%s %s has no live Spark UI that this gateway serves (state %s)", r.Kind, r.ID, r.State)
+	}
+	signature, err := c.Manager.Ledger.SignUI(c.r.Context(), "link", r.ID, sessions.UILinkLife)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusCreated, UILink{
+		Path:    r.SparkUI + "/?livy_ui=" + signature,
+		Expires: time.Now().Add(sessions.UILinkLife).UTC().Truncate(time.Second),
+	})
 }
 
 // exportAtOnce is how many records are read in one go.

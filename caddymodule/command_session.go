@@ -21,7 +21,8 @@ func (c *cli) sessionCommand() *cobra.Command {
 	var name string
 	cmd.PersistentFlags().StringVar(&name, "gateway", "", "Gateway whose records are meant")
 	_ = cmd.MarkPersistentFlagRequired("gateway")
-	cmd.AddCommand(c.sessionList(&name), c.sessionShow(&name), c.sessionClose(&name), c.sessionExport(&name), c.sessionUsage(&name))
+	cmd.AddCommand(c.sessionList(&name), c.sessionShow(&name), c.sessionClose(&name), c.sessionUI(&name),
+		c.sessionExport(&name), c.sessionUsage(&name))
 	return cmd
 }
 
@@ -143,6 +144,24 @@ func (c *cli) sessionClose(gatewayName *string) *cobra.Command {
 				return err
 			}
 			return c.print(&r, func(w io.Writer) { fmt.Fprintf(w, "%s %s is %s\n", r.Kind, publicID(&r), r.State) })
+		},
+	}
+}
+
+func (c *cli) sessionUI(gatewayName *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "ui --gateway NAME RECORD",
+		Short: "Makes a link that opens the Spark UI in a browser, good for five minutes",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(_ *cobra.Command, args []string) error {
+			var link api.UILink
+			if err := c.call(http.MethodPost, c.path(*gatewayName, "records", args[0], "ui-link"), nil, &link); err != nil {
+				return err
+			}
+			return c.print(link, func(w io.Writer) {
+				fmt.Fprintln(w, link.Path)
+				fmt.Fprintln(c.progress, "Put it after the address of the site that serves the gateway.")
+			})
 		},
 	}
 }

@@ -35,6 +35,7 @@ type core struct {
 	manager  *control.Manager
 	api      *api.Server
 	runtime  Runtime
+	ui       *sparkUIs
 	log      *zap.Logger
 
 	once   sync.Once
@@ -66,6 +67,7 @@ func newCore(a *App, r Runtime) (*core, error) {
 	c.manager = control.New(control.Options{
 		Store: c.store, Runtime: rt, Ledger: c.ledger, Tokens: c.tokens, Logger: c.log,
 	})
+	c.ui = newSparkUIs(c.store, rt)
 	c.api = &api.Server{Manager: c.manager, Tokens: c.tokens, Store: c.store, Logger: c.log}
 	return c, nil
 }

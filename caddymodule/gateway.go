@@ -102,6 +102,12 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.access != nil {
 		defer h.access.take(w, r)()
 	}
+	if done, err := h.serveSparkUI(w, r); done {
+		if err != nil {
+			h.fail(w, r, err)
+		}
+		return nil
+	}
 	c, err := h.resolve(r)
 	if err == nil {
 		caddyhttp.SetVar(r.Context(), callVar, c)
@@ -123,38 +129,47 @@ var errNoEndpoint = gateway.Errorf(gateway.KindNotFound,
 	"no gateway at this path: it must be "+endpointPrefix+"{workspace}/"+endpointMiddle+"/{gateway}/...")
 
 func (h *Gateway) resolve(r *http.Request) (*call, error) {
-	path := r.URL.EscapedPath()
-	workspace, name, prefix := h.Workspace, h.Gateway, ""
-	if name == "" {
-		rest, ok := strings.CutPrefix(path, endpointPrefix)
-		if !ok {
-			return nil, errNoEndpoint
-		}
-		var middle string
-		workspace, rest, _ = strings.Cut(rest, "/")
-		middle, rest, _ = strings.Cut(rest, "/")
-		name, _, _ = strings.Cut(rest, "/")
-		if middle != endpointMiddle || name == "" {
-			return nil, errNoEndpoint
-		}
-		prefix = path[:len(endpointPrefix)+len(workspace)+1+len(middle)+1+len(name)]
-		path = path[len(prefix):]
-	}
-	e, err := h.core.manager.Lookup(workspace, name)
+	e, prefix, path, err := h.endpoint(r)
 	if err != nil {
 		return nil, err
-	}
-	if h.Public && !e.Gateway.Spec.Public {
-		return nil, gateway.Errorf(gateway.KindNotFound, "no gateway %q in workspace %q", name, workspace)
-	}
-	if path == "" {
-		path = "/"
 	}
 	req, err := livy.Match(r.Method, path, r.URL.RawQuery)
 	if err != nil {
 		return nil, err
 	}
 	return &call{entry: e, req: req, prefix: prefix}, nil
+}
+
+// endpoint finds the gateway that a request is meant for, the public path before
+// Livy's own, and that one.
+func (h *Gateway) endpoint(r *http.Request) (e *control.Entry, prefix, path string, err error) {
+	path = r.URL.EscapedPath()
+	workspace, name := h.Workspace, h.Gateway
+	if name == "" {
+		rest, ok := strings.CutPrefix(path, endpointPrefix)
+		if !ok {
+			return nil, "", "", errNoEndpoint
+		}
+		var middle string
+		workspace, rest, _ = strings.Cut(rest, "/")
+		middle, rest, _ = strings.Cut(rest, "/")
+		name, _, _ = strings.Cut(rest, "/")
+		if middle != endpointMiddle || name == "" {
+			return nil, "", "", errNoEndpoint
+		}
+		prefix = path[:len(endpointPrefix)+len(workspace)+1+len(middle)+1+len(name)]
+		path = path[len(prefix):]
+	}
+	if e, err = h.core.manager.Lookup(workspace, name); err != nil {
+		return nil, "", "", err
+	}
+	if h.Public && !e.Gateway.Spec.Public {
+		return nil, "", "", gateway.Errorf(gateway.KindNotFound, "no gateway %q in workspace %q", name, workspace)
+	}
+	if path == "" {
+		path = "/"
+	}
+	return e, prefix, path, nil
 }
 
 // Interface guards

@@ -225,13 +225,19 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 		return nil, err
 	}
 	effective := &c.created.Effective
-	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), nil); err != nil {
+	var ui string
+	var conf map[string]string
+	if policy.DriversHere() {
+		ui = c.prefix + sparkUIPath + id
+		conf = sparkUIConf(ui)
+	}
+	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), conf); err != nil {
 		return nil, err
 	}
 	in := sessions.Intent{
 		ID: id, Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, Name: effective.Name,
 		TokenID: c.token.ID, TokenName: c.token.Name, ClientAddr: clientAddr(r),
-		Resources: effective, Policy: c.created.Report, MaxLive: c.token.MaxSessions, Repeat: repeat,
+		Resources: effective, Policy: c.created.Report, MaxLive: c.token.MaxSessions, Repeat: repeat, SparkUI: ui,
 	}
 	if in.Kind == livy.KindBatch {
 		in.MaxLive = c.token.MaxBatches

@@ -56,6 +56,10 @@ func (e *Effective) AppName() string {
 	return name
 }
 
+// DriversHere says whether drivers run beside the Livy server rather than in a
+// cluster of their own.
+func (p *Policy) DriversHere() bool { return !p.yarn() && !p.kubernetes() }
+
 // Takes is what a job takes while it runs, in thousandths of a core and MiB:
 // driver, executors and mounted directories. Where Spark runs inside the driver
 // there are no executors.

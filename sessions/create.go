@@ -25,6 +25,8 @@ type Intent struct {
 	TokenID, TokenName, ClientAddr string
 	// Resources and Policy are written down as they are.
 	Resources, Policy any
+	// SparkUI is the path of its Spark UI; empty where there is none.
+	SparkUI string
 	// MilliCPU and MemoryMB are what it takes while it runs.
 	MilliCPU, MemoryMB int64
 	// MaxLive is how many living ones of this kind the token may have, this one
@@ -67,7 +69,7 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 		ID: in.ID, GatewayID: in.Gateway.ID, Kind: string(in.Kind), LivyID: -1, PublicID: -1,
 		Epoch: in.Gateway.Status.Epoch, Name: in.Name, State: "starting",
 		TokenID: in.TokenID, TokenName: in.TokenName, ClientAddr: in.ClientAddr,
-		MilliCPU: in.MilliCPU, MemoryMB: in.MemoryMB, Created: now, Updated: now,
+		SparkUI: in.SparkUI, MilliCPU: in.MilliCPU, MemoryMB: in.MemoryMB, Created: now, Updated: now,
 	}
 	var err error
 	if r.Resources, err = json.Marshal(in.Resources); err != nil {

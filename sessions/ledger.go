@@ -35,6 +35,7 @@ type Ledger struct {
 	now    func() time.Time
 	rand   io.Reader
 	owners owners
+	ui     uiKey
 
 	mu        sync.Mutex
 	retention time.Duration

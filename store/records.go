@@ -48,7 +48,8 @@ type Record struct {
 	Resources json.RawMessage `json:"resources,omitempty"`
 	// Policy is the policy report of the create: what was ignored and forced.
 	Policy json.RawMessage `json:"policy,omitempty"`
-	// SparkUI is where the Spark UI is, as Livy says it.
+	// SparkUI is where the Spark UI is: a path of this gateway's endpoint, or the
+	// address that Livy says.
 	SparkUI string `json:"sparkUi,omitempty"`
 	// MilliCPU (thousandths of a core) and MemoryMB (MiB) are what it takes while
 	// it runs: driver, executors and mounted directories together.

@@ -1,0 +1,216 @@
+package caddymodule
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"path"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/sessions"
+	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/tokens"
+)
+
+// sparkUIPath begins the path of Spark UIs below a gateway's endpoint; the id of
+// a record follows it.
+const sparkUIPath = "/spark-ui/"
+
+// uiParameter and uiCookie carry the signatures that let browsers in.
+const (
+	uiParameter = "livy_ui"
+	uiCookie    = "livy_ui"
+)
+
+// sparkUIConf is what every job beside Livy gets, so that its Spark UI works
+// below base and lets nobody act on it.
+func sparkUIConf(base string) map[string]string {
+	return map[string]string{
+		"spark.ui.proxyBase":            base,
+		"spark.ui.killEnabled":          "false",
+		"spark.ui.threadDumpsEnabled":   "false",
+		"spark.ui.heapHistogramEnabled": "false",
+	}
+}
+
+// serveSparkUI serves the Spark UI of one record: with a token of the gateway, or
+// in a browser that opened a signed link. It reports false for other paths.
+func (h *Gateway) serveSparkUI(w http.ResponseWriter, r *http.Request) (bool, error) {
+	e, prefix, rest, err := h.endpoint(r)
+	if err != nil {
+		return false, nil //nolint:nilerr // the caller finds out the same
+	}
+	rest, ok := strings.CutPrefix(rest, sparkUIPath)
+	if !ok {
+		return false, nil
+	}
+	id, page, slash := strings.Cut(rest, "/")
+	base := prefix + sparkUIPath + id
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return true, &livy.Error{Status: http.StatusMethodNotAllowed, Message: "the Spark UI can be looked at only", Allow: "GET, HEAD"}
+	}
+	if bad := badPage(page); bad {
+		return true, gateway.Errorf(gateway.KindNotFound, "this page of the Spark UI is switched off")
+	}
+	who, err := h.admitToUI(w, r, e, id, base)
+	if err != nil || who == admittedByLink {
+		return true, err
+	}
+	if !slash {
+		http.Redirect(w, r, base+"/", http.StatusFound)
+		return true, nil
+	}
+	target, err := h.core.ui.find(r.Context(), e.Gateway, id)
+	if err != nil {
+		return true, err
+	}
+	h.proxyUI(target, base, page).ServeHTTP(w, r)
+	return true, nil
+}
+
+// badPage says whether a page must not be seen: what acts on the application or
+// looks into its threads, and every odd spelling of a path.
+func badPage(page string) bool {
+	plain, err := url.PathUnescape(page)
+	if err != nil || plain != "" && path.Clean("/"+plain) != strings.TrimSuffix("/"+plain, "/") && plain != "/" || strings.ContainsAny(plain, "\\;") {
+		return true
+	}
+	for segment := range strings.SplitSeq(strings.ToLower(plain), "/") {
+		switch segment {
+		case "kill", "threaddump", "threads", "heaphistogram":
+			return true
+		}
+	}
+	return false
+}
+
+// admission is how somebody came to see a Spark UI.
+type admission int
+
+const (
+	admitted       admission = iota + 1
+	admittedByLink           // answered with a cookie and the way to the page
+)
+
+// admitToUI lets in who has a token, a cookie or a link.
+func (h *Gateway) admitToUI(w http.ResponseWriter, r *http.Request, e *control.Entry, id, base string) (admission, error) {
+	if link := r.URL.Query().Get(uiParameter); link != "" {
+		ok, err := h.core.ledger.CheckUI(r.Context(), "link", id, link)
+		if err != nil {
+			return 0, err
+		}
+		if !ok {
+			return 0, gateway.Errorf(gateway.KindForbidden, "this link is not valid any more: make a new one")
+		}
+		value, err := h.core.ledger.SignUI(r.Context(), "cookie", id, sessions.UICookieLife)
+		if err != nil {
+			return 0, err
+		}
+		http.SetCookie(w, &http.Cookie{
+			Name: uiCookie, Value: value, Path: base, MaxAge: int(sessions.UICookieLife.Seconds()),
+			HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
+		})
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("Referrer-Policy", "no-referrer")
+		http.Redirect(w, r, base+"/", http.StatusFound)
+		return admittedByLink, nil
+	}
+	if cookie, err := r.Cookie(uiCookie); err == nil {
+		if ok, err := h.core.ledger.CheckUI(r.Context(), "cookie", id, cookie.Value); ok || err != nil {
+			return admitted, err
+		}
+	}
+	presented, _, err := tokens.FromRequest(r.Header, false)
+	if err != nil {
+		return 0, err
+	}
+	token, err := h.core.tokens.Verify(r.Context(), e.Gateway.ID, presented, tokens.Attempt{
+		Method: r.Method, RemoteAddr: clientAddr(r), UserAgent: r.UserAgent(),
+	})
+	if err != nil {
+		return 0, err
+	}
+	record, err := h.core.ui.record(r.Context(), e.Gateway.ID, id)
+	if err != nil {
+		return 0, err
+	}
+	kind := tokens.AccessSessions
+	if record.Kind == string(livy.KindBatch) {
+		kind = tokens.AccessBatches
+	}
+	if err := token.Allows(tokens.AccessRead | kind); err != nil {
+		return 0, err
+	}
+	if e.Gateway.Spec.Isolated && record.TokenID != token.ID {
+		return 0, errNoRecord(id)
+	}
+	return admitted, nil
+}
+
+func errNoRecord(id string) error {
+	return gateway.Errorf(gateway.KindNotFound, "no session or batch %q has a Spark UI here", id)
+}
+
+// proxyUI passes a request on to the driver, without anything that could let it
+// in elsewhere.
+func (h *Gateway) proxyUI(target, base, page string) *httputil.ReverseProxy {
+	return &httputil.ReverseProxy{
+		Transport: h.core.ui.transport,
+		ErrorLog:  zap.NewStdLog(h.log),
+		Rewrite: func(p *httputil.ProxyRequest) {
+			query := p.In.URL.Query()
+			query.Del(uiParameter)
+			plain, _ := url.PathUnescape(page)
+			p.Out.URL = &url.URL{Scheme: "http", Host: target, Path: "/" + plain, RawQuery: query.Encode()}
+			p.Out.Host = target
+			for _, name := range []string{"Cookie", "Authorization", tokens.Header, "X-Forwarded-Context", "X-Forwarded-For", "Forwarded"} {
+				p.Out.Header.Del(name)
+			}
+		},
+		ModifyResponse: func(resp *http.Response) error {
+			resp.Header.Del("Set-Cookie")
+			resp.Header.Set("Cache-Control", "private, no-cache")
+			if to, err := url.Parse(resp.Header.Get("Location")); err == nil && resp.Header.Get("Location") != "" {
+				p := to.EscapedPath()
+				if !strings.HasPrefix(p, base+"/") {
+					p = base + p
+				}
+				if to.RawQuery != "" {
+					p += "?" + to.RawQuery
+				}
+				resp.Header.Set("Location", p)
+			}
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			h.fail(w, r, gateway.Wrap(gateway.KindUnavailable, "asking the driver for its Spark UI", err))
+		},
+	}
+}
+
+// uiTransport reaches drivers; nothing else is dialled through it.
+func uiTransport() *http.Transport {
+	return &http.Transport{
+		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,
+		MaxIdleConnsPerHost:   8,
+		IdleConnTimeout:       30 * time.Second,
+		ResponseHeaderTimeout: 30 * time.Second,
+	}
+}
+
+// record reads a record, or what is remembered of it.
+func (u *sparkUIs) record(ctx context.Context, gatewayID, id string) (*store.Record, error) {
+	r, err := u.store.RecordByID(ctx, gatewayID, id)
+	if gateway.KindOf(err) == gateway.KindNotFound {
+		return nil, errNoRecord(id)
+	}
+	return r, err
+}

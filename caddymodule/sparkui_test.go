@@ -1,0 +1,180 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/api"
+	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// hosted is a runtime whose drivers run on this machine.
+type hosted struct{ upstream.Runtime }
+
+func (hosted) DriverHost(context.Context, string) (string, error) { return "127.0.0.1", nil }
+
+// driver is a Spark driver with a UI, on a port where such are looked for.
+func driver(t *testing.T, base string, seen *[]string) {
+	t.Helper()
+	mux := http.NewServeMux()
+	mux.HandleFunc("/api/v1/applications", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `[{"id":"local-1"}]`) })
+	mux.HandleFunc("/api/v1/applications/local-1/environment", func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintf(w, `{"sparkProperties":[["spark.x","y"],["spark.ui.proxyBase",%q]]}`, base)
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		*seen = append(*seen, fmt.Sprint(r.Method, " ", r.URL, " ", r.Header))
+		http.SetCookie(w, &http.Cookie{Name: "driver", Value: "x"})
+		if r.URL.Path == "/" {
+			http.Redirect(w, r, "http://"+r.Host+"/jobs/", http.StatusFound)
+			return
+		}
+		fmt.Fprint(w, "page ", r.URL)
+	})
+	for port := firstUIPort; port <= lastUIPort; port++ {
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		srv := &httptest.Server{Listener: l, Config: &http.Server{Handler: mux, ReadHeaderTimeout: time.Second}}
+		srv.Start()
+		t.Cleanup(srv.Close)
+		return
+	}
+	t.Fatal("no port is free")
+}
+
+func TestSparkUI(t *testing.T) {
+	double := livytest.New()
+	double.Manual = true
+	s := newSite(t, double)
+	current.Load().ui.runtime = hosted{}
+	s.do("POST", "/sessions", `{"conf":{"spark.ui.killEnabled":"true"}}`)
+	s.do("POST", "/sessions", `{}`)
+	records := s.records(store.RecordFilter{})
+	rec, other := recordOf(records, 0), recordOf(records, 1)
+	if want := prefix + "/spark-ui/" + rec.ID; rec.SparkUI != want {
+		t.Fatalf("link %q, want %q", rec.SparkUI, want)
+	}
+	conf := string(double.Requests("sessions")[0]["conf"])
+	for _, want := range []string{`"spark.ui.proxyBase":"` + rec.SparkUI + `"`, `"spark.ui.killEnabled":"false"`, `"spark.ui.threadDumpsEnabled":"false"`} {
+		if !strings.Contains(conf, want) {
+			t.Errorf("Livy got %s, want %s in it", conf, want)
+		}
+	}
+	var seen []string
+	driver(t, "/x/spark-ui/livy-somebody-else", &seen)
+	driver(t, rec.SparkUI, &seen)
+	site := "http://" + s.address
+	noRedirect := http.DefaultClient.CheckRedirect
+	http.DefaultClient.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	t.Cleanup(func() { http.DefaultClient.CheckRedirect = noRedirect })
+	none := tokens.Header + ": "
+
+	if r := s.do("GET", site+rec.SparkUI+"/jobs/?id=1", ""); r.StatusCode != 200 || r.body != "page /jobs/?id=1" || r.Header.Get("Set-Cookie") != "" {
+		t.Errorf("with the token: %d %s %v", r.StatusCode, r.body, r.Header)
+	}
+	if r := s.do("GET", site+rec.SparkUI+"/", ""); r.StatusCode != 302 || r.Header.Get("Location") != rec.SparkUI+"/jobs/" {
+		t.Errorf("the first page: %d %v", r.StatusCode, r.Header)
+	}
+	if r := s.do("GET", site+rec.SparkUI, ""); r.StatusCode != 302 || r.Header.Get("Location") != rec.SparkUI+"/" {
+		t.Errorf("without a slash: %d %v", r.StatusCode, r.Header)
+	}
+	for _, line := range seen {
+		if strings.Contains(line, s.token) {
+			t.Error("the driver got the token")
+		}
+	}
+	before := len(seen)
+	for _, page := range []string{
+		"/executors/threadDump/?executorId=driver", "/jobs/job/kill/?id=0", "/stages/stage/kill", "/executors/heapHistogram",
+		"/api/v1/applications/local-1/executors/driver/threads", "/jobs/../executors/threadDump/", "/%74hreaddump", "/executors%2FthreadDump", "/a//b", "/jobs;x",
+	} {
+		if r := s.do("GET", site+rec.SparkUI+page, ""); r.StatusCode != 404 && r.StatusCode != 400 {
+			t.Errorf("%s: %d %s", page, r.StatusCode, r.body)
+		}
+	}
+	if r := s.do("POST", site+rec.SparkUI+"/jobs/", ""); r.StatusCode != 405 {
+		t.Errorf("POST: %d", r.StatusCode)
+	}
+	if r := s.do("GET", site+rec.SparkUI+"/jobs/", "", none); r.StatusCode != 401 {
+		t.Errorf("without a token: %d", r.StatusCode)
+	}
+	if r := s.do("GET", site+other.SparkUI+"/jobs/", ""); r.StatusCode != 503 {
+		t.Errorf("a session whose driver is not there: %d %s", r.StatusCode, r.body)
+	}
+	if r := s.do("GET", site+prefix+"/spark-ui/livy-none/jobs/", ""); r.StatusCode != 404 {
+		t.Errorf("no such record: %d", r.StatusCode)
+	}
+	if len(seen) != before {
+		t.Errorf("the driver was reached: %v", seen[before:])
+	}
+
+	// A browser opens a link and goes on with the cookie, for this path alone.
+	var link api.UILink
+	if status, body := s.manage("POST", "records/"+rec.ID+"/ui-link", &link); status != 201 {
+		t.Fatalf("%d %s", status, body)
+	}
+	r := s.do("GET", site+link.Path, "", none)
+	cookies := r.Cookies()
+	if r.StatusCode != 302 || r.Header.Get("Location") != rec.SparkUI+"/" || len(cookies) != 1 || cookies[0].Path != rec.SparkUI || !cookies[0].HttpOnly {
+		t.Fatalf("the link: %d %v", r.StatusCode, r.Header)
+	}
+	cookie := "Cookie: " + cookies[0].Name + "=" + cookies[0].Value
+	if r := s.do("GET", site+rec.SparkUI+"/stages/", "", none, cookie); r.StatusCode != 200 {
+		t.Errorf("with the cookie: %d %s", r.StatusCode, r.body)
+	}
+	for what, r := range map[string]reply{
+		"the cookie elsewhere": s.do("GET", site+other.SparkUI+"/jobs/", "", none, cookie),
+		"the cookie as link":   s.do("GET", site+rec.SparkUI+"/?livy_ui="+cookies[0].Value, "", none),
+		"the link elsewhere":   s.do("GET", site+strings.ReplaceAll(link.Path, rec.ID, other.ID), "", none),
+		"the cookie for Livy":  s.do("GET", "/sessions", "", none, cookie),
+	} {
+		if r.StatusCode != 401 && r.StatusCode != 403 {
+			t.Errorf("%s: %d %s", what, r.StatusCode, r.body)
+		}
+	}
+	if strings.Contains(strings.Join(seen, " "), cookies[0].Value) {
+		t.Error("the driver got the cookie")
+	}
+
+	s.do("DELETE", "/sessions/0", "")
+	if status, _ := s.manage("POST", "records/"+rec.ID+"/ui-link", nil); status != 409 {
+		t.Errorf("a link to what has ended: %d", status)
+	}
+}
+
+func TestUISignaturesEnd(t *testing.T) {
+	newSite(t, livytest.New())
+	l := current.Load().ledger
+	ctx := context.Background()
+	for life, want := range map[time.Duration]bool{time.Minute: true, -time.Minute: false} {
+		sig, err := l.SignUI(ctx, "link", "livy-1", life)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []struct {
+			use, id, sig string
+			want         bool
+		}{
+			{"link", "livy-1", sig, want},
+			{"cookie", "livy-1", sig, false},
+			{"link", "livy-2", sig, false},
+			{"link", "livy-1", sig + "x", false},
+			{"link", "livy-1", "9" + sig, false},
+			{"link", "livy-1", "", false},
+		} {
+			if ok, err := l.CheckUI(ctx, c.use, c.id, c.sig); ok != c.want || err != nil {
+				t.Errorf("%+v: %v, %v", c, ok, err)
+			}
+		}
+	}
+}

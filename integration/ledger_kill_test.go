@@ -1,0 +1,272 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/require"
+	"github.com/livygateway/livygateway/store/storetest"
+)
+
+// submitNoter is a spark-submit that notes the name of what it was to run, and a
+// mark that the client gave, and lets it end soon.
+const submitNoter = `#!/bin/sh
+if [ "$1" = --version ]; then
+	echo "version 3.5.8" >&2
+	echo "Using Scala version 2.12.18" >&2
+	exit 0
+fi
+name=
+previous=
+for arg in "$@"; do
+	if [ "$previous" = --name ]; then name=$arg; fi
+	previous=$arg
+done
+echo "$name $previous" >> "NOTES"
+sleep 2
+`
+
+// notingSpark is a SPARK_HOME whose jobs only note their names; it returns the
+// file with the notes too.
+func notingSpark(t *testing.T) (home, notes string) {
+	t.Helper()
+	home = t.TempDir()
+	notes = filepath.Join(home, "notes")
+	for _, d := range []string{"bin", "jars", "python/lib", "R/lib"} {
+		if err := os.MkdirAll(filepath.Join(home, d), 0o755); err != nil { //nolint:gosec // a test's own folder
+			t.Fatal(err)
+		}
+	}
+	for _, f := range []string{"python/lib/pyspark.zip", "python/lib/py4j-0.10.9.7-src.zip", "R/lib/sparkr.zip"} {
+		write(t, filepath.Join(home, f), "")
+	}
+	write(t, notes, "")
+	submit := filepath.Join(home, "bin", "spark-submit")
+	write(t, submit, strings.ReplaceAll(submitNoter, "NOTES", notes))
+	if err := os.Chmod(submit, 0o755); err != nil { //nolint:gosec // a program
+		t.Fatal(err)
+	}
+	return home, notes
+}
+
+// kills is how often something is killed: by default each once or twice,
+// LIVYGW_KILLS times in the long run (make torture).
+func kills() int {
+	if n, err := strconv.Atoi(os.Getenv("LIVYGW_KILLS")); err == nil {
+		return n
+	}
+	return 5
+}
+
+// created is what a client was told: the mark it sent and the id that it got.
+type created struct {
+	mark string
+	id   int64
+}
+
+// TestKillAnything has 8 clients create batches while Caddy, Redis and the real
+// Livy are killed at random. Afterwards whatever spark-submit ever saw has
+// exactly one record, and no client got an id that belonged to another.
+func TestKillAnything(t *testing.T) {
+	e := preparedEngine()
+	require.Need(t, require.Livy, e != nil, "no engine is prepared (make engine)")
+	if testing.Short() {
+		t.Skip("needs time: killing servers is left out of short runs")
+	}
+	redis := storetest.StartServer(t, "--appendfsync", "always")
+	spark, notes := notingSpark(t)
+	stateDir := t.TempDir()
+	t.Cleanup(func() { endProcesses(t, stateDir) })
+	c := newCaddy(t, redis, `runtime process {
+			state_dir `+stateDir+`
+		}
+		engine spark-3.5 {
+			livy_home `+e.LivyHome+`
+			spark_home `+spark+`
+		}
+		local_dir /jobs`)
+	g := c.newGateway("etl")
+	cl := client{t: t, base: c.url(g.ID), token: c.newToken("etl").Token}
+
+	var done atomic.Bool
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var told []created
+	answers := map[int]int{} // how many of each status; 0 is no answer
+	end := time.Now().Add(time.Duration(8+kills()) * time.Minute)
+	enough := func() bool {
+		mu.Lock()
+		defer mu.Unlock()
+		return done.Load() && len(told) >= 200 || time.Now().After(end)
+	}
+	for n := range 8 {
+		wg.Go(func() {
+			for i := 0; !enough(); i++ {
+				mark := fmt.Sprintf("mark-%d-%d", n, i)
+				r, err := cl.try("POST", "/batches", map[string]any{"file": "local:/jobs/job.py", "args": []string{mark}})
+				mu.Lock()
+				answers[r.status]++
+				if err == nil && r.status == 201 {
+					var b struct{ ID int64 }
+					if err := json.Unmarshal(r.body, &b); err != nil {
+						t.Errorf("%s: %v", r.body, err)
+					}
+					told = append(told, created{mark, b.ID})
+				}
+				mu.Unlock()
+				if err != nil || r.status != 201 {
+					time.Sleep(200 * time.Millisecond)
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+		})
+	}
+	livyPID := func() int {
+		files, _ := filepath.Glob(filepath.Join(stateDir, "*", "state.json"))
+		for _, f := range files {
+			var s struct{ PID int }
+			if text, err := os.ReadFile(f); err == nil && json.Unmarshal(text, &s) == nil && s.PID > 1 {
+				return s.PID
+			}
+		}
+		return 0
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	dice := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // what to kill is no secret
+	victims := []string{"caddy", "redis", "livy"}
+	for i := range kills() {
+		time.Sleep(time.Duration(500+dice.IntN(2000)) * time.Millisecond)
+		victim := victims[dice.IntN(3)]
+		if i < 3 {
+			victim = victims[i]
+		}
+		t.Logf("killing %s", victim)
+		switch victim {
+		case "caddy":
+			c.kill()
+			time.Sleep(time.Duration(dice.IntN(1000)) * time.Millisecond)
+			c.start()
+		case "redis":
+			redis.Kill()
+			time.Sleep(time.Duration(dice.IntN(2000)) * time.Millisecond)
+			redis.Restart()
+		case "livy":
+			if pid := livyPID(); pid > 0 {
+				_ = syscall.Kill(-pid, syscall.SIGKILL)
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+		}
+		eventually(t, 3*time.Minute, "the gateway serves again", func() bool {
+			r, err := cl.try("GET", "/batches?size=1", nil)
+			return err == nil && r.status == 200
+		})
+	}
+	done.Store(true)
+	wg.Wait()
+	t.Logf("answers by status (0: none): %v", answers)
+	checkLedger(t, c, notes, told)
+}
+
+// noted are the marks that spark-submit saw, by name.
+func noted(t *testing.T, path string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	marks := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, mark, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if marks[name] != "" {
+			t.Errorf("spark-submit saw %s twice: %s and %s", name, marks[name], mark)
+		}
+		marks[name] = mark
+	}
+	return marks
+}
+
+type fullRecord struct {
+	ID, Name, Kind, State, Reason, TokenID string
+	PublicID, LivyID                       int64
+}
+
+func exported(t *testing.T, c *caddy) []fullRecord {
+	t.Helper()
+	var all []fullRecord
+	for line := range strings.Lines(c.livy("session", "export", "--gateway", "etl")) {
+		var r fullRecord
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatalf("%s: %v", line, err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+func checkLedger(t *testing.T, c *caddy, notes string, told []created) {
+	t.Helper()
+	var records []fullRecord
+	eventually(t, 90*time.Second, "a record of everything that spark-submit saw", func() bool {
+		records = exported(t, c)
+		known := map[string]bool{}
+		for _, r := range records {
+			known[r.Name] = true
+		}
+		for name := range noted(t, notes) {
+			if !known[name] {
+				return false
+			}
+		}
+		return true
+	})
+	marks := noted(t, notes)
+	byName, byID := map[string]int{}, map[int64]fullRecord{}
+	for _, r := range records {
+		byName[r.Name]++
+		if r.TokenID == "" {
+			t.Errorf("nobody is known to have created %+v", r)
+		}
+		if r.PublicID >= 0 {
+			if other, twice := byID[r.PublicID]; twice {
+				t.Errorf("two records of batch %d: %+v and %+v", r.PublicID, other, r)
+			}
+			byID[r.PublicID] = r
+		}
+	}
+	for name := range marks {
+		if byName[name] != 1 {
+			t.Errorf("%d records of %s", byName[name], name)
+		}
+	}
+	owner := map[int64]string{}
+	for _, got := range told {
+		if other := owner[got.id]; other != "" {
+			t.Errorf("batch %d was given to %s and to %s", got.id, other, got.mark)
+		}
+		owner[got.id] = got.mark
+		r, ok := byID[got.id]
+		if !ok {
+			// The reply came, the server ended before anybody could note its id: the
+			// record is there, under its name, without the id.
+			continue
+		}
+		if mark := marks[r.Name]; mark != "" && mark != got.mark {
+			t.Errorf("batch %d was given to %s and is %s", got.id, got.mark, mark)
+		}
+	}
+	t.Logf("%d jobs seen by spark-submit, %d records, %d ids given out", len(marks), len(records), len(told))
+	if len(told) < 200 {
+		t.Errorf("only %d creates went through, want 200", len(told))
+	}
+}

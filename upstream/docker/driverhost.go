@@ -1,0 +1,28 @@
+package docker
+
+import (
+	"context"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// DriverHost is the container's address in its network, which is reached from
+// the machine that the Docker engine runs on; see upstream.DriverHoster.
+func (r *Runtime) DriverHost(ctx context.Context, gatewayID string) (string, error) {
+	c, ok, err := r.inspect(ctx, gatewayID)
+	if err != nil {
+		return "", err
+	}
+	if ok && c.State.Running && c.NetworkSettings != nil {
+		for _, n := range c.NetworkSettings.Networks {
+			if n != nil && n.IPAddress.IsValid() {
+				return n.IPAddress.String(), nil
+			}
+		}
+	}
+	return "", gateway.Errorf(gateway.KindUnavailable, "gateway %s has no container with an address", gatewayID)
+}
+
+// Interface guard
+var _ upstream.DriverHoster = (*Runtime)(nil)
