@@ -23,7 +23,7 @@ import (
 func init() {
 	caddycmd.RegisterCommand(caddycmd.Command{
 		Name:  "livy",
-		Usage: "gateway|token|session|policy ...",
+		Usage: "gateway|token|session|policy|catalog|environment ...",
 		Short: "Manages Livy gateways and their tokens",
 		Long: `
 Manages Livy gateways and their tokens by Caddy's admin endpoint, which must be
@@ -35,7 +35,8 @@ reachable: run it on the machine where Caddy runs, or name the endpoint with
 			flags.StringVar(&c.address, "address", "", "Address of Caddy's admin endpoint (default: "+caddy.DefaultAdminListen+")")
 			flags.StringVar(&c.workspace, "workspace", gateway.DefaultWorkspace, "Workspace of the gateway")
 			flags.BoolVar(&c.json, "json", false, "Print JSON instead of text")
-			cmd.AddCommand(c.gatewayCommand(), c.tokenCommand(), c.sessionCommand(), c.policyCommand())
+			cmd.AddCommand(c.gatewayCommand(), c.tokenCommand(), c.sessionCommand(), c.policyCommand(),
+				c.catalogCommand(), c.environmentCommand())
 		},
 	})
 }

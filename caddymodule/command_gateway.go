@@ -16,68 +16,12 @@ import (
 )
 
 func (c *cli) gatewayCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "gateway", Short: "Creates, lists, starts, stops and deletes gateways"}
-	cmd.AddCommand(c.createCommand(), c.listCommand(), c.showCommand(),
+	cmd := &cobra.Command{Use: "gateway", Short: "Creates, changes, lists, starts, stops and deletes gateways"}
+	cmd.AddCommand(c.createCommand(), c.updateCommand(), c.listCommand(), c.showCommand(),
 		c.lifeCommand("start", "Starts a gateway's Livy server", gateway.StateRunning),
 		c.lifeCommand("stop", "Stops a gateway's Livy server, which ends its sessions", gateway.StateStopped),
+		c.lifeCommand("restart", "Starts another Livy server in place of a gateway's, which ends its sessions", gateway.StateRunning),
 		c.deleteCommand(), c.logsCommand())
-	return cmd
-}
-
-func (c *cli) createCommand() *cobra.Command {
-	var body api.CreateGateway
-	var wait bool
-	files := make(map[*string]*string)
-	cmd := &cobra.Command{
-		Use:   "create NAME",
-		Short: "Creates a gateway",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(_ *cobra.Command, args []string) error {
-			body.Name = args[0]
-			for path, target := range files {
-				if *path == "" {
-					continue
-				}
-				text, err := os.ReadFile(*path)
-				if err != nil {
-					return err
-				}
-				*target = string(text)
-			}
-			var g api.Gateway
-			if err := c.call(http.MethodPost, c.path(), body, &g); err != nil {
-				return err
-			}
-			if wait && body.Start {
-				if err := c.wait(&g, gateway.StateRunning); err != nil {
-					return err
-				}
-			}
-			return c.printGateway(g)
-		},
-	}
-	f := cmd.Flags()
-	f.IntVar(&body.CPU, "cpu", 0, "Cores: 1, 2 or 4 (default 1)")
-	f.StringVar(&body.Memory, "memory", "", "Memory: 4Gi, 8Gi or 16Gi (default 4Gi)")
-	f.StringVar(&body.Engine, "engine", "", "Engine of the configuration (default: its first)")
-	f.StringVar(&body.Queue, "queue", "", "Queue that every job is put into")
-	f.StringVar(&body.Identity, "identity", "", "User that jobs run as, with impersonation on in livy.conf")
-	f.BoolVar(&body.Public, "public", false, "Also answer on public endpoints")
-	for _, conf := range []struct {
-		name, file string
-		target     *string
-	}{
-		{"spark-defaults", "spark-defaults.conf", &body.SparkDefaults},
-		{"livy-conf", "livy.conf", &body.LivyConf},
-		{"livy-client-conf", "livy-client.conf", &body.LivyClientConf},
-		{"spark-blacklist", "spark-blacklist.conf", &body.SparkBlacklist},
-		{"policy-rules", "policy.rules", &body.PolicyRules},
-	} {
-		files[f.String(conf.name, "", "File with the text of "+conf.file)] = conf.target
-	}
-	f.StringSliceVar(&body.DisabledRoutes, "disable-route", nil, `Route not to serve, e.g. "session.job.*" (may be repeated)`)
-	f.BoolVar(&body.Start, "start", false, "Start the gateway at once")
-	f.BoolVar(&wait, "wait", false, "With --start: wait until it runs")
 	return cmd
 }
 
@@ -232,17 +176,47 @@ func (c *cli) printGateway(g api.Gateway) error {
 			{"Livy", g.Status.LivyVersion},
 			{"Engine", g.Spec.Engine},
 			{"Resources", fmt.Sprintf("%d CPU, %s", g.Spec.CPU, g.Spec.Memory)},
+			{"Fusion", g.Spec.Fusion},
+			{"Cluster", g.Spec.Cluster},
 			{"Queue", g.Spec.Queue},
 			{"Identity", g.Spec.Identity},
+			{"Environment", g.Spec.Environment},
+			{"Network", g.Spec.Network},
+			{"Directories", strings.Join(g.Spec.Directories, ", ")},
 			{"Public", fmt.Sprint(g.Spec.Public)},
+			{"Auto-stop", autoStop(g.Spec.AutoStop)},
+			{"Auto-start", autoStart(g.Spec.AutoStart)},
 			{"Endpoint", g.Endpoint},
+			{"Restart needed", strings.Join(g.RestartNeeded, ", ")},
+			{"Note", strings.Join(g.Notes, "; ")},
 			{"Created", g.CreatedAt.Format(time.RFC3339) + " by " + g.CreatedBy},
 		} {
 			if row[1] != "" {
 				fmt.Fprintf(w, "%s:\t%s\n", row[0], row[1])
 			}
 		}
+		for i, t := range g.History {
+			head := ""
+			if i == 0 {
+				head = "History:"
+			}
+			fmt.Fprintf(w, "%s\t%s %s by %s %s\n", head, t.Time.Format(time.RFC3339), t.To, t.Actor, t.Cause)
+		}
 	})
+}
+
+func autoStop(a gateway.AutoStop) string {
+	if !a.Enabled {
+		return ""
+	}
+	return fmt.Sprintf("after %d idle minutes", a.Minutes)
+}
+
+func autoStart(a gateway.AutoStart) string {
+	if !a.Enabled {
+		return ""
+	}
+	return fmt.Sprintf("by a request, which waits up to %d s", a.Wait())
 }
 
 func (c *cli) policyCommand() *cobra.Command {

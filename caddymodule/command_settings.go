@@ -1,0 +1,196 @@
+package caddymodule
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livygateway/livygateway/api"
+	"github.com/livygateway/livygateway/gateway"
+)
+
+// setting is a flag for one field of a gateway's settings.
+type setting struct {
+	flag, field string
+	kind        settingKind
+	usage       string
+}
+
+type settingKind int
+
+const (
+	settingText settingKind = iota
+	settingInt
+	settingBool
+	settingList
+	settingFile // the flag names a file with the text
+)
+
+var settings = []setting{
+	{"cpu", "cpu", settingInt, "Cores: 1, 2 or 4, or what the operator allows (default: the smallest)"},
+	{"memory", "memory", settingText, "Memory: 4Gi, 8Gi or 16Gi, or what the operator allows (default: the smallest)"},
+	{"engine", "engine", settingText, "Engine of the configuration (default: its first)"},
+	{"livy-version", "livyVersion", settingText, "Version that the Livy server must have (default: the engine's)"},
+	{"fusion", "fusion", settingText, "Acceleration profile of the configuration"},
+	{"cluster", "cluster", settingText, "Cluster of the configuration to run jobs on"},
+	{"queue", "queue", settingText, "Queue that every job is put into"},
+	{"identity", "identity", settingText, "User that jobs run as, with impersonation on in livy.conf"},
+	{"directory", "directories", settingList, "File directory of the configuration to mount (may be repeated)"},
+	{"mount-to-executor", "mountToExecutor", settingBool, "Mount the directories into executors too"},
+	{"network", "network", settingText, "Network of the configuration to join"},
+	{"environment", "environment", settingText, "Environment of the configuration for every job"},
+	{"public", "public", settingBool, "Also answer on public endpoints"},
+	{"spark-defaults", "sparkDefaults", settingFile, "File with the text of spark-defaults.conf"},
+	{"livy-conf", "livyConf", settingFile, "File with the text of livy.conf"},
+	{"livy-client-conf", "livyClientConf", settingFile, "File with the text of livy-client.conf"},
+	{"spark-blacklist", "sparkBlacklist", settingFile, "File with the text of spark-blacklist.conf"},
+	{"policy-rules", "policyRules", settingFile, "File with the text of policy.rules"},
+	{"disable-route", "disabledRoutes", settingList, `Route not to serve, e.g. "session.job.*" (may be repeated)`},
+}
+
+// Flags that make up more than a field each.
+const (
+	flagAutoStop  = "auto-stop"
+	flagAutoStart = "auto-start"
+	flagWait      = "auto-start-wait"
+)
+
+func addSettings(cmd *cobra.Command) {
+	f := cmd.Flags()
+	for _, s := range settings {
+		switch s.kind {
+		case settingInt:
+			f.Int(s.flag, 0, s.usage)
+		case settingBool:
+			f.Bool(s.flag, false, s.usage)
+		case settingList:
+			f.StringSlice(s.flag, nil, s.usage)
+		default:
+			f.String(s.flag, "", s.usage)
+		}
+	}
+	f.Int(flagAutoStop, 0, "Stop after that many idle minutes; 0: never")
+	f.Bool(flagAutoStart, false, "Start the stopped gateway by a request")
+	f.Int(flagWait, gateway.DefaultWaitSeconds, "Seconds that such a request waits")
+}
+
+// readSettings returns the settings whose flags were given.
+func readSettings(cmd *cobra.Command) (map[string]any, error) {
+	f := cmd.Flags()
+	given := make(map[string]any)
+	for _, s := range settings {
+		if !f.Changed(s.flag) {
+			continue
+		}
+		var err error
+		switch s.kind {
+		case settingInt:
+			given[s.field], err = f.GetInt(s.flag)
+		case settingBool:
+			given[s.field], err = f.GetBool(s.flag)
+		case settingList:
+			given[s.field], err = f.GetStringSlice(s.flag)
+		case settingFile:
+			path, _ := f.GetString(s.flag)
+			var text []byte
+			text, err = os.ReadFile(path)
+			given[s.field] = string(text)
+		default:
+			given[s.field], err = f.GetString(s.flag)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("--%s: %w", s.flag, err)
+		}
+	}
+	if f.Changed(flagAutoStop) {
+		minutes, _ := f.GetInt(flagAutoStop)
+		given["autoStop"] = map[string]any{"enabled": minutes != 0, "minutes": minutes}
+	}
+	start := make(map[string]any)
+	if f.Changed(flagAutoStart) {
+		start["enabled"], _ = f.GetBool(flagAutoStart)
+	}
+	if f.Changed(flagWait) {
+		start["waitSeconds"], _ = f.GetInt(flagWait)
+	}
+	if len(start) > 0 {
+		given["autoStart"] = start
+	}
+	return given, nil
+}
+
+func (c *cli) createCommand() *cobra.Command {
+	var start, wait bool
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Creates a gateway",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			body, err := readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			body["name"], body["start"] = args[0], start
+			var g api.Gateway
+			if err := c.call(http.MethodPost, c.path(), body, &g); err != nil {
+				return err
+			}
+			if wait && start {
+				if err := c.wait(&g, gateway.StateRunning); err != nil {
+					return err
+				}
+			}
+			return c.printGateway(g)
+		},
+	}
+	addSettings(cmd)
+	cmd.Flags().BoolVar(&start, "start", false, "Start the gateway at once")
+	cmd.Flags().BoolVar(&wait, "wait", false, "With --start: wait until it runs")
+	return cmd
+}
+
+func (c *cli) updateCommand() *cobra.Command {
+	var name string
+	var restart, wait bool
+	var unset []string
+	cmd := &cobra.Command{
+		Use:   "update NAME",
+		Short: "Changes a gateway's settings, and says whether they need a restart",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			body, err := readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			if name != "" {
+				body["name"] = name
+			}
+			for _, field := range unset {
+				body[field] = nil
+			}
+			path := c.path(args[0])
+			if restart {
+				path += "?restart=true"
+			}
+			var g api.Gateway
+			if err := c.call(http.MethodPatch, path, body, &g); err != nil {
+				return err
+			}
+			if wait && restart {
+				if err := c.wait(&g, gateway.StateRunning); err != nil {
+					return err
+				}
+			}
+			return c.printGateway(g)
+		},
+	}
+	addSettings(cmd)
+	f := cmd.Flags()
+	f.StringVar(&name, "name", "", "New name")
+	f.StringSliceVar(&unset, "unset", nil, "Field to take back to its default, e.g. livyConf (may be repeated)")
+	f.BoolVar(&restart, "restart", false, "Restart the Livy server if the change needs it, which ends its sessions")
+	f.BoolVar(&wait, "wait", false, "With --restart: wait until it runs")
+	return cmd
+}

@@ -1,0 +1,115 @@
+package docker
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/moby/moby/api/types/mount"
+	"github.com/moby/moby/client"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/upstream/upstreamtest"
+)
+
+func TestMounts(t *testing.T) {
+	got := mounts([]gateway.Directory{
+		{Type: "local", Source: "/srv/a", Path: "/mnt/a", ReadOnly: true},
+		{Type: "oss", Source: "/srv/b", Path: "/mnt/b"},
+		{Type: "nas", Source: "nas.internal:/export/c", Path: "/mnt/c"},
+		{Type: "cpfs", Source: "cpfs.internal:/share", Path: "/mnt/d", Options: "nfsvers=3,nolock"},
+	})
+	if len(got) != 4 {
+		t.Fatalf("%d mounts", len(got))
+	}
+	if m := got[0]; m.Type != mount.TypeBind || m.Source != "/srv/a" || m.Target != "/mnt/a" || !m.ReadOnly {
+		t.Errorf("local: %+v", m)
+	}
+	if m := got[1]; m.Type != mount.TypeBind || m.ReadOnly || m.BindOptions.Propagation != mount.PropagationRSlave {
+		t.Errorf("oss: %+v", m)
+	}
+	for i, want := range map[int]map[string]string{
+		2: {"type": "nfs", "o": "addr=nas.internal,nfsvers=4,soft,timeo=600,retrans=2", "device": ":/export/c"},
+		3: {"type": "nfs", "o": "addr=cpfs.internal,nfsvers=3,nolock", "device": ":/share"},
+	} {
+		m := got[i]
+		if m.Type != mount.TypeVolume || m.Source != "" || m.VolumeOptions.DriverConfig.Name != "local" {
+			t.Errorf("%d: %+v", i, m)
+		}
+		for key, value := range want {
+			if o := m.VolumeOptions.DriverConfig.Options[key]; o != value {
+				t.Errorf("%d: %s=%q, want %q", i, key, o, value)
+			}
+		}
+	}
+}
+
+func TestDirectoriesAndClusterFilesAreThere(t *testing.T) {
+	api := needDocker(t)
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "hello"), []byte("here"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	r := newRuntime(t, Options{})
+	l := launch(t, fakeEngine(t))
+	l.Directories = []gateway.Directory{{Name: "d", Type: "local", Source: dir, Path: "/mnt/d", ReadOnly: true}}
+	l.ClusterFiles = map[string]string{"core-site.xml": "<configuration/>"}
+	l.Installation = "in-test"
+	inst := started(t, r, l)
+	if inst.Installation != "in-test" {
+		t.Errorf("installation %q", inst.Installation)
+	}
+	if env := upstreamtest.Get(t, inst.Address, "/env"); !strings.Contains(env, "HADOOP_CONF_DIR=/etc/livy-cluster\n") {
+		t.Errorf("the environment:\n%s", env)
+	}
+	got, err := api.ContainerInspect(t.Context(), "livygw-"+l.GatewayID, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := got.Container.Mounts
+	if len(m) != 1 || m[0].Destination != "/mnt/d" || m[0].Source != dir || m[0].RW {
+		t.Errorf("mounts %+v", m)
+	}
+	stat, err := api.ContainerStatPath(t.Context(), "livygw-"+l.GatewayID, client.ContainerStatPathOptions{Path: "/etc/livy-cluster/core-site.xml"})
+	if err != nil || stat.Stat.Size != int64(len("<configuration/>")) {
+		t.Errorf("the cluster's configuration: %+v, %v", stat, err)
+	}
+}
+
+func TestAMissingDirectoryLeavesNothing(t *testing.T) {
+	r := newRuntime(t, Options{})
+	l := launch(t, fakeEngine(t))
+	l.Directories = []gateway.Directory{{Name: "d", Type: "local", Source: "/no/such/place", Path: "/mnt/d"}}
+	if _, err := r.Start(t.Context(), l); err == nil || !strings.Contains(err.Error(), "/no/such/place") {
+		t.Errorf("Start: %v", err)
+	}
+	if all, err := r.List(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("left behind: %v, %v", all, err)
+	}
+}
+
+func TestAGatewayJoinsItsNetwork(t *testing.T) {
+	api := needDocker(t)
+	const name = "livygateway-test-network"
+	if _, err := api.NetworkCreate(t.Context(), name, client.NetworkCreateOptions{Driver: "bridge"}); err != nil {
+		t.Fatal(err)
+	}
+	r := newRuntime(t, Options{})
+	l := launch(t, fakeEngine(t))
+	t.Cleanup(func() {
+		if _, err := api.NetworkRemove(context.Background(), name, client.NetworkRemoveOptions{}); err != nil {
+			t.Log(err)
+		}
+	})
+	l.Network = name
+	started(t, r, l) // reachable all the same
+	got, err := api.ContainerInspect(t.Context(), "livygw-"+l.GatewayID, client.ContainerInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := got.Container.NetworkSettings.Networks; len(n) != 1 || n[name] == nil {
+		t.Errorf("networks %+v", n)
+	}
+}
