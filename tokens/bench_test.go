@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/livygateway/livygateway/store"
 	"github.com/livygateway/livygateway/store/storetest"
@@ -106,7 +107,11 @@ func fill(b *testing.B, st *store.Store, many int) {
 		wg.Go(func() {
 			for n := next.Add(1); n <= int64(many); n = next.Add(1) {
 				r := tokens.CreateRequest{GatewayID: fmt.Sprintf("lc-%016d", n%100), Name: "filler"}
-				if _, _, err := s.Create(context.Background(), r); err != nil {
+				err := store.Retry(context.Background(), 5*time.Second, func(ctx context.Context) error {
+					_, _, err := s.Create(ctx, r)
+					return err
+				})
+				if err != nil {
 					b.Error(err)
 					return
 				}
