@@ -4,84 +4,107 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
-// Property is one entry of a configuration file.
+// Property is one setting of a configuration file.
 type Property struct {
-	Key, Value string
-	// Line is where the entry begins, counted from 1.
-	Line int
+	Line  int // where it begins, counted from 1
+	Key   string
+	Value string
 }
 
-// ParseProperties reads the format of livy.conf, livy-client.conf and
-// spark-defaults.conf as Java does: comments with # or !, key and value parted
-// by blanks, "=" or ":", backslash escapes, lines continued by a final
-// backslash. Values are trimmed at the end, as Spark and Livy do.
+// PropertyError is a line of a configuration file that cannot be read.
+type PropertyError struct {
+	Line int
+	Rule string
+}
+
+// Error names the line and the rule it breaks.
+func (e *PropertyError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Rule) }
+
+// ParseProperties reads text in the format of Java's Properties, which is what
+// Livy and Spark read their files with: a key ends at the first blank, '=' or
+// ':', a line that ends in an odd number of backslashes goes on in the next,
+// '#' and '!' begin comment lines, and backslashes escape. Values are trimmed,
+// as Livy and Spark do. The error is a *PropertyError.
 func ParseProperties(text string) ([]Property, error) {
-	var out []Property
-	lines := strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n")
+	if !utf8.ValidString(text) {
+		line := 1 + strings.Count(text[:strings.IndexFunc(text, func(r rune) bool { return r == utf8.RuneError })], "\n")
+		return nil, &PropertyError{line, "is not UTF-8 text"}
+	}
+	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
+	lines := strings.Split(text, "\n")
+	var entries []Property
 	for i := 0; i < len(lines); i++ {
-		start := i + 1
-		line := strings.TrimLeft(strings.TrimSuffix(lines[i], "\r"), " \t\f")
-		if line == "" || line[0] == '#' || line[0] == '!' {
+		first := i + 1
+		logical := strings.TrimLeft(lines[i], blanks)
+		if logical == "" || logical[0] == '#' || logical[0] == '!' {
 			continue
 		}
-		for continued(line) {
-			line = line[:len(line)-1]
-			if i++; i >= len(lines) {
+		for continues(logical) {
+			logical = logical[:len(logical)-1]
+			if i++; i == len(lines) {
 				break
 			}
-			line += strings.TrimLeft(strings.TrimSuffix(lines[i], "\r"), " \t\f")
+			logical += strings.TrimLeft(lines[i], blanks)
 		}
-		p, err := parseProperty(line)
+		e, err := parseProperty(logical)
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", start, err)
+			return nil, &PropertyError{first, err.Error()}
 		}
-		p.Line = start
-		out = append(out, p)
+		e.Line = first
+		entries = append(entries, e)
 	}
-	return out, nil
+	return entries, nil
 }
 
-// continued says whether a line ends in an odd number of backslashes.
-func continued(line string) bool {
+const blanks = " \t\f"
+
+// continues reports whether a line ends in an odd number of backslashes.
+func continues(line string) bool {
 	n := len(line) - len(strings.TrimRight(line, `\`))
 	return n%2 == 1
 }
 
+// parseProperty splits a logical line into its key and value.
 func parseProperty(line string) (Property, error) {
-	end := len(line)
-	for i := 0; i < len(line); i++ {
-		if line[i] == '\\' {
-			i++
-		} else if strings.IndexByte("=: \t\f", line[i]) >= 0 {
-			end = i
-			break
+	end := 0
+	for end < len(line) && !strings.ContainsRune(blanks+"=:", rune(line[end])) {
+		if line[end] == '\\' {
+			end++
 		}
+		end++
 	}
-	rest := strings.TrimLeft(line[end:], " \t\f")
+	rest := strings.TrimLeft(line[end:], blanks)
 	if rest != "" && (rest[0] == '=' || rest[0] == ':') {
-		rest = strings.TrimLeft(rest[1:], " \t\f")
+		rest = strings.TrimLeft(rest[1:], blanks)
 	}
-	key, err := unescapeProperty(line[:end])
+	key, err := unescape(line[:end])
 	if err != nil {
 		return Property{}, err
 	}
-	value, err := unescapeProperty(rest)
-	return Property{Key: key, Value: strings.TrimSpace(value)}, err
+	value, err := unescape(rest)
+	if err != nil {
+		return Property{}, err
+	}
+	return Property{Key: key, Value: strings.TrimSpace(value)}, nil
 }
 
-func unescapeProperty(s string) (string, error) {
+// unescape resolves \t, \n, \f, \r, \uXXXX and backslashes before other characters.
+func unescape(s string) (string, error) {
 	if !strings.Contains(s, `\`) {
 		return s, nil
 	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
-		if s[i] != '\\' || i+1 == len(s) {
+		if s[i] != '\\' {
 			b.WriteByte(s[i])
 			continue
 		}
-		i++
+		if i++; i == len(s) {
+			break
+		}
 		switch s[i] {
 		case 't':
 			b.WriteByte('\t')
@@ -93,11 +116,11 @@ func unescapeProperty(s string) (string, error) {
 			b.WriteByte('\f')
 		case 'u':
 			if i+5 > len(s) {
-				return "", fmt.Errorf("\\u needs four hexadecimal digits")
+				return "", fmt.Errorf(`\u needs four hexadecimal digits`)
 			}
 			n, err := strconv.ParseUint(s[i+1:i+5], 16, 16)
 			if err != nil {
-				return "", fmt.Errorf("\\u needs four hexadecimal digits")
+				return "", fmt.Errorf(`\u needs four hexadecimal digits, not %q`, s[i+1:i+5])
 			}
 			b.WriteRune(rune(n))
 			i += 4
@@ -106,4 +129,45 @@ func unescapeProperty(s string) (string, error) {
 		}
 	}
 	return b.String(), nil
+}
+
+// WriteProperties is the reverse of ParseProperties: "key = value" lines that
+// mean the same to every reader, whatever its character set.
+func WriteProperties(b *strings.Builder, entries []Property) {
+	for _, e := range entries {
+		b.WriteString(escape(e.Key, true))
+		if e.Value != "" {
+			b.WriteString(" = ")
+			b.WriteString(escape(e.Value, false))
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func escape(s string, key bool) string {
+	var b strings.Builder
+	for i, r := range s {
+		switch {
+		case r == '\\':
+			b.WriteString(`\\`)
+		case r == '\n':
+			b.WriteString(`\n`)
+		case r == '\r':
+			b.WriteString(`\r`)
+		case r == '\t':
+			b.WriteString(`\t`)
+		case r == '\f':
+			b.WriteString(`\f`)
+		case key && strings.ContainsRune(" =:#!", r), i == 0 && r == ' ':
+			b.WriteByte('\\')
+			b.WriteRune(r)
+		case r > 0xffff: // Java knows it as a pair of surrogates; both read UTF-8
+			b.WriteRune(r)
+		case r < 0x20 || r > 0x7e:
+			fmt.Fprintf(&b, `\u%04x`, r)
+		default:
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
 }

@@ -1,11 +1,13 @@
 package upstream
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
 )
 
 // The configuration files of a Livy server, by the names that it reads them by.
@@ -47,6 +49,9 @@ var families = map[string][]string{
 	SparkDefaults:  {"spark."},
 }
 
+// Entry is one setting of a configuration file.
+type Entry = livy.Property
+
 // ParseConf reads the text of one of the four configuration files that a person
 // may set (LivyConf, LivyClientConf, SparkBlacklist, SparkDefaults) in the form
 // that Livy's and Spark's users know: "key value" or "key = value" a line, for
@@ -56,10 +61,10 @@ func ParseConf(file, text string) ([]Entry, error) {
 	if len(text) > MaxConfBytes {
 		return nil, gateway.Invalid(file, "", fmt.Sprintf("must be at most %d KiB", MaxConfBytes>>10))
 	}
-	entries, err := parseProperties(text)
-	if err != nil {
-		pe := err.(*parseError)
-		return nil, confError(file, pe.line, "", pe.rule)
+	entries, err := livy.ParseProperties(text)
+	var pe *livy.PropertyError
+	if errors.As(err, &pe) {
+		return nil, confError(file, pe.Line, "", pe.Rule)
 	}
 	for _, e := range entries {
 		if rule := checkEntry(file, e); rule != "" {
@@ -132,7 +137,7 @@ type ConfInput struct {
 // errors are those of ParseConf.
 func RenderConf(in ConfInput) (map[string]string, error) {
 	spec := in.Spec
-	livy, err := ParseConf(LivyConf, spec.LivyConf)
+	server, err := ParseConf(LivyConf, spec.LivyConf)
 	if err != nil {
 		return nil, err
 	}
@@ -150,14 +155,14 @@ func RenderConf(in ConfInput) (map[string]string, error) {
 	}
 	if in.Cluster.Name != "" {
 		for _, key := range []string{masterKey, deployModeKey} {
-			if Lookup(livy, key) != "" {
+			if Lookup(server, key) != "" {
 				return nil, gateway.Invalid(LivyConf, key, "may not be set while the gateway names a cluster")
 			}
 		}
 	}
-	livy = withDefaults(livy, in)
-	livy = withLocalDirs(livy, in.LocalDirs)
-	livy = append(livy,
+	server = withDefaults(server, in)
+	server = withLocalDirs(server, in.LocalDirs)
+	server = append(server,
 		Entry{Key: "livy.ui.enabled", Value: "false"},
 		Entry{Key: "livy.server.csrf-protection.enabled", Value: "false"},
 		Entry{Key: "livy.server.recovery.mode", Value: "off"},
@@ -167,7 +172,7 @@ func RenderConf(in ConfInput) (map[string]string, error) {
 		blacklist[i].Value = ""
 	}
 	return map[string]string{
-		LivyConf:       text(livy),
+		LivyConf:       text(server),
 		LivyClientConf: text(client),
 		SparkBlacklist: text(blacklist),
 		SparkDefaults:  text(spark),
@@ -177,7 +182,7 @@ func RenderConf(in ConfInput) (map[string]string, error) {
 
 // withDefaults puts before the person's settings what holds unless they say
 // otherwise; of two settings of one key Livy takes the later.
-func withDefaults(livy []Entry, in ConfInput) []Entry {
+func withDefaults(server []Entry, in ConfInput) []Entry {
 	master := in.Cluster.Master
 	if master == "" {
 		master = in.Engine.Master
@@ -196,7 +201,7 @@ func withDefaults(livy []Entry, in ConfInput) []Entry {
 	if in.Cluster.DeployMode != "" {
 		defaults = append(defaults, Entry{Key: deployModeKey, Value: in.Cluster.DeployMode})
 	}
-	return append(defaults, livy...)
+	return append(defaults, server...)
 }
 
 // Keys of livy.conf that more than one place needs.
@@ -207,15 +212,15 @@ const (
 )
 
 // withLocalDirs adds dirs to the last value of livy.file.local-dir-whitelist.
-func withLocalDirs(livy []Entry, dirs []string) []Entry {
+func withLocalDirs(server []Entry, dirs []string) []Entry {
 	if len(dirs) == 0 {
-		return livy
+		return server
 	}
 	all := strings.Join(dirs, ",")
-	if v := Lookup(livy, localDirsKey); v != "" {
+	if v := Lookup(server, localDirsKey); v != "" {
 		all = v + "," + all
 	}
-	return append(livy, Entry{Key: localDirsKey, Value: all})
+	return append(server, Entry{Key: localDirsKey, Value: all})
 }
 
 // Lookup returns the value of a key as Livy and Spark take it: the last one set.
@@ -247,14 +252,14 @@ func WithAddress(files map[string]string, host string, port int) map[string]stri
 // RunsLocally reports whether the rendered files keep drivers and executors
 // beside the Livy server (master local or local[n]).
 func RunsLocally(files map[string]string) bool {
-	entries, _ := parseProperties(files[LivyConf])
+	entries, _ := livy.ParseProperties(files[LivyConf])
 	master := Lookup(entries, masterKey)
 	return master == "" || master == "local" || strings.HasPrefix(master, "local[")
 }
 
 func text(entries []Entry) string {
 	var b strings.Builder
-	writeProperties(&b, entries)
+	livy.WriteProperties(&b, entries)
 	return b.String()
 }
 

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
 )
 
 func TestParseConf(t *testing.T) {
@@ -148,7 +149,7 @@ func TestMaster(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			files := render(t, ConfInput{Spec: gateway.Spec{CPU: 4, LivyConf: tt.conf}, Engine: gateway.Engine{Master: tt.engine}})
-			entries, err := parseProperties(files[LivyConf])
+			entries, err := livy.ParseProperties(files[LivyConf])
 			if err != nil {
 				t.Fatal(err)
 			}
