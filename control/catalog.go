@@ -2,9 +2,11 @@ package control
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/livygateway/livygateway/gateway"
@@ -54,6 +56,9 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 	if g.Spec.Queue != "" && !strings.HasPrefix(master, "yarn") && !strings.HasPrefix(master, "k8s") {
 		notes = append(notes, fmt.Sprintf("queue %q is written into every job and has no effect there: %s has no queues", g.Spec.Queue, master))
 	}
+	if g.Spec.MountToExecutor && (strings.HasPrefix(master, "yarn") || strings.HasPrefix(master, "spark://")) {
+		notes = append(notes, fmt.Sprintf("mountToExecutor has no effect on %s: its machines must mount the directories themselves", master))
+	}
 	if _, off := m.fusion(&g.Spec); off != "" {
 		notes = append(notes, off)
 	}
@@ -77,16 +82,67 @@ func (m *Manager) master(g *gateway.Gateway) string {
 	return "local[" + fmt.Sprint(g.Spec.CPU) + "]"
 }
 
-// environment is a gateway's runtime environment as policies know it.
-func (m *Manager) environment(s *gateway.Spec) *policies.Environment {
+// environment is a gateway's runtime environment as policies know it, with the
+// settings by which Kubernetes mounts directories; nil if there is neither.
+func (m *Manager) environment(g *gateway.Gateway) *policies.Environment {
+	s := &g.Spec
+	volumes := map[string]string{}
+	if strings.HasPrefix(m.master(g), "k8s") {
+		volumes = m.volumes(s)
+	}
 	e, ok := m.Catalog().Environment(s.Environment)
 	if !ok {
-		return nil
+		if len(volumes) == 0 {
+			return nil
+		}
+		return &policies.Environment{Name: "directories", Conf: volumes}
 	}
+	maps.Copy(volumes, e.Conf)
 	return &policies.Environment{
 		Name: e.Name, PyFiles: e.Resolve(e.PyFiles), Jars: e.Resolve(e.Jars), Files: e.Resolve(e.Files),
-		Archives: e.Resolve(e.Archives), Conf: e.Conf, DriverEnv: e.Env, ExecutorEnv: e.Env,
+		Archives: e.Resolve(e.Archives), Conf: volumes, DriverEnv: e.Env, ExecutorEnv: e.Env,
 	}
+}
+
+// volumes are the settings by which Kubernetes mounts a gateway's directories
+// into drivers and, if that is wanted, executors.
+func (m *Manager) volumes(s *gateway.Spec) map[string]string {
+	conf := make(map[string]string)
+	pods := []string{"driver"}
+	if s.MountToExecutor {
+		pods = append(pods, "executor")
+	}
+	for _, name := range s.Directories {
+		d, ok := m.Catalog().Directory(name)
+		if !ok {
+			continue
+		}
+		for _, pod := range pods {
+			kind := "hostPath."
+			if d.Type == gateway.DirectoryNAS || d.Type == gateway.DirectoryCPFS {
+				kind = "nfs."
+			}
+			prefix := "spark.kubernetes." + pod + ".volumes." + kind + volumeName(name) + "."
+			conf[prefix+"mount.path"] = d.Path
+			conf[prefix+"mount.readOnly"] = strconv.FormatBool(d.ReadOnly)
+			if kind == "nfs." {
+				conf[prefix+"options.server"], conf[prefix+"options.path"], _ = strings.Cut(d.Source, ":")
+			} else {
+				conf[prefix+"options.path"] = d.Source
+			}
+		}
+	}
+	return conf
+}
+
+// volumeName makes a name that Kubernetes takes.
+func volumeName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(name))
 }
 
 // fusion is a gateway's acceleration, nil if it has none or if the CPU of this

@@ -329,3 +329,38 @@ func TestLivysBlacklistLetsForcedKeysPass(t *testing.T) {
 		t.Errorf("body %s, %v", r.Body, err)
 	}
 }
+
+func TestDirectoriesOnKubernetes(t *testing.T) {
+	s, _ := storetest.Mini(t)
+	m := testManager(t, s, newFakeRuntime(t))
+	configure(m, func(s *Settings) {
+		s.Catalog.Clusters = []gateway.Cluster{{Name: "k", Master: "k8s://https://k:6443"}, {Name: "y", Master: "yarn"}}
+		s.Catalog.Networks = []gateway.Network{{Name: "lake", VPC: "v"}}
+		s.Catalog.Directories = []gateway.Directory{{Name: "Ware_house", Type: "nas", Source: "nas:/e", Path: "/mnt/w", VPC: "v", ReadOnly: true}}
+	})
+	spec := gateway.Spec{Name: "etl", Engine: "spark", LivyVersion: "0.8.0", Cluster: "k", Network: "lake", Directories: []string{"Ware_house"}}
+	conf := func() map[string]string {
+		r, err := m.Explain(&gateway.Gateway{ID: "lc-1", Spec: spec}, livy.KindBatch, []byte(`{"file":"file:/mnt/w/job.py"}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var body struct{ Conf map[string]string }
+		if err := json.Unmarshal(r.Body, &body); err != nil {
+			t.Fatal(err)
+		}
+		return body.Conf
+	}
+	const driver, executor = "spark.kubernetes.driver.volumes.nfs.ware-house.", "spark.kubernetes.executor.volumes.nfs.ware-house."
+	c := conf()
+	if c[driver+"mount.path"] != "/mnt/w" || c[driver+"mount.readOnly"] != "true" || c[driver+"options.server"] != "nas" || c[driver+"options.path"] != "/e" || c[executor+"mount.path"] != "" {
+		t.Errorf("conf %v", c)
+	}
+	spec.MountToExecutor = true
+	if c := conf(); c[executor+"mount.path"] != "/mnt/w" {
+		t.Errorf("conf with executors %v", c)
+	}
+	spec.Cluster = "y"
+	if notes := strings.Join(m.Notes(&gateway.Gateway{Spec: spec}), "\n"); !strings.Contains(notes, "mountToExecutor has no effect on yarn") {
+		t.Errorf("notes %s", notes)
+	}
+}

@@ -55,7 +55,7 @@ func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 	return policies.Settings{
 		LivyVersion:     livyVersion(g),
 		Master:          m.master(g),
-		Environment:     m.environment(&g.Spec),
+		Environment:     m.environment(g),
 		Fusion:          fusion,
 		Mounts:          mounts,
 		SparkDefaults:   policies.File{Name: upstream.SparkDefaults, Text: g.Spec.SparkDefaults},

@@ -52,7 +52,8 @@ type Spec struct {
 	// same VPC. Default: none.
 	Directories []string `json:"directories,omitempty"`
 	// MountToExecutor mounts the directories into executors too, not only into
-	// drivers. Executors that run in the gateway's own container see them anyway.
+	// drivers. Executors that run in the gateway's own container see them anyway;
+	// on YARN and standalone Spark the machines have to mount them themselves.
 	// Default false.
 	MountToExecutor bool `json:"mountToExecutor,omitempty"`
 	// Network names a network connection of the catalog that the gateway's Livy
