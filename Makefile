@@ -22,7 +22,7 @@ endif
 TESTFLAGS := -tags $(TAGS) -count=1 -timeout 25m
 UNIT       = $(shell $(GO) list -tags $(TAGS) ./... | grep -v /integration)
 
-.PHONY: help build xcaddy run test unit lint bench image engine clients clean
+.PHONY: torture help build xcaddy run test unit lint bench image engine clients clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -49,6 +49,10 @@ test: build ## all tests; what cannot run here is listed by name (REQUIRE=docker
 unit: ## unit tests only
 	@test "$(RACE)" = 1 || echo "note: no C compiler found (or RACE=0): running without the race detector"
 	@$(GO) run ./internal/testreport -- $(RACEFLAG) $(TESTFLAGS) $(UNIT)
+
+torture: build ## kill Caddy, Redis and Livy 60 times under load; write a million records (about half an hour)
+	LIVYGW_KILLS=60 $(GO) test $(TESTFLAGS) -timeout 80m -v -run TestKillAnything ./integration
+	LIVYGW_RECORDS=1000000 $(GO) test $(TESTFLAGS) -v -run TestScale ./store
 
 lint: ## formatters, golangci-lint, go vet, known vulnerabilities
 	@scripts/lint

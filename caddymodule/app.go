@@ -3,6 +3,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/sessions"
 )
 
 func init() {
@@ -104,6 +106,10 @@ type App struct {
 	// How long a Livy server may take from its start to its first answer.
 	// Default: 3m.
 	StartTimeout caddy.Duration `json:"start_timeout,omitempty"`
+
+	// How long records of sessions and batches are kept after their creation, at
+	// least 1h; what lives is kept anyway. Default: 30 days.
+	Retention caddy.Duration `json:"retention,omitempty"`
 
 	key  string // of core in the pool, once it was acquired
 	core *core
@@ -223,6 +229,9 @@ func (a *App) Validate() error {
 	default:
 		return fmt.Errorf("livy: on_exit must be keep or stop, not %q", a.OnExit)
 	}
+	if a.Retention != 0 && time.Duration(a.Retention) < sessions.MinRetention {
+		return fmt.Errorf("livy: retention must be at least %s, not %s", sessions.MinRetention, time.Duration(a.Retention))
+	}
 	if a.MaxBody < 0 {
 		return fmt.Errorf("livy: max_body must not be negative (got %d)", a.MaxBody)
 	}
@@ -242,6 +251,7 @@ func (a *App) Start() error {
 		ClientIdentity: a.ClientIdentity, CustomClasspath: a.CustomClasspath,
 		StartTimeout: time.Duration(a.StartTimeout), StopOnExit: a.OnExit == "stop",
 	})
+	a.core.ledger.SetRetention(cmp.Or(time.Duration(a.Retention), sessions.DefaultRetention))
 	a.core.start()
 	current.Store(a.core)
 	return nil

@@ -72,6 +72,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    client_identity
 //	    custom_classpath
 //	    start_timeout <duration>
+//	    retention     <duration>
 //	    on_exit       keep|stop
 //	}
 //
@@ -137,16 +138,9 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 	case "custom_classpath":
 		return flagArg(d, &a.CustomClasspath)
 	case "start_timeout":
-		var text string
-		if !d.AllArgs(&text) {
-			return d.ArgErr()
-		}
-		timeout, err := caddy.ParseDuration(text)
-		if err != nil {
-			return d.Errf("start_timeout: %v", err)
-		}
-		a.StartTimeout = caddy.Duration(timeout)
-		return nil
+		return durationArg(d, &a.StartTimeout)
+	case "retention":
+		return durationArg(d, &a.Retention)
 	case "on_exit":
 		if !d.AllArgs(&a.OnExit) {
 			return d.ArgErr()
@@ -168,6 +162,20 @@ func sizeArg(d *caddyfile.Dispenser, target *int64) error {
 		return d.Errf("%s: %q is not a size such as 1MiB", option, text)
 	}
 	*target = int64(size)
+	return nil
+}
+
+func durationArg(d *caddyfile.Dispenser, target *caddy.Duration) error {
+	option := d.Val()
+	var text string
+	if !d.AllArgs(&text) {
+		return d.ArgErr()
+	}
+	duration, err := caddy.ParseDuration(text)
+	if err != nil {
+		return d.Errf("%s: %v", option, err)
+	}
+	*target = caddy.Duration(duration)
 	return nil
 }
 

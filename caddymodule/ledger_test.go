@@ -6,8 +6,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -277,5 +279,91 @@ func TestPollsAskRedisNothing(t *testing.T) {
 				t.Fatalf("%s: %d %s", path, r.StatusCode, r.body)
 			}
 		}
+	}
+}
+
+// TestRedisGoesAwayDuringACreate takes Redis away at each step of a create: the
+// client gets a truthful answer, and afterwards records and Livy agree.
+func TestRedisGoesAwayDuringACreate(t *testing.T) {
+	double := livytest.New()
+	double.Manual = true
+	loser := &replyLoser{Handler: double}
+	s := newSite(t, loser)
+	const away = "LOADING Redis is loading the dataset in memory"
+	agree := func(step string, want int) {
+		t.Helper()
+		s.redis.SetError("")
+		for range 500 {
+			names := map[string]bool{}
+			confirmed := 0
+			for _, r := range s.records(store.RecordFilter{State: store.StateLive}) {
+				names[r.Name] = true
+				if r.Confirmed() && r.TokenID == s.tokenID {
+					confirmed++
+				}
+			}
+			if len(names) == want && confirmed == want && len(double.Requests("sessions")) == want {
+				return
+			}
+			time.Sleep(10 * time.Millisecond)
+		}
+		t.Fatalf("%s: Livy has %d sessions, and on record are %+v; want %d of each", step, len(double.Requests("sessions")), s.records(store.RecordFilter{}), want)
+	}
+
+	s.redis.SetError(away)
+	if r := s.do("POST", "/sessions", `{}`); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" {
+		t.Errorf("before the create is written down: %d %s", r.StatusCode, r.body)
+	}
+	agree("before", 0)
+
+	step := func(then func(w http.ResponseWriter) bool) {
+		double.Before = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodPost {
+				return false
+			}
+			s.redis.SetError(away)
+			return then(w)
+		}
+	}
+	step(func(http.ResponseWriter) bool { return false })
+	if r := s.do("POST", "/sessions", `{}`); r.StatusCode != 201 || r.json(t).ID != 0 {
+		t.Errorf("after it is written down: %d %s", r.StatusCode, r.body)
+	}
+	agree("after it is written down", 1)
+
+	step(func(w http.ResponseWriter) bool {
+		w.WriteHeader(400)
+		return true
+	})
+	if r := s.do("POST", "/sessions", `{}`); r.StatusCode != 400 {
+		t.Errorf("at a refusal: %d %s", r.StatusCode, r.body)
+	}
+	agree("at a refusal", 1)
+
+	// Livy's reply is lost: the client hears that it is not known, and the name
+	// tells afterwards.
+	double.Before = nil
+	s.redis.SetError("")
+	loser.lose.Store(true)
+	if r := s.do("POST", "/sessions", `{}`); r.StatusCode != 503 {
+		t.Errorf("a lost reply: %d %s", r.StatusCode, r.body)
+	}
+	agree("a lost reply", 2)
+}
+
+// replyLoser serves a request and then loses the reply to a create, once told.
+type replyLoser struct {
+	http.Handler
+	lose atomic.Bool
+}
+
+func (h *replyLoser) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost || !h.lose.Load() {
+		h.Handler.ServeHTTP(w, r)
+		return
+	}
+	h.Handler.ServeHTTP(httptest.NewRecorder(), r)
+	if conn, _, err := http.NewResponseController(w).Hijack(); err == nil {
+		conn.Close()
 	}
 }

@@ -92,15 +92,11 @@ func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, pub
 }
 
 // SetRetention says how long records are kept after their creation; living ones
-// are kept anyway, and sums of usage for good. Default DefaultRetention.
-func (l *Ledger) SetRetention(d time.Duration) error {
-	if d < time.Hour {
-		return gateway.Invalid("retention", d.String(), "must be at least 1h")
-	}
+// are kept anyway, and sums of usage for good. It is at least MinRetention.
+func (l *Ledger) SetRetention(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.retention = d
-	return nil
+	l.retention = max(d, MinRetention)
 }
 
 // trimInterval is the pause between two trims, trimAtOnce how many records one

@@ -28,6 +28,9 @@ const StateGone = "gone"
 // SetRetention says otherwise.
 const DefaultRetention = 30 * 24 * time.Hour
 
+// MinRetention is the shortest time that records are kept.
+const MinRetention = time.Hour
+
 // Ledger writes records. Its methods are safe for concurrent use.
 type Ledger struct {
 	store  *store.Store
