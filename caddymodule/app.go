@@ -252,7 +252,9 @@ func (a *App) Start() error {
 		StartTimeout: time.Duration(a.StartTimeout), StopOnExit: a.OnExit == "stop",
 	})
 	a.core.ledger.SetRetention(cmp.Or(time.Duration(a.Retention), sessions.DefaultRetention))
-	a.core.start()
+	if err := a.core.start(); err != nil {
+		return err
+	}
 	current.Store(a.core)
 	return nil
 }

@@ -75,15 +75,47 @@ func newCore(a *App, r Runtime) (*core, error) {
 // checkEngine checks that an engine has what the runtime needs.
 func (c *core) checkEngine(e *Engine) error { return c.runtime.CheckEngine(gateway.Engine(*e)) }
 
-// start begins the work that goes on in the background, once.
-func (c *core) start() {
+// start begins the work that goes on in the background, once. It fails when
+// Redis holds what this version does not understand; a Redis that is away is
+// waited for in the background.
+func (c *core) start() error {
+	err := c.checkSchema(context.Background())
+	if err != nil && gateway.KindOf(err) != gateway.KindUnavailable {
+		return err
+	}
 	c.once.Do(func() {
 		ctx, cancel := context.WithCancel(context.Background())
 		c.cancel = cancel
+		if err != nil {
+			c.log.Warn("Redis is away; waiting for it", zap.Error(err))
+			c.wg.Go(func() { c.awaitSchema(ctx) })
+		}
 		c.wg.Go(func() { c.tokens.Run(ctx) })
 		c.wg.Go(func() { c.ledger.Run(ctx) })
 		c.manager.Run()
 	})
+	return nil
+}
+
+func (c *core) checkSchema(ctx context.Context) error {
+	return store.Retry(ctx, time.Second, c.store.CheckSchema)
+}
+
+func (c *core) awaitSchema(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := c.checkSchema(ctx)
+		if err == nil {
+			c.log.Info("Redis is there")
+			return
+		}
+		if gateway.KindOf(err) != gateway.KindUnavailable {
+			c.log.Error("Redis cannot be used", zap.Error(err))
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
 }
 
 // Destruct ends it all; it runs when no configuration uses the core any more.

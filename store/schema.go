@@ -10,7 +10,7 @@ import (
 )
 
 // SchemaVersion is the layout of keys and values that this version reads and
-// writes. docs/redis.md describes it.
+// writes. docs/architecture.md describes it.
 const SchemaVersion = 1
 
 var schemaScript = redis.NewScript(`

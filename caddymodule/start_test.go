@@ -1,0 +1,62 @@
+package caddymodule
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+)
+
+func loadWithRedis(t *testing.T, address string) error {
+	t.Helper()
+	text := fmt.Sprintf("{\n\tadmin off\n\tpersist_config off\n\tlivy {\n\t\tredis redis://%s/0\n\t\truntime static\n\t\tengine x {\n\t\t\turl http://127.0.0.1:1\n\t\t}\n\t}\n}\n", address)
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = caddy.Stop() })
+	return caddy.Load(config, true)
+}
+
+func TestStartMarksTheSchema(t *testing.T) {
+	m := miniredis.RunT(t)
+	if err := loadWithRedis(t, m.Addr()); err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := m.Get("livygw:schema"); got != "1" {
+		t.Errorf("schema is %q", got)
+	}
+}
+
+func TestStartRefusesDataOfANewerVersion(t *testing.T) {
+	m := miniredis.RunT(t)
+	if err := m.Set("livygw:schema", "99"); err != nil {
+		t.Fatal(err)
+	}
+	if err := loadWithRedis(t, m.Addr()); err == nil || !strings.Contains(err.Error(), "schema 99") {
+		t.Errorf("error %v, want one that names the schema", err)
+	}
+}
+
+func TestStartWaitsForRedis(t *testing.T) {
+	m := miniredis.RunT(t)
+	address := m.Addr()
+	m.Close()
+	if err := loadWithRedis(t, address); err != nil {
+		t.Fatalf("a Redis that is away must not keep Caddy from starting: %v", err)
+	}
+	if err := m.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if got, _ := m.Get("livygw:schema"); got == "1" {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Error("the schema was not marked once Redis was there")
+}
