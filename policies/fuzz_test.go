@@ -43,7 +43,7 @@ var (
 		`spark\.driver\.memoryOverhead|spark\.yarn\.driver\.memoryOverhead|spark\.driver\.memoryOverheadFactor|spark\.sql\..*|spark\.archives|spark\.yarn\.dist\.archives|` +
 		`spark\.driver\.(extra|default)JavaOptions|spark\.(blacklist|excludeOnFailure)\..*|.*[=\s\x00-\x20].*|)$`)
 	forced = map[string]string{"queue": `"root.etl"`, "proxyUser": `"etl"`, "executorCores": "2"}
-	sizes  = regexp.MustCompile(`^(?i)\s*([0-9]+)\s*(b|k|kb|m|mb|g|gb|)\s*$`)
+	sizes  = regexp.MustCompile(`^(?i)\s*([0-9]+)\s*(b|k|kb|m|mb|g|gb|t|tb|p|pb|)\s*$`)
 )
 
 func FuzzCreate(f *testing.F) {
@@ -157,7 +157,7 @@ func inspectCaps(t *testing.T, top map[string]json.RawMessage, conf map[string]s
 	if _, err := fmt.Sscan(m[1], &n); err != nil {
 		t.Fatal(err)
 	}
-	shift := map[string]int{"b": 0, "k": 10, "kb": 10, "": 20, "m": 20, "mb": 20, "g": 30, "gb": 30}[strings.ToLower(m[2])]
+	shift := map[string]int{"b": 0, "k": 10, "kb": 10, "": 20, "m": 20, "mb": 20, "g": 30, "gb": 30, "t": 40, "tb": 40, "p": 50, "pb": 50}[strings.ToLower(m[2])]
 	if n > (4<<30)>>shift {
 		t.Fatalf("driver memory is %s, want at most 4g", memory)
 	}
