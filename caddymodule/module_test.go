@@ -39,6 +39,9 @@ type site struct {
 	token   string
 	tokenID string
 	redis   *miniredis.Miniredis
+	// client is the site's own: a connection of another site may be left in a
+	// shared one, to the same port.
+	client *http.Client
 }
 
 const prefix = "/api/v1/workspace/default/livycompute/etl"
@@ -53,6 +56,7 @@ func newSite(t *testing.T, livyServer http.Handler) *site {
 	s := &site{
 		t: t, address: spareAddress(t), public: spareAddress(t),
 		log: filepath.Join(t.TempDir(), "caddy.log"), redis: redis,
+		client: &http.Client{Transport: &http.Transport{}},
 	}
 	s.config = fmt.Sprintf(`{
 	admin off
@@ -154,7 +158,7 @@ func (s *site) do(method, url, body string, headers ...string) reply {
 			req.Header.Set(name, value)
 		}
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := s.client.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -128,7 +128,7 @@ func (h *Gateway) admitToUI(w http.ResponseWriter, r *http.Request, e *control.E
 			return admitted, err
 		}
 	}
-	presented, _, err := tokens.FromRequest(r.Header, false)
+	presented, _, err := tokens.FromRequest(r.Header)
 	if err != nil {
 		return 0, err
 	}

@@ -45,7 +45,7 @@ func (h *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 		return err
 	}
 	ldap := c.entry.LDAP
-	presented, basicUsed, err := tokens.FromRequest(r.Header, ldap)
+	presented, basicUsed, err := tokens.FromRequest(r.Header)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func BenchmarkFromRequest(b *testing.B) {
 	h.Set(tokens.Header, "lgw_aaaaaaaaaaaaaaaa_0123456789abcdefghijklmnopqrstuv_ABCDEF")
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := tokens.FromRequest(h, false); err != nil {
+		if _, _, err := tokens.FromRequest(h); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -17,10 +17,10 @@ const Header = "X-Acs-Spark-Livy-Token"
 // that differ are an *Error with ReasonAmbiguous. Tokens in a query or path are
 // not looked at: those end up in logs.
 //
-// Where the gateway's Livy asks for LDAP passwords (ldap), Basic beside another
-// token is the LDAP login and not looked at, unless it plainly is a token of
-// ours.
-func FromRequest(h http.Header, ldap bool) (presented string, basicUsed bool, err error) {
+// Basic beside another token is not looked at unless it plainly is a token of
+// ours: it is the login for a Livy that asks for LDAP passwords, or what clients
+// such as sparkmagic send when they have no login at all.
+func FromRequest(h http.Header) (presented string, basicUsed bool, err error) {
 	for _, v := range h[Header] {
 		if presented, err = oneToken(presented, strings.TrimSpace(v)); err != nil {
 			return "", false, err
@@ -34,8 +34,8 @@ func FromRequest(h http.Header, ldap bool) (presented string, basicUsed bool, er
 			presented, err = oneToken(presented, rest)
 		case strings.EqualFold(scheme, "Basic"):
 			password := basicPassword(rest)
-			if ldap && presented != "" && !isOurs(password) {
-				continue
+			if presented != "" && !isOurs(password) {
+				continue // a login of another kind, e.g. sparkmagic's empty one
 			}
 			basicUsed = presented == "" && password != ""
 			presented, err = oneToken(presented, password)

@@ -41,7 +41,9 @@ func TestFromRequest(t *testing.T) {
 		{name: "the same twice", header: h{"x-acs-spark-livy-token": {"secret", "secret"}, "Authorization": {basic("secret")}}, want: "secret"},
 		{name: "two headers", header: h{"x-acs-spark-livy-token": {"one", "two"}}, twice: true},
 		{name: "header and bearer", header: h{"x-acs-spark-livy-token": {"one"}, "Authorization": {"Bearer two"}}, twice: true},
-		{name: "header and basic", header: h{"x-acs-spark-livy-token": {"one"}, "Authorization": {basic("two")}}, twice: true},
+		{name: "header and a login", header: h{"x-acs-spark-livy-token": {"one"}, "Authorization": {basic("two")}}, want: "one"},
+		{name: "header and sparkmagic's empty login", header: h{"x-acs-spark-livy-token": {"one"}, "Authorization": {"Basic Tm9uZTpOb25l"}}, want: "one"},
+		{name: "header and another token of ours as password", header: h{"x-acs-spark-livy-token": {"one"}, "Authorization": {basic(ourLook)}}, twice: true},
 		{name: "header and bearer with ldap", header: h{"x-acs-spark-livy-token": {"one"}, "Authorization": {"Bearer two"}}, ldap: true, twice: true},
 		{name: "header and ldap login", header: h{"x-acs-spark-livy-token": {"one"}, "Authorization": {basic("two")}}, ldap: true, want: "one", kept: []string{basic("two")}},
 		{name: "header and another token of ours as login", header: h{"x-acs-spark-livy-token": {"one"}, "Authorization": {basic(ourLook)}}, ldap: true, twice: true},
@@ -53,7 +55,7 @@ func TestFromRequest(t *testing.T) {
 		for name, values := range tt.header {
 			header[http.CanonicalHeaderKey(name)] = values
 		}
-		got, usedBasic, err := tokens.FromRequest(header, tt.ldap)
+		got, usedBasic, err := tokens.FromRequest(header)
 		if tt.twice {
 			want(t, tt.name, reasonOf(t, err), tokens.ReasonAmbiguous)
 			if gateway.KindOf(err) != gateway.KindInvalid {

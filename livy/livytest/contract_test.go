@@ -2,7 +2,6 @@ package livytest
 
 import (
 	"net/http/httptest"
-	"os"
 	"strings"
 	"testing"
 
@@ -13,22 +12,6 @@ func TestDoubleKeepsTheContract(t *testing.T) {
 	server := httptest.NewServer(New())
 	defer server.Close()
 	Contract(t, server.URL, Options{Interactive: true})
-}
-
-// TestRealLivyKeepsTheContract runs against the servers in LIVY_TEST_URLS
-// (comma-separated). A URL that ends in #batches is of a server that cannot
-// run sessions.
-func TestRealLivyKeepsTheContract(t *testing.T) {
-	urls := os.Getenv("LIVY_TEST_URLS")
-	if urls == "" {
-		t.Skip("needs livy: LIVY_TEST_URLS names no server")
-	}
-	for url := range strings.SplitSeq(urls, ",") {
-		t.Run(url, func(t *testing.T) {
-			base, only, _ := strings.Cut(url, "#")
-			Contract(t, base, Options{Interactive: only != "batches"})
-		})
-	}
 }
 
 func TestManualSteps(t *testing.T) {
