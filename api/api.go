@@ -62,6 +62,7 @@ func (s *Server) Handler(actor func(*http.Request) string) http.Handler {
 	add("DELETE "+one+"/records/{record}", (*call).closeRecord)
 	add("POST "+one+"/records/{record}/ui-link", (*call).linkSparkUI)
 	add("GET "+one+"/usage", (*call).usage)
+	add("GET "+one+"/statements", (*call).statements)
 	add("POST "+one+"/policy/explain", (*call).explain)
 	add("GET "+one+"/tokens", (*call).listTokens)
 	add("POST "+one+"/tokens", (*call).createToken)

@@ -198,3 +198,35 @@ func (c *call) exportRecords() error {
 	}
 	return nil
 }
+
+// StatementList is a page of the statements that were run in a gateway's
+// sessions, newest first.
+type StatementList struct {
+	Total      int64              `json:"total"`
+	Statements []*store.Statement `json:"statements"`
+}
+
+// statements answers GET .../statements, which is empty unless the gateway audits
+// statements. Query: offset, limit.
+func (c *call) statements() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	offset, err := c.intQuery("offset", 0, 0, 1<<30)
+	if err != nil {
+		return err
+	}
+	limit, err := c.intQuery("limit", 20, 1, 1000)
+	if err != nil {
+		return err
+	}
+	all, total, err := c.Store.Statements(c.r.Context(), g.ID, int64(offset), int64(limit))
+	if err != nil {
+		return err
+	}
+	if all == nil {
+		all = []*store.Statement{}
+	}
+	return c.reply(http.StatusOK, StatementList{Total: total, Statements: all})
+}

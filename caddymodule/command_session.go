@@ -22,7 +22,7 @@ func (c *cli) sessionCommand() *cobra.Command {
 	cmd.PersistentFlags().StringVar(&name, "gateway", "", "Gateway whose records are meant")
 	_ = cmd.MarkPersistentFlagRequired("gateway")
 	cmd.AddCommand(c.sessionList(&name), c.sessionShow(&name), c.sessionClose(&name), c.sessionUI(&name),
-		c.sessionExport(&name), c.sessionUsage(&name))
+		c.sessionExport(&name), c.sessionUsage(&name), c.sessionStatements(&name))
 	return cmd
 }
 
@@ -215,6 +215,36 @@ func (c *cli) sessionUsage(gatewayName *string) *cobra.Command {
 	usage.Flags().StringVar(&until, "until", "", "Last day")
 	usage.Flags().BoolVar(&csv, "csv", false, "Print CSV")
 	return usage
+}
+
+func (c *cli) sessionStatements(gatewayName *string) *cobra.Command {
+	var limit, offset int
+	cmd := &cobra.Command{
+		Use:   "statements --gateway NAME",
+		Short: "Lists the statements that were run, newest first, where the gateway audits them",
+		Args:  cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error {
+			var got api.StatementList
+			path := c.path(*gatewayName, "statements") + fmt.Sprintf("?limit=%d&offset=%d", limit, offset)
+			if err := c.call(http.MethodGet, path, nil, &got); err != nil {
+				return err
+			}
+			return c.print(got, func(w io.Writer) {
+				fmt.Fprintln(w, "SUBMITTED\tSESSION\tSTATEMENT\tTOKEN\tSTATUS\tMS\tCODE")
+				for _, st := range got.Statements {
+					code := st.Code
+					if code == "" {
+						code = "sha256:" + st.CodeHash
+					}
+					fmt.Fprintf(w, "%s\t%d\t%d\t%s\t%s\t%d\t%.100q\n", st.Submitted.Format(time.RFC3339), st.SessionID, st.StatementID,
+						st.TokenID, dash(st.Status), st.DurationMs, code)
+				}
+			})
+		},
+	}
+	cmd.Flags().IntVar(&limit, "limit", 20, "How many, up to 1000")
+	cmd.Flags().IntVar(&offset, "offset", 0, "How many to pass over")
+	return cmd
 }
 
 // copy writes an API reply as it is.

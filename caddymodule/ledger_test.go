@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy/livytest"
 	"github.com/livygateway/livygateway/store"
 	"github.com/livygateway/livygateway/tokens"
@@ -188,22 +189,28 @@ func TestIsolation(t *testing.T) {
 // isolate switches the gateway's isolation on.
 func (s *site) isolate() {
 	s.t.Helper()
+	s.respecify(func(spec *gateway.Spec) { spec.Isolated = true })
+}
+
+// respecify changes the gateway and waits until the data path knows.
+func (s *site) respecify(change func(*gateway.Spec)) {
+	s.t.Helper()
 	core := current.Load()
 	g, err := core.store.Gateway(context.Background(), s.gateway.ID)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	g.Spec.Isolated = true
+	change(&g.Spec)
 	if err := core.store.SaveGateway(context.Background(), g); err != nil {
 		s.t.Fatal(err)
 	}
 	for range 1000 {
-		if e, err := core.manager.Lookup("default", "etl"); err == nil && e.Gateway.Spec.Isolated {
+		if e, err := core.manager.Lookup("default", "etl"); err == nil && e.Gateway.Revision >= g.Revision {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	s.t.Fatal("the gateway does not become isolated")
+	s.t.Fatal("the change of the gateway does not arrive")
 }
 
 func TestWhatIsGoneIsTold(t *testing.T) {

@@ -62,6 +62,10 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if c.req.Route.Create {
 		return h.create(w, r, c, next)
 	}
+	audit, err := h.newAudit(r, c)
+	if err != nil {
+		return err
+	}
 	base := c.base()
 	only := h.onlyOwn(c) // whose sessions a list may hold
 	buf := replyBuffers.Get().(*bytes.Buffer)
@@ -81,7 +85,7 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		if status == http.StatusNotFound && c.req.Route.HasID {
 			return true
 		}
-		read := base != 0 && c.req.Route.Reply != livy.ReplyOther || only
+		read := base != 0 && c.req.Route.Reply != livy.ReplyOther || only || audit != nil
 		return read && status < 300 && c.req.Method != http.MethodHead
 	})
 	if err := next.ServeHTTP(rec, r); err != nil {
@@ -95,6 +99,9 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	}
 	if rec.Status() == http.StatusNotFound {
 		return h.notFound(rec, w, r, c, buf.Bytes())
+	}
+	if audit != nil {
+		audit.look(r.Context(), rec.Status(), buf.Bytes())
 	}
 	body, err := livy.ShiftIDs(c.req.Route, buf.Bytes(), base)
 	if err == nil && only {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -39,6 +40,7 @@ type sparkUIs struct {
 
 type foundUI struct {
 	address string
+	app     string // its application id, which no other driver has
 	until   time.Time
 }
 
@@ -51,9 +53,9 @@ func newSparkUIs(s *store.Store, rt upstream.Runtime) *sparkUIs {
 // on such a port, is never reached.
 func (u *sparkUIs) find(ctx context.Context, g *gateway.Gateway, id string) (string, error) {
 	u.mu.Lock()
-	f, ok := u.found[id]
+	f := u.found[id]
 	u.mu.Unlock()
-	if ok && u.now().Before(f.until) {
+	if u.now().Before(f.until) {
 		return f.address, nil
 	}
 	r, err := u.record(ctx, g.ID, id)
@@ -71,9 +73,10 @@ func (u *sparkUIs) find(ctx context.Context, g *gateway.Gateway, id string) (str
 	if err != nil {
 		return "", err
 	}
-	address := u.search(ctx, host, f.address, id)
-	if address == "" {
-		return "", gateway.Errorf(gateway.KindUnavailable, "the driver of %s %s does not serve its Spark UI yet (state %s)", r.Kind, id, r.State)
+	if !u.still(ctx, f) {
+		if f = u.search(ctx, host, id); f.address == "" {
+			return "", gateway.Errorf(gateway.KindUnavailable, "the driver of %s %s does not serve its Spark UI now (state %s)", r.Kind, id, r.State)
+		}
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -82,50 +85,59 @@ func (u *sparkUIs) find(ctx context.Context, g *gateway.Gateway, id string) (str
 			delete(u.found, old)
 		}
 	}
-	u.found[id] = foundUI{address, u.now().Add(foundLife)}
-	return address, nil
+	f.until = u.now().Add(foundLife)
+	u.found[id] = f
+	return f.address, nil
 }
 
-// search asks the ports of a host, the one that was right before all others.
-func (u *sparkUIs) search(ctx context.Context, host, before, id string) string {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+// patience is how long a driver may take to say who it is.
+const patience = 20 * time.Second
+
+// still says whether a driver that was found before is still there.
+func (u *sparkUIs) still(ctx context.Context, f foundUI) bool {
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	if before != "" && u.isOf(ctx, before, id) {
-		return before
-	}
-	hits := make(chan string, lastUIPort-firstUIPort+1)
+	return f.address != "" && u.app(ctx, f.address) == f.app
+}
+
+// search asks all ports of a host.
+func (u *sparkUIs) search(ctx context.Context, host, id string) foundUI {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	hits := make(chan foundUI, lastUIPort-firstUIPort+1)
 	var wg sync.WaitGroup
 	for port := firstUIPort; port <= lastUIPort; port++ {
 		address := net.JoinHostPort(host, strconv.Itoa(port))
 		wg.Go(func() {
-			d := net.Dialer{Timeout: time.Second}
+			d := net.Dialer{Timeout: 2 * time.Second}
 			conn, err := d.DialContext(ctx, "tcp", address)
 			if err != nil {
 				return
 			}
 			conn.Close()
-			if u.isOf(ctx, address, id) {
-				hits <- address
+			if app := u.app(ctx, address); app != "" && u.runs(ctx, address, app, id) {
+				hits <- foundUI{address: address, app: app}
 			}
 		})
 	}
 	wg.Wait()
-	select {
-	case address := <-hits:
-		return address
-	default:
-		return ""
-	}
+	close(hits)
+	return <-hits
 }
 
-// isOf asks a driver whether it is the one of a record: its proxy base says so.
-func (u *sparkUIs) isOf(ctx context.Context, address, id string) bool {
+// app is the id of the application that a driver runs, "" if it is none.
+func (u *sparkUIs) app(ctx context.Context, address string) string {
 	var apps []struct{ ID string }
 	if err := u.ask(ctx, address, "/api/v1/applications", &apps); err != nil || len(apps) != 1 {
-		return false
+		return ""
 	}
+	return apps[0].ID
+}
+
+// runs asks a driver whether it is the one of a record: its proxy base says so.
+func (u *sparkUIs) runs(ctx context.Context, address, app, id string) bool {
 	var env struct{ SparkProperties [][2]string }
-	if err := u.ask(ctx, address, "/api/v1/applications/"+apps[0].ID+"/environment", &env); err != nil {
+	if err := u.ask(ctx, address, "/api/v1/applications/"+url.PathEscape(app)+"/environment", &env); err != nil {
 		return false
 	}
 	for _, p := range env.SparkProperties {

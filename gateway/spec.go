@@ -70,6 +70,10 @@ type Spec struct {
 	AutoStop AutoStop `json:"autoStop,omitzero"`
 	// AutoStart starts the stopped gateway when somebody uses it.
 	AutoStart AutoStart `json:"autoStart,omitzero"`
+	// StatementAudit says what is written down of the statements that clients run in
+	// sessions: "" nothing, "hash" who ran what (the code's SHA-256), when, for how
+	// long and with which result, "code" the code too. Default: nothing.
+	StatementAudit string `json:"statementAudit,omitempty"`
 	// SparkDefaults is the text of spark-defaults.conf: defaults for Spark jobs
 	// that a client may override unless they are blacklisted.
 	SparkDefaults string `json:"sparkDefaults,omitempty"`

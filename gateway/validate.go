@@ -10,7 +10,7 @@ import (
 // are checked by the rooms that understand them (see control).
 func (s *Spec) Validate(c *Catalog) error {
 	for _, check := range []func(*Catalog) error{
-		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateLife,
+		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateLife, s.validateAudit,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -145,4 +145,19 @@ func (s *Spec) validateLife(*Catalog) error {
 		return Invalid("autoStart.waitSeconds", fmt.Sprint(n), fmt.Sprintf("must be from 0 to %d", maxWaitSeconds))
 	}
 	return nil
+}
+
+// The values of Spec.StatementAudit.
+const (
+	AuditOff  = ""
+	AuditHash = "hash"
+	AuditCode = "code"
+)
+
+func (s *Spec) validateAudit(*Catalog) error {
+	switch s.StatementAudit {
+	case AuditOff, AuditHash, AuditCode:
+		return nil
+	}
+	return Invalid("statementAudit", s.StatementAudit, `must be empty, "hash" or "code"`)
 }

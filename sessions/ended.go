@@ -134,6 +134,15 @@ func (l *Ledger) trim(ctx context.Context, gatewayID string) error {
 			break // the rest waits for the next time
 		}
 	}
+	for range 20 {
+		n, err := l.store.DropStatements(ctx, gatewayID, before, trimAtOnce)
+		if err != nil {
+			return err
+		}
+		if n < trimAtOnce {
+			break
+		}
+	}
 	l.mu.Lock()
 	l.trimmed[gatewayID] = now
 	l.mu.Unlock()

@@ -38,7 +38,9 @@ type Ledger struct {
 	now    func() time.Time
 	rand   io.Reader
 	owners owners
-	ui     uiKey
+	// audited are the statements that are completely on record.
+	audited audited
+	ui      uiKey
 
 	mu        sync.Mutex
 	retention time.Duration

@@ -64,6 +64,7 @@ func (s *Store) DeleteRecords(ctx context.Context, gatewayID string) error {
 	keys := []string{
 		live, s.key("records", gatewayID), s.key("names", gatewayID), s.key("record-ids", gatewayID),
 		s.key("pending", gatewayID), s.key("usage", gatewayID), s.key("record-tokens", gatewayID),
+		s.key("audit", gatewayID), s.key("audit-index", gatewayID),
 	}
 	for _, token := range tokens {
 		indexes = append(indexes, index+":t:"+token)
