@@ -56,7 +56,10 @@ func newSite(t *testing.T, livyServer http.Handler) *site {
 	s := &site{
 		t: t, address: spareAddress(t), public: spareAddress(t),
 		log: filepath.Join(t.TempDir(), "caddy.log"), redis: redis,
-		client: &http.Client{Transport: &http.Transport{}},
+		client: &http.Client{
+			Transport:     &http.Transport{},
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
 	}
 	s.config = fmt.Sprintf(`{
 	admin off
