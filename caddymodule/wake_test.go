@@ -1,0 +1,69 @@
+package caddymodule
+
+import (
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy/livytest"
+)
+
+func TestARequestWakesAStoppedGateway(t *testing.T) {
+	s := newSite(t, livytest.New())
+	ctx := t.Context()
+	m := current.Load().manager
+	patch := func(text string) {
+		t.Helper()
+		if _, err := m.Update(ctx, s.gateway, control.UpdateRequest{Patch: []byte(text)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stop := func() {
+		t.Helper()
+		if _, err := m.Stop(ctx, s.gateway, "test"); err != nil {
+			t.Fatal(err)
+		}
+		s.awaitState("etl", gateway.StateStopped)
+	}
+
+	// Whoever has no token wakes nobody.
+	patch(`{"autoStart":{"enabled":true}}`)
+	stop()
+	if r := s.do("GET", "/sessions", "", "X-Acs-Spark-Livy-Token: lctk-nobody.x"); r.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a token: %d", r.StatusCode)
+	}
+	if e, _ := m.Lookup("default", "etl"); e.Gateway.Status.State != gateway.StateStopped {
+		t.Errorf("woken without a token: %s", e.Gateway.Status.State)
+	}
+
+	var wg sync.WaitGroup
+	for range 20 {
+		wg.Go(func() {
+			if r := s.do("GET", "/sessions", ""); r.StatusCode != http.StatusOK {
+				t.Errorf("a waiting caller: %d %s", r.StatusCode, r.body)
+			}
+		})
+	}
+	wg.Wait()
+	e, err := m.Lookup("default", "etl")
+	if err != nil || e.Gateway.Status.Epoch != 2 {
+		t.Errorf("%d servers in all for twenty callers, want one more than the first: %v", e.Gateway.Status.Epoch, err)
+	}
+
+	patch(`{"autoStart":{"waitSeconds":0}}`)
+	stop()
+	r := s.do("GET", "/sessions", "")
+	if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" || !strings.Contains(r.body, "is starting") {
+		t.Errorf("with no patience: %d, Retry-After %q, %s", r.StatusCode, r.Header.Get("Retry-After"), r.body)
+	}
+	s.awaitState("etl", gateway.StateRunning)
+
+	patch(`{"autoStart":null}`)
+	stop()
+	if r := s.do("GET", "/sessions", ""); r.StatusCode != http.StatusServiceUnavailable || !strings.Contains(r.body, "must be started first") {
+		t.Errorf("without automatic start: %d %s", r.StatusCode, r.body)
+	}
+}
