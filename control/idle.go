@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,8 +14,9 @@ import (
 
 // usage is when clients last used a gateway through this process.
 type usage struct {
-	last atomic.Int64 // Unix milliseconds of the last request's begin or end
-	open atomic.Int64 // requests under way
+	last   atomic.Int64 // Unix milliseconds of the last request's begin or end
+	open   atomic.Int64 // requests under way
+	waking sync.Mutex   // held by the request that starts the gateway
 }
 
 func (m *Manager) usage(id string) *usage {

@@ -20,7 +20,7 @@ func (m *Manager) Ready(ctx context.Context, e *Entry) (*Entry, error) {
 		return nil, notReady(g)
 	}
 	if g.Desired != gateway.StateRunning {
-		if _, err := m.want(ctx, g, gateway.StateRunning, gateway.SystemActor, "woken by a request"); err != nil {
+		if err := m.wake(ctx, e); err != nil {
 			return nil, err
 		}
 	}
@@ -45,6 +45,19 @@ func (m *Manager) Ready(ctx context.Context, e *Entry) (*Entry, error) {
 			return nil, notReady(now.Gateway)
 		}
 	}
+}
+
+// wake asks for a gateway to run, unless another request has done so: of all that
+// come at once, one goes to Redis.
+func (m *Manager) wake(ctx context.Context, e *Entry) error {
+	e.used.waking.Lock()
+	defer e.used.waking.Unlock()
+	now := m.view.current.Load().byID[e.Gateway.ID]
+	if now == nil || now.Gateway.Desired == gateway.StateRunning {
+		return nil
+	}
+	_, err := m.want(ctx, now.Gateway, gateway.StateRunning, gateway.SystemActor, "woken by a request")
+	return err
 }
 
 // notReady says how far a gateway is. The reason of an error is left out: it

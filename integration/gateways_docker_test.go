@@ -1,0 +1,199 @@
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/require"
+	"github.com/livygateway/livygateway/store/storetest"
+)
+
+// otherImage is an engine image of another Spark than image's.
+func otherImage() string {
+	return setting("LIVYGW_OTHER_IMAGE", "livygateway/livy:0.8.0-spark3.4.4")
+}
+
+// gatewayJob is what a session does to see what its gateway gives it: a module of
+// the environment, a variable, files in a mounted directory, and the same query
+// with and without the accelerator.
+const gatewayJob = `
+import json, os, time, greet
+with open("/mnt/scratch/in.txt") as f:
+    text = f.read()
+with open("/mnt/scratch/out.txt", "w") as f:
+    f.write(text.upper())
+spark.range(0, 2000000, 1, 2).selectExpr("id % 1000 AS k", "id AS v").write.mode("overwrite").parquet("file:///mnt/scratch/data")
+def run(enabled):
+    spark.conf.set("spark.comet.enabled", enabled)
+    df = spark.read.parquet("file:///mnt/scratch/data").groupBy("k").sum("v").orderBy("k")
+    began = time.time()
+    rows = df.collect()
+    plan = df._jdf.queryExecution().executedPlan().toString()
+    return {"sum": sum(r[1] for r in rows), "plan": plan, "seconds": time.time() - began}
+run("true")
+out = {"greeting": greet.hello(), "stage": os.environ.get("STAGE"), "partitions": spark.conf.get("spark.sql.shuffle.partitions"), "on": run("true"), "off": run("false"), "version": spark.version}
+print("<<<" + json.dumps(out) + ">>>")
+`
+
+// TestGatewayParameters shows the parameters of gateways on real containers: a
+// request wakes a gateway with an environment, a mounted directory, a network and
+// an accelerator, and another one runs beside it with another Spark.
+func TestGatewayParameters(t *testing.T) {
+	l := dockerLive(t)
+	require.Need(t, require.Livy080, l.interactive, "this engine runs no interactive sessions")
+	redis := storetest.StartServer(t)
+	scratch, env := t.TempDir(), t.TempDir()
+	network := "livygw-test-" + sparePort(t)
+	if err := docker("network", "create", network); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = docker("network", "rm", network) })
+	for path, text := range map[string]string{
+		filepath.Join(env, "greet.py"):       "def hello():\n    return 'hello from the environment'\n",
+		filepath.Join(scratch, "in.txt"):     "read me",
+		filepath.Join(scratch, "version.py"): "from pyspark import SparkContext\nsc = SparkContext()\nopen('/mnt/scratch/version.txt', 'w').write(sc.version)\nprint(sc.parallelize(range(10)).sum())\n",
+	} {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // read by the container's user
+			t.Fatal(err)
+		}
+	}
+	for dir, mode := range map[string]os.FileMode{scratch: 0o777, env: 0o755} {
+		if err := os.Chmod(dir, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c := newCaddy(t, redis, l.livyBlock+`
+		engine spark-3.4 {
+			spark 3.4.4
+			image `+otherImage()+`
+		}
+		start_timeout 6m
+		fusion comet
+		network lab {
+			docker_network `+network+`
+		}
+		environment analytics {
+			dir `+env+`
+			py_files greet.py
+			conf spark.sql.shuffle.partitions 4
+			env STAGE prod
+		}
+		directory scratch {
+			type local
+			source `+scratch+`
+			path /mnt/scratch
+		}`)
+
+	t.Run("woken", func(t *testing.T) { wokenGateway(t, c, scratch, network) })
+	t.Run("another Spark beside it", func(t *testing.T) { otherSpark(t, c, scratch) })
+}
+
+func wokenGateway(t *testing.T, c *caddy, scratch, network string) {
+	// Deleted with the outer test's container cleanup: the other engine runs beside it.
+	c.livy("gateway", "create", "etl", "--cpu", "2", "--memory", "4Gi", "--environment", "analytics", "--directory", "scratch",
+		"--network", "lab", "--fusion", "comet", "--auto-start", "--auto-start-wait", "360", "--auto-stop", "45")
+	cl := client{t, c.url("etl"), c.newToken("etl").Token}
+	began := time.Now()
+	r, err := patient(cl, "POST", "/sessions", map[string]any{
+		"kind": "pyspark", "driverMemory": "1g", "conf": map[string]string{"spark.sql.shuffle.partitions": "99"},
+	})
+	if err != nil || r.status != http.StatusCreated {
+		t.Fatalf("creating a session: %d %s %v", r.status, r.body, err)
+	}
+	t.Logf("a request woke the gateway and had its session after %v", time.Since(began).Round(time.Second))
+	var session struct{ ID int }
+	if err := json.Unmarshal(r.body, &session); err != nil {
+		t.Fatal(err)
+	}
+
+	g := c.show("etl")
+	limits, err := exec.Command("docker", "inspect", "--format",
+		"{{.HostConfig.NanoCpus}} {{.HostConfig.Memory}} {{.HostConfig.NetworkMode}} {{index .Config.Labels \"io.github.livygateway.name\"}}", g.container()).Output()
+	if want := fmt.Sprintf("2000000000 %d %s etl", 4<<30, network); err != nil || strings.TrimSpace(string(limits)) != want {
+		t.Errorf("the container has %q, want %q (%v)", limits, want, err)
+	}
+
+	path := fmt.Sprintf("/sessions/%d", session.ID)
+	state := ""
+	eventually(t, 6*time.Minute, "an idle session", func() bool {
+		var s struct{ State string }
+		cl.expect(http.StatusOK, "GET", path, nil, &s)
+		state = s.State
+		return state != "starting" && state != "not_started"
+	})
+	if state != "idle" {
+		t.Fatalf("the session is %s:\n%s", state, cl.do("GET", path+"/log?from=0&size=200", nil).body)
+	}
+	cl.expect(http.StatusCreated, "POST", path+"/statements", map[string]string{"code": gatewayJob}, nil)
+	var st struct {
+		State  string
+		Output struct {
+			Data      map[string]string
+			EValue    string
+			Traceback []string
+		}
+	}
+	eventually(t, 5*time.Minute, "the statement's result", func() bool {
+		cl.expect(http.StatusOK, "GET", path+"/statements/0", nil, &st)
+		return st.State == "available" || st.State == "error"
+	})
+	_, text, found := strings.Cut(st.Output.Data["text/plain"], "<<<")
+	text, _, _ = strings.Cut(text, ">>>")
+	var out struct {
+		Greeting, Stage, Partitions, Version string
+		On, Off                              struct {
+			Sum     int64
+			Plan    string
+			Seconds float64
+		}
+	}
+	if err := json.Unmarshal([]byte(text), &out); !found || err != nil {
+		t.Fatalf("the statement showed %+v", st.Output)
+	}
+	if out.Greeting != "hello from the environment" || out.Stage != "prod" || out.Partitions != "4" {
+		t.Errorf("the environment: %+v", out)
+	}
+	if written, err := os.ReadFile(filepath.Join(scratch, "out.txt")); string(written) != "READ ME" {
+		t.Errorf("written into the mounted directory: %q, %v", written, err)
+	}
+	if !strings.Contains(out.On.Plan, "CometHashAggregate") || strings.Contains(out.Off.Plan, "Comet") {
+		t.Errorf("plan with Comet:\n%s\nwithout:\n%s", out.On.Plan, out.Off.Plan)
+	}
+	if out.On.Sum != 1999999000000 || out.Off.Sum != out.On.Sum {
+		t.Errorf("sums %d and %d", out.On.Sum, out.Off.Sum)
+	}
+	t.Logf("Spark %s, the same query %.2f s with Comet and %.2f s without; plan:\n%s", out.Version, out.On.Seconds, out.Off.Seconds, out.On.Plan)
+}
+
+// patient is try without the client's own time limit.
+func patient(cl client, method, path string, body any) (reply, error) {
+	old := httpClient.Timeout
+	httpClient.Timeout = 8 * time.Minute
+	defer func() { httpClient.Timeout = old }()
+	return cl.try(method, path, body)
+}
+
+func otherSpark(t *testing.T, c *caddy, scratch string) {
+	require.Need(t, require.Image, docker("image", "inspect", otherImage()) == nil,
+		"image "+otherImage()+" is not there (scripts/build-engine-image --spark 3.4.4)")
+	c.newGateway("old", "--engine", "spark-3.4", "--directory", "scratch")
+	if g := c.show("etl"); g.Status.State != "Running" {
+		t.Errorf("the gateway beside it is %s", g.Status.State)
+	}
+	cl := client{t, c.url("old"), c.newToken("old").Token}
+	var b batch
+	cl.expect(http.StatusCreated, "POST", "/batches", map[string]any{"file": "file:/mnt/scratch/version.py", "driverMemory": "1g"}, &b)
+	if state, log := cl.batchDone(b.ID); state != "success" {
+		t.Fatalf("the batch ended %s:\n%s", state, log)
+	}
+	if version, err := os.ReadFile(filepath.Join(scratch, "version.txt")); string(version) != "3.4.4" {
+		t.Errorf("the job ran on Spark %q, %v", version, err)
+	}
+}
