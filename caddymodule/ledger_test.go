@@ -374,3 +374,28 @@ func (h *replyLoser) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		conn.Close()
 	}
 }
+
+// TestLivyIsRestartedBehindOurBack checks that no id is given out twice.
+func TestLivyIsRestartedBehindOurBack(t *testing.T) {
+	double := livytest.New()
+	s := newSite(t, double)
+	for range 2 {
+		s.do("POST", "/sessions", `{}`)
+	}
+	double.Restart()
+	seen := map[int64]bool{0: true, 1: true}
+	for range 200 {
+		r := s.do("POST", "/sessions", `{}`)
+		if r.StatusCode == 201 {
+			if id := r.json(t).ID; seen[id] {
+				t.Fatalf("id %d was given out twice", id)
+			}
+			if r := s.do("GET", "/sessions/0", ""); r.StatusCode != 404 || !strings.Contains(r.body, "restarted") {
+				t.Errorf("session 0: %d %s", r.StatusCode, r.body)
+			}
+			return
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	t.Fatal("the gateway does not recover")
+}

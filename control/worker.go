@@ -2,12 +2,14 @@ package control
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/sessions"
 	"github.com/livygateway/livygateway/upstream"
 )
 
@@ -334,7 +336,34 @@ func (w *worker) failed(ctx context.Context, g *gateway.Gateway, reason string) 
 func (w *worker) poll(ctx context.Context, g *gateway.Gateway) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if err := w.m.Ledger.Poll(ctx, g, w.m.client(g.Status.Address)); err != nil && ctx.Err() == nil {
+	err := w.m.Ledger.Poll(ctx, g, w.m.client(g.Status.Address))
+	if errors.Is(err, sessions.ErrReplaced) {
+		err = w.renumber(ctx, g, err.Error())
+	}
+	if err != nil && ctx.Err() == nil {
 		w.m.Logger.Warn("polling Livy", zap.String("gateway", g.ID), zap.Error(err))
 	}
+}
+
+// renumber begins public ids above the old ones, since somebody restarted the
+// Livy server behind our back.
+func (w *worker) renumber(ctx context.Context, g *gateway.Gateway, reason string) error {
+	m := w.m
+	if err := m.Ledger.ServerEnded(ctx, g, reason); err != nil {
+		return err
+	}
+	nextSession, nextBatch, err := m.Store.NextIDs(ctx, g.ID)
+	if err != nil {
+		return err
+	}
+	epoch := g.Status.Epoch
+	_, err = m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+		if g.Status.Epoch != epoch {
+			return errUnchanged
+		}
+		g.Status.Epoch++
+		g.Status.SessionBase, g.Status.BatchBase = nextSession, nextBatch
+		return nil
+	})
+	return err
 }

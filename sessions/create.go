@@ -64,6 +64,9 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 	if err := l.flush(ctx); err != nil { // what this one is judged by
 		return nil, err
 	}
+	if l.isReplaced(in.Gateway) {
+		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server was restarted; its ids are being set right")
+	}
 	now := l.now().UTC()
 	r := &store.Record{
 		ID: in.ID, GatewayID: in.Gateway.ID, Kind: string(in.Kind), LivyID: -1, PublicID: -1,
@@ -137,6 +140,7 @@ func (l *Ledger) settledAs(ctx context.Context, r *store.Record) (taken, err err
 		return nil, nil
 	}
 	l.owners.forget(r.GatewayID, livy.Kind(r.Kind), r.PublicID)
+	l.setReplaced(r.GatewayID, r.Epoch)
 	return gateway.Errorf(gateway.KindUnavailable, "the Livy server was replaced while it answered; look for the %s named %q", r.Kind, r.Name), nil
 }
 
@@ -152,3 +156,18 @@ func (c *Create) Refused(ctx context.Context) {
 }
 
 func isChanged(err error) bool { return errors.Is(err, store.ErrChanged) }
+
+// setReplaced notes that the server of an epoch is another one now: until the
+// next epoch nothing is to be created in it.
+func (l *Ledger) setReplaced(gatewayID string, epoch int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.replaced[gatewayID] = epoch
+}
+
+func (l *Ledger) isReplaced(g *gateway.Gateway) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	epoch, ok := l.replaced[g.ID]
+	return ok && epoch >= g.Status.Epoch
+}

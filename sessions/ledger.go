@@ -47,6 +47,7 @@ type Ledger struct {
 	queue     []waiting                      // what Redis has not taken yet
 	logs      map[string]map[string][]string // last log lines seen, by gateway and record
 	trimmed   map[string]time.Time           // when records were last trimmed, by gateway
+	replaced  map[string]int64               // the epoch whose server is known to be another one now, by gateway
 }
 
 // waiting is a change that is to be made when Redis is back.
@@ -60,6 +61,7 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 	return &Ledger{
 		store: s, logger: logger, now: now, rand: rand, retention: DefaultRetention,
 		logs: make(map[string]map[string][]string), trimmed: make(map[string]time.Time),
+		replaced: make(map[string]int64),
 	}
 }
 

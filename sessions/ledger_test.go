@@ -439,3 +439,40 @@ func TestUsage(t *testing.T) {
 		t.Errorf("from the second day on: %+v, %v", usage, err)
 	}
 }
+
+// TestAReplacedServerIsNoticed restarts Livy behind the gateway's back.
+func TestAReplacedServerIsNoticed(t *testing.T) {
+	for _, alive := range []bool{true, false} {
+		f := newFixture(t)
+		first := f.create(livy.KindSession, 0)
+		l := &lists{sessions: []livy.Session{{ID: 0, Name: first.Name, State: "idle"}}}
+		f.poll(l)
+		if !alive {
+			f.poll(&lists{}) // seen while it was empty
+		}
+		in := f.intent(livy.KindSession)
+		c := f.begin(in)
+		if err := c.Confirmed(t.Context(), f.g, 0, "starting", "", sessions.KeptReply{}); gateway.KindOf(err) != gateway.KindUnavailable {
+			t.Errorf("the id of session 0 was given out again: %v", err)
+		}
+		l.sessions[0] = livy.Session{ID: 0, Name: in.Name, State: "idle"}
+		if err := f.Poll(t.Context(), f.g, l); !errors.Is(err, sessions.ErrReplaced) {
+			t.Fatalf("alive %v: %v", alive, err)
+		}
+		if r := f.byID(first.ID); r.State != "idle" && alive {
+			t.Errorf("the lists of another server were believed: %+v", r)
+		}
+		if err := f.ServerEnded(t.Context(), f.g, "replaced"); err != nil {
+			t.Fatal(err)
+		}
+		f.g.Status.Epoch++
+		f.g.Status.SessionBase, _, _ = f.store.NextIDs(t.Context(), f.g.ID)
+		f.poll(l)
+		if r := f.byID(in.ID); r.PublicID != 1001 || !r.Live() || r.State != "idle" {
+			t.Errorf("the new server's session: %+v", r)
+		}
+		// A second create of a living one's name is no sign of another server.
+		f.begin(f.intent(livy.KindSession, func(twin *sessions.Intent) { twin.Name = in.Name }))
+		f.poll(l)
+	}
+}

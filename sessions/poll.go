@@ -2,6 +2,7 @@ package sessions
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -60,9 +61,15 @@ func list(ctx context.Context, livyServer Lister) ([]seen, error) {
 	return all, nil
 }
 
+// ErrReplaced says that the Livy server is another one than it was: its ids have
+// begun anew. Nothing of its lists may be believed before the gateway's public
+// ids begin above the old ones.
+var ErrReplaced = errors.New("the Livy server was restarted")
+
 // Poll brings a gateway's records up to date with Livy's own lists. It asks for
 // the lists only, never for a session by its id, because that would keep
-// sessions with a heartbeat timeout alive.
+// sessions with a heartbeat timeout alive. It returns ErrReplaced when the lists
+// are those of another server.
 func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister) error {
 	if err := l.flush(ctx); err != nil {
 		return err
@@ -81,6 +88,12 @@ func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister
 	p := &poll{l: l, g: g, now: l.now().UTC(), byKey: make(map[string]*seen, len(listed))}
 	for i := range listed {
 		p.byKey[key(listed[i].kind, listed[i].id)] = &listed[i]
+	}
+	for _, r := range live {
+		if s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]; s != nil && r.Epoch == g.Status.Epoch && otherName(s, r) {
+			l.setReplaced(g.ID, g.Status.Epoch)
+			return ErrReplaced
+		}
 	}
 	if err := p.unknown(ctx, listed); err != nil {
 		return err
@@ -131,6 +144,23 @@ func (p *poll) unknown(ctx context.Context, listed []seen) error {
 		return err
 	}
 	for i := range listed {
+		if ids[i] == "" {
+			continue
+		}
+		// A create under way, listed under an id that was another one's.
+		if _, ok := pending[[2]string{refs[i].Kind, listed[i].name}]; !ok {
+			continue
+		}
+		r, err := p.l.store.RecordByID(ctx, p.g.ID, ids[i])
+		if err != nil && gateway.KindOf(err) != gateway.KindNotFound {
+			return err
+		}
+		if err == nil && otherName(&listed[i], r) {
+			p.l.setReplaced(p.g.ID, p.g.Status.Epoch)
+			return ErrReplaced
+		}
+	}
+	for i := range listed {
 		if ids[i] != "" {
 			continue
 		}
@@ -139,6 +169,12 @@ func (p *poll) unknown(ctx context.Context, listed []seen) error {
 		}
 	}
 	return p.forget(ctx, pending)
+}
+
+// otherName says whether what is listed cannot be what is on record. Every create
+// has a name.
+func otherName(s *seen, r *store.Record) bool {
+	return s.name != "" && r.Name != "" && s.name != r.Name
 }
 
 func (p *poll) settle(ctx context.Context, s *seen, publicID int64, pending map[[2]string]string) error {
