@@ -50,7 +50,9 @@ func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 	}
 	fusion, _ := m.fusion(&g.Spec)
 	if dirs := upstream.Lookup(livyConf, "livy.file.local-dir-whitelist"); dirs != "" {
-		localDirs = append(localDirs, strings.Split(dirs, ",")...)
+		for dir := range strings.SplitSeq(dirs, ",") {
+			localDirs = append(localDirs, strings.TrimSpace(dir))
+		}
 	}
 	return policies.Settings{
 		LivyVersion:     livyVersion(g),

@@ -90,12 +90,11 @@ func checkEntry(file string, e Entry) string {
 	if strings.ContainsFunc(e.Value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
 		return "a value holds no control characters"
 	}
-	known := slices.ContainsFunc(families[file], func(f string) bool { return strings.HasPrefix(e.Key, f) })
-	if !known {
+	if file != SparkBlacklist && !inFamily(file, e.Key) {
 		return "a key begins with " + strings.Join(families[file], " or ")
 	}
 	if file == SparkBlacklist {
-		return "" // a value means nothing there
+		return "" // a value means nothing there, and fields of Livy's request are keys too
 	}
 	if e.Value == "" {
 		return "has no value"
@@ -104,6 +103,11 @@ func checkEntry(file string, e Entry) string {
 		return checkOwned(e.Key)
 	}
 	return ""
+}
+
+// inFamily says whether a file's reader looks at keys that begin so.
+func inFamily(file, key string) bool {
+	return slices.ContainsFunc(families[file], func(f string) bool { return strings.HasPrefix(key, f) })
 }
 
 // checkOwned returns why a key may not be set, or "". Livy still knows some keys
@@ -167,7 +171,9 @@ func RenderConf(in ConfInput) (map[string]string, error) {
 		Entry{Key: "livy.server.csrf-protection.enabled", Value: "false"},
 		Entry{Key: "livy.server.recovery.mode", Value: "off"},
 	)
-	blacklist = slices.DeleteFunc(blacklist, func(e Entry) bool { return in.Forced != nil && in.Forced(e.Key) })
+	blacklist = slices.DeleteFunc(blacklist, func(e Entry) bool {
+		return !inFamily(SparkBlacklist, e.Key) || in.Forced != nil && in.Forced(e.Key)
+	})
 	for i := range blacklist {
 		blacklist[i].Value = ""
 	}

@@ -91,7 +91,7 @@ func TestRenderConf(t *testing.T) {
 			CPU:            2,
 			LivyConf:       "# mine\nlivy.server.session.timeout 2h\nlivy.file.local-dir-whitelist /a,/b",
 			LivyClientConf: "livy.rsc.sql.num-rows 7",
-			SparkBlacklist: "spark.master yarn\nspark.driver.memory",
+			SparkBlacklist: "spark.master yarn\nspark.driver.memory\ndriverMemory",
 			SparkDefaults:  "spark.driver.memory 7g",
 		},
 		LocalDirs: []string{"/shared"},
@@ -125,7 +125,7 @@ func TestRenderConfRefuses(t *testing.T) {
 	for name, spec := range map[string]gateway.Spec{
 		LivyConf:       {LivyConf: "x 1"},
 		LivyClientConf: {LivyClientConf: "x 1"},
-		SparkBlacklist: {SparkBlacklist: "x"},
+		SparkBlacklist: {SparkBlacklist: "spark.\\u0001x"},
 		SparkDefaults:  {SparkDefaults: "x 1"},
 	} {
 		if _, err := RenderConf(ConfInput{Spec: spec}); err == nil || !strings.HasPrefix(err.Error(), name+" line 1") {

@@ -47,7 +47,8 @@ func StartServer(t testing.TB, args ...string) *Server {
 	dir := t.TempDir()
 	base := []string{
 		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
-		"--appendonly", "yes", "--save", "", "--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(dir, "redis.log"),
+		// What was answered is on disk, however busy that is.
+		"--appendonly", "yes", "--appendfsync", "always", "--save", "", "--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(dir, "redis.log"),
 	}
 	s := &Server{t: t, binary: "redis-server", args: append(base, args...), addr: "127.0.0.1:" + strconv.Itoa(port), dir: dir}
 	s.launch()
