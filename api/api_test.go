@@ -46,6 +46,7 @@ func newClient(t *testing.T) *client {
 	})
 	m.Configure(control.Settings{Catalog: gateway.Catalog{
 		Engines: []gateway.Engine{{Name: "double", URL: livy.URL}}, Queues: []string{"root.etl", "root.adhoc"},
+		Environments: []gateway.Environment{{Name: "analytics", Env: map[string]string{"PASSWORD": "secret"}}},
 	}})
 	m.Run()
 	t.Cleanup(func() { m.Close(false) })

@@ -2,7 +2,6 @@ package api
 
 import (
 	"net/http"
-	"slices"
 
 	"github.com/livygateway/livygateway/gateway"
 )
@@ -40,7 +39,7 @@ type EnvironmentList struct {
 
 func (c *call) environment(e gateway.Environment) Environment {
 	used := c.Manager.UsedBy(func(s *gateway.Spec) bool { return s.Environment == e.Name })
-	return Environment{Environment: hideValues(e), UsedBy: slices.Concat([]string{}, used)}
+	return Environment{Environment: hideValues(e), UsedBy: append([]string{}, used...)}
 }
 
 // hideValues leaves the values of environment variables out: they are where
