@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"net/http"
 	"strconv"
@@ -183,8 +184,12 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 		}
 		return err
 	}
-	if rec.Status() != http.StatusCreated {
-		create.Refused(r.Context())
+	if status := rec.Status(); status != http.StatusCreated {
+		if status >= 500 {
+			create.Failed(r.Context(), fmt.Sprintf("Livy answered %d: %.200s", status, buf.Bytes()))
+		} else {
+			create.Refused(r.Context())
+		}
 		return writeWhole(w, rec.Header(), rec.Status(), buf.Bytes())
 	}
 	var s struct {

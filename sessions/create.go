@@ -155,6 +155,28 @@ func (c *Create) Refused(ctx context.Context) {
 	})
 }
 
+// Failed closes the record: Livy failed with the create, and may or may not have
+// started something. If that shows in its lists the record lives again.
+func (c *Create) Failed(ctx context.Context, reason string) {
+	l, r := c.l, c.record
+	at := l.now().UTC()
+	l.write(ctx, r.GatewayID, r.ID, func(ctx context.Context) error {
+		err := l.change(ctx, r.GatewayID,
+			func(ctx context.Context) (*store.Record, error) { return l.store.RecordByID(ctx, r.GatewayID, r.ID) },
+			func(stored *store.Record) bool {
+				if stored.Confirmed() || !stored.Live() {
+					return false
+				}
+				l.end(stored, "error", reason, at)
+				return true
+			})
+		if err != nil || c.repeat == nil {
+			return err
+		}
+		return l.store.ForgetRepetition(ctx, r, c.repeat.key())
+	})
+}
+
 func isChanged(err error) bool { return errors.Is(err, store.ErrChanged) }
 
 // setReplaced notes that the server of an epoch is another one now: until the

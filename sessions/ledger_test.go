@@ -476,3 +476,25 @@ func TestAReplacedServerIsNoticed(t *testing.T) {
 		f.poll(l)
 	}
 }
+
+// TestAFailedCreate lets Livy answer 500: whether it started something shows in
+// its lists.
+func TestAFailedCreate(t *testing.T) {
+	f := newFixture(t)
+	in := f.intent(livy.KindSession, repeat("k", "a"))
+	f.begin(in).Failed(t.Context(), "Livy answered 500")
+	if r := f.byID(in.ID); r.State != "error" || r.Live() || r.Reason != "Livy answered 500" {
+		t.Errorf("%+v", r)
+	}
+	again := f.begin(f.intent(livy.KindSession, repeat("k", "a"))) // the key is free
+	f.confirm(again, 1)
+	f.poll(&lists{sessions: []livy.Session{{ID: 0, Name: in.Name, State: "idle"}, {ID: 1, State: "idle"}}})
+	if r := f.byID(in.ID); !r.Live() || r.PublicID != 0 || r.State != "idle" {
+		t.Errorf("it was started all the same: %+v", r)
+	}
+	for _, state := range []string{"error", "dead", "gone"} {
+		if _, total, err := f.store.Records(t.Context(), f.g.ID, store.RecordFilter{State: state}, 0, 9); total != 0 || err != nil {
+			t.Errorf("%d are listed as %s, %v", total, state, err)
+		}
+	}
+}

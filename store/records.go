@@ -117,10 +117,10 @@ local function put(a)
   end
   if alive == '1' then
     redis.call('SADD', KEYS[3], id)
-    redis.call('ZREM', KEYS[2] .. ':s:gone', id)
-    if token ~= '' then
-      redis.call('SADD', livemine, id)
-      redis.call('ZREM', mine .. ':s:gone', id)
+    if token ~= '' then redis.call('SADD', livemine, id) end
+    for _, ended in ipairs({'gone', 'dead', 'error'}) do -- it lives again
+      redis.call('ZREM', KEYS[2] .. ':s:' .. ended, id)
+      if token ~= '' then redis.call('ZREM', mine .. ':s:' .. ended, id) end
     end
     if public ~= '' and name ~= '' then redis.call('HSET', KEYS[5], kind .. ':' .. name, public) end
   else
