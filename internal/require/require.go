@@ -19,6 +19,7 @@ const (
 	Livy080    = "livy080"    // a Livy 0.8.0 distribution: interactive sessions
 	Airflow    = "airflow"    // Apache Airflow with the Livy provider (make clients)
 	Sparkmagic = "sparkmagic" // sparkmagic's kernels (make clients)
+	LDAP       = "ldap"       // the slapd program
 )
 
 // Need skips the test, or fails it when REQUIRE lists name, unless available.
