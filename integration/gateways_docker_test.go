@@ -46,15 +46,15 @@ print("<<<" + json.dumps(out) + ">>>")
 // request wakes a gateway with an environment, a mounted directory, a network and
 // an accelerator, and another one runs beside it with another Spark.
 func TestGatewayParameters(t *testing.T) {
+	network := "livygw-test-" + sparePort(t)
+	t.Cleanup(func() { _ = docker("network", "rm", network) }) // after the containers in it
 	l := dockerLive(t)
 	require.Need(t, require.Livy080, l.interactive, "this engine runs no interactive sessions")
 	redis := storetest.StartServer(t)
 	scratch, env := t.TempDir(), t.TempDir()
-	network := "livygw-test-" + sparePort(t)
 	if err := docker("network", "create", network); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = docker("network", "rm", network) })
 	for path, text := range map[string]string{
 		filepath.Join(env, "greet.py"):       "def hello():\n    return 'hello from the environment'\n",
 		filepath.Join(scratch, "in.txt"):     "read me",
