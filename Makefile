@@ -19,7 +19,7 @@ RACEFLAG := -trimpath
 endif
 
 # -count=1: what a test sees of the machine (engines, servers) is not in Go's test cache key.
-TESTFLAGS := -tags $(TAGS) -count=1 -timeout 25m
+TESTFLAGS := -tags $(TAGS) -count=1 -timeout 50m
 UNIT       = $(shell $(GO) list -tags $(TAGS) ./... | grep -v /integration)
 
 .PHONY: torture help build xcaddy run test unit lint bench image engine clients clean
