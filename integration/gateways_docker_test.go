@@ -181,7 +181,7 @@ func patient(cl client, method, path string, body any) (reply, error) {
 }
 
 func otherSpark(t *testing.T, c *caddy, scratch string) {
-	require.Need(t, require.Image, docker("image", "inspect", otherImage()) == nil,
+	require.Need(t, require.OtherImage, docker("image", "inspect", otherImage()) == nil,
 		"image "+otherImage()+" is not there (scripts/build-engine-image --spark 3.4.4)")
 	c.newGateway("old", "--engine", "spark-3.4", "--directory", "scratch")
 	if g := c.show("etl"); g.Status.State != "Running" {

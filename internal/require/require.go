@@ -14,6 +14,7 @@ import (
 const (
 	Docker     = "docker"     // a Docker engine that answers
 	Image      = "image"      // the engine image (make image)
+	OtherImage = "otherimage" // an engine image of another Spark (scripts/build-engine-image --spark 3.4.4)
 	Redis      = "redis"      // the redis-server program
 	Livy       = "livy"       // any real Livy and Spark (make engine)
 	Livy080    = "livy080"    // a Livy 0.8.0 distribution: interactive sessions
