@@ -63,6 +63,10 @@ type App struct {
 	// The acceleration profiles that gateways may use.
 	Fusion []*Fusion `json:"fusion,omitempty"`
 
+	// Gateways that stand in the configuration. All Caddy instances of one Redis
+	// should name the same ones: the configuration that was loaded last counts.
+	Gateways []*DeclaredGateway `json:"gateways,omitempty"`
+
 	// Directories of the Livy servers' file systems that clients may name in
 	// `file:` URIs. Default: none.
 	LocalDirs []string `json:"local_dirs,omitempty"`
@@ -111,8 +115,11 @@ type App struct {
 	// least 1h; what lives is kept anyway. Default: 30 days.
 	Retention caddy.Duration `json:"retention,omitempty"`
 
-	key  string // of core in the pool, once it was acquired
-	core *core
+	key      string // of core in the pool, once it was acquired
+	core     *core
+	declared []control.Declaration
+	before   control.Settings // what was in force before Start
+	inForce  bool             // the whole configuration has been started
 }
 
 // Engine is a Livy and a Spark that run together.
@@ -177,7 +184,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.key, a.core = string(key), value.(*core)
-	return nil
+	return a.watchStart(ctx)
 }
 
 // expand resolves placeholders such as {env.LIVY_REDIS_URL}.
@@ -204,6 +211,9 @@ func (a *App) expand() {
 	}
 	for _, d := range a.Directories {
 		texts = append(texts, &d.Source)
+	}
+	for _, g := range a.Gateways {
+		g.expand(repl)
 	}
 	for _, text := range texts {
 		*text = repl.ReplaceKnown(*text, "")
@@ -235,22 +245,32 @@ func (a *App) Validate() error {
 	if a.MaxBody < 0 {
 		return fmt.Errorf("livy: max_body must not be negative (got %d)", a.MaxBody)
 	}
+	var err error
+	if a.declared, err = a.declarations(); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
 	return nil
 }
 
-// Start puts this configuration into force.
-func (a *App) Start() error {
-	catalog := a.catalog()
-	if err := a.core.manager.CheckCatalog(&catalog); err != nil {
-		return fmt.Errorf("livy: %w", err)
-	}
-	a.core.manager.Configure(control.Settings{
-		Catalog: catalog, LocalDirs: a.LocalDirs,
+// settings are what the parts below the Caddy surface go by.
+func (a *App) settings() control.Settings {
+	return control.Settings{
+		Catalog: a.catalog(), LocalDirs: a.LocalDirs,
 		MaxBody: a.MaxBody, MaxCode: a.MaxCode, MaxUpload: a.MaxUpload,
 		Schemes: a.Schemes, LivyKeys: a.LivyKeys,
 		ClientIdentity: a.ClientIdentity, CustomClasspath: a.CustomClasspath,
 		StartTimeout: time.Duration(a.StartTimeout), StopOnExit: a.OnExit == "stop",
-	})
+	}
+}
+
+// Start puts this configuration into force.
+func (a *App) Start() error {
+	settings := a.settings()
+	if err := a.core.manager.CheckCatalog(&settings.Catalog, a.declared); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
+	a.before = a.core.manager.Settings()
+	a.core.manager.Configure(settings)
 	a.core.ledger.SetRetention(cmp.Or(time.Duration(a.Retention), sessions.DefaultRetention))
 	if err := a.core.start(); err != nil {
 		return err
@@ -259,8 +279,15 @@ func (a *App) Start() error {
 	return nil
 }
 
-// Stop does nothing: the core ends with the last configuration that uses it.
-func (a *App) Stop() error { return nil }
+// Stop takes the settings back if another app kept the configuration from being
+// started: then the one before it stays in force. Else it does nothing, since the
+// core ends with the last configuration that uses it.
+func (a *App) Stop() error {
+	if !a.inForce {
+		a.core.manager.Configure(a.before)
+	}
+	return nil
+}
 
 // Cleanup lets go of the core.
 func (a *App) Cleanup() error {

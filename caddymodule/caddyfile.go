@@ -59,6 +59,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    network       <name> { ... }
 //	    directory     <name> { ... }
 //	    fusion        <name> [{ ... }]
+//	    gateway       <name> [{ ... }]
 //	    local_dir     <dir>...
 //	    tokens {
 //	        max_lifetime <duration>
@@ -76,7 +77,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    on_exit       keep|stop
 //	}
 //
-// The catalog is read by catalogOptions.
+// The catalog is read by catalogOptions, gateways by unmarshalDeclared.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // livy
 	if d.NextArg() {
@@ -85,7 +86,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	given := make(map[string]bool)
 	for d.NextBlock(0) {
 		option := d.Val()
-		repeatable := option == "engine" || option == "queue" || option == "local_dir" || catalogOptions[option] != nil
+		repeatable := option == "engine" || option == "gateway" || option == "queue" || option == "local_dir" || catalogOptions[option] != nil
 		if given[option] && !repeatable {
 			return d.Errf("option %q is given twice", option)
 		}
@@ -117,6 +118,8 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return nil
 	case "engine":
 		return a.unmarshalEngine(d)
+	case "gateway":
+		return a.unmarshalDeclared(d)
 	case "queue":
 		return appendArgs(d, &a.Queues)
 	case "local_dir":

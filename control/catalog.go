@@ -29,10 +29,16 @@ func (m *Manager) UsedBy(uses func(*gateway.Spec) bool) []string {
 }
 
 // CheckCatalog refuses a catalog that lacks what gateways use which the one in
-// force has. Before the gateways have been read there is nothing to compare.
-func (m *Manager) CheckCatalog(next *gateway.Catalog) error {
+// force has. Before the gateways have been read there is nothing to compare. Those
+// that the configuration declares itself are not asked: declared is what it says of
+// them, and what it says no more is stopped.
+func (m *Manager) CheckCatalog(next *gateway.Catalog, declared []Declaration) error {
 	now := m.Catalog()
 	for _, e := range m.view.all() {
+		here := func(d Declaration) bool { return d.ref() == e.Gateway.Ref() }
+		if e.Gateway.Declared || slices.ContainsFunc(declared, here) {
+			continue
+		}
 		had := e.Gateway.Spec.Missing(now)
 		for _, lost := range e.Gateway.Spec.Missing(next) {
 			same := func(h *gateway.Error) bool { return h.Field == lost.Field && h.Value == lost.Value }
@@ -51,6 +57,9 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 	var notes []string
 	for _, e := range g.Spec.Missing(m.Catalog()) {
 		notes = append(notes, fmt.Sprintf("%s %q is no longer in the configuration; jobs are refused or the next start fails until it is back or the gateway is changed", e.Field, e.Value))
+	}
+	if g.Declared {
+		notes = append(notes, "declared in the configuration of Caddy, which alone can change its settings")
 	}
 	master := m.master(g)
 	if g.Spec.Queue != "" && !strings.HasPrefix(master, "yarn") && !strings.HasPrefix(master, "k8s") {

@@ -23,6 +23,10 @@ type CreateRequest struct {
 
 // Create checks and stores a new gateway.
 func (m *Manager) Create(ctx context.Context, r CreateRequest) (*gateway.Gateway, error) {
+	return m.create(ctx, r, false)
+}
+
+func (m *Manager) create(ctx context.Context, r CreateRequest, declared bool) (*gateway.Gateway, error) {
 	if r.Workspace == "" {
 		r.Workspace = gateway.DefaultWorkspace
 	}
@@ -37,7 +41,7 @@ func (m *Manager) Create(ctx context.Context, r CreateRequest) (*gateway.Gateway
 	now := m.Now().UTC()
 	g := &gateway.Gateway{
 		ID: id, Workspace: r.Workspace, Spec: r.Spec.WithDefaults(catalog),
-		Desired: gateway.StateStopped, CreatedBy: r.Actor, CreatedAt: now, UpdatedAt: now,
+		Desired: gateway.StateStopped, Declared: declared, CreatedBy: r.Actor, CreatedAt: now, UpdatedAt: now,
 	}
 	g.Enter(gateway.StateCreated, "", r.Actor, now)
 	if r.Start {
@@ -163,6 +167,9 @@ func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.
 // Delete removes a stopped gateway with its tokens and records. With force a
 // running one is stopped first.
 func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool) error {
+	if err := checkOurs(g, "removed"); err != nil {
+		return err
+	}
 	if g.Desired == gateway.StateRunning && !force {
 		return gateway.Errorf(gateway.KindConflict, "gateway %q is running: stop it first, or force", g.Spec.Name)
 	}

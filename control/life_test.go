@@ -210,7 +210,7 @@ func TestWhatIsUsedCannotBeDropped(t *testing.T) {
 	}
 	without := m.settings.Load().Catalog
 	without.Environments = nil
-	err = m.CheckCatalog(&without)
+	err = m.CheckCatalog(&without, nil)
 	if gateway.KindOf(err) != gateway.KindConflict || !strings.Contains(err.Error(), `"analytics" is used by gateway default/etl`) {
 		t.Errorf("dropping what is used: %v", err)
 	}
@@ -227,7 +227,7 @@ func TestWhatIsUsedCannotBeDropped(t *testing.T) {
 	if notes := m.Notes(g); len(notes) != 1 || !strings.Contains(notes[0], `environment "analytics" is no longer in the configuration`) {
 		t.Errorf("notes %q", notes)
 	}
-	if err := m.CheckCatalog(&without); err != nil {
+	if err := m.CheckCatalog(&without, nil); err != nil {
 		t.Errorf("the next reload of the same: %v", err)
 	}
 }

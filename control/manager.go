@@ -62,6 +62,9 @@ type Manager struct {
 
 	usages    sync.Map               // of *usage by gateway id
 	installed atomic.Pointer[string] // the installation's name, once it is known
+
+	declared atomic.Pointer[[]Declaration] // the gateways of the configuration in force
+	declare  chan struct{}                 // says that they are new
 }
 
 // Settings are what an operator may change by reloading the configuration
@@ -104,7 +107,7 @@ func New(o Options) *Manager {
 	setDefault(&o.PollInterval, 3*time.Second)
 	setDefault(&o.RefreshInterval, 5*time.Second)
 	setDefault(&o.MaxBackoff, 2*time.Minute)
-	m := &Manager{Options: o, workers: make(map[string]*worker)}
+	m := &Manager{Options: o, workers: make(map[string]*worker), declare: make(chan struct{}, 1)}
 	m.Configure(Settings{})
 	return m
 }
@@ -114,6 +117,9 @@ func setDefault(d *time.Duration, value time.Duration) {
 		*d = value
 	}
 }
+
+// Settings are those in force.
+func (m *Manager) Settings() Settings { return *m.settings.Load() }
 
 // Configure puts new settings into force; running gateways keep their servers
 // and get their policies anew.
@@ -127,6 +133,7 @@ func (m *Manager) Configure(s Settings) {
 // are wanted, until Close. It returns at once.
 func (m *Manager) Run() {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
+	m.wg.Go(func() { m.followDeclarations(m.ctx) })
 	m.wg.Go(func() {
 		m.Store.Watch(m.ctx, func(e store.Event) {
 			switch e.Topic {

@@ -24,6 +24,9 @@ type UpdateRequest struct {
 // request; Pending of the result's spec lists those that a running server lacks.
 func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateRequest) (*gateway.Gateway, error) {
 	updated, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+		if err := checkOurs(g, "changed"); err != nil {
+			return err
+		}
 		spec, err := patched(g.Spec, r.Patch)
 		if err != nil {
 			return err

@@ -34,6 +34,10 @@ type Gateway struct {
 	// Workspace groups gateways; names are unique within one. Default "default".
 	Workspace string `json:"workspace"`
 	Spec      Spec   `json:"spec"`
+	// Declared says that the gateway stands in Caddy's configuration: its settings
+	// can be changed only there, and it can be deleted only after it was removed
+	// there.
+	Declared bool `json:"declared,omitempty"`
 	// Desired is StateRunning or StateStopped: what a person or the auto-stop
 	// last asked for. It survives restarts of everything.
 	Desired State  `json:"desired"`

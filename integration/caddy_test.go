@@ -236,13 +236,16 @@ func (c *caddy) json(into any, args ...string) {
 // reload loads the Caddyfile again, the way "caddy reload" does.
 func (c *caddy) reload() {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	out, err := c.command(ctx, "reload", "--force", "--address", c.admin,
-		"--config", c.caddyfile, "--adapter", "caddyfile").CombinedOutput()
-	if err != nil {
+	if out, err := c.tryReload(); err != nil {
 		c.t.Fatalf("caddy reload: %v\n%s", err, out)
 	}
+}
+
+func (c *caddy) tryReload() ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	return c.command(ctx, "reload", "--force", "--address", c.admin,
+		"--config", c.caddyfile, "--adapter", "caddyfile").CombinedOutput()
 }
 
 func (c *caddy) log() string {
