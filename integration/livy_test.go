@@ -201,21 +201,20 @@ func TestSparkmagic(t *testing.T) {
 		require.Need(t, require.Livy080, l.interactive, "this engine runs no interactive sessions")
 		c, redis, g := lightUp(t, l)
 		tok := c.newToken("etl")
-		env := append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "HOME="+t.TempDir())
-		out := runClient(t, env, python, filepath.Join(root, "integration", "clients", "sparkmagic_session.py"), c.url("etl"), tok.Token)
-
-		var cells map[string]string
-		lines := strings.Split(strings.TrimSpace(out), "\n")
-		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &cells); err != nil {
-			t.Fatalf("no JSON from the kernel: %v\n%s", err, out)
-		}
-		for cell, want := range map[string]string{
-			"version": "3.5.", "sum": "5050", "error": "ZeroDivisionError", "sql": "0 0 0 1 1 1 2 2 4", "info": "pyspark",
+		n := openNotebook(t, python, c.url("etl"), tok.Token)
+		for _, cell := range []struct{ code, want string }{
+			{"print(spark.version)", "3.5."},
+			{`print(spark.range(1, 101).groupBy().sum("id").first()[0])`, "5050"},
+			{"1/0", "ZeroDivisionError"},
+			{"%%sql\nSELECT id, id * id AS square FROM range(3) ORDER BY id", "0 0 0 1 1 1 2 2 4"},
+			{"%%info", "pyspark"},
+			{"%%cleanup -f", ""},
 		} {
-			if !strings.Contains(cells[cell], want) {
-				t.Errorf("cell %s shows %q, without %q", cell, cells[cell], want)
+			if got := n.run(cell.code); !strings.Contains(got, cell.want) {
+				t.Errorf("cell %s shows %q, without %q", cell.code, got, cell.want)
 			}
 		}
+		n.close()
 		var list struct{ Sessions []any }
 		(client{t, c.url("etl"), tok.Token}).expect(http.StatusOK, "GET", "/sessions", nil, &list)
 		if len(list.Sessions) != 0 {

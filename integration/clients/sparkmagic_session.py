@@ -4,7 +4,9 @@
 
 sparkmagic's config.json holds the url and custom_headers and nothing else that
 concerns the gateway (only how long to wait for a session on a slow machine).
-The cells' outputs are printed as one JSON object: cell -> text.
+Cells come on standard input, one JSON string a line; what a reader of the
+notebook would see of each is printed in the same way. The notebook is closed
+when the input ends.
 """
 import json
 import os
@@ -13,15 +15,6 @@ import sys
 import tempfile
 
 from jupyter_client.manager import start_new_kernel
-
-CELLS = [
-    ("version", "print(spark.version)"),
-    ("sum", 'print(spark.range(1, 101).groupBy().sum("id").first()[0])'),
-    ("error", "1/0"),
-    ("sql", "%%sql\nSELECT id, id * id AS square FROM range(3) ORDER BY id"),
-    ("info", "%%info"),
-    ("cleanup", "%%cleanup -f"),
-]
 
 
 def config(url: str, token: str) -> dict:
@@ -76,11 +69,11 @@ def main() -> int:
             json.dump(config(url, token), file)
         manager, client = start_new_kernel(kernel_name="pysparkkernel", startup_timeout=60)
         try:
-            outputs = {name: run(client, code, timeout=300) for name, code in CELLS}
+            for line in sys.stdin:
+                print(json.dumps(run(client, json.loads(line), timeout=300)), flush=True)
         finally:
             client.stop_channels()
             manager.shutdown_kernel(now=False)
-    print(json.dumps(outputs))
     return 0
 
 

@@ -21,6 +21,7 @@ const (
 	Airflow    = "airflow"    // Apache Airflow with the Livy provider (make clients)
 	Sparkmagic = "sparkmagic" // sparkmagic's kernels (make clients)
 	LDAP       = "ldap"       // the slapd program
+	Browser    = "browser"    // the chromium program
 )
 
 // Need skips the test, or fails it when REQUIRE lists name, unless available.
