@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -41,9 +42,9 @@ func (s *servers) start(name string, env []string, program string, args ...strin
 
 // stop ends them, last started first.
 func (s *servers) stop() {
-	for i := len(s.cmds) - 1; i >= 0; i-- {
-		_ = s.cmds[i].Process.Signal(syscall.SIGTERM)
-		_ = s.cmds[i].Wait()
+	for _, cmd := range slices.Backward(s.cmds) {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		_ = cmd.Wait()
 	}
 }
 

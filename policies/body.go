@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
 )
@@ -153,8 +154,9 @@ func readText(dec *jsontext.Decoder, name, key string) (string, error) {
 			return "", gateway.Invalid(dotted(name, key), "", "must not hold NUL")
 		}
 		return s, nil
+	default:
+		return "", wrongType(dec, dotted(name, key), "must be a string")
 	}
-	return "", wrongType(dec, dotted(name, key), "must be a string")
 }
 
 func dotted(name, key string) string {

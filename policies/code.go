@@ -121,6 +121,7 @@ func (p *Policy) judgeSmall(route *livy.Route, values map[string]string) error {
 				return gateway.Invalid("kind", kind, reason)
 			}
 		}
+	default: // nothing in it to judge
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json/jsontext"
+
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
 	"github.com/livygateway/livygateway/policies"

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
@@ -79,14 +80,14 @@ func unreadable(err error) (Result, error) {
 // refusal turns the report's refusals into an error for the client.
 func (c *creation) refusal() error {
 	first := c.report.Refused[0]
-	rule := first.Rule
+	rules := []string{first.Rule}
 	if n := len(c.report.Refused) - 1; n > 0 {
-		rule += fmt.Sprintf("; and %d more", n)
+		rules = append(rules, fmt.Sprintf("and %d more", n))
 		for _, e := range c.report.Refused[1:min(n+1, 5)] {
-			rule += "; " + e.Key + ": " + e.Rule
+			rules = append(rules, e.Key+": "+e.Rule)
 		}
 	}
-	return gateway.Invalid(first.Key, first.Given, rule)
+	return gateway.Invalid(first.Key, first.Given, strings.Join(rules, "; "))
 }
 
 func (c *creation) refuse(key, given, rule, source string) {

@@ -97,14 +97,14 @@ func (p *Policy) badPaths(n naming, value string) string {
 		if p.set.CustomClasspath {
 			return ""
 		}
-		for _, entry := range strings.Split(value, ":") {
+		for entry := range strings.SplitSeq(value, ":") {
 			if reason := p.badLocal(strings.TrimSuffix(entry, "/*")); entry != "" && reason != "" {
 				return reason
 			}
 		}
 		return ""
 	}
-	for _, entry := range strings.Split(value, ",") {
+	for entry := range strings.SplitSeq(value, ",") {
 		entry = strings.TrimSpace(entry)
 		if entry == "" {
 			continue

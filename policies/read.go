@@ -56,8 +56,7 @@ func readBounded(body io.Reader, limit int64) ([]byte, error) {
 		return nil, tooLarge("body", limit)
 	}
 	if err != nil {
-		var known *gateway.Error
-		if errors.As(err, &known) {
+		if _, ok := errors.AsType[*gateway.Error](err); ok {
 			return nil, err
 		}
 		return nil, gateway.Wrap(gateway.KindInvalid, "body: reading it", err)

@@ -66,6 +66,7 @@ func (u unit) factor(suffix string) (int64, bool) {
 		}
 	case unitText:
 		return 0, false
+	case unitSize: // only with a suffix
 	}
 	f, ok := sizeSuffixes[suffix]
 	return f, ok

@@ -113,7 +113,7 @@ func (r *report) handle(e *event) {
 		r.running[e.Package] = time.Now()
 		r.mu.Unlock()
 	case "output", "build-output":
-		r.buffer(e).WriteString(e.Output)
+		_, _ = r.buffer(e).WriteString(e.Output)
 	case "pass", "fail", "skip":
 		if e.Test == "" {
 			r.packageEnd(e)
@@ -280,19 +280,20 @@ var logLine = regexp.MustCompile(`^\s+\S+\.go:\d+: `)
 // message returns what a test logged last, e.g. the reason of its skip.
 func message(out string) string {
 	lines := strings.Split(out, "\n")
-	for i := len(lines) - 1; i >= 0; i-- {
-		loc := logLine.FindStringIndex(lines[i])
+	for i, line := range slices.Backward(lines) {
+		loc := logLine.FindStringIndex(line)
 		if loc == nil {
 			continue
 		}
-		text := lines[i][loc[1]:]
+		var text strings.Builder
+		text.WriteString(line[loc[1]:])
 		for _, more := range lines[i+1:] { // a message of several lines is indented
 			if !strings.HasPrefix(more, "        ") {
 				break
 			}
-			text += " " + strings.TrimSpace(more)
+			text.WriteString(" " + strings.TrimSpace(more))
 		}
-		return text
+		return text.String()
 	}
 	return ""
 }

@@ -176,7 +176,7 @@ func (c *Case) Bytes() []byte {
 	case "":
 		return []byte(body)
 	case "gzip", "gzip twice":
-		for range strings.Fields(c.Encode) {
+		for range strings.FieldsSeq(c.Encode) {
 			z := gzip.NewWriter(&b)
 			_, _ = z.Write([]byte(body))
 			_ = z.Close()
