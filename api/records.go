@@ -126,6 +126,7 @@ func (c *call) closeRecord() error {
 		return gateway.Wrap(gateway.KindUnavailable, "closing "+r.ID, err)
 	}
 	c.Manager.Ledger.Deleted(c.r.Context(), g, livy.Kind(r.Kind), r.PublicID, c.actor)
+	c.Manager.PollSoon(g.ID)
 	if r, err = c.Store.RecordByID(c.r.Context(), g.ID, r.ID); err != nil {
 		return err
 	}

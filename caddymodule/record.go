@@ -31,7 +31,7 @@ func init() {
 // the Livy server, Location gets the public path, `recovering` is shown as
 // `starting`, and what is no more is answered 404 with what became of it. On
 // isolated gateways a token sees only what it created. Other replies pass
-// through unread.
+// through; a state that they tell is written down.
 //
 // A create with the header `Idempotency-Key` that is sent again within 24 hours
 // gets the first reply again and starts nothing.
@@ -76,6 +76,14 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if c.req.Route.Reply == livy.ReplyOther {
 		states.off = true
 	}
+	ok := false
+	if tellsState(&c.req) {
+		states.look = func(reply []byte) {
+			if ok {
+				h.sight(c, reply)
+			}
+		}
+	}
 	rec := caddyhttp.NewResponseRecorder(states, buf, func(status int, header http.Header) bool {
 		header.Del("Set-Cookie")
 		header.Del("Server")
@@ -86,6 +94,7 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		if status == http.StatusNotFound && c.req.Route.HasID {
 			return true
 		}
+		ok = status == http.StatusOK
 		read := base != 0 && c.req.Route.Reply != livy.ReplyOther || only || audit != nil
 		return read && status < 300 && c.req.Method != http.MethodHead
 	})
@@ -94,6 +103,7 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	}
 	if c.req.Method == http.MethodDelete && rec.Status() == http.StatusOK {
 		h.core.ledger.Deleted(r.Context(), c.entry.Gateway, c.req.Route.Kind, c.req.ID, "token "+c.token.ID)
+		h.core.manager.PollSoon(c.entry.Gateway.ID)
 	}
 	if !rec.Buffered() {
 		return states.finish()
@@ -103,6 +113,9 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	}
 	if audit != nil {
 		audit.look(r.Context(), rec.Status(), buf.Bytes())
+	}
+	if states.look != nil {
+		states.look(buf.Bytes())
 	}
 	body, err := livy.ShiftIDs(c.req.Route, buf.Bytes(), base)
 	if err == nil && only {
@@ -168,6 +181,7 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 		}
 		return err
 	}
+	defer h.core.manager.PollSoon(c.entry.Gateway.ID) // whatever comes of it
 	setBody(r, c.created.Body)
 	base := c.base()
 	var buf bytes.Buffer

@@ -29,6 +29,9 @@ func showStates(body []byte) []byte {
 type stateWriter struct {
 	http.ResponseWriter
 	off bool
+	// look is given the beginning of the reply, as it came from Livy; nil when
+	// nobody wants it.
+	look func([]byte)
 	// held is the end of what was written, as far as it may be the beginning of
 	// what is looked for.
 	held []byte
@@ -41,6 +44,10 @@ func (w *stateWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *stateWriter) Write(b []byte) (int, error) {
 	if w.off {
 		return w.ResponseWriter.Write(b)
+	}
+	if w.look != nil {
+		w.look(b)
+		w.look = nil
 	}
 	if len(w.held) == 0 && !mayBegin(b) && !bytes.Contains(b, recovering) {
 		return w.ResponseWriter.Write(b)

@@ -20,6 +20,7 @@ type worker struct {
 	m       *Manager
 	id      string
 	kicked  chan struct{}
+	soon    chan struct{} // somebody wants a poll out of turn
 	cancel  context.CancelFunc
 	runtime sync.Mutex // held during calls to the runtime
 
@@ -32,6 +33,9 @@ type worker struct {
 const (
 	stepSoon  = 300 * time.Millisecond
 	stepError = 2 * time.Second
+	// stepGap is how far apart polls out of turn are at least, however many are
+	// wanted.
+	stepGap = time.Second
 )
 
 // employ starts workers for new gateways and ends those of deleted ones.
@@ -47,7 +51,7 @@ func (m *Manager) employ() {
 			continue
 		}
 		ctx, cancel := context.WithCancel(m.ctx)
-		w := &worker{m: m, id: id, kicked: make(chan struct{}, 1), cancel: cancel}
+		w := &worker{m: m, id: id, kicked: make(chan struct{}, 1), soon: make(chan struct{}, 1), cancel: cancel}
 		m.workers[id] = w
 		m.wg.Go(func() { w.run(ctx) })
 	}
@@ -67,6 +71,22 @@ func (m *Manager) kick(id string) {
 	defer m.mu.Unlock()
 	if w := m.workers[id]; w != nil {
 		w.kick()
+	}
+}
+
+// PollSoon makes a gateway's worker look at its Livy server at once, or within a
+// second if it has just done so. It never waits. On another instance than the one
+// that supervises the gateway it does nothing.
+func (m *Manager) PollSoon(id string) {
+	m.mu.Lock()
+	w := m.workers[id]
+	m.mu.Unlock()
+	if w == nil {
+		return
+	}
+	select {
+	case w.soon <- struct{}{}:
+	default:
 	}
 }
 
@@ -91,6 +111,7 @@ func (w *worker) kick() {
 
 func (w *worker) run(ctx context.Context) {
 	var seen int64 = -1
+	var last, next time.Time // steps
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
@@ -98,13 +119,22 @@ func (w *worker) run(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
+		case <-w.soon:
+			if at := last.Add(stepGap); at.Before(next) {
+				next = at
+				timer.Reset(time.Until(at))
+			}
+			continue
 		case <-w.kicked:
 			// Refreshes kick too; only a change is worth a step out of turn.
 			if e := w.entry(); e == nil || e.Gateway.Revision == seen {
 				continue
 			}
 		}
-		timer.Reset(w.step(ctx))
+		pause := w.step(ctx)
+		last = time.Now()
+		next = last.Add(pause)
+		timer.Reset(pause)
 		if e := w.entry(); e != nil {
 			seen = e.Gateway.Revision
 		}

@@ -41,6 +41,9 @@ type Ledger struct {
 	// audited are the statements that are completely on record.
 	audited audited
 	ui      uiKey
+	// states are those last seen; sightings are to be written down.
+	states    states
+	sightings chan Sighting
 
 	mu        sync.Mutex
 	retention time.Duration
@@ -61,14 +64,15 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 	return &Ledger{
 		store: s, logger: logger, now: now, rand: rand, retention: DefaultRetention,
 		logs: make(map[string]map[string][]string), trimmed: make(map[string]time.Time),
-		replaced: make(map[string]int64),
+		replaced: make(map[string]int64), sightings: make(chan Sighting, sightingsKept),
 	}
 }
 
 // flushInterval is the pause between two tries to write what is waiting.
 const flushInterval = time.Second
 
-// Run writes what Redis did not take at first, until ctx ends.
+// Run writes what Redis did not take at first, and states that replies told,
+// until ctx ends.
 func (l *Ledger) Run(ctx context.Context) {
 	tick := time.NewTicker(flushInterval)
 	defer tick.Stop()
@@ -76,6 +80,8 @@ func (l *Ledger) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
+		case s := <-l.sightings:
+			l.noteSighting(ctx, s)
 		case <-tick.C:
 			_ = l.flush(ctx) // the next tick tries again
 		}

@@ -114,6 +114,11 @@ func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister
 	if err := l.store.SaveRecords(ctx, g.ID, p.changed...); err != nil && !isChanged(err) {
 		return err // what others changed meanwhile is for the next poll
 	}
+	for _, r := range live {
+		if r.Confirmed() {
+			l.states.put(ownerKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
+		}
+	}
 	return l.trim(ctx, g.ID)
 }
 

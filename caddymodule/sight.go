@@ -1,0 +1,45 @@
+package caddymodule
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/sessions"
+)
+
+// tellsState says whether the reply to a request is about the state of one
+// session or batch.
+func tellsState(req *livy.Request) bool {
+	switch req.Route.Name {
+	case "session.get", "session.state", "batch.get", "batch.state":
+		return req.Method == "GET"
+	}
+	return false
+}
+
+var stateField = []byte(`"state":"`)
+
+// sight looks at a reply that passes by for a state that is not known yet. What
+// is known costs a search of the reply's bytes; only a reply that came in one
+// piece is read as what it is.
+func (h *Record) sight(c *call, reply []byte) {
+	_, rest, found := bytes.Cut(reply, stateField)
+	state, _, ended := bytes.Cut(rest, []byte(`"`))
+	if !found || !ended || h.core.ledger.KnowsState(c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID, state) {
+		return
+	}
+	var s struct {
+		State string `json:"state"`
+		AppID string `json:"appId"`
+	}
+	if json.Unmarshal(reply, &s) != nil || s.State == "" {
+		return
+	}
+	ask := h.core.ledger.Saw(sessions.Sighting{
+		Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, PublicID: c.req.ID, State: s.State, AppID: s.AppID,
+	})
+	if ask {
+		h.core.manager.PollSoon(c.entry.Gateway.ID)
+	}
+}
