@@ -19,7 +19,8 @@ import (
 )
 
 // submitNoter is a spark-submit that notes the name of what it was to run, and a
-// mark that the client gave, and lets it end soon.
+// mark that the client gave, and lets it end soon. A batch has both among its
+// arguments, a session in its properties file.
 const submitNoter = `#!/bin/sh
 if [ "$1" = --version ]; then
 	echo "version 3.5.8" >&2
@@ -28,11 +29,20 @@ if [ "$1" = --version ]; then
 fi
 name=
 previous=
+properties=
 for arg in "$@"; do
 	if [ "$previous" = --name ]; then name=$arg; fi
+	if [ "$previous" = --properties-file ]; then properties=$arg; fi
 	previous=$arg
 done
-echo "$name $previous" >> "NOTES"
+mark=$previous
+kind=batch
+if [ -n "$properties" ]; then
+	kind=session
+	name=$(sed -n 's/^spark.app.name=//p' "$properties")
+	mark=$(sed -n 's/^spark.test.mark=//p' "$properties")
+fi
+echo "$kind:$name $mark" >> "NOTES"
 sleep 2
 `
 
@@ -68,14 +78,15 @@ func kills() int {
 	return 5
 }
 
-// created is what a client was told: the mark it sent and the id that it got.
+// created is what a client was told: the kind and mark that it sent, and the id
+// that it got.
 type created struct {
-	mark string
-	id   int64
+	kind, mark string
+	id         int64
 }
 
-// TestKillAnything has 8 clients create batches while Caddy, Redis and the real
-// Livy are killed at random. Afterwards whatever spark-submit ever saw has
+// TestKillAnything has 8 clients create batches and sessions while Caddy, Redis
+// and the real Livy are killed at random. Afterwards whatever spark-submit ever saw has
 // exactly one record, and no client got an id that belonged to another.
 func TestKillAnything(t *testing.T) {
 	e := preparedEngine()
@@ -113,7 +124,11 @@ func TestKillAnything(t *testing.T) {
 		wg.Go(func() {
 			for i := 0; !enough(); i++ {
 				mark := fmt.Sprintf("mark-%d-%d", n, i)
-				r, err := cl.try("POST", "/batches", map[string]any{"file": "local:/jobs/job.py", "args": []string{mark}})
+				kind, path, body := "batch", "/batches", map[string]any{"file": "local:/jobs/job.py", "args": []string{mark}}
+				if i%4 == 3 && e.Interactive {
+					kind, path, body = "session", "/sessions", map[string]any{"kind": "pyspark", "conf": map[string]string{"spark.test.mark": mark}}
+				}
+				r, err := cl.try("POST", path, body)
 				mu.Lock()
 				answers[r.status]++
 				if err == nil && r.status == 201 {
@@ -121,7 +136,7 @@ func TestKillAnything(t *testing.T) {
 					if err := json.Unmarshal(r.body, &b); err != nil {
 						t.Errorf("%s: %v", r.body, err)
 					}
-					told = append(told, created{mark, b.ID})
+					told = append(told, created{kind, mark, b.ID})
 				}
 				mu.Unlock()
 				if err != nil || r.status != 201 {
@@ -178,7 +193,7 @@ func TestKillAnything(t *testing.T) {
 	checkLedger(t, c, notes, told)
 }
 
-// noted are the marks that spark-submit saw, by name.
+// noted are the marks that spark-submit saw, by kind and name.
 func noted(t *testing.T, path string) map[string]string {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -221,7 +236,7 @@ func checkLedger(t *testing.T, c *caddy, notes string, told []created) {
 		records = exported(t, c)
 		known := map[string]bool{}
 		for _, r := range records {
-			known[r.Name] = true
+			known[r.Kind+":"+r.Name] = true
 		}
 		for name := range noted(t, notes) {
 			if !known[name] {
@@ -231,42 +246,47 @@ func checkLedger(t *testing.T, c *caddy, notes string, told []created) {
 		return true
 	})
 	marks := noted(t, notes)
-	byName, byID := map[string]int{}, map[int64]fullRecord{}
+	byName, byID := map[string]int{}, map[string]fullRecord{}
+	ref := func(kind string, id int64) string { return kind + ":" + strconv.FormatInt(id, 10) }
 	for _, r := range records {
-		byName[r.Name]++
+		byName[r.Kind+":"+r.Name]++
 		if r.TokenID == "" {
 			t.Errorf("nobody is known to have created %+v", r)
 		}
 		if r.PublicID >= 0 {
-			if other, twice := byID[r.PublicID]; twice {
-				t.Errorf("two records of batch %d: %+v and %+v", r.PublicID, other, r)
+			if other, twice := byID[ref(r.Kind, r.PublicID)]; twice {
+				t.Errorf("two records of %s %d: %+v and %+v", r.Kind, r.PublicID, other, r)
 			}
-			byID[r.PublicID] = r
+			byID[ref(r.Kind, r.PublicID)] = r
 		}
 	}
+	seen := map[string]int{}
 	for name := range marks {
+		kind, _, _ := strings.Cut(name, ":")
+		seen[kind]++
 		if byName[name] != 1 {
 			t.Errorf("%d records of %s", byName[name], name)
 		}
 	}
-	owner := map[int64]string{}
+	owner := map[string]string{}
 	for _, got := range told {
-		if other := owner[got.id]; other != "" {
-			t.Errorf("batch %d was given to %s and to %s", got.id, other, got.mark)
+		id := ref(got.kind, got.id)
+		if other := owner[id]; other != "" {
+			t.Errorf("%s was given to %s and to %s", id, other, got.mark)
 		}
-		owner[got.id] = got.mark
-		r, ok := byID[got.id]
+		owner[id] = got.mark
+		r, ok := byID[id]
 		if !ok {
 			// The reply came, the server ended before anybody could note its id: the
 			// record is there, under its name, without the id.
 			continue
 		}
-		if mark := marks[r.Name]; mark != "" && mark != got.mark {
-			t.Errorf("batch %d was given to %s and is %s", got.id, got.mark, mark)
+		if mark := marks[r.Kind+":"+r.Name]; mark != "" && mark != got.mark {
+			t.Errorf("%s was given to %s and is %s", id, got.mark, mark)
 		}
 	}
-	t.Logf("%d jobs seen by spark-submit, %d records, %d ids given out", len(marks), len(records), len(told))
-	if len(told) < 200 {
-		t.Errorf("only %d creates went through, want 200", len(told))
+	t.Logf("seen by spark-submit: %v; %d records, %d ids given out", seen, len(records), len(told))
+	if len(told) < 200 || seen["batch"] == 0 || seen["session"] == 0 && preparedEngine().Interactive {
+		t.Errorf("only %d creates went through, want 200 of both kinds", len(told))
 	}
 }
