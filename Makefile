@@ -52,7 +52,7 @@ unit: ## unit tests only
 
 torture: build ## kill Caddy, Redis and Livy 60 times under load; write a million records (about half an hour)
 	LIVYGW_KILLS=60 $(GO) test $(TESTFLAGS) -timeout 80m -v -run TestKillAnything ./integration
-	LIVYGW_RECORDS=1000000 $(GO) test $(TESTFLAGS) -v -run TestScale ./store
+	LIVYGW_RECORDS=1000000 $(GO) test $(TESTFLAGS) -v -run TestScale ./api
 
 lint: ## formatters, golangci-lint, go vet, known vulnerabilities
 	@scripts/lint

@@ -18,6 +18,7 @@ import (
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy/livytest"
 	"github.com/livygateway/livygateway/sessions"
+	"github.com/livygateway/livygateway/store"
 	"github.com/livygateway/livygateway/store/storetest"
 	"github.com/livygateway/livygateway/tokens"
 	"github.com/livygateway/livygateway/upstream/static"
@@ -30,9 +31,15 @@ type client struct {
 
 func newClient(t *testing.T) *client {
 	t.Helper()
+	s, _ := storetest.Mini(t)
+	return newClientOn(t, s)
+}
+
+// newClientOn serves the API from a store.
+func newClientOn(t *testing.T, s *store.Store) *client {
+	t.Helper()
 	livy := httptest.NewServer(livytest.New())
 	t.Cleanup(livy.Close)
-	s, _ := storetest.Mini(t)
 	log := zap.NewNop()
 	runtime, err := static.New(log)
 	if err != nil {

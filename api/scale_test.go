@@ -1,8 +1,11 @@
-package store_test
+package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
+	"io"
+	"net/http/httptest"
 	"os"
 	"runtime"
 	"slices"
@@ -12,18 +15,19 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livygateway/livygateway/api"
 	"github.com/livygateway/livygateway/store"
 	"github.com/livygateway/livygateway/store/storetest"
 )
 
 // scaleRecord is record n of many: a session of a year with a usual
 // configuration, of one of 20 tokens.
-func scaleRecord(n int, start time.Time) *store.Record {
+func scaleRecord(gatewayID string, n int, start time.Time) *store.Record {
 	kind := []string{"session", "batch"}[n%2]
 	created := start.Add(time.Duration(n) * 30 * time.Second)
 	id := fmt.Sprintf("livy-%016x", n)
 	r := &store.Record{
-		ID: id, GatewayID: "lc-scale", Kind: kind, PublicID: int64(n / 2), LivyID: int64(n / 2), Epoch: 1,
+		ID: id, GatewayID: gatewayID, Kind: kind, PublicID: int64(n / 2), LivyID: int64(n / 2), Epoch: 1,
 		Name: id, State: []string{"success", "dead", "killed", "gone"}[n%4], TokenID: fmt.Sprintf("lctk-%016d", n%20), TokenName: "airflow",
 		ClientAddr: "192.0.2.17", AppID: fmt.Sprintf("application_1700000000000_%07d", n),
 		Resources: []byte(`{"kind":"pyspark","name":"` + id + `","queue":"root.etl","driverMemory":"2g","driverCores":1,"executorMemory":"4g","executorCores":2,"numExecutors":4,` +
@@ -36,8 +40,8 @@ func scaleRecord(n int, start time.Time) *store.Record {
 	return r
 }
 
-// TestScale measures a gateway with very many records: how long pages take and
-// how much of Redis's memory a record is. LIVYGW_RECORDS says how many (default
+// TestScale measures a gateway with very many records: how long pages of the API
+// take, over HTTP, and how much of Redis's memory a record is. LIVYGW_RECORDS says how many (default
 // 4,000; "1000000" for the figures in docs/sessions.md).
 func TestScale(t *testing.T) {
 	n, limit := 4_000, 2*time.Second // of a machine that is busy with other tests
@@ -48,6 +52,11 @@ func TestScale(t *testing.T) {
 		t.Skip("needs time: records by the thousand are left out of short runs")
 	}
 	s, srv := storetest.Real(t)
+	c := newClientOn(t, s)
+	var g api.Gateway
+	c.do("POST", base, `{"name":"etl"}`, 201, &g)
+	site := httptest.NewServer(c.handler)
+	t.Cleanup(site.Close)
 	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	used := func() int64 {
 		text := fmt.Sprint(srv.MustDo("INFO", "memory"))
@@ -61,7 +70,7 @@ func TestScale(t *testing.T) {
 	}
 	before := used()
 	begun := time.Now()
-	generate(t, s, n, start)
+	generate(t, s, g.ID, n, start)
 	wrote := time.Since(begun)
 	perRecord := float64(used()-before) / float64(n)
 	t.Logf("%d records written in %s; %.0f bytes of Redis memory each", n, wrote.Round(time.Millisecond), perRecord)
@@ -69,47 +78,58 @@ func TestScale(t *testing.T) {
 		t.Errorf("a record takes %.0f bytes, want at most 3000", perRecord)
 	}
 
-	middle := start.Add(time.Duration(n/2) * 30 * time.Second)
-	for name, c := range map[string]struct {
-		f      store.RecordFilter
-		offset int64
-		total  int
+	at := func(i int) string { return start.Add(time.Duration(i) * 30 * time.Second).Format(time.RFC3339) }
+	for _, p := range []struct {
+		what, query  string
+		total, items int
 	}{
-		"newest":                {store.RecordFilter{}, 0, n},
-		"deep in the list":      {store.RecordFilter{}, int64(n) - 100, n},
-		"of a token":            {store.RecordFilter{TokenID: "lctk-0000000000000007"}, 0, n / 20},
-		"of a state":            {store.RecordFilter{State: "dead"}, 0, n / 4},
-		"of a token and state":  {store.RecordFilter{TokenID: "lctk-0000000000000003", State: "gone"}, 0, n / 20},
-		"of a time":             {store.RecordFilter{From: start, Until: middle}, 50, n / 2},
-		"of all these at once":  {store.RecordFilter{TokenID: "lctk-0000000000000003", State: "gone", Until: middle}, 10, n / 40},
-		"that live":             {store.RecordFilter{State: store.StateLive}, 0, 0},
-		"of an unknown token":   {store.RecordFilter{TokenID: "lctk-none"}, 0, 0},
-		"of a state never seen": {store.RecordFilter{State: "error"}, 0, 0},
+		{"newest", "", n, 100},
+		{"deep in the list", fmt.Sprintf("&offset=%d", n-100), n, 100},
+		{"of a token", "&token=lctk-0000000000000007", n / 20, 100},
+		{"of a token, deep", fmt.Sprintf("&token=lctk-0000000000000007&offset=%d", n/20-50), n / 20, 50},
+		{"of a state", "&state=dead", n / 4, 100},
+		{"of a state, deep", fmt.Sprintf("&state=dead&offset=%d", n/4-100), n / 4, 100},
+		{"of a token and state", "&token=lctk-0000000000000003&state=gone", n / 20, 100},
+		{"of a time", fmt.Sprintf("&from=%s&until=%s&offset=50", at(n/4), at(n/2)), n / 4, 100},
+		{"of a time, deep", fmt.Sprintf("&from=%s&until=%s&offset=%d", at(n/4), at(n/2), n/4-10), n / 4, 10},
+		{"of all these at once", fmt.Sprintf("&token=lctk-0000000000000003&state=gone&until=%s&offset=10", at(n/2)), n / 40, 90},
+		{"that live", "&state=live", 0, 0},
+		{"of an unknown token", "&token=lctk-none", 0, 0},
+		{"of a state never seen", "&state=error", 0, 0},
 	} {
 		took := make([]time.Duration, 0, 21)
 		for range 21 {
 			begun := time.Now()
-			records, total, err := s.Records(t.Context(), "lc-scale", c.f, c.offset, 100)
-			took = append(took, time.Since(begun))
-			if err != nil || total != int64(c.total) || len(records) != int(min(100, max(0, total-c.offset))) {
-				t.Fatalf("%s: %d records of %d, %v; want %d in all", name, len(records), total, err, c.total)
+			resp, err := site.Client().Get(site.URL + base + "/etl/records?limit=100" + p.query)
+			if err != nil {
+				t.Fatal(err)
 			}
-			for i := 1; i < len(records); i++ {
-				if records[i].Created.After(records[i-1].Created) {
-					t.Fatalf("%s: not newest first", name)
+			body, err := io.ReadAll(resp.Body)
+			_ = resp.Body.Close()
+			took = append(took, time.Since(begun))
+			var page api.RecordList
+			if err == nil {
+				err = json.Unmarshal(body, &page)
+			}
+			if err != nil || resp.StatusCode != 200 || page.Total != int64(p.total) || len(page.Records) < min(p.items, p.total) {
+				t.Fatalf("%s: %d, %d records of %d, %v; want %d of %d", p.what, resp.StatusCode, len(page.Records), page.Total, err, p.items, p.total)
+			}
+			for i := 1; i < len(page.Records); i++ {
+				if page.Records[i].Created.After(page.Records[i-1].Created) {
+					t.Fatalf("%s: not newest first", p.what)
 				}
 			}
 		}
 		slices.Sort(took)
-		t.Logf("page of 100 %-22s median %6s  worst %6s", name, took[10].Round(10*time.Microsecond), took[20].Round(10*time.Microsecond))
+		t.Logf("page of 100 %-22s median %6s  worst %6s", p.what, took[10].Round(10*time.Microsecond), took[20].Round(10*time.Microsecond))
 		if took[10] > limit {
-			t.Errorf("%s takes %s, want below %s", name, took[10], limit)
+			t.Errorf("%s takes %s, want below %s", p.what, took[10], limit)
 		}
 	}
 }
 
 // generate writes n records from several connections at once.
-func generate(t *testing.T, s *store.Store, n int, start time.Time) {
+func generate(t *testing.T, s *store.Store, gatewayID string, n int, start time.Time) {
 	t.Helper()
 	var wg sync.WaitGroup
 	next := make(chan int)
@@ -118,10 +138,10 @@ func generate(t *testing.T, s *store.Store, n int, start time.Time) {
 			for first := range next {
 				batch := make([]*store.Record, 0, 200)
 				for i := first; i < min(n, first+200); i++ {
-					batch = append(batch, scaleRecord(i, start))
+					batch = append(batch, scaleRecord(gatewayID, i, start))
 				}
 				err := store.Retry(context.Background(), 30*time.Second, func(ctx context.Context) error {
-					return s.SaveRecords(ctx, "lc-scale", batch...)
+					return s.SaveRecords(ctx, gatewayID, batch...)
 				})
 				if err != nil {
 					t.Error(err)
