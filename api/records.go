@@ -121,8 +121,7 @@ func (c *call) closeRecord() error {
 	}
 	ctx, cancel := context.WithTimeout(c.r.Context(), closeTimeout)
 	defer cancel()
-	client := livy.Client{Base: "http://" + g.Status.Address}
-	if err := client.Delete(ctx, livy.Kind(r.Kind), r.LivyID); err != nil {
+	if err := c.Manager.Livy(g).Delete(ctx, livy.Kind(r.Kind), r.LivyID); err != nil {
 		return gateway.Wrap(gateway.KindUnavailable, "closing "+r.ID, err)
 	}
 	c.Manager.Ledger.Deleted(c.r.Context(), g, livy.Kind(r.Kind), r.PublicID, c.actor)

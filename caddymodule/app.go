@@ -67,6 +67,9 @@ type App struct {
 	// should name the same ones: the configuration that was loaded last counts.
 	Gateways []*DeclaredGateway `json:"gateways,omitempty"`
 
+	// What the gateway itself logs in with at Livy servers that want logins.
+	LDAPLogins []*LDAPLogin `json:"ldap_logins,omitempty"`
+
 	// Directories of the Livy servers' file systems that clients may name in
 	// `file:` URIs. Default: none.
 	LocalDirs []string `json:"local_dirs,omitempty"`
@@ -118,6 +121,7 @@ type App struct {
 	key      string // of core in the pool, once it was acquired
 	core     *core
 	declared []control.Declaration
+	logins   []control.Login  // with their passwords
 	before   control.Settings // what was in force before Start
 	inForce  bool             // the whole configuration has been started
 }
@@ -166,6 +170,10 @@ func (a *App) Provision(ctx caddy.Context) error {
 		return err
 	}
 	a.expand()
+	var err error
+	if a.logins, err = readLogins(a.LDAPLogins); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
 	if a.RuntimeRaw == nil {
 		a.RuntimeRaw = json.RawMessage(`{"runtime":"docker"}`)
 	}
@@ -255,7 +263,7 @@ func (a *App) Validate() error {
 // settings are what the parts below the Caddy surface go by.
 func (a *App) settings() control.Settings {
 	return control.Settings{
-		Catalog: a.catalog(), LocalDirs: a.LocalDirs,
+		Catalog: a.catalog(), Logins: a.logins, LocalDirs: a.LocalDirs,
 		MaxBody: a.MaxBody, MaxCode: a.MaxCode, MaxUpload: a.MaxUpload,
 		Schemes: a.Schemes, LivyKeys: a.LivyKeys,
 		ClientIdentity: a.ClientIdentity, CustomClasspath: a.CustomClasspath,

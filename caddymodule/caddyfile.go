@@ -60,6 +60,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    directory     <name> { ... }
 //	    fusion        <name> [{ ... }]
 //	    gateway       <name> [{ ... }]
+//	    ldap_login    <name> { ... }
 //	    local_dir     <dir>...
 //	    tokens {
 //	        max_lifetime <duration>

@@ -38,6 +38,7 @@ import (
 //	    options <options>
 //	    read_only
 //	}
+//	ldap_login <name> { ... }
 //	fusion <name> {
 //	    jars      <uri>...
 //	    conf      <key> <value>
@@ -89,6 +90,7 @@ var catalogOptions = map[string]func(*App, *caddyfile.Dispenser) error{
 			flags: map[string]*bool{"read_only": &dir.ReadOnly},
 		})
 	},
+	"ldap_login": (*App).unmarshalLDAPLogin,
 	"fusion": func(a *App, d *caddyfile.Dispenser) error {
 		f := new(Fusion)
 		a.Fusion = append(a.Fusion, f)

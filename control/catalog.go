@@ -68,6 +68,13 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 	if g.Spec.MountToExecutor && (strings.HasPrefix(master, "yarn") || strings.HasPrefix(master, "spark://")) {
 		notes = append(notes, fmt.Sprintf("mountToExecutor has no effect on %s: its machines must mount the directories themselves", master))
 	}
+	unseen := g.Status.Unseen
+	if unseen == "" {
+		unseen = m.cannotSee(g)
+	}
+	if unseen != "" {
+		notes = append(notes, "the states of sessions and batches are not followed, and there is no automatic stop: "+unseen)
+	}
 	if _, off := m.fusion(&g.Spec); off != "" {
 		notes = append(notes, off)
 	}

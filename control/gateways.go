@@ -65,18 +65,16 @@ func (m *Manager) checkFiles(g *gateway.Gateway) error {
 	if _, err := m.compilePolicy(g, "", ""); err != nil {
 		return err
 	}
-	livyConf, err := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
-	if err != nil {
+	if _, err := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf); err != nil {
 		return err
 	}
-	if g.Spec.AutoStop.Enabled && upstream.Lookup(livyConf, "livy.server.auth.type") != "" {
-		return gateway.Invalid("autoStop.enabled", "true",
-			"needs to see Livy's sessions, which livy.server.auth.type in livy.conf hides from the gateway")
+	if why := m.cannotSee(g); g.Spec.AutoStop.Enabled && why != "" {
+		return gateway.Invalid("autoStop.enabled", "true", "needs to see Livy's sessions: "+why)
 	}
 	if err := m.checkOffHeap(g); err != nil {
 		return err
 	}
-	_, _, err = m.render(g)
+	_, _, err := m.render(g)
 	return err
 }
 
@@ -236,5 +234,5 @@ func (m *Manager) update(ctx context.Context, id string, change func(*gateway.Ga
 }
 
 func clearInstance(g *gateway.Gateway) {
-	g.Status.Instance, g.Status.Address, g.Status.LivyVersion, g.Status.Launched = "", "", "", nil
+	g.Status.Instance, g.Status.Address, g.Status.LivyVersion, g.Status.Unseen, g.Status.Launched = "", "", "", "", nil
 }

@@ -61,6 +61,9 @@ func (w *worker) stopIfIdle(ctx context.Context, g *gateway.Gateway) error {
 		w.idle.since = used
 	}
 	work, err := m.working(ctx, g)
+	if livy.IsRefused(err) {
+		return w.see(ctx, g, err)
+	}
 	if err != nil {
 		return err
 	}
@@ -98,7 +101,9 @@ func (m *Manager) lastUse(ctx context.Context, id string) (time.Time, error) {
 // working says whether a batch runs, a session does something, or a session
 // waits that Livy itself would end if it waited too long.
 func (m *Manager) working(ctx context.Context, g *gateway.Gateway) (bool, error) {
-	server := m.client(g.Status.Address)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	server := m.Livy(g)
 	batches, err := server.Batches(ctx)
 	if err != nil {
 		return false, err

@@ -29,7 +29,7 @@ type Options struct {
 	Ledger  *sessions.Ledger
 	Tokens  *tokens.Service
 	Logger  *zap.Logger
-	// HTTP is used to ask Livy servers for their version and lists.
+	// HTTP is used to ask Livy servers; contexts bound what it does.
 	HTTP *http.Client
 	Now  func() time.Time
 	Rand io.Reader
@@ -61,6 +61,7 @@ type Manager struct {
 	ctx     context.Context
 
 	usages    sync.Map               // of *usage by gateway id
+	logins    sync.Map               // of loggedIn by gateway id
 	installed atomic.Pointer[string] // the installation's name, once it is known
 
 	declared atomic.Pointer[[]Declaration] // the gateways of the configuration in force
@@ -71,6 +72,8 @@ type Manager struct {
 // without anything being restarted.
 type Settings struct {
 	Catalog gateway.Catalog
+	// Logins are what the gateway itself logs in with at Livy servers that want it.
+	Logins []Login
 	// MaxBody bounds the body of a create request, MaxCode that of a statement or
 	// job, MaxUpload an uploaded file, in bytes. Defaults 1 MiB, 4 MiB, 100 MiB.
 	MaxBody, MaxCode, MaxUpload int64
@@ -99,7 +102,7 @@ func New(o Options) *Manager {
 		o.Rand = rand.Reader
 	}
 	if o.HTTP == nil {
-		o.HTTP = &http.Client{Timeout: 10 * time.Second}
+		o.HTTP = new(http.Client)
 	}
 	if o.CPUFlags == nil {
 		o.CPUFlags = sync.OnceValue(cpuFlags)

@@ -35,6 +35,7 @@ type fakeRuntime struct {
 	startErr error  // Start fails
 	sessions string // what servers list
 	batches  string
+	guard    func(*http.Request) bool // servers let in only what it says; nil: all
 }
 
 func newFakeRuntime(t *testing.T) *fakeRuntime {
@@ -71,9 +72,11 @@ func (r *fakeRuntime) Start(_ context.Context, l upstream.Launch) (upstream.Inst
 
 func (r *fakeRuntime) serve(w http.ResponseWriter, req *http.Request) {
 	r.mu.Lock()
-	mute, sessions, batches := r.mute, r.sessions, r.batches
+	mute, sessions, batches, guard := r.mute, r.sessions, r.batches, r.guard
 	r.mu.Unlock()
 	switch {
+	case guard != nil && !guard(req):
+		w.WriteHeader(http.StatusUnauthorized)
 	case mute:
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case req.URL.Path == "/version":

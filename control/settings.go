@@ -128,8 +128,9 @@ func (m *Manager) render(g *gateway.Gateway) (map[string]string, gateway.Engine,
 	if e, ok := s.Catalog.Environment(g.Spec.Environment); ok && e.Dir != "" {
 		localDirs = append(localDirs, e.Dir)
 	}
+	login, _ := m.login(g)
 	files, err := upstream.RenderConf(upstream.ConfInput{
-		Spec: g.Spec, Engine: engine, Cluster: cluster, LocalDirs: localDirs, Forced: policy.Forces,
+		Spec: g.Spec, Engine: engine, Cluster: cluster, LocalDirs: localDirs, Forced: policy.Forces, Superuser: login.User,
 	})
 	return files, engine, err
 }
@@ -168,10 +169,6 @@ func (m *Manager) launch(g *gateway.Gateway) (upstream.Launch, error) {
 		})
 	}
 	return l, nil
-}
-
-func (m *Manager) client(address string) *livy.Client {
-	return &livy.Client{Base: "http://" + address, HTTP: m.HTTP}
 }
 
 // Explain applies a gateway's policy to a create body without sending anything.

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
 	"github.com/livygateway/livygateway/sessions"
 	"github.com/livygateway/livygateway/upstream"
 )
@@ -27,7 +28,11 @@ type worker struct {
 	retryAt time.Time // no start before this
 	checked bool      // a server of a stopped gateway was looked for
 	idle    idleness
+	refusal refusal
 }
+
+// askTimeout bounds a look at a Livy server's lists.
+const askTimeout = 10 * time.Second
 
 // Pauses between two steps.
 const (
@@ -211,7 +216,13 @@ func (w *worker) keepRunning(ctx context.Context, g *gateway.Gateway) (time.Dura
 	}
 	switch {
 	case found && inst.Running && inst.ID == g.Status.Instance && g.Status.State == gateway.StateRunning:
-		w.poll(ctx, g)
+		if w.refused(g) {
+			return w.m.PollInterval, nil
+		}
+		err := w.see(ctx, g, w.poll(ctx, g))
+		if err != nil || w.refused(g) {
+			return w.m.PollInterval, err
+		}
 		return w.m.PollInterval, w.stopIfIdle(ctx, g)
 	case found && inst.Running && inst.ID == g.Status.Instance && g.Status.State == gateway.StateStarting:
 		return w.awaitReady(ctx, g, inst)
@@ -304,15 +315,12 @@ func (w *worker) awaitReady(ctx context.Context, g *gateway.Gateway, inst upstre
 	m := w.m
 	ask, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	version, err := upstream.GetVersion(ask, inst.Address)
+	version, err := m.version(ask, g, inst.Address)
 	if err != nil {
 		if limit := m.settings.Load().StartTimeout; m.Now().Sub(g.Status.Since) >= limit {
 			return w.failed(ctx, g, "the Livy server did not answer within "+limit.String())
 		}
 		return stepSoon, nil
-	}
-	if version == "" { // it tells its version only to users that it knows
-		version = g.Spec.LivyVersion
 	}
 	if !upstream.Satisfies(version, g.Spec.LivyVersion) {
 		return w.failed(ctx, g, "the Livy server is version "+version+", not "+g.Spec.LivyVersion+" as promised")
@@ -363,16 +371,17 @@ func (w *worker) failed(ctx context.Context, g *gateway.Gateway, reason string) 
 }
 
 // poll brings the records of a running server up to date.
-func (w *worker) poll(ctx context.Context, g *gateway.Gateway) {
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+func (w *worker) poll(ctx context.Context, g *gateway.Gateway) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	err := w.m.Ledger.Poll(ctx, g, w.m.client(g.Status.Address))
+	err := w.m.Ledger.Poll(ctx, g, w.m.Livy(g))
 	if errors.Is(err, sessions.ErrReplaced) {
 		err = w.renumber(ctx, g, err.Error())
 	}
-	if err != nil && ctx.Err() == nil {
+	if err != nil && ctx.Err() == nil && !livy.IsRefused(err) {
 		w.m.Logger.Warn("polling Livy", zap.String("gateway", g.ID), zap.Error(err))
 	}
+	return err
 }
 
 // renumber begins public ids above the old ones, since somebody restarted the

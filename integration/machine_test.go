@@ -113,6 +113,7 @@ type live struct {
 	runtime     string // "docker" or "process"
 	livyBlock   string // lines of the Caddyfile's livy block
 	interactive bool
+	stateDir    string // runtime process: a folder for each gateway
 }
 
 // onEachRuntime runs a test in containers and as processes, as far as the
@@ -158,6 +159,7 @@ func processLive(t testing.TB) live {
 			spark_home ` + e.SparkHome + `
 		}`,
 		interactive: e.Interactive,
+		stateDir:    stateDir,
 	}
 }
 

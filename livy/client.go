@@ -17,6 +17,9 @@ type Client struct {
 	Base string
 	// HTTP does the requests; http.DefaultClient when nil.
 	HTTP *http.Client
+	// User and Password log in where Livy wants logins; without a User there is
+	// no login.
+	User, Password string
 }
 
 // pageSize is how many sessions are asked for at a time. Livy's replies carry
@@ -42,6 +45,13 @@ func (e *StatusError) Error() string {
 func IsNotFound(err error) bool {
 	var s *StatusError
 	return errors.As(err, &s) && s.Status == http.StatusNotFound
+}
+
+// IsRefused reports whether err is Livy's 401 or 403: it wants a login, or
+// another one.
+func IsRefused(err error) bool {
+	var s *StatusError
+	return errors.As(err, &s) && (s.Status == http.StatusUnauthorized || s.Status == http.StatusForbidden)
 }
 
 // Version asks GET /version; it is also how readiness is told.
@@ -108,6 +118,9 @@ func (c *Client) do(ctx context.Context, method, uri string, out any) error {
 	}
 	req.Header.Set("X-Requested-By", "livy-gateway")
 	req.Header.Set("Accept", "application/json")
+	if c.User != "" {
+		req.SetBasicAuth(c.User, c.Password)
+	}
 	client := c.HTTP
 	if client == nil {
 		client = http.DefaultClient

@@ -134,6 +134,9 @@ type ConfInput struct {
 	// LocalDirs are directories whose files may be named by "file:" URIs; they
 	// are added to those of the gateway's own livy.file.local-dir-whitelist.
 	LocalDirs []string
+	// Superuser is who the gateway itself logs in as where Livy wants logins; it
+	// is added to those of the gateway's own livy.superusers. May be empty.
+	Superuser string
 }
 
 // RenderConf makes the configuration files of a gateway's Livy server. Host and
@@ -165,7 +168,10 @@ func RenderConf(in ConfInput) (map[string]string, error) {
 		}
 	}
 	server = withDefaults(server, in)
-	server = withLocalDirs(server, in.LocalDirs)
+	server = withMore(server, localDirsKey, in.LocalDirs)
+	if in.Superuser != "" {
+		server = withMore(server, superusersKey, []string{in.Superuser})
+	}
 	server = append(server,
 		Entry{Key: "livy.ui.enabled", Value: "false"},
 		Entry{Key: "livy.server.csrf-protection.enabled", Value: "false"},
@@ -215,18 +221,19 @@ const (
 	masterKey     = "livy.spark.master"
 	deployModeKey = "livy.spark.deploy-mode"
 	localDirsKey  = "livy.file.local-dir-whitelist"
+	superusersKey = "livy.superusers"
 )
 
-// withLocalDirs adds dirs to the last value of livy.file.local-dir-whitelist.
-func withLocalDirs(server []Entry, dirs []string) []Entry {
-	if len(dirs) == 0 {
+// withMore adds to the last value of a key whose value is a list.
+func withMore(server []Entry, key string, more []string) []Entry {
+	if len(more) == 0 {
 		return server
 	}
-	all := strings.Join(dirs, ",")
-	if v := Lookup(server, localDirsKey); v != "" {
+	all := strings.Join(more, ",")
+	if v := Lookup(server, key); v != "" {
 		all = v + "," + all
 	}
-	return append(server, Entry{Key: localDirsKey, Value: all})
+	return append(server, Entry{Key: key, Value: all})
 }
 
 // Lookup returns the value of a key as Livy and Spark take it: the last one set.

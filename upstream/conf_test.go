@@ -121,6 +121,18 @@ livy.server.recovery.mode = off
 	}
 }
 
+func TestTheGatewaysOwnLoginIsASuperuser(t *testing.T) {
+	in := ConfInput{Superuser: "svc"}
+	if conf := render(t, in)[LivyConf]; !strings.Contains(conf, "livy.superusers = svc\n") {
+		t.Errorf("livy.conf:\n%s", conf)
+	}
+	in.Spec.LivyConf = "livy.superusers = root,ops"
+	conf, err := livy.ParseProperties(render(t, in)[LivyConf])
+	if got := Lookup(conf, "livy.superusers"); err != nil || got != "root,ops,svc" {
+		t.Errorf("superusers %q, %v", got, err)
+	}
+}
+
 func TestRenderConfRefuses(t *testing.T) {
 	for name, spec := range map[string]gateway.Spec{
 		LivyConf:       {LivyConf: "x 1"},

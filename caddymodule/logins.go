@@ -1,0 +1,85 @@
+package caddymodule
+
+import (
+	"fmt"
+	"regexp"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/livygateway/livygateway/control"
+)
+
+// LDAPLogin is a user of an LDAP directory as which the gateway itself asks Livy
+// servers whose livy.conf lets only users of that directory in. It needs no
+// rights in the directory, and should be used for nothing else.
+type LDAPLogin struct {
+	// A name, for messages.
+	Name string `json:"name"`
+	// The directory: `livy.server.auth.ldap.url` of the gateways that it is for.
+	URL string `json:"url"`
+	// `livy.server.auth.ldap.base-dn` of those gateways.
+	BaseDN string `json:"base_dn"`
+	// Only for gateways whose `livy.server.auth.ldap.enable-start-tls` is true.
+	// Default: false.
+	StartTLS bool `json:"start_tls,omitempty"`
+	// The user's name.
+	User string `json:"user"`
+	// Where the password is: a placeholder such as `{file./run/secrets/livy}` or
+	// `{env.LIVY_LDAP_PASSWORD}`. The password itself is refused, because
+	// configurations can be read.
+	Password string `json:"password"`
+}
+
+var placeholder = regexp.MustCompile(`^\{(env|file)\.[^{}]+\}$`)
+
+// login reads the password and checks what the operator wrote.
+func (l *LDAPLogin) login() (control.Login, error) {
+	repl := caddy.NewReplacer()
+	out := control.Login{
+		Name: l.Name, StartTLS: l.StartTLS,
+		URL: repl.ReplaceKnown(l.URL, ""), BaseDN: repl.ReplaceKnown(l.BaseDN, ""), User: repl.ReplaceKnown(l.User, ""),
+	}
+	if out.URL == "" || out.BaseDN == "" || out.User == "" {
+		return out, fmt.Errorf("ldap_login %q: url, base_dn and user are required", l.Name)
+	}
+	if !placeholder.MatchString(l.Password) {
+		return out, fmt.Errorf("ldap_login %q: password must be a placeholder, {file.PATH} or {env.NAME}, not the password itself", l.Name)
+	}
+	var err error
+	if out.Password, err = repl.ReplaceOrErr(l.Password, true, true); err != nil {
+		return out, fmt.Errorf("ldap_login %q: there is no password in %s", l.Name, l.Password)
+	}
+	return out, nil
+}
+
+// readLogins reads all entries.
+func readLogins(entries []*LDAPLogin) ([]control.Login, error) {
+	var all []control.Login
+	for _, l := range entries {
+		login, err := l.login()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, login)
+	}
+	return all, nil
+}
+
+// unmarshalLDAPLogin reads
+//
+//	ldap_login <name> {
+//	    url      <url>
+//	    base_dn  <dn>
+//	    start_tls
+//	    user     <user>
+//	    password {file.<path>}|{env.<name>}
+//	}
+func (a *App) unmarshalLDAPLogin(d *caddyfile.Dispenser) error {
+	l := new(LDAPLogin)
+	a.LDAPLogins = append(a.LDAPLogins, l)
+	return readEntry(d, &l.Name, entry{
+		texts: map[string]*string{"url": &l.URL, "base_dn": &l.BaseDN, "user": &l.User, "password": &l.Password},
+		flags: map[string]*bool{"start_tls": &l.StartTLS},
+	})
+}
