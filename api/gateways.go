@@ -14,7 +14,8 @@ type Gateway struct {
 	// Endpoint is the path of the gateway's Livy API below a site with the
 	// livy_gateway directive.
 	Endpoint string `json:"endpoint"`
-	// RestartNeeded lists the settings that differ from those with which the
+	// RestartNeeded lists the settings, and the entries of the configuration that
+	// they name (as "environment analytics"), that differ from those with which the
 	// running Livy server was started: it must be restarted for them.
 	RestartNeeded []string `json:"restartNeeded,omitempty"`
 	// Notes are what a person should know besides: what the gateway names and is no
@@ -25,7 +26,7 @@ type Gateway struct {
 func (c *call) shown(g *gateway.Gateway) Gateway {
 	return Gateway{
 		Gateway: g, Endpoint: EndpointPath(g.Workspace, g.ID),
-		RestartNeeded: g.Spec.Pending(g.Status.Launched), Notes: c.Manager.Notes(g),
+		RestartNeeded: g.Spec.Pending(g.Status.Launched, c.Manager.Catalog()), Notes: c.Manager.Notes(g),
 	}
 }
 

@@ -83,9 +83,9 @@ func TestDeclaredGateways(t *testing.T) {
 		t.Errorf("%d tokens of the removed one left, %v", len(all), err)
 	}
 	changed := await(t, m, before["g1"].ID, "the changed one", func(g *gateway.Gateway) bool { return g.Spec.CPU == 2 })
-	if changed.Status.Instance != before["g1"].Status.Instance || len(changed.Spec.Pending(changed.Status.Launched)) == 0 {
+	if changed.Status.Instance != before["g1"].Status.Instance || len(changed.Spec.Pending(changed.Status.Launched, m.Catalog())) == 0 {
 		t.Errorf("the changed one: instance %q, pending %v; want its old server, and a restart needed",
-			changed.Status.Instance, changed.Spec.Pending(changed.Status.Launched))
+			changed.Status.Instance, changed.Spec.Pending(changed.Status.Launched, m.Catalog()))
 	}
 	for i := 2; i < 10; i++ {
 		name := fmt.Sprintf("g%d", i)

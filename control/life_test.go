@@ -68,14 +68,14 @@ func TestUpdateSaysWhatNeedsARestart(t *testing.T) {
 	g = await(t, m, g.ID, "running", inState(gateway.StateRunning))
 
 	g = patch(t, m, g, true, `{"queue":"root.etl","public":true}`)
-	if p := g.Spec.Pending(g.Status.Launched); len(p) != 0 || g.Status.State != gateway.StateRunning {
+	if p := g.Spec.Pending(g.Status.Launched, m.Catalog()); len(p) != 0 || g.Status.State != gateway.StateRunning {
 		t.Errorf("pending %v in state %s after changes that hold at once", p, g.Status.State)
 	}
 	if e, _ := m.Lookup("default", "etl"); e.Gateway.Spec.Queue != "root.etl" {
 		t.Errorf("the data path does not see the change: %+v", e.Gateway.Spec)
 	}
 	g = patch(t, m, g, false, `{"cpu":2,"memory":"8Gi","queue":null}`)
-	if p := g.Spec.Pending(g.Status.Launched); !slices.Equal(p, []string{"cpu", "memory"}) || g.Spec.Queue != "" {
+	if p := g.Spec.Pending(g.Status.Launched, m.Catalog()); !slices.Equal(p, []string{"cpu", "memory"}) || g.Spec.Queue != "" {
 		t.Errorf("pending %v, queue %q", p, g.Spec.Queue)
 	}
 	time.Sleep(100 * time.Millisecond) // three polls
@@ -88,7 +88,7 @@ func TestUpdateSaysWhatNeedsARestart(t *testing.T) {
 		return g.Status.State == gateway.StateRunning && g.Status.Epoch == 2
 	})
 	running, starts := rt.count()
-	if p := g.Spec.Pending(g.Status.Launched); len(p) != 0 || running != 1 || starts != 2 || g.Status.Restarts != 0 {
+	if p := g.Spec.Pending(g.Status.Launched, m.Catalog()); len(p) != 0 || running != 1 || starts != 2 || g.Status.Restarts != 0 {
 		t.Errorf("pending %v, %d running after %d starts, %+v", p, running, starts, g.Status)
 	}
 }

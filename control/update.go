@@ -39,7 +39,7 @@ func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateReques
 		if err := m.checkFiles(g); err != nil {
 			return err
 		}
-		if r.Restart && g.Desired == gateway.StateRunning && len(g.Spec.Pending(g.Status.Launched)) > 0 {
+		if r.Restart && g.Desired == gateway.StateRunning && len(g.Spec.Pending(g.Status.Launched, catalog)) > 0 {
 			return m.restart(g, r.Actor)
 		}
 		return nil

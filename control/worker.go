@@ -274,7 +274,7 @@ func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, 
 		g.Enter(gateway.StateStarting, "starting the Livy server", gateway.SystemActor, m.Now())
 		g.Status.Since = m.Now().UTC()
 		clearInstance(g)
-		g.Status.Launched = g.Spec.LaunchMarks()
+		g.Status.Launched = g.Spec.LaunchMarks(m.Catalog())
 		g.Status.Epoch++
 		g.Status.SessionBase, g.Status.BatchBase = nextSession, nextBatch
 		return nil

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // launchSettings are the settings that take effect only when a Livy server
@@ -19,31 +20,65 @@ func (s *Spec) launchSettings() map[string]any {
 	}
 }
 
-// LaunchMarks are short marks of the settings that take effect only at a start,
-// by field.
-func (s *Spec) LaunchMarks() map[string]string {
-	marks := make(map[string]string)
-	for field, value := range s.launchSettings() {
+// entries are what the spec names in the catalog and a Livy server is started
+// with, as the catalog has it now, by field and name.
+func (s *Spec) entries(c *Catalog) map[string]any {
+	all := make(map[string]any)
+	add := func(field, name string, entry any, ok bool) {
+		if ok {
+			all[field+" "+name] = entry
+		} else if name != "" {
+			all[field+" "+name] = nil // no longer there
+		}
+	}
+	e, ok := c.Engine(s.Engine)
+	add("engine", s.Engine, e, ok)
+	f, ok := c.FusionProfile(s.Fusion)
+	add("fusion", s.Fusion, f, ok)
+	cl, ok := c.Cluster(s.Cluster)
+	add("cluster", s.Cluster, cl, ok)
+	n, ok := c.Network(s.Network)
+	add("network", s.Network, n, ok)
+	env, ok := c.Environment(s.Environment)
+	add("environment", s.Environment, env, ok)
+	for _, name := range s.Directories {
+		d, ok := c.Directory(name)
+		add("directories", name, d, ok)
+	}
+	return all
+}
+
+// LaunchMarks are short marks of what takes effect only at a start: settings, by
+// field, and what they name in the catalog, by field and name.
+func (s *Spec) LaunchMarks(c *Catalog) map[string]string {
+	values := s.launchSettings()
+	maps.Copy(values, s.entries(c))
+	marks := make(map[string]string, len(values))
+	for key, value := range values {
 		text, _ := json.Marshal(value)
 		sum := sha256.Sum256(text)
-		marks[field] = hex.EncodeToString(sum[:6])
+		marks[key] = hex.EncodeToString(sum[:6])
 	}
 	return marks
 }
 
-// Pending lists the fields, in order, in which a server that was started with
-// the given marks differs from the spec: it must be restarted for them. Without
-// marks there is no such server, and nothing is pending.
-func (s *Spec) Pending(launched map[string]string) []string {
+// Pending lists, in order, where a server that was started with the given marks
+// differs from the spec and the catalog: it must be restarted for these. A changed
+// setting is its field, e.g. "memory"; a changed entry of the catalog is field and
+// name, e.g. "environment analytics". Without marks there is no such server, and
+// nothing is pending.
+func (s *Spec) Pending(launched map[string]string, c *Catalog) []string {
 	if launched == nil {
 		return nil
 	}
-	var fields []string
-	now := s.LaunchMarks()
-	for _, field := range slices.Sorted(maps.Keys(now)) {
-		if now[field] != launched[field] {
-			fields = append(fields, field)
+	var pending []string
+	now := s.LaunchMarks(c)
+	for _, key := range slices.Sorted(maps.Keys(now)) {
+		was, known := launched[key]
+		// An entry that is named only now shows in its field.
+		if was != now[key] && (known || !strings.Contains(key, " ")) {
+			pending = append(pending, key)
 		}
 	}
-	return fields
+	return pending
 }

@@ -1,5 +1,28 @@
 package gateway
 
+import "regexp"
+
+// The rules of names, for settings of gateways and of tokens alike.
+
+// NamePattern is the rule for gateway and workspace names.
+const NamePattern = `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`
+
+const nameRule = "must be 1 to 63 lowercase letters, digits and hyphens, beginning and ending with a letter or digit"
+
+var (
+	nameRegexp  = regexp.MustCompile(NamePattern)
+	userRegexp  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.@-]{0,127}$`)
+	queueRegexp = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
+)
+
+// ValidateName checks a gateway name.
+func ValidateName(field, name string) error {
+	if !nameRegexp.MatchString(name) {
+		return Invalid(field, name, nameRule)
+	}
+	return nil
+}
+
 // ValidateIdentity checks the name of a user that jobs run as (proxyUser).
 func ValidateIdentity(field, name string) error {
 	if !userRegexp.MatchString(name) {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 )
@@ -127,25 +126,6 @@ func (a AutoStart) Wait() int {
 		return DefaultWaitSeconds
 	}
 	return *a.WaitSeconds
-}
-
-// NamePattern is the rule for gateway and workspace names.
-const NamePattern = `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`
-
-const nameRule = "must be 1 to 63 lowercase letters, digits and hyphens, beginning and ending with a letter or digit"
-
-var (
-	nameRegexp  = regexp.MustCompile(NamePattern)
-	userRegexp  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.@-]{0,127}$`)
-	queueRegexp = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$`)
-)
-
-// ValidateName checks a gateway name.
-func ValidateName(field, name string) error {
-	if !nameRegexp.MatchString(name) {
-		return Invalid(field, name, nameRule)
-	}
-	return nil
 }
 
 // WithDefaults fills in what was left out.

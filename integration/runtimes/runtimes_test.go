@@ -144,9 +144,9 @@ func TestRuntimeRunsSpark(t *testing.T) {
 			}
 		})
 		began := time.Now()
-		version, err := upstream.Waiter{}.WaitReady(t.Context(), rt, inst, r.livy)
-		if err != nil {
-			t.Fatal(err)
+		version, err := upstreamtest.WaitReady(t.Context(), rt, inst)
+		if err != nil || !upstream.Satisfies(version, r.livy) {
+			t.Fatalf("version %q, want %s: %v", version, r.livy, err)
 		}
 		t.Logf("Livy %s answered after %v", version, time.Since(began).Round(100*time.Millisecond))
 		livy := directLivy{t, "http://" + inst.Address}

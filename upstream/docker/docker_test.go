@@ -139,7 +139,7 @@ func started(t *testing.T, r *Runtime, l upstream.Launch) upstream.Instance {
 			t.Errorf("Stop: %v", err)
 		}
 	})
-	if _, err := (upstream.Waiter{Interval: 20 * time.Millisecond}).WaitReady(t.Context(), r, inst, ""); err != nil {
+	if _, err := upstreamtest.WaitReady(t.Context(), r, inst); err != nil {
 		t.Fatal(err)
 	}
 	return inst

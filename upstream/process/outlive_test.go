@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/upstreamtest"
 )
 
 // starterEnv makes the test program start a server and wait to be killed.
@@ -88,7 +89,7 @@ func TestOutlivesUs(t *testing.T) {
 	if err != nil || !ok || found != inst || !found.Running {
 		t.Fatalf("Find = %+v, %v, %v; want %+v", found, ok, err, inst)
 	}
-	if _, err := (upstream.Waiter{}).WaitReady(t.Context(), r, inst, "0.8.0"); err != nil {
+	if _, err := upstreamtest.WaitReady(t.Context(), r, inst); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Stop(t.Context(), "lc-1"); err != nil {

@@ -90,7 +90,7 @@ func started(t *testing.T, r *Runtime, l upstream.Launch) upstream.Instance {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.Stop(context.Background(), l.GatewayID) })
-	if _, err := (upstream.Waiter{Interval: 10 * time.Millisecond}).WaitReady(t.Context(), r, inst, ""); err != nil {
+	if _, err := upstreamtest.WaitReady(t.Context(), r, inst); err != nil {
 		t.Fatal(err)
 	}
 	return inst

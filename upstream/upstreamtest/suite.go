@@ -118,12 +118,12 @@ func ready(t *testing.T, h Harness, rt upstream.Runtime, inst upstream.Instance)
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), h.Patience)
 	defer cancel()
-	version, err := upstream.Waiter{Interval: 20 * time.Millisecond}.WaitReady(ctx, rt, inst, h.Version)
+	version, err := WaitReady(ctx, rt, inst)
 	if err != nil {
 		t.Fatalf("WaitReady: %v", err)
 	}
-	if version == "" {
-		t.Fatal("the server told no version")
+	if version == "" || !upstream.Satisfies(version, h.Version) {
+		t.Fatalf("the server is version %q, not %s", version, h.Version)
 	}
 }
 
@@ -344,7 +344,7 @@ func diesAtStart(t *testing.T, h Harness) {
 	stopAtEnd(t, rt, gatewayID)
 	ctx, cancel := context.WithTimeout(t.Context(), h.Patience)
 	defer cancel()
-	_, err = upstream.Waiter{Interval: 20 * time.Millisecond}.WaitReady(ctx, rt, inst, "")
+	_, err = WaitReady(ctx, rt, inst)
 	if gateway.KindOf(err) != gateway.KindUnavailable || !strings.Contains(err.Error(), "of-old-age") || !strings.Contains(err.Error(), "exit code 1") {
 		t.Errorf("WaitReady: %v; want the exit code and the last log line", err)
 	}
