@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -13,8 +14,12 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy"
 	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/sessions"
 	"github.com/livygateway/livygateway/store"
 	"github.com/livygateway/livygateway/tokens"
 )
@@ -277,15 +282,52 @@ var _ http.ResponseWriter = bodyWriter{}
 func TestPollsAskRedisNothing(t *testing.T) {
 	s := newSite(t, livytest.New())
 	s.isolate()
-	s.do("POST", "/sessions", `{}`)
+	s.do("POST", "/sessions", `{"name":"mine"}`)
 	s.do("GET", "/sessions/0", "")
+	s.do("GET", "/sessions/mine", "")
 	s.redis.Close() // from here on every question fails
 	for range 3 {
-		for _, path := range []string{"/sessions/0", "/sessions/0/state", "/sessions"} {
+		for _, path := range []string{"/sessions/0", "/sessions/0/state", "/sessions/mine/state", "/sessions/mine", "/sessions"} {
 			if r := s.do("GET", path, ""); r.StatusCode != 200 {
 				t.Fatalf("%s: %d %s", path, r.StatusCode, r.body)
 			}
 		}
+	}
+}
+
+// TestANameGoesToAnother ends a named session and starts another of that name, at
+// another instance: what is remembered here is wrong then.
+func TestANameGoesToAnother(t *testing.T) {
+	double := livytest.New()
+	s := newSite(t, double)
+	s.do("POST", "/sessions", `{"name":"mine"}`)
+	if r := s.do("GET", "/sessions/mine", ""); r.StatusCode != 200 || r.json(t).ID != 0 {
+		t.Fatalf("%d %s", r.StatusCode, r.body)
+	}
+	elsewhere := sessions.New(current.Load().store, zap.NewNop(), time.Now, rand.Reader)
+	livyServer := httptest.NewServer(double)
+	t.Cleanup(livyServer.Close)
+	if err := (&livy.Client{Base: livyServer.URL}).Delete(t.Context(), livy.KindSession, 0); err != nil {
+		t.Fatal(err)
+	}
+	elsewhere.Deleted(t.Context(), s.gateway, livy.KindSession, 0, "token lctk-2")
+	if r := s.do("GET", "/sessions/mine", ""); r.StatusCode != 404 || !strings.Contains(r.body, "lctk-2") {
+		t.Errorf("the name of what is gone: %d %s", r.StatusCode, r.body)
+	}
+	in := sessions.Intent{ID: "livy-elsewhere", Gateway: s.gateway, Kind: livy.KindSession, Name: "mine", TokenID: "lctk-2"}
+	create, err := elsewhere.Begin(t.Context(), in)
+	if err == nil {
+		double.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("POST", "/sessions", strings.NewReader(`{"name":"mine"}`)))
+		err = create.Confirmed(t.Context(), s.gateway, 1, "starting", "", sessions.KeptReply{})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := s.do("GET", "/sessions/mine", ""); r.StatusCode != 503 && r.StatusCode != 200 {
+		t.Errorf("the name of another: %d %s", r.StatusCode, r.body)
+	}
+	if r := s.do("GET", "/sessions/mine", ""); r.StatusCode != 200 || r.json(t).ID != 1 {
+		t.Errorf("the name of another, asked again: %d %s", r.StatusCode, r.body)
 	}
 }
 

@@ -69,16 +69,12 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err := h.body(w, r, c); err != nil {
 		return err
 	}
-	if err := h.name(r.Context(), c); err != nil {
-		return err
+	uri, err := h.target(r.Context(), c, c.req.Method != http.MethodGet)
+	if gateway.KindOf(err) == gateway.KindNotFound && c.req.Name != "" {
+		uri, err = h.target(r.Context(), c, true)
 	}
-	if err := h.isolate(r.Context(), c); err != nil {
+	if err != nil {
 		return err
-	}
-	base := c.base()
-	uri, ok := c.req.UpstreamURI(base)
-	if !ok {
-		return h.core.ledger.Fate(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID)
 	}
 	livy.StripRequestHeaders(r.Header, c.keepLogin)
 	path, query, _ := strings.Cut(uri, "?")
@@ -87,13 +83,23 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	return next.ServeHTTP(w, r)
 }
 
-// name turns a session's or batch's name in the path into its id.
-func (h *Policy) name(ctx context.Context, c *call) (err error) {
-	if c.req.Name == "" {
-		return nil
+// target is the request line for Livy: a name in the path becomes an id, and the
+// id Livy's own. With sure a name is not taken from memory.
+func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, err error) {
+	g := c.entry.Gateway.ID
+	if c.req.Name != "" {
+		if c.req.ID, err = h.core.ledger.IDOf(ctx, g, c.req.Route.Kind, c.req.Name, sure); err != nil {
+			return "", err
+		}
 	}
-	c.req.ID, err = h.core.store.LiveID(ctx, c.entry.Gateway.ID, string(c.req.Route.Kind), c.req.Name)
-	return err
+	if err := h.isolate(ctx, c); err != nil {
+		return "", err
+	}
+	uri, ok := c.req.UpstreamURI(c.base())
+	if !ok {
+		return "", h.core.ledger.Fate(ctx, g, c.req.Route.Kind, c.req.ID)
+	}
+	return uri, nil
 }
 
 // base is what was added to Livy's ids of this request's kind.

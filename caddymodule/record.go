@@ -130,6 +130,12 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 // notFound says what became of a session or batch that Livy does not know. A
 // 404 about something below it, e.g. a statement, is passed on.
 func (h *Record) notFound(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, body []byte) error {
+	if c.req.Sub < 0 && c.req.Name != "" {
+		id, err := h.core.ledger.IDOf(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.Name, true)
+		if err == nil && id != c.req.ID {
+			return gateway.Errorf(gateway.KindUnavailable, "another %s is named %q now: ask again", c.req.Route.Kind, c.req.Name)
+		}
+	}
 	if c.req.Sub < 0 {
 		if err := h.core.ledger.Fate(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID); gateway.KindOf(err) == gateway.KindNotFound {
 			w.Header().Del("Content-Length")

@@ -26,9 +26,13 @@ func TestANotebookOnRecord(t *testing.T) {
 			type local
 			source /srv
 			path /srv
-		}`) // a process mounts nothing: it has to be there
+		}
+		local_dir /srv`) // a process mounts nothing: it has to be there
 	g := c.newGateway("etl", "--directory", "data", "--queue", "root.etl")
 	tok := c.newToken("etl", "--name", "notebook")
+
+	cl := client{t, c.url("etl"), tok.Token}
+	cl.expect(http.StatusCreated, "POST", "/batches", map[string]any{"file": "file:/srv/there-is-no-such-job.py"}, nil)
 
 	n := openNotebook(t, python, c.url("etl"), tok.Token)
 	n.run(`%%configure -f
@@ -76,7 +80,6 @@ func TestANotebookOnRecord(t *testing.T) {
 	// Somebody closes it; who works with the notebook is told.
 	c.manage("DELETE", "gateways/etl/records/"+rec.ID)
 	got := n.run("print(1)")
-	t.Logf("the notebook shows: %s", strings.TrimSpace(got))
 	for _, want := range []string{"404", "Session '0' not found", "ended at 20", "deleted by", rec.ID} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the notebook shows of the closed session %q, without %q", got, want)
@@ -84,9 +87,21 @@ func TestANotebookOnRecord(t *testing.T) {
 	}
 	n.close()
 	var list struct{ Sessions []any }
-	(client{t, c.url("etl"), tok.Token}).expect(http.StatusOK, "GET", "/sessions", nil, &list)
-	if recs := c.records("etl"); len(list.Sessions) != 0 || len(recs) != 1 || recs[0].State != "killed" {
+	cl.expect(http.StatusOK, "GET", "/sessions", nil, &list)
+	if recs := c.records("etl"); len(list.Sessions) != 0 || len(recs) != 2 || recs[0].State != "killed" {
 		t.Errorf("at the end there are %d sessions and the records %+v", len(list.Sessions), recs)
+	}
+
+	// A batch that failed meanwhile: its record says why.
+	var failed struct {
+		State string
+		Log   []string
+	}
+	if err := json.Unmarshal([]byte(c.manage("GET", "gateways/etl/records/batch:0")), &failed); err != nil {
+		t.Fatal(err)
+	}
+	if log := strings.Join(failed.Log, "\n"); failed.State != "dead" || !strings.Contains(log, "No such file") {
+		t.Errorf("the batch is on record as %s, with the log\n%s", failed.State, log)
 	}
 }
 

@@ -103,6 +103,7 @@ func (c *Create) Confirmed(ctx context.Context, g *gateway.Gateway, livyID int64
 	r.State, r.AppID, r.Updated = state, appID, l.now().UTC()
 	l.owners.put(r.GatewayID, kind, r.PublicID, owner{record: r.ID, token: r.TokenID})
 	l.states.put(ownerKey{r.GatewayID, kind, r.PublicID}, state)
+	l.names.forget(r.GatewayID)
 	var taken error
 	l.write(ctx, r.GatewayID, r.ID, func(ctx context.Context) error {
 		err := l.store.SaveRecords(ctx, r.GatewayID, &r)

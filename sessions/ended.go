@@ -52,6 +52,7 @@ func (l *Ledger) ServerEnded(ctx context.Context, g *gateway.Gateway, reason str
 // who, e.g. "token lctk-...".
 func (l *Ledger) Deleted(ctx context.Context, g *gateway.Gateway, kind livy.Kind, publicID int64, by string) {
 	at := l.now().UTC()
+	l.names.forget(g.ID)
 	l.write(ctx, g.ID, key(kind, publicID), func(ctx context.Context) error {
 		err := l.change(ctx, g.ID,
 			func(ctx context.Context) (*store.Record, error) {

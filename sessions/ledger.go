@@ -38,6 +38,7 @@ type Ledger struct {
 	now    func() time.Time
 	rand   io.Reader
 	owners owners
+	names  names
 	// audited are the statements that are completely on record.
 	audited audited
 	ui      uiKey

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -22,6 +23,9 @@ type lists struct {
 	batches  []livy.Batch
 	err      error
 	during   func() // called while Livy is asked
+
+	logs      map[string][]string // by kind and id; others are not answered
+	logsAsked int
 }
 
 func (l *lists) Sessions(context.Context) ([]livy.Session, error) {
@@ -31,6 +35,15 @@ func (l *lists) Sessions(context.Context) ([]livy.Session, error) {
 	return l.sessions, l.err
 }
 func (l *lists) Batches(context.Context) ([]livy.Batch, error) { return l.batches, l.err }
+
+func (l *lists) Log(_ context.Context, kind livy.Kind, id int64, size int) (livy.Log, error) {
+	l.logsAsked++
+	lines, ok := l.logs[fmt.Sprintf("%s:%d", kind, id)]
+	if !ok {
+		return livy.Log{}, errors.New("no answer")
+	}
+	return livy.Log{Log: lines[max(0, len(lines)-size):]}, nil
+}
 
 type fixture struct {
 	*sessions.Ledger
@@ -157,6 +170,40 @@ func TestPollFollowsLivy(t *testing.T) {
 	}
 	if r := f.record(livy.KindSession, 0); r.State != "idle" {
 		t.Errorf("session 0 after a failed poll: %+v", r)
+	}
+}
+
+// TestWhyItFailed keeps more of the log than Livy's list shows, of what failed.
+func TestWhyItFailed(t *testing.T) {
+	f := newFixture(t)
+	for id := range int64(4) {
+		f.create(livy.KindBatch, id)
+	}
+	long := make([]string, 200)
+	for i := range long {
+		long[i] = fmt.Sprintf("line %d", i)
+	}
+	long[199] = strings.Repeat("x", 499) + "\u00e9" + strings.Repeat("x", 1000)
+	short := []string{"the last words"}
+	l := &lists{
+		batches: []livy.Batch{
+			{ID: 0, State: "dead", Log: short}, {ID: 1, State: "success", Log: short},
+			{ID: 2, State: "dead", Log: short}, {ID: 3, State: "running", Log: short},
+		},
+		logs: map[string][]string{"batch:0": long, "batch:1": long, "batch:3": long},
+	}
+	f.poll(l)
+	f.poll(l)
+	if l.logsAsked != 2 {
+		t.Errorf("Livy was asked for %d logs, want 2: of what failed, once", l.logsAsked)
+	}
+	if r := f.record(livy.KindBatch, 0); len(r.Log) != 50 || r.Log[0] != "line 150" || r.Log[49] != strings.Repeat("x", 499) {
+		t.Errorf("a failed batch: %q", r.Log)
+	}
+	for _, id := range []int64{1, 2} {
+		if r := f.record(livy.KindBatch, id); len(r.Log) != 1 || r.Log[0] != short[0] {
+			t.Errorf("batch %d: %q", id, r.Log)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -23,10 +24,21 @@ const (
 	forgetAfter = time.Hour
 )
 
+// What is kept of the log of what failed: lists show too little of it to tell
+// why. lastLine bounds a line, in bytes, logTime the time that a poll spends on
+// logs; what does not get its turn keeps the lines of the list.
+const (
+	lastLines = 50
+	lastLine  = 500
+	logTime   = 3 * time.Second
+)
+
 // Lister is the part of Livy's client that a poll needs.
 type Lister interface {
 	Sessions(ctx context.Context) ([]livy.Session, error)
 	Batches(ctx context.Context) ([]livy.Batch, error)
+	// Log returns the last size lines.
+	Log(ctx context.Context, kind livy.Kind, id int64, size int) (livy.Log, error)
 }
 
 // seen is a session or batch in Livy's list.
@@ -68,8 +80,8 @@ var ErrReplaced = errors.New("the Livy server was restarted")
 
 // Poll brings a gateway's records up to date with Livy's own lists. It asks for
 // the lists only, never for a session by its id, because that would keep
-// sessions with a heartbeat timeout alive. It returns ErrReplaced when the lists
-// are those of another server.
+// sessions with a heartbeat timeout alive; what has failed is asked for its log,
+// once. It returns ErrReplaced when the lists are those of another server.
 func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister) error {
 	if err := l.flush(ctx); err != nil {
 		return err
@@ -111,6 +123,7 @@ func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister
 	l.mu.Lock()
 	l.logs[g.ID] = logs
 	l.mu.Unlock()
+	p.keepLogs(ctx, livyServer)
 	if err := l.store.SaveRecords(ctx, g.ID, p.changed...); err != nil && !isChanged(err) {
 		return err // what others changed meanwhile is for the next poll
 	}
@@ -130,6 +143,26 @@ type poll struct {
 	byKey   map[string]*seen
 	changed []*store.Record
 	settled []string // ids of records that were found by name
+	failed  []*store.Record
+}
+
+// keepLogs asks for the logs of what this poll found to have failed.
+func (p *poll) keepLogs(ctx context.Context, livyServer Lister) {
+	ctx, cancel := context.WithTimeout(ctx, logTime)
+	defer cancel()
+	for _, r := range p.failed {
+		log, err := livyServer.Log(ctx, livy.Kind(r.Kind), r.LivyID, lastLines)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil || len(log.Log) == 0 {
+			continue
+		}
+		r.Log = log.Log[max(0, len(log.Log)-lastLines):]
+		for i, line := range r.Log {
+			r.Log[i] = strings.ToValidUTF8(line[:min(len(line), lastLine)], "")
+		}
+	}
 }
 
 // unknown finds the records of what is listed under ids that are not on record:
@@ -269,5 +302,8 @@ func (p *poll) apply(r *store.Record, s *seen) {
 	if livy.Finished(s.state) && r.Live() {
 		r.Log = s.log
 		p.l.end(r, s.state, r.Reason, p.now)
+		if s.state != "success" {
+			p.failed = append(p.failed, r)
+		}
 	}
 }
