@@ -35,6 +35,17 @@ func TestRepeatedCreates(t *testing.T) {
 	if f.total() != 3 {
 		t.Errorf("%d records, want 3", f.total())
 	}
+	// The key is known for a day.
+	for _, c := range []struct {
+		pass  time.Duration
+		known bool
+	}{{23 * time.Hour, true}, {2 * time.Hour, false}} {
+		f.pass(c.pass)
+		_, err := f.Begin(t.Context(), f.intent(livy.KindSession, repeat("k", "a")))
+		if errors.As(err, &repeated) != c.known || (err == nil) == c.known {
+			t.Errorf("%v later: %v", c.pass, err)
+		}
+	}
 }
 
 func TestARefusedCreateMayBeSentAgain(t *testing.T) {
