@@ -1,13 +1,16 @@
-// Package api is the management REST API: gateways, their tokens, their records.
-// It is served on Caddy's admin endpoint, where the command line uses it.
+// Package api is the management REST API: gateways, their tokens, their records,
+// the audit. It is served on Caddy's admin endpoint, where the command line uses
+// it, and on sites with the livy_api directive.
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
-	"strconv"
+	"path"
 	"strings"
 
 	"go.uber.org/zap"
@@ -26,57 +29,55 @@ type Server struct {
 	Manager *control.Manager
 	Tokens  *tokens.Service
 	Store   *store.Store
-	Logger  *zap.Logger
+	// Refusals takes the requests that are refused, for the audit.
+	Refusals *control.Refusals
+	Logger   *zap.Logger
 }
 
-// Handler returns the API below /v1. actor tells who made a request, for the
-// record; the caller has let only those in who may do everything.
-func (s *Server) Handler(actor func(*http.Request) string) http.Handler {
+// Handler returns the API below /v1. origin tells who made a request, for the
+// audit; the caller has let only those in who may do everything.
+func (s *Server) Handler(origin func(*http.Request) gateway.Origin) http.Handler {
 	mux := http.NewServeMux()
-	add := func(pattern string, h func(*call) error) {
-		mux.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) {
-			c := &call{Server: s, w: w, r: r, actor: actor(r)}
-			if err := h(c); err != nil {
-				s.writeError(w, r, err)
+	for _, route := range Routes() {
+		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
+			o := origin(r)
+			c := &call{Server: s, w: w, r: r.WithContext(gateway.WithOrigin(r.Context(), o)), actor: o.Actor}
+			if err := c.serve(&route); err != nil {
+				s.WriteError(w, r, err)
 			}
 		})
 	}
-	const gateways = "/v1/workspaces/{workspace}/gateways"
-	const one = gateways + "/{gateway}"
-	add("GET /v1/catalog", (*call).showCatalog)
-	add("GET /v1/environments", (*call).listEnvironments)
-	add("GET /v1/environments/{environment}", (*call).showEnvironment)
-	add("GET /v1/gateways", (*call).listAllGateways)
-	add("GET "+gateways, (*call).listGateways)
-	add("POST "+gateways, (*call).createGateway)
-	add("GET "+one, (*call).showGateway)
-	add("PATCH "+one, (*call).updateGateway)
-	add("DELETE "+one, (*call).deleteGateway)
-	add("POST "+one+"/start", (*call).startGateway)
-	add("POST "+one+"/stop", (*call).stopGateway)
-	add("POST "+one+"/restart", (*call).restartGateway)
-	add("GET "+one+"/logs", (*call).gatewayLogs)
-	add("GET "+one+"/records", (*call).listRecords)
-	add("GET "+one+"/records/export", (*call).exportRecords)
-	add("GET "+one+"/records/{record}", (*call).showRecord)
-	add("DELETE "+one+"/records/{record}", (*call).closeRecord)
-	add("POST "+one+"/records/{record}/ui-link", (*call).linkSparkUI)
-	add("GET "+one+"/usage", (*call).usage)
-	add("GET "+one+"/statements", (*call).statements)
-	add("POST "+one+"/policy/explain", (*call).explain)
-	add("GET "+one+"/tokens", (*call).listTokens)
-	add("POST "+one+"/tokens", (*call).createToken)
-	const token = one + "/tokens/{token}"
-	add("GET "+token, (*call).showToken)
-	add("PATCH "+token, (*call).updateToken)
-	add("DELETE "+token, (*call).revokeToken)
-	add("POST "+token+"/reset", (*call).resetToken)
-	add("POST "+token+"/disable", (*call).disableToken)
-	add("POST "+token+"/enable", (*call).enableToken)
-	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		s.writeError(w, r, gateway.Errorf(gateway.KindNotFound, "no such call: %s %s", r.Method, r.URL.Path))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.check(mux, w, r); err != nil {
+			s.WriteError(w, r, err)
+			return
+		}
+		mux.ServeHTTP(w, r)
 	})
-	return mux
+}
+
+// check refuses what no route is for, which the mux would answer in its own words.
+func (s *Server) check(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) error {
+	missing := gateway.Errorf(gateway.KindNotFound, "no such call: %s %s", r.Method, r.URL.Path)
+	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
+		return missing // the mux would redirect
+	}
+	if _, pattern := mux.Handler(r); pattern != "" {
+		return nil
+	}
+	var allowed []string
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost} {
+		other := *r
+		other.Method = method
+		if _, pattern := mux.Handler(&other); pattern != "" {
+			allowed = append(allowed, method)
+		}
+	}
+	if allowed == nil {
+		return missing
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return &statusError{http.StatusMethodNotAllowed, "method_not_allowed", "the methods of this path are " + strings.Join(allowed, ", ")}
 }
 
 // call is one request on its way.
@@ -87,66 +88,28 @@ type call struct {
 	actor string
 }
 
-// Problem is the body of every error reply (RFC 9457).
-type Problem struct {
-	Type   string `json:"type"`
-	Title  string `json:"title"`
-	Status int    `json:"status"`
-	Detail string `json:"detail"`
-	// Kind is the machine-readable sort of failure, e.g. "not_found".
-	Kind  string `json:"kind"`
-	Field string `json:"field,omitempty"`
-	Value string `json:"value,omitempty"`
-	Rule  string `json:"rule,omitempty"`
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+func (c *call) serve(route *Route) error {
+	if err := c.checkBodyType(); err != nil {
+		return err
+	}
+	return route.handle(c)
 }
 
-// Status chooses the HTTP status for a kind of failure.
-func Status(kind gateway.Kind) int {
-	switch kind {
-	case gateway.KindInvalid:
-		return http.StatusBadRequest
-	case gateway.KindUnauthorized:
-		return http.StatusUnauthorized
-	case gateway.KindForbidden:
-		return http.StatusForbidden
-	case gateway.KindNotFound:
-		return http.StatusNotFound
-	case gateway.KindConflict:
-		return http.StatusConflict
-	case gateway.KindUnavailable:
-		return http.StatusServiceUnavailable
-	case gateway.KindLimited:
-		return http.StatusTooManyRequests
-	default:
-		return http.StatusInternalServerError
+// checkBodyType refuses a body that is not said to be JSON. It also keeps web pages
+// of others from sending one: without asking first, a browser sends only forms and
+// plain text.
+func (c *call) checkBodyType() error {
+	if c.r.Body == nil || c.r.Body == http.NoBody || c.r.ContentLength == 0 {
+		return nil
 	}
-}
-
-// problem is an error as the API shows it.
-func problem(err error) Problem {
-	kind := gateway.KindOf(err)
-	status := Status(kind)
-	p := Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: err.Error(), Kind: kind.String()}
-	var e *gateway.Error
-	if errors.As(err, &e) {
-		p.Field, p.Value, p.Rule = e.Field, e.Value, e.Rule
+	given := c.r.Header.Get("Content-Type")
+	kind, _, err := mime.ParseMediaType(given)
+	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") {
+		return nil
 	}
-	return p
-}
-
-func (s *Server) writeError(w http.ResponseWriter, r *http.Request, err error) {
-	p := problem(err)
-	status := p.Status
-	if status >= 500 {
-		s.Logger.Error("management request failed",
-			zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Error(err))
-	}
-	if status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", "2")
-	}
-	w.Header().Set("Content-Type", "application/problem+json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(p)
+	return &statusError{http.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json"}
 }
 
 func (c *call) reply(status int, v any) error {
@@ -156,16 +119,29 @@ func (c *call) reply(status int, v any) error {
 	return nil
 }
 
-// read decodes the request's body, which must hold exactly one JSON object with
-// known fields.
-func (c *call) read(v any) error {
-	d := json.NewDecoder(http.MaxBytesReader(c.w, c.r.Body, maxBody))
-	d.DisallowUnknownFields()
-	err := d.Decode(v)
+// body reads the request's body.
+func (c *call) body() ([]byte, error) {
+	text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return gateway.Errorf(gateway.KindInvalid, "the body is larger than %d bytes", maxBody)
+		return nil, &statusError{http.StatusRequestEntityTooLarge, "too_large", "the body is larger than 1 MiB"}
+	case err != nil:
+		return nil, gateway.Errorf(gateway.KindInvalid, "reading the body: %s", err)
+	}
+	return text, nil
+}
+
+// read decodes the request's body, which must hold exactly one JSON object with
+// known fields.
+func (c *call) read(v any) error {
+	text, err := c.body()
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.DisallowUnknownFields()
+	switch err := d.Decode(v); {
 	case errors.Is(err, io.EOF):
 		return gateway.Errorf(gateway.KindInvalid, "the body is empty: a JSON object is wanted")
 	case err != nil:
@@ -174,18 +150,8 @@ func (c *call) read(v any) error {
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return gateway.Errorf(gateway.KindInvalid, "the body holds more than one JSON object")
 	}
+	if !strings.HasPrefix(strings.TrimLeft(string(text), " \t\r\n"), "{") {
+		return gateway.Errorf(gateway.KindInvalid, "the body is not a JSON object")
+	}
 	return nil
-}
-
-// intQuery reads a query parameter that is a number within bounds.
-func (c *call) intQuery(name string, fallback, least, most int) (int, error) {
-	text := c.r.URL.Query().Get(name)
-	if text == "" {
-		return fallback, nil
-	}
-	n, err := strconv.Atoi(text)
-	if err != nil || n < least || n > most {
-		return 0, gateway.Invalid(name, text, "must be a number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
-	}
-	return n, nil
 }

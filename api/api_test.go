@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -27,6 +28,7 @@ import (
 type client struct {
 	t       *testing.T
 	handler http.Handler
+	header  http.Header // of the requests, besides the usual
 }
 
 func newClient(t *testing.T) *client {
@@ -58,14 +60,19 @@ func newClientOn(t *testing.T, s *store.Store) *client {
 	m.Run()
 	t.Cleanup(func() { m.Close(false) })
 	server := &api.Server{Manager: m, Tokens: service, Store: s, Logger: log}
-	return &client{t: t, handler: server.Handler(func(*http.Request) string { return "tester" })}
+	return &client{t: t, handler: server.Handler(func(*http.Request) gateway.Origin {
+		return gateway.Origin{Actor: "tester", Address: "192.0.2.1", Surface: "admin"}
+	})}
 }
 
 // do makes a call and decodes its reply into out, if that is not nil.
 func (c *client) do(method, path, body string, status int, out any) http.Header {
 	c.t.Helper()
 	w := httptest.NewRecorder()
-	c.handler.ServeHTTP(w, httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body)))
+	r := httptest.NewRequestWithContext(context.Background(), method, path, strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	maps.Copy(r.Header, c.header)
+	c.handler.ServeHTTP(w, r)
 	if w.Code != status {
 		c.t.Fatalf("%s %s: status %d, want %d: %s", method, path, w.Code, status, w.Body)
 	}
@@ -136,7 +143,7 @@ func TestBadRequests(t *testing.T) {
 		{"unknown field", "POST", base, `{"name":"a","colour":"red"}`, 400, ""},
 		{"two objects", "POST", base, `{"name":"a"}{}`, 400, ""},
 		{"wrong type", "POST", base, `{"name":1}`, 400, ""},
-		{"too large", "POST", base, `{"livyConf":"` + strings.Repeat("x", 2<<20) + `"}`, 400, ""},
+		{"too large", "POST", base, `{"livyConf":"` + strings.Repeat("x", 2<<20) + `"}`, 413, ""},
 		{"bad name", "POST", base, `{"name":"A"}`, 400, "name"},
 		{"bad queue", "POST", base, `{"name":"a","queue":"root.evil"}`, 400, "queue"},
 		{"bad workspace", "POST", "/v1/workspaces/A/gateways", `{"name":"a"}`, 400, "workspace"},

@@ -32,8 +32,10 @@ type Environment struct {
 	UsedBy []string `json:"usedBy"`
 }
 
-// EnvironmentList is the reply to listing environments.
+// EnvironmentList is a page of the runtime environments of the configuration.
 type EnvironmentList struct {
+	// Total counts the environments on all pages.
+	Total        int64         `json:"total"`
 	Environments []Environment `json:"environments"`
 }
 
@@ -54,10 +56,16 @@ func hideValues(e gateway.Environment) gateway.Environment {
 }
 
 func (c *call) listEnvironments() error {
-	list := EnvironmentList{Environments: []Environment{}}
-	for _, e := range c.Manager.Catalog().Environments {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	all := c.Manager.Catalog().Environments
+	list := EnvironmentList{Total: int64(len(all)), Environments: []Environment{}}
+	for _, e := range cut(all, p) {
 		list.Environments = append(list.Environments, c.environment(e))
 	}
+	c.more(p, list.Total)
 	return c.reply(http.StatusOK, list)
 }
 

@@ -1,7 +1,7 @@
 package api
 
 import (
-	"io"
+	"context"
 	"net/http"
 
 	"github.com/livygateway/livygateway/control"
@@ -30,33 +30,53 @@ func (c *call) shown(g *gateway.Gateway) Gateway {
 	}
 }
 
+func (c *call) replyGateway(status int, g *gateway.Gateway) error {
+	return c.replyRevision(status, g.Revision, c.shown(g))
+}
+
 // EndpointPath is the path under which a gateway is reached on sites that serve
 // all gateways; Livy's own path follows it.
 func EndpointPath(workspace, nameOrID string) string {
 	return "/api/v1/workspace/" + workspace + "/livycompute/" + nameOrID
 }
 
-// GatewayList is the reply to listing gateways.
+// GatewayList is a page of gateways, ordered by workspace and name.
 type GatewayList struct {
+	// Total counts the gateways on all pages.
+	Total    int64     `json:"total"`
 	Gateways []Gateway `json:"gateways"`
 }
 
 func (c *call) gateway() (*gateway.Gateway, error) {
-	return c.Manager.Get(c.r.Context(), c.r.PathValue("workspace"), c.r.PathValue("gateway"))
+	return c.Manager.Get(c.ctx(), c.r.PathValue("workspace"), c.r.PathValue("gateway"))
+}
+
+// changing is gateway for calls that change it.
+func (c *call) changing() (*gateway.Gateway, error) {
+	g, err := c.gateway()
+	if err != nil {
+		return nil, err
+	}
+	return g, c.onlyIfMatch(g.ID, g.Revision)
 }
 
 func (c *call) listAllGateways() error { return c.list("") }
 func (c *call) listGateways() error    { return c.list(c.r.PathValue("workspace")) }
 
 func (c *call) list(workspace string) error {
-	all, err := c.Manager.List(c.r.Context(), workspace)
+	p, err := c.page()
 	if err != nil {
 		return err
 	}
-	list := GatewayList{Gateways: make([]Gateway, 0, len(all))}
-	for _, g := range all {
+	all, err := c.Manager.List(c.ctx(), workspace)
+	if err != nil {
+		return err
+	}
+	list := GatewayList{Total: int64(len(all)), Gateways: []Gateway{}}
+	for _, g := range cut(all, p) {
 		list.Gateways = append(list.Gateways, c.shown(g))
 	}
+	c.more(p, list.Total)
 	return c.reply(http.StatusOK, list)
 }
 
@@ -72,13 +92,13 @@ func (c *call) createGateway() error {
 	if err := c.read(&body); err != nil {
 		return err
 	}
-	g, err := c.Manager.Create(c.r.Context(), control.CreateRequest{
+	g, err := c.Manager.Create(c.ctx(), control.CreateRequest{
 		Workspace: c.r.PathValue("workspace"), Spec: body.Spec, Start: body.Start, Actor: c.actor,
 	})
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusCreated, c.shown(g))
+	return c.replyGateway(http.StatusCreated, g)
 }
 
 func (c *call) showGateway() error {
@@ -86,90 +106,77 @@ func (c *call) showGateway() error {
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusOK, c.shown(g))
+	return c.replyGateway(http.StatusOK, g)
 }
 
 func (c *call) deleteGateway() error {
-	g, err := c.gateway()
+	force, err := c.boolQuery("force")
 	if err != nil {
 		return err
 	}
-	if err := c.Manager.Delete(c.r.Context(), g, c.r.URL.Query().Get("force") == "true"); err != nil {
+	g, err := c.changing()
+	if err != nil {
 		return err
 	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
+	if err := c.Manager.Delete(c.ctx(), g, force); err != nil {
+		return err
+	}
+	return c.none()
 }
 
 // updateGateway takes a merge patch of the gateway's settings.
 func (c *call) updateGateway() error {
-	g, err := c.gateway()
+	restart, err := c.boolQuery("restart")
 	if err != nil {
 		return err
 	}
-	patch, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
-	if err != nil {
-		return gateway.Errorf(gateway.KindInvalid, "reading the body: %s", err)
-	}
-	g, err = c.Manager.Update(c.r.Context(), g, control.UpdateRequest{
-		Patch: patch, Restart: c.r.URL.Query().Get("restart") == "true", Actor: c.actor,
-	})
+	g, err := c.changing()
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusOK, c.shown(g))
+	patch, err := c.body()
+	if err != nil {
+		return err
+	}
+	if g, err = c.Manager.Update(c.ctx(), g, control.UpdateRequest{Patch: patch, Restart: restart, Actor: c.actor}); err != nil {
+		return err
+	}
+	return c.replyGateway(http.StatusOK, g)
 }
 
-func (c *call) restartGateway() error {
-	g, err := c.gateway()
+func (c *call) startGateway() error   { return c.life(c.Manager.Start) }
+func (c *call) stopGateway() error    { return c.life(c.Manager.Stop) }
+func (c *call) restartGateway() error { return c.life(c.Manager.Restart) }
+
+// life asks for another state, which is not awaited.
+func (c *call) life(ask func(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error)) error {
+	g, err := c.changing()
 	if err != nil {
 		return err
 	}
-	if g, err = c.Manager.Restart(c.r.Context(), g, c.actor); err != nil {
+	if g, err = ask(c.ctx(), g, c.actor); err != nil {
 		return err
 	}
-	return c.reply(http.StatusAccepted, c.shown(g))
+	return c.replyGateway(http.StatusAccepted, g)
 }
 
-func (c *call) startGateway() error {
-	g, err := c.gateway()
-	if err != nil {
-		return err
-	}
-	if g, err = c.Manager.Start(c.r.Context(), g, c.actor); err != nil {
-		return err
-	}
-	return c.reply(http.StatusAccepted, c.shown(g))
-}
-
-func (c *call) stopGateway() error {
-	g, err := c.gateway()
-	if err != nil {
-		return err
-	}
-	if g, err = c.Manager.Stop(c.r.Context(), g, c.actor); err != nil {
-		return err
-	}
-	return c.reply(http.StatusAccepted, c.shown(g))
-}
-
-// Logs is the reply to reading a Livy server's output.
+// Logs is the last output of a Livy server, oldest line first.
 type Logs struct {
 	Lines []string `json:"lines"`
 }
 
 func (c *call) gatewayLogs() error {
-	g, err := c.gateway()
-	if err != nil {
-		return err
-	}
 	n, err := c.intQuery("lines", 100, 1, 10000)
 	if err != nil {
 		return err
 	}
-	lines, err := c.Manager.Logs(c.r.Context(), g, n)
+	g, err := c.gateway()
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusOK, Logs{Lines: lines})
+	lines, err := c.Manager.Logs(c.ctx(), g, n)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, Logs{Lines: append([]string{}, lines...)})
 }

@@ -2,7 +2,6 @@ package api
 
 import (
 	"encoding/json"
-	"io"
 	"net/http"
 
 	"github.com/livygateway/livygateway/gateway"
@@ -13,13 +12,13 @@ import (
 // Explanation is what would become of a create request.
 type Explanation struct {
 	// Body is what Livy would get; null if the request would be refused.
-	Body json.RawMessage `json:"body"`
+	Body json.RawMessage `json:"body" jsonschema:"nullable"`
 	// Refusal is what the client would be told instead; null if it would pass.
-	Refusal *Problem `json:"refusal"`
+	Refusal *Problem `json:"refusal" jsonschema:"nullable"`
 	// Report is what was ignored, forced, lowered and refused, and by which rule.
 	Report policies.Report `json:"report"`
 	// Resources is what the job would run with, as its record would show it.
-	Resources *policies.Effective `json:"resources"`
+	Resources *policies.Effective `json:"resources" jsonschema:"nullable"`
 }
 
 func (c *call) explain() error {
@@ -27,18 +26,15 @@ func (c *call) explain() error {
 	if err != nil {
 		return err
 	}
-	kind := livy.Kind(c.r.URL.Query().Get("kind"))
-	if kind == "" {
-		kind = livy.KindSession
-	}
-	if kind != livy.KindSession && kind != livy.KindBatch {
-		return gateway.Invalid("kind", string(kind), `must be "session" or "batch"`)
-	}
-	body, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	kind, err := c.wordQuery("kind", string(livy.KindSession), string(livy.KindBatch))
 	if err != nil {
-		return gateway.Errorf(gateway.KindInvalid, "reading the body: %s", err)
+		return err
 	}
-	result, err := c.Manager.Explain(g, kind, body)
+	body, err := c.body()
+	if err != nil {
+		return err
+	}
+	result, err := c.Manager.Explain(g, livy.Kind(kind), body)
 	if err != nil && gateway.KindOf(err) != gateway.KindInvalid {
 		return err
 	}

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -9,8 +8,6 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
-	"github.com/livygateway/livygateway/sessions"
 	"github.com/livygateway/livygateway/store"
 )
 
@@ -21,11 +18,8 @@ type RecordList struct {
 	Records []*store.Record `json:"records"`
 }
 
-// listRecords answers GET .../records. Query: state (one of Livy's words, "gone",
-// or "live"), token (an id), from and until (RFC 3339, of the creation), offset,
-// limit.
 func (c *call) listRecords() error {
-	g, err := c.gateway()
+	p, err := c.page()
 	if err != nil {
 		return err
 	}
@@ -33,44 +27,33 @@ func (c *call) listRecords() error {
 	if err != nil {
 		return err
 	}
-	offset, err := c.intQuery("offset", 0, 0, 1<<30)
+	g, err := c.gateway()
 	if err != nil {
 		return err
 	}
-	limit, err := c.intQuery("limit", 20, 1, 1000)
-	if err != nil {
-		return err
-	}
-	records, total, err := c.Store.Records(c.r.Context(), g.ID, filter, int64(offset), int64(limit))
+	records, total, err := c.Store.Records(c.ctx(), g.ID, filter, int64(p.offset), int64(p.limit))
 	if err != nil {
 		return err
 	}
 	if records == nil {
 		records = []*store.Record{}
 	}
+	c.more(p, total)
 	return c.reply(http.StatusOK, RecordList{Total: total, Records: records})
 }
 
 func (c *call) recordFilter() (f store.RecordFilter, err error) {
-	q := c.r.URL.Query()
-	f.State, f.TokenID = q.Get("state"), q.Get("token")
-	if f.From, err = timeQuery(c.r, "from"); err != nil {
+	if f.State, err = c.query("state"); err != nil {
 		return f, err
 	}
-	f.Until, err = timeQuery(c.r, "until")
+	if f.TokenID, err = c.query("token"); err != nil {
+		return f, err
+	}
+	if f.From, err = c.timeQuery("from"); err != nil {
+		return f, err
+	}
+	f.Until, err = c.timeQuery("until")
 	return f, err
-}
-
-func timeQuery(r *http.Request, name string) (time.Time, error) {
-	text := r.URL.Query().Get(name)
-	if text == "" {
-		return time.Time{}, nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, gateway.Invalid(name, text, "must be a time such as 2026-01-31T12:00:00Z")
-	}
-	return t, nil
 }
 
 func (c *call) record() (*gateway.Gateway, *store.Record, error) {
@@ -83,9 +66,9 @@ func (c *call) record() (*gateway.Gateway, *store.Record, error) {
 	var r *store.Record
 	if kind, id, ok := strings.Cut(ref, ":"); ok {
 		n, _ := strconv.ParseInt(id, 10, 64)
-		r, err = c.Store.Record(c.r.Context(), g.ID, kind, n)
+		r, err = c.Store.Record(c.ctx(), g.ID, kind, n)
 	} else {
-		r, err = c.Store.RecordByID(c.r.Context(), g.ID, ref)
+		r, err = c.Store.RecordByID(c.ctx(), g.ID, ref)
 	}
 	if gateway.KindOf(err) == gateway.KindNotFound {
 		return nil, nil, gateway.Errorf(gateway.KindNotFound, "no record %q of gateway %q", ref, g.Spec.Name)
@@ -101,32 +84,12 @@ func (c *call) showRecord() error {
 	return c.reply(http.StatusOK, r)
 }
 
-// closeTimeout bounds how long Livy may take to end a session or batch.
-const closeTimeout = time.Minute
-
-// closeRecord answers DELETE .../records/{record}: it ends the session or batch.
-// The record stays. Closing what has ended is no error.
 func (c *call) closeRecord() error {
 	g, r, err := c.record()
 	if err != nil {
 		return err
 	}
-	switch {
-	case !r.Live():
-		return c.reply(http.StatusOK, r)
-	case !r.Confirmed():
-		return gateway.Errorf(gateway.KindConflict, "Livy has not confirmed %s yet: try again in a moment", r.ID)
-	case g.Status.State != gateway.StateRunning || r.Epoch != g.Status.Epoch:
-		return gateway.Errorf(gateway.KindUnavailable, "the Livy server of gateway %q does not run (state %s)", g.Spec.Name, g.Status.State)
-	}
-	ctx, cancel := context.WithTimeout(c.r.Context(), closeTimeout)
-	defer cancel()
-	if err := c.Manager.Livy(g).Delete(ctx, livy.Kind(r.Kind), r.LivyID); err != nil {
-		return gateway.Wrap(gateway.KindUnavailable, "closing "+r.ID, err)
-	}
-	c.Manager.Ledger.Deleted(c.r.Context(), g, livy.Kind(r.Kind), r.PublicID, c.actor)
-	c.Manager.PollSoon(g.ID)
-	if r, err = c.Store.RecordByID(c.r.Context(), g.ID, r.ID); err != nil {
+	if r, err = c.Manager.CloseRecord(c.ctx(), g, r, c.actor); err != nil {
 		return err
 	}
 	return c.reply(http.StatusOK, r)
@@ -141,31 +104,22 @@ type UILink struct {
 	Expires time.Time `json:"expires"`
 }
 
-// linkSparkUI answers POST .../records/{record}/ui-link.
 func (c *call) linkSparkUI() error {
-	_, r, err := c.record()
+	g, r, err := c.record()
 	if err != nil {
 		return err
 	}
-	if !r.Live() || !strings.HasPrefix(r.SparkUI, "/") {
-		return gateway.Errorf(gateway.KindConflict, "%s %s has no live Spark UI that this gateway serves (state %s)", r.Kind, r.ID, r.State)
-	}
-	signature, err := c.Manager.Ledger.SignUI(c.r.Context(), "link", r.ID, sessions.UILinkLife)
+	path, expires, err := c.Manager.LinkSparkUI(c.ctx(), g, r, c.actor)
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusCreated, UILink{
-		Path:    r.SparkUI + "/?livy_ui=" + signature,
-		Expires: time.Now().Add(sessions.UILinkLife).UTC().Truncate(time.Second),
-	})
+	return c.reply(http.StatusCreated, UILink{Path: path, Expires: expires})
 }
 
 // exportAtOnce is how many records are read in one go.
 const exportAtOnce = 500
 
-// exportRecords answers GET .../records/export: all records that the filter of
-// listRecords chooses, newest first, one JSON object a line. What is created
-// meanwhile is left out.
+// exportRecords leaves out what is created meanwhile.
 func (c *call) exportRecords() error {
 	g, err := c.gateway()
 	if err != nil {
@@ -178,11 +132,11 @@ func (c *call) exportRecords() error {
 	if filter.Until.IsZero() {
 		filter.Until = time.Now().Add(time.Millisecond)
 	}
-	records, _, err := c.Store.Records(c.r.Context(), g.ID, filter, 0, exportAtOnce)
+	records, _, err := c.Store.Records(c.ctx(), g.ID, filter, 0, exportAtOnce)
 	if err != nil {
 		return err
 	}
-	c.w.Header().Set("Content-Type", "application/jsonl")
+	c.w.Header().Set("Content-Type", jsonLines)
 	lines := json.NewEncoder(c.w)
 	for offset := int64(0); len(records) > 0; {
 		for _, r := range records {
@@ -191,7 +145,7 @@ func (c *call) exportRecords() error {
 			}
 		}
 		offset += int64(len(records))
-		if records, _, err = c.Store.Records(c.r.Context(), g.ID, filter, offset, exportAtOnce); err != nil {
+		if records, _, err = c.Store.Records(c.ctx(), g.ID, filter, offset, exportAtOnce); err != nil {
 			// The status is sent: only breaking off tells that lines are missing.
 			panic(http.ErrAbortHandler)
 		}
@@ -206,27 +160,22 @@ type StatementList struct {
 	Statements []*store.Statement `json:"statements"`
 }
 
-// statements answers GET .../statements, which is empty unless the gateway audits
-// statements. Query: offset, limit.
 func (c *call) statements() error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
 	g, err := c.gateway()
 	if err != nil {
 		return err
 	}
-	offset, err := c.intQuery("offset", 0, 0, 1<<30)
-	if err != nil {
-		return err
-	}
-	limit, err := c.intQuery("limit", 20, 1, 1000)
-	if err != nil {
-		return err
-	}
-	all, total, err := c.Store.Statements(c.r.Context(), g.ID, int64(offset), int64(limit))
+	all, total, err := c.Store.Statements(c.ctx(), g.ID, int64(p.offset), int64(p.limit))
 	if err != nil {
 		return err
 	}
 	if all == nil {
 		all = []*store.Statement{}
 	}
+	c.more(p, total)
 	return c.reply(http.StatusOK, StatementList{Total: total, Statements: all})
 }

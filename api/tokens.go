@@ -15,8 +15,10 @@ type Token struct {
 	State string `json:"state"`
 }
 
-// TokenList is the reply to listing tokens.
+// TokenList is a page of a gateway's tokens, oldest first.
 type TokenList struct {
+	// Total counts the tokens on all pages.
+	Total  int64   `json:"total"`
 	Tokens []Token `json:"tokens"`
 }
 
@@ -102,7 +104,7 @@ func (c *call) createToken() error {
 	if body.ExpireDays != nil && *body.ExpireDays == 0 {
 		return gateway.Invalid("expireDays", "0", "must be at least 1 day")
 	}
-	token, secret, err := c.Tokens.Create(c.r.Context(), tokens.CreateRequest{
+	token, secret, err := c.Tokens.Create(c.ctx(), tokens.CreateRequest{
 		GatewayID: g.ID, CreatedBy: c.actor, Name: value(body.Name),
 		ExpireDays: value(body.ExpireDays), ExpiresAt: value(body.ExpiresAt), Secret: body.Secret,
 		Scopes: value(body.Scopes), CIDRs: value(body.CIDRs), Identity: value(body.Identity), Queue: value(body.Queue),
@@ -119,22 +121,27 @@ func (c *call) createToken() error {
 
 func (c *call) replySecret(status int, token *tokens.Token, secret string) error {
 	c.w.Header().Set("Cache-Control", "no-store")
-	return c.reply(status, NewToken{Token: c.present(token), Secret: secret})
+	return c.replyRevision(status, token.Revision, NewToken{Token: c.present(token), Secret: secret})
 }
 
 func (c *call) listTokens() error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
 	g, err := c.gateway()
 	if err != nil {
 		return err
 	}
-	all, err := c.Tokens.List(c.r.Context(), g.ID)
+	all, err := c.Tokens.List(c.ctx(), g.ID)
 	if err != nil {
 		return err
 	}
-	list := TokenList{Tokens: make([]Token, 0, len(all))}
-	for _, t := range all {
+	list := TokenList{Total: int64(len(all)), Tokens: []Token{}}
+	for _, t := range cut(all, p) {
 		list.Tokens = append(list.Tokens, c.present(t))
 	}
+	c.more(p, list.Total)
 	return c.reply(http.StatusOK, list)
 }
 
@@ -144,16 +151,32 @@ func (c *call) onToken(do func(g *gateway.Gateway, id string) (*tokens.Token, er
 	if err != nil {
 		return err
 	}
-	token, err := do(g, c.r.PathValue("token"))
+	id := c.r.PathValue("token")
+	if err := c.tokenIfMatch(g, id); err != nil {
+		return err
+	}
+	token, err := do(g, id)
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusOK, c.present(token))
+	return c.replyRevision(http.StatusOK, token.Revision, c.present(token))
+}
+
+// tokenIfMatch is onlyIfMatch for a token, which is read only if that is needed.
+func (c *call) tokenIfMatch(g *gateway.Gateway, id string) error {
+	if c.r.Method == http.MethodGet || c.r.Header.Get("If-Match") == "" {
+		return nil
+	}
+	now, err := c.Tokens.Get(c.ctx(), g.ID, id)
+	if err != nil {
+		return err
+	}
+	return c.onlyIfMatch(id, now.Revision)
 }
 
 func (c *call) showToken() error {
 	return c.onToken(func(g *gateway.Gateway, id string) (*tokens.Token, error) {
-		return c.Tokens.Get(c.r.Context(), g.ID, id)
+		return c.Tokens.Get(c.ctx(), g.ID, id)
 	})
 }
 
@@ -171,7 +194,7 @@ func (c *call) updateToken() error {
 			Scopes: body.Scopes, CIDRs: body.CIDRs, Identity: body.Identity, Queue: body.Queue,
 		}
 		if body.MaxSessions != nil || body.MaxBatches != nil || body.RequestsPerSecond != nil {
-			now, err := c.Tokens.Get(c.r.Context(), g.ID, id)
+			now, err := c.Tokens.Get(c.ctx(), g.ID, id)
 			if err != nil {
 				return nil, err
 			}
@@ -181,7 +204,7 @@ func (c *call) updateToken() error {
 			set(&limits.RequestsPerSecond, body.RequestsPerSecond)
 			change.Limits = &limits
 		}
-		return c.Tokens.Update(c.r.Context(), g.ID, id, change)
+		return c.Tokens.Update(c.ctx(), g.ID, id, change)
 	})
 }
 
@@ -200,7 +223,10 @@ func (c *call) resetToken() error {
 	if err := c.read(&body); err != nil {
 		return err
 	}
-	token, secret, err := c.Tokens.Reset(c.r.Context(), g.ID, c.r.PathValue("token"), tokens.ResetRequest{
+	if err := c.tokenIfMatch(g, c.r.PathValue("token")); err != nil {
+		return err
+	}
+	token, secret, err := c.Tokens.Reset(c.ctx(), g.ID, c.r.PathValue("token"), tokens.ResetRequest{
 		Overlap: time.Duration(body.OverlapHours * float64(time.Hour)), Secret: body.Secret,
 		ExpireDays: body.ExpireDays, ExpiresAt: body.ExpiresAt,
 	})
@@ -212,13 +238,13 @@ func (c *call) resetToken() error {
 
 func (c *call) disableToken() error {
 	return c.onToken(func(g *gateway.Gateway, id string) (*tokens.Token, error) {
-		return c.Tokens.Disable(c.r.Context(), g.ID, id)
+		return c.Tokens.Disable(c.ctx(), g.ID, id)
 	})
 }
 
 func (c *call) enableToken() error {
 	return c.onToken(func(g *gateway.Gateway, id string) (*tokens.Token, error) {
-		return c.Tokens.Enable(c.r.Context(), g.ID, id)
+		return c.Tokens.Enable(c.ctx(), g.ID, id)
 	})
 }
 
@@ -227,9 +253,12 @@ func (c *call) revokeToken() error {
 	if err != nil {
 		return err
 	}
-	if err := c.Tokens.Revoke(c.r.Context(), g.ID, c.r.PathValue("token")); err != nil {
+	id := c.r.PathValue("token")
+	if err := c.tokenIfMatch(g, id); err != nil {
 		return err
 	}
-	c.w.WriteHeader(http.StatusNoContent)
-	return nil
+	if err := c.Tokens.Revoke(c.ctx(), g.ID, id); err != nil {
+		return err
+	}
+	return c.none()
 }

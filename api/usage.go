@@ -15,32 +15,41 @@ type UsageList struct {
 	Usage []sessions.Usage `json:"usage"`
 }
 
-// usage answers GET .../usage: vCore-hours and GB-hours by day (UTC) and token,
-// what lives included up to now. Query: from and until (YYYY-MM-DD, both
-// included), format (json or csv).
+// dayQuery reads a query parameter that is a day; empty if it is not given.
+func (c *call) dayQuery(name string) (string, error) {
+	text, err := c.query(name)
+	if err != nil || !c.has(name) {
+		return "", err
+	}
+	if _, err := time.Parse(time.DateOnly, text); err != nil {
+		return "", gateway.Invalid(name, text, "must be a day such as 2026-01-31")
+	}
+	return text, nil
+}
+
 func (c *call) usage() error {
+	from, err := c.dayQuery("from")
+	if err != nil {
+		return err
+	}
+	until, err := c.dayQuery("until")
+	if err != nil {
+		return err
+	}
+	format, err := c.wordQuery("format", "json", "csv")
+	if err != nil {
+		return err
+	}
 	g, err := c.gateway()
 	if err != nil {
 		return err
 	}
-	q := c.r.URL.Query()
-	for _, name := range []string{"from", "until"} {
-		if text := q.Get(name); text != "" {
-			if _, err := time.Parse(time.DateOnly, text); err != nil {
-				return gateway.Invalid(name, text, "must be a day such as 2026-01-31")
-			}
-		}
-	}
-	format := q.Get("format")
-	if format != "" && format != "json" && format != "csv" {
-		return gateway.Invalid("format", format, "must be json or csv")
-	}
-	usage, err := c.Manager.Ledger.Usage(c.r.Context(), g.ID, q.Get("from"), q.Get("until"))
+	usage, err := c.Manager.Ledger.Usage(c.ctx(), g.ID, from, until)
 	if err != nil {
 		return err
 	}
 	if format != "csv" {
-		return c.reply(http.StatusOK, UsageList{Usage: usage})
+		return c.reply(http.StatusOK, UsageList{Usage: append([]sessions.Usage{}, usage...)})
 	}
 	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w := csv.NewWriter(c.w)

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"net"
 	"net/http"
 	"sync"
 
@@ -48,18 +49,27 @@ func (a *Admin) handlerFor(c *core) http.Handler {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.core != c {
-		a.core, a.handler = c, c.api.Handler(actor)
+		a.core, a.handler = c, c.api.Handler(adminOrigin)
 	}
 	return a.handler
 }
 
-// actor is who used the admin endpoint: it knows no users, but the command line
-// says who ran it.
-func actor(r *http.Request) string {
+// adminOrigin is who used the admin endpoint: it knows no users, but the command
+// line says who ran it.
+func adminOrigin(r *http.Request) gateway.Origin {
+	o := gateway.Origin{Actor: "admin", Address: hostOf(r.RemoteAddr), Surface: "admin"}
 	if user := r.Header.Get(actorHeader); user != "" && len(user) <= 64 {
-		return user
+		o.Actor = user
 	}
-	return "admin"
+	return o
+}
+
+// hostOf is the host of host:port.
+func hostOf(addr string) string {
+	if host, _, err := net.SplitHostPort(addr); err == nil {
+		return host
+	}
+	return addr
 }
 
 const actorHeader = "X-Livy-Actor"

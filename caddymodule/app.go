@@ -118,6 +118,9 @@ type App struct {
 	// least 1h; what lives is kept anyway. Default: 30 days.
 	Retention caddy.Duration `json:"retention,omitempty"`
 
+	// How long the audit is kept, at least 1h. Default: 90 days.
+	AuditRetention caddy.Duration `json:"audit_retention,omitempty"`
+
 	key      string // of core in the pool, once it was acquired
 	core     *core
 	declared []control.Declaration
@@ -250,6 +253,9 @@ func (a *App) Validate() error {
 	if a.Retention != 0 && time.Duration(a.Retention) < sessions.MinRetention {
 		return fmt.Errorf("livy: retention must be at least %s, not %s", sessions.MinRetention, time.Duration(a.Retention))
 	}
+	if a.AuditRetention != 0 && time.Duration(a.AuditRetention) < sessions.MinRetention {
+		return fmt.Errorf("livy: audit_retention must be at least %s, not %s", sessions.MinRetention, time.Duration(a.AuditRetention))
+	}
 	if a.MaxBody < 0 {
 		return fmt.Errorf("livy: max_body must not be negative (got %d)", a.MaxBody)
 	}
@@ -268,6 +274,7 @@ func (a *App) settings() control.Settings {
 		Schemes: a.Schemes, LivyKeys: a.LivyKeys,
 		ClientIdentity: a.ClientIdentity, CustomClasspath: a.CustomClasspath,
 		StartTimeout: time.Duration(a.StartTimeout), StopOnExit: a.OnExit == "stop",
+		AuditRetention: time.Duration(a.AuditRetention),
 	}
 }
 

@@ -75,6 +75,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    custom_classpath
 //	    start_timeout <duration>
 //	    retention     <duration>
+//	    audit_retention <duration>
 //	    on_exit       keep|stop
 //	}
 //
@@ -145,6 +146,8 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return durationArg(d, &a.StartTimeout)
 	case "retention":
 		return durationArg(d, &a.Retention)
+	case "audit_retention":
+		return durationArg(d, &a.AuditRetention)
 	case "on_exit":
 		if !d.AllArgs(&a.OnExit) {
 			return d.ArgErr()

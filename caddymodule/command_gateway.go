@@ -32,9 +32,9 @@ func (c *cli) listCommand() *cobra.Command {
 		Short: "Lists gateways",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			path := c.path()
+			path := c.path() + "?limit=1000"
 			if all {
-				path = "/livy/v1/gateways"
+				path = "/livy/v1/gateways?limit=1000"
 			}
 			var list api.GatewayList
 			if err := c.call(http.MethodGet, path, nil, &list); err != nil {

@@ -138,7 +138,7 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			var list api.TokenList
-			if err := t.call(http.MethodGet, t.tokens(), nil, &list); err != nil {
+			if err := t.call(http.MethodGet, t.tokens()+"?limit=1000", nil, &list); err != nil {
 				return err
 			}
 			return t.print(list, func(w io.Writer) {

@@ -34,6 +34,7 @@ type core struct {
 	ledger   *sessions.Ledger
 	manager  *control.Manager
 	api      *api.Server
+	refusals *control.Refusals
 	runtime  Runtime
 	ui       *sparkUIs
 	log      *zap.Logger
@@ -68,7 +69,8 @@ func newCore(a *App, r Runtime) (*core, error) {
 		Store: c.store, Runtime: rt, Ledger: c.ledger, Tokens: c.tokens, Logger: c.log,
 	})
 	c.ui = newSparkUIs(c.store, rt)
-	c.api = &api.Server{Manager: c.manager, Tokens: c.tokens, Store: c.store, Logger: c.log}
+	c.refusals = control.NewRefusals(c.store.AddEntry, c.log)
+	c.api = &api.Server{Manager: c.manager, Tokens: c.tokens, Store: c.store, Refusals: c.refusals, Logger: c.log}
 	return c, nil
 }
 
@@ -92,6 +94,7 @@ func (c *core) start() error {
 		}
 		c.wg.Go(func() { c.tokens.Run(ctx) })
 		c.wg.Go(func() { c.ledger.Run(ctx) })
+		c.wg.Go(func() { c.refusals.Run(ctx) })
 		c.manager.Run()
 	})
 	return nil

@@ -84,6 +84,9 @@ type call struct {
 	created *policies.Result
 	// page is what a client asked for of a list that is filtered.
 	page *livy.Query
+	// refused is why the request is refused, for the audit, where it was the
+	// gateway's rules that refused it.
+	refused string
 }
 
 const callVar = "livy_call"
@@ -114,6 +117,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		err = next.ServeHTTP(w, r)
 	}
 	if err != nil {
+		h.noteRefusal(r, c, err)
 		h.fail(w, r, err)
 	}
 	return nil

@@ -22,6 +22,7 @@ func (h *Policy) isolate(ctx context.Context, c *call) error {
 	case c.req.Route.HasID:
 		own, err := h.core.ledger.Owns(ctx, g.ID, c.token.ID, c.req.Route.Kind, c.req.ID)
 		if err == nil && !own {
+			c.refused = "isolation: not a session or batch of this token"
 			err = gateway.Errorf(gateway.KindNotFound, "Session '%d' not found.", c.req.ID)
 		}
 		return err

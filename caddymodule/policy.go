@@ -63,7 +63,8 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	manager := h.core.manager
 	c.entry.Begin(manager.Now())
 	defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
-	if c.entry, err = manager.Ready(r.Context(), c.entry); err != nil {
+	asked := gateway.WithOrigin(r.Context(), gateway.Origin{Actor: c.token.ID, Address: clientAddr(r), Surface: surfaceLivy})
+	if c.entry, err = manager.Ready(asked, c.entry); err != nil {
 		return err
 	}
 	if err := h.body(w, r, c); err != nil {
@@ -117,6 +118,7 @@ func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
 		return gateway.Wrap(gateway.KindUnavailable, "the gateway's policy is broken", err)
 	}
 	if err := policy.AllowRoute(c.req.Route); err != nil {
+		c.refused = "policy: route switched off"
 		return err
 	}
 	coding, contentType := r.Header.Get("Content-Encoding"), r.Header.Get("Content-Type")
@@ -127,6 +129,9 @@ func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
 		result, err := policy.Create(c.req.Route.Kind, coding, contentType, r.Body)
 		h.report(c, &result.Report, err)
 		if err != nil {
+			if len(result.Report.Refused) > 0 {
+				c.refused = "policy: " + result.Report.Refused[0].Source
+			}
 			return err
 		}
 		c.created = &result

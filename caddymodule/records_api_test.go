@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/livygateway/livygateway/api"
+	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy/livytest"
 	"github.com/livygateway/livygateway/store"
 )
@@ -17,7 +18,7 @@ func (s *site) manage(method, path string, into any) (int, string) {
 	s.t.Helper()
 	w := httptest.NewRecorder()
 	r := httptest.NewRequest(method, "/v1/workspaces/default/gateways/etl/"+path, http.NoBody)
-	current.Load().api.Handler(func(*http.Request) string { return "ann" }).ServeHTTP(w, r)
+	current.Load().api.Handler(func(*http.Request) gateway.Origin { return gateway.Origin{Actor: "ann"} }).ServeHTTP(w, r)
 	if into != nil {
 		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
 			s.t.Fatalf("%s %s: %d %s", method, path, w.Code, w.Body)

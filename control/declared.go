@@ -141,7 +141,7 @@ func (m *Manager) applyDeclarations(ctx context.Context, list []Declaration) err
 // redeclare gives a stored gateway the settings of the configuration. Whether it
 // runs is left as it is, unless it comes anew into the configuration.
 func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declaration) error {
-	_, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	_, err := m.updateAs(ctx, "gateway.declare", configActor, g.ID, func(g *gateway.Gateway) error {
 		if g.Declared && sameSpec(&g.Spec, &d.Spec) {
 			return errUnchanged
 		}
@@ -163,7 +163,7 @@ func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declarat
 
 // undeclare stops a gateway that is no longer in the configuration.
 func (m *Manager) undeclare(ctx context.Context, g *gateway.Gateway) error {
-	_, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	_, err := m.updateAs(ctx, "gateway.undeclare", configActor, g.ID, func(g *gateway.Gateway) error {
 		if !g.Declared {
 			return errUnchanged
 		}

@@ -53,7 +53,7 @@ func (m *Manager) create(ctx context.Context, r CreateRequest, declared bool) (*
 	if err := m.checkFiles(g); err != nil {
 		return nil, err
 	}
-	if err := m.Store.SaveGateway(ctx, g); err != nil {
+	if err := m.Store.SaveGateway(store.WithEntry(ctx, entry("gateway.create", r.Actor, nil, g)), g); err != nil {
 		return nil, err
 	}
 	m.show(g.ID, g)
@@ -117,7 +117,7 @@ func (m *Manager) Stop(ctx context.Context, g *gateway.Gateway, actor string) (*
 // Restart stops a running gateway's Livy server, which ends its sessions, and
 // starts another one. It returns at once.
 func (m *Manager) Restart(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error) {
-	updated, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error { return m.restart(g, actor) })
+	updated, err := m.updateAs(ctx, "gateway.restart", actor, g.ID, func(g *gateway.Gateway) error { return m.restart(g, actor) })
 	if err == nil {
 		m.kick(g.ID)
 	}
@@ -138,7 +138,14 @@ func (m *Manager) restart(g *gateway.Gateway, actor string) error {
 
 // want changes what is wanted of a gateway; why is shown while it starts.
 func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.State, actor, why string) (*gateway.Gateway, error) {
-	updated, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	action := "gateway.start"
+	switch {
+	case desired == gateway.StateStopped:
+		action = "gateway.stop"
+	case actor == gateway.SystemActor:
+		action = "gateway.wake"
+	}
+	updated, err := m.updateAs(ctx, action, actor, g.ID, func(g *gateway.Gateway) error {
 		if g.Desired == desired && g.Status.State != gateway.StateError {
 			return errUnchanged
 		}
@@ -186,7 +193,7 @@ func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool) er
 	if err := m.Tokens.RevokeAll(ctx, g.ID); err != nil {
 		return err
 	}
-	if err := m.Store.DeleteGateway(ctx, g); err != nil {
+	if err := m.Store.DeleteGateway(store.WithEntry(ctx, entry("gateway.delete", "", g, nil)), g); err != nil {
 		return err
 	}
 	m.show(g.ID, nil)
@@ -207,13 +214,25 @@ func (m *Manager) Logs(ctx context.Context, g *gateway.Gateway, lines int) ([]st
 var errUnchanged = errors.New("unchanged")
 
 // update changes a stored gateway; change may run several times when others
-// change it too.
+// change it too. If it brings the gateway into another state, that is written to
+// the audit as the work of whoever the transition names.
 func (m *Manager) update(ctx context.Context, id string, change func(*gateway.Gateway) error) (*gateway.Gateway, error) {
+	return m.updateAs(ctx, "", "", id, change)
+}
+
+// updateAs is update for what somebody asked for: it is written to the audit as
+// the action, whatever it changes. It fails with KindStale where the context
+// demands another revision (gateway.OnlyIf).
+func (m *Manager) updateAs(ctx context.Context, action, actor, id string, change func(*gateway.Gateway) error) (*gateway.Gateway, error) {
 	for range 20 {
 		g, err := m.Store.Gateway(ctx, id)
 		if err != nil {
 			return nil, err
 		}
+		if err := gateway.CheckRevision(ctx, id, g.Revision); err != nil {
+			return nil, err
+		}
+		before := *g
 		if err := change(g); err != nil {
 			if errors.Is(err, errUnchanged) {
 				return g, nil
@@ -221,7 +240,7 @@ func (m *Manager) update(ctx context.Context, id string, change func(*gateway.Ga
 			return nil, err
 		}
 		g.UpdatedAt = m.Now().UTC()
-		err = m.Store.SaveGateway(ctx, g)
+		err = m.Store.SaveGateway(audited(ctx, action, actor, &before, g), g)
 		if err == nil {
 			m.show(id, g)
 			return g, nil

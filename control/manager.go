@@ -60,6 +60,7 @@ type Manager struct {
 	cancel  context.CancelFunc
 	ctx     context.Context
 
+	health    health
 	usages    sync.Map               // of *usage by gateway id
 	logins    sync.Map               // of loggedIn by gateway id
 	installed atomic.Pointer[string] // the installation's name, once it is known
@@ -91,6 +92,8 @@ type Settings struct {
 	// they start again with the next process. Default: they are kept, and the
 	// next process finds them.
 	StopOnExit bool
+	// AuditRetention is how long entries of the audit are kept. Default 90 days.
+	AuditRetention time.Duration
 }
 
 // New returns a Manager. Nothing happens until Run.
@@ -128,6 +131,7 @@ func (m *Manager) Settings() Settings { return *m.settings.Load() }
 // and get their policies anew.
 func (m *Manager) Configure(s Settings) {
 	setDefault(&s.StartTimeout, 3*time.Minute)
+	setDefault(&s.AuditRetention, store.DefaultTrailLife)
 	m.settings.Store(&s)
 	m.view.recompile(m.compile)
 }
@@ -147,6 +151,7 @@ func (m *Manager) Run() {
 			}
 		})
 	})
+	m.wg.Go(func() { m.trimTrail(m.ctx) })
 	m.wg.Go(func() {
 		tick := time.NewTicker(m.RefreshInterval)
 		defer tick.Stop()

@@ -23,7 +23,7 @@ type UpdateRequest struct {
 // Update changes a gateway, whatever its state. Most settings hold for the next
 // request; Pending of the result's spec lists those that a running server lacks.
 func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateRequest) (*gateway.Gateway, error) {
-	updated, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	updated, err := m.updateAs(ctx, "gateway.update", r.Actor, g.ID, func(g *gateway.Gateway) error {
 		if err := checkOurs(g, "changed"); err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ const (
 	KindConflict                 // it exists already, or is in a state that forbids this
 	KindUnavailable              // a part we need is away; trying again later can help
 	KindLimited                  // too many requests or too many of a thing
+	KindStale                    // it is not at the revision that the caller knows
 )
 
 // String returns the kind's name as used in API replies.
@@ -38,6 +39,8 @@ func (k Kind) String() string {
 		return "unavailable"
 	case KindLimited:
 		return "limited"
+	case KindStale:
+		return "stale"
 	default:
 		return "internal"
 	}

@@ -19,13 +19,15 @@ const TopicGateway = "gateway"
 // keeps its name unique in the workspace (a renamed gateway gives its old name
 // up), and tells everybody who watches.
 //
-// KEYS: gateways, revisions, names
-// ARGV: id, name reference, expected revision, document, channel, message
+// KEYS: gateways, revisions, names, trail
+// ARGV: id, name reference, expected revision, document, channel, message, entry
+// of the audit (empty: none)
 var saveGateway = redis.NewScript(`
 local current = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 if current ~= tonumber(ARGV[3]) then return 'revision' end
 local owner = redis.call('HGET', KEYS[3], ARGV[2])
 if owner and owner ~= ARGV[1] then return 'name' end
+if ARGV[7] ~= '' then redis.call('XADD', KEYS[4], '*', 'e', ARGV[7]) end
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 if before then
   local doc = cjson.decode(before)
@@ -42,8 +44,10 @@ return 'ok'
 // deleteGateway removes a gateway, its name, its id counters and its last use. Records and
 // tokens are the callers' to keep or remove.
 //
-// KEYS: gateways, revisions, names, ids, used; ARGV: id, name reference, channel, message
+// KEYS: gateways, revisions, names, ids, used, trail; ARGV: id, name reference, channel,
+// message, entry of the audit
 var deleteGateway = redis.NewScript(`
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('XADD', KEYS[6], '*', 'e', ARGV[5]) end
 local had = redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 if redis.call('HGET', KEYS[3], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[3], ARGV[2]) end
@@ -59,6 +63,9 @@ var ErrRevision = errors.New("the gateway was changed in the meantime")
 // SaveGateway creates (Revision 0) or changes a gateway and raises its
 // Revision. It fails with ErrRevision when the stored revision is another one,
 // and with a conflict when the name is taken in the workspace.
+//
+// A creation, and any change whose context has an Entry, is written to the audit;
+// others are bookkeeping.
 func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
 	next := *g
 	next.Revision++
@@ -66,9 +73,15 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
 	if err != nil {
 		return fmt.Errorf("encoding gateway %s: %w", g.ID, err)
 	}
-	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names")}
+	entry := ""
+	if _, told := ctx.Value(entryKey{}).(Entry); told || g.Revision == 0 {
+		if entry, err = entryOf(ctx, Entry{Action: "gateway.create", GatewayID: g.ID, Gateway: g.Ref(), Actor: g.CreatedBy}); err != nil {
+			return err
+		}
+	}
+	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.trail()}
 	got, err := saveGateway.Run(ctx, s.rdb, keys,
-		g.ID, g.Ref(), g.Revision, doc, s.channel(), message(TopicGateway, g.ID)).Text()
+		g.ID, g.Ref(), g.Revision, doc, s.channel(), message(TopicGateway, g.ID), entry).Text()
 	switch {
 	case err != nil:
 		return wrap("saving gateway", err)
@@ -86,8 +99,12 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
 
 // DeleteGateway removes a gateway. Deleting what does not exist is no error.
 func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway) error {
-	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID)}
-	err := deleteGateway.Run(ctx, s.rdb, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID)).Err()
+	entry, err := entryOf(ctx, Entry{Action: "gateway.delete", GatewayID: g.ID, Gateway: g.Ref()})
+	if err != nil {
+		return err
+	}
+	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID), s.trail()}
+	err = deleteGateway.Run(ctx, s.rdb, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry).Err()
 	return wrap("deleting gateway", err)
 }
 

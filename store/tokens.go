@@ -104,8 +104,8 @@ func (r *TokenRow) indexSums() []string {
 }
 
 // putTokenScript creates (expected revision 0) or changes a token.
-// KEYS: token, list. ARGV: id, expected revision, doc, gateway, index, created
-// (ms), channel, message, prefix of secret keys.
+// KEYS: token, list, trail. ARGV: id, expected revision, doc, gateway, index, created
+// (ms), channel, message, prefix of secret keys, entry of the audit.
 const putTokenScript = `
 local rev = redis.call('HGET', KEYS[1], 'rev')
 if ARGV[2] == '0' then
@@ -128,6 +128,7 @@ for sum in string.gmatch(ARGV[5], '[^,]+') do
   if owner and owner ~= ARGV[1] then return 'taken' end
   keep[sum] = true
 end
+redis.call('XADD', KEYS[3], '*', 'e', ARGV[10])
 for sum in string.gmatch(redis.call('HGET', KEYS[1], 'index') or '', '[^,]+') do
   if not keep[sum] then redis.call('DEL', ARGV[9] .. sum) end
 end
@@ -139,12 +140,15 @@ return 'ok'
 `
 
 // revokeTokenScript turns a token into a tombstone, whatever its revision.
-// KEYS: token, list. ARGV: id, gateway, now (ms), life (ms), channel, message,
-// prefix of secret keys.
+// KEYS: token, list, trail. ARGV: id, gateway, now (ms), life (ms), channel, message,
+// prefix of secret keys, entry of the audit, expected revision (empty: any).
 const revokeTokenScript = `
 if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
 if redis.call('HEXISTS', KEYS[1], 'revoked') == 0 then
-  redis.call('PEXPIRE', KEYS[1], ARGV[4]) -- first, for a Redis that is full: see above
+  if ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'rev') ~= ARGV[9] then return 'stale' end
+  redis.call('PERSIST', KEYS[1]) -- first, for a Redis that is full: see above
+  redis.call('XADD', KEYS[3], '*', 'e', ARGV[8])
+  redis.call('PEXPIRE', KEYS[1], ARGV[4])
   redis.call('HSET', KEYS[1], 'revoked', ARGV[3])
   redis.call('HINCRBY', KEYS[1], 'rev', 1)
   for sum in string.gmatch(redis.call('HGET', KEYS[1], 'index') or '', '[^,]+') do
@@ -174,25 +178,29 @@ return 1
 // that another token has or had, is KindConflict (with Field "id" or "token").
 func (s *Store) CreateToken(ctx context.Context, row *TokenRow) error {
 	row.Revision = 0
-	return s.putToken(ctx, "creating a token", row)
+	return s.putToken(ctx, "creating a token", "token.create", row)
 }
 
 // UpdateToken stores a changed token. It fails with KindConflict (Field
 // "revision") when the token was changed since row was read, and with
 // KindNotFound when it is revoked. On success row.Revision is the new one.
 func (s *Store) UpdateToken(ctx context.Context, row *TokenRow) error {
-	return s.putToken(ctx, "changing a token", row)
+	return s.putToken(ctx, "changing a token", "token.update", row)
 }
 
-func (s *Store) putToken(ctx context.Context, doing string, row *TokenRow) error {
+func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRow) error {
 	doc, err := json.Marshal(row)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
+	entry, err := entryOf(ctx, Entry{Action: action, GatewayID: row.GatewayID, Target: row.ID})
+	if err != nil {
+		return err
+	}
 	status, err := s.runConfirmed(ctx, doing, putTokenScript,
-		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID)},
+		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.trail()},
 		row.ID, strconv.FormatInt(row.Revision, 10), doc, row.GatewayID, strings.Join(row.indexSums(), ","),
-		row.CreatedAt.UnixMilli(), s.channel(), message(TopicToken, row.ID), s.key("secret", ""))
+		row.CreatedAt.UnixMilli(), s.channel(), message(TopicToken, row.ID), s.key("secret", ""), entry)
 	if err != nil {
 		return err
 	}
@@ -212,14 +220,28 @@ func (s *Store) putToken(ctx context.Context, doing string, row *TokenRow) error
 }
 
 // RevokeToken ends a token for good. Doing it again is no error while the
-// tombstone is there; a token that never was is KindNotFound.
+// tombstone is there; a token that never was is KindNotFound, one that is not at
+// the revision that the context demands (gateway.OnlyIf) KindStale.
 func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.Time) error {
 	const doing = "revoking a token"
-	status, err := s.runConfirmed(ctx, doing, revokeTokenScript,
-		[]string{s.key("token", id), s.key("tokens", gatewayID)},
-		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken, id), s.key("secret", ""))
+	entry, err := entryOf(ctx, Entry{Action: "token.revoke", GatewayID: gatewayID, Target: id})
 	if err != nil {
 		return err
+	}
+	expected := ""
+	wanted, conditional := gateway.WantedRevision(ctx, id)
+	if conditional {
+		expected = strconv.FormatInt(wanted, 10)
+	}
+	status, err := s.runConfirmed(ctx, doing, revokeTokenScript,
+		[]string{s.key("token", id), s.key("tokens", gatewayID), s.trail()},
+		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken, id), s.key("secret", ""),
+		entry, expected)
+	if err != nil {
+		return err
+	}
+	if status == "stale" {
+		return gateway.Stale(id, wanted)
 	}
 	if status != "ok" {
 		return gateway.Wrap(gateway.KindNotFound, doing, errors.New("no such token"))

@@ -54,7 +54,7 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, 
 			return nil, "", err
 		}
 		row.Secrets = []store.TokenSecret{stored}
-		err = s.rows.CreateToken(ctx, row)
+		err = s.rows.CreateToken(told(ctx, "token.create", nil, row), row)
 		if conflictOn(err, "id") && try < 3 {
 			continue // 82 random bits met their like
 		}
@@ -158,7 +158,7 @@ func (c *Change) apply(row *store.TokenRow) error {
 
 // Update changes a token's name, expiry or rules. Its secret stays.
 func (s *Service) Update(ctx context.Context, gatewayID, id string, c Change) (*Token, error) {
-	return s.change(ctx, gatewayID, id, "token changed", func(row *store.TokenRow, now time.Time) error {
+	return s.change(ctx, gatewayID, id, "token.update", func(row *store.TokenRow, now time.Time) error {
 		if err := s.changeExpiry(row, c.ExpireDays, c.ExpiresAt, now); err != nil {
 			return err
 		}
@@ -214,7 +214,7 @@ func (s *Service) Reset(ctx context.Context, gatewayID, id string, r ResetReques
 	if err != nil {
 		return nil, "", err
 	}
-	t, err := s.change(ctx, gatewayID, id, "token reset", func(row *store.TokenRow, now time.Time) error {
+	t, err := s.change(ctx, gatewayID, id, "token.reset", func(row *store.TokenRow, now time.Time) error {
 		if err := s.changeExpiry(row, r.ExpireDays, r.ExpiresAt, now); err != nil {
 			return err
 		}
@@ -234,7 +234,7 @@ func (s *Service) Reset(ctx context.Context, gatewayID, id string, r ResetReques
 
 // Disable makes a token be refused until it is enabled again.
 func (s *Service) Disable(ctx context.Context, gatewayID, id string) (*Token, error) {
-	return s.change(ctx, gatewayID, id, "token disabled", func(row *store.TokenRow, _ time.Time) error {
+	return s.change(ctx, gatewayID, id, "token.disable", func(row *store.TokenRow, _ time.Time) error {
 		row.Disabled = true
 		return nil
 	})
@@ -242,7 +242,7 @@ func (s *Service) Disable(ctx context.Context, gatewayID, id string) (*Token, er
 
 // Enable undoes Disable.
 func (s *Service) Enable(ctx context.Context, gatewayID, id string) (*Token, error) {
-	return s.change(ctx, gatewayID, id, "token enabled", func(row *store.TokenRow, _ time.Time) error {
+	return s.change(ctx, gatewayID, id, "token.enable", func(row *store.TokenRow, _ time.Time) error {
 		row.Disabled = false
 		return nil
 	})
@@ -255,7 +255,7 @@ func (s *Service) Enable(ctx context.Context, gatewayID, id string) (*Token, err
 func (s *Service) Revoke(ctx context.Context, gatewayID, id string) error {
 	// Whatever comes of it, this instance asks Redis before the next use.
 	defer s.cache.drop(id)
-	if err := s.rows.RevokeToken(ctx, gatewayID, id, s.now()); err != nil {
+	if err := s.rows.RevokeToken(s.telling(ctx, gatewayID, id), gatewayID, id, s.now()); err != nil {
 		return err
 	}
 	s.log.Info("token revoked", zap.String("gateway", gatewayID), zap.String("token", id))
@@ -291,28 +291,32 @@ func (s *Service) row(ctx context.Context, gatewayID, id string) (*store.TokenRo
 	return row, nil
 }
 
-// change reads a token, changes it and stores it, again if someone else did
+// change reads a token, changes it and stores it with its entry in the audit, again if someone else did
 // the same meanwhile.
-func (s *Service) change(ctx context.Context, gatewayID, id, done string, fn func(*store.TokenRow, time.Time) error) (*Token, error) {
+func (s *Service) change(ctx context.Context, gatewayID, id, action string, fn func(*store.TokenRow, time.Time) error) (*Token, error) {
 	defer s.cache.drop(id)
 	for try := 1; ; try++ {
 		row, err := s.row(ctx, gatewayID, id)
 		if err != nil {
 			return nil, err
 		}
+		if err := gateway.CheckRevision(ctx, id, row.Revision); err != nil {
+			return nil, err
+		}
+		before := *row
 		row.UpdatedAt = s.now()
 		row.Secrets = slices.Clone(row.Secrets)
 		if err := fn(row, row.UpdatedAt); err != nil {
 			return nil, err
 		}
-		err = s.rows.UpdateToken(ctx, row)
+		err = s.rows.UpdateToken(told(ctx, action, &before, row), row)
 		if conflictOn(err, "revision") && try < 5 {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		s.log.Info(done, zap.String("gateway", gatewayID), zap.String("token", id))
+		s.log.Info("token changed", zap.String("action", action), zap.String("gateway", gatewayID), zap.String("token", id))
 		return fromRow(row)
 	}
 }

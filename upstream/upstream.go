@@ -82,6 +82,13 @@ type Adopter interface {
 	Adopt(gatewayID, instanceID string)
 }
 
+// Pinger is a Runtime that works by way of something that can be away, such as a
+// Docker engine.
+type Pinger interface {
+	// Ping returns nil if it is there.
+	Ping(ctx context.Context) error
+}
+
 // Forgetter is a Runtime that keeps something after Stop, the last log, and can
 // throw it away when the gateway is deleted.
 type Forgetter interface {

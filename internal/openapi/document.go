@@ -1,0 +1,204 @@
+// Package openapi writes the description of the management API from its table of
+// routes and from the Go types and comments that the routes name. What it writes is
+// kept as api/openapi.json; a test of package api compares them.
+package openapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/livygateway/livygateway/api"
+)
+
+type object = map[string]any
+
+// Document is the OpenAPI document. root is the directory of the module, whose
+// sources have the descriptions.
+func Document(root string) ([]byte, error) {
+	types, err := newTypes(root)
+	if err != nil {
+		return nil, err
+	}
+	paths := object{}
+	for _, r := range api.Routes() {
+		path, _ := paths[r.Path].(object)
+		if path == nil {
+			path = object{}
+			if params := pathParams(r.Path); len(params) > 0 {
+				path["parameters"] = params
+			}
+			paths[r.Path] = path
+		}
+		path[strings.ToLower(r.Method)] = operation(types, &r)
+	}
+	problem := types.reply(api.Problem{})
+	doc := object{
+		"openapi": "3.1.0",
+		"info": object{
+			"title":       "Livy Gateway",
+			"version":     "1",
+			"description": description,
+			"license":     object{"name": "Apache-2.0", "identifier": "Apache-2.0"},
+		},
+		"servers": []any{
+			object{"url": "/", "description": "A site with the livy_api directive"},
+			object{"url": "/livy", "description": "Caddy's admin endpoint"},
+		},
+		"paths": paths,
+		"components": object{
+			"schemas":   types.schemas,
+			"responses": object{"Problem": object{"description": "What went wrong.", "content": object{"application/problem+json": object{"schema": problem}}}},
+		},
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err = e.Encode(doc)
+	return b.Bytes(), err
+}
+
+const description = "Gateways, their tokens, the records of their sessions and batches, and the audit.\n\n" +
+	"On a site the API is behind an authentication of Caddy's; on Caddy's admin endpoint, below /livy, whoever reaches it may do everything. " +
+	"Bodies are JSON. Errors are problems (RFC 9457) with a machine-readable kind. " +
+	"Lists come in pages, and a Link header leads to the next one. " +
+	"A change can be made to depend, with If-Match, on the ETag of an earlier reply."
+
+var pathParam = regexp.MustCompile(`\{(\w+)\}`)
+
+var pathParamDocs = map[string]string{
+	"workspace":   "The gateway's workspace, e.g. \"default\".",
+	"gateway":     "The gateway's name or id.",
+	"record":      "The record's id (livy-...), or kind and public id, e.g. \"session:3\".",
+	"token":       "The token's id (lctk-...).",
+	"environment": "The environment's name.",
+}
+
+func pathParams(path string) []any {
+	var params []any
+	for _, m := range pathParam.FindAllStringSubmatch(path, -1) {
+		params = append(params, object{
+			"name": m[1], "in": "path", "required": true, "description": pathParamDocs[m[1]],
+			"schema": object{"type": "string", "minLength": 1},
+		})
+	}
+	return params
+}
+
+func operation(types *types, r *api.Route) object {
+	op := object{"operationId": r.Name, "summary": r.Summary, "tags": []string{tag(r.Path)}, "responses": responses(types, r)}
+	if r.Doc != "" {
+		op["description"] = r.Doc
+	}
+	params := []any{}
+	for _, p := range r.Query {
+		params = append(params, object{"name": p.Name, "in": "query", "description": p.Doc, "schema": paramSchema(p)})
+	}
+	if r.Conditional {
+		params = append(params, object{
+			"name": "If-Match", "in": "header",
+			"description": "Change it only if it is still what an earlier reply showed: that reply's ETag, or * for any.",
+			"schema":      object{"type": "string", "pattern": `^(\*|"[0-9]{1,18}")$`},
+		})
+	}
+	if len(params) > 0 {
+		op["parameters"] = params
+	}
+	if r.Body != nil {
+		content := object{"application/json": object{"schema": types.request(r.Body, r.Required)}}
+		op["requestBody"] = object{"required": true, "content": content}
+	}
+	return op
+}
+
+// tag groups the calls by what they are about.
+func tag(path string) string {
+	for _, word := range []string{"tokens", "records", "statements", "usage", "policy", "gateways", "audit", "environments", "catalog"} {
+		if strings.Contains(path, "/"+word) {
+			return word
+		}
+	}
+	return "service"
+}
+
+func paramSchema(p api.Param) object {
+	switch p.Type {
+	case "integer":
+		return object{"type": "integer", "default": p.Default, "minimum": p.Least, "maximum": p.Most}
+	case "boolean":
+		return object{"type": "boolean", "default": false}
+	case "date", "date-time":
+		return object{"type": "string", "format": p.Type}
+	}
+	s := object{"type": "string"}
+	if p.Words != nil {
+		s["enum"] = p.Words
+	}
+	return s
+}
+
+// Statuses that any call can have: 401 and 403 come from what guards a site.
+var anyCall = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError, http.StatusServiceUnavailable}
+
+func responses(types *types, r *api.Route) object {
+	problems := append(slices.Clone(anyCall), r.Errors...)
+	if len(r.Query) > 0 || r.Body != nil || r.Conditional {
+		problems = append(problems, http.StatusBadRequest)
+	}
+	if strings.Contains(strings.TrimPrefix(r.Path, "/v1/workspaces/{workspace}/gateways"), "{") {
+		problems = append(problems, http.StatusNotFound)
+	}
+	if r.Method != http.MethodGet {
+		problems = append(problems, http.StatusUnsupportedMediaType)
+	}
+	if r.Body != nil {
+		problems = append(problems, http.StatusRequestEntityTooLarge)
+	}
+	if r.Conditional {
+		problems = append(problems, http.StatusPreconditionFailed)
+	}
+	all := object{strconv.Itoa(r.Status): success(types, r)}
+	for _, status := range problems {
+		all[strconv.Itoa(status)] = object{"$ref": "#/components/responses/Problem"}
+	}
+	if r.Name == "getHealth" {
+		all["503"] = object{"description": "Not ready.", "content": object{"application/json": object{"schema": types.reply(r.Reply)}}}
+	}
+	return all
+}
+
+func success(types *types, r *api.Route) object {
+	s := object{"description": http.StatusText(r.Status)}
+	if r.Reply == nil {
+		return s
+	}
+	kind, schema := "application/json", types.reply(r.Reply)
+	if r.Type != "" {
+		// Each line is JSON; what is described is the text.
+		kind, schema = r.Type, object{"type": "string"}
+		s["description"] = "One JSON object a line."
+	}
+	content := object{kind: object{"schema": schema}}
+	if r.Name == "getUsage" {
+		content["text/csv"] = object{"schema": object{"type": "string"}}
+	}
+	s["content"] = content
+	headers := object{}
+	if r.Conditional || slices.Contains([]string{"createGateway", "getGateway", "createToken", "getToken"}, r.Name) {
+		headers["ETag"] = object{"description": "The revision of what is shown, for If-Match.", "schema": object{"type": "string"}}
+	}
+	for _, p := range r.Query {
+		if p.Name == "limit" {
+			headers["Link"] = object{"description": "rel=\"next\": where the next page is, if there is one.", "schema": object{"type": "string"}}
+		}
+	}
+	if len(headers) > 0 {
+		s["headers"] = headers
+	}
+	return s
+}
