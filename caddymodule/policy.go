@@ -64,9 +64,11 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	c.entry.Begin(manager.Now())
 	defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
 	asked := gateway.WithOrigin(r.Context(), gateway.Origin{Actor: c.token.ID, Address: clientAddr(r), Surface: surfaceLivy})
-	if c.entry, err = manager.Ready(asked, c.entry); err != nil {
+	ready, err := manager.Ready(asked, c.entry)
+	if err != nil {
 		return err
 	}
+	c.entry = ready
 	if err := h.body(w, r, c); err != nil {
 		return err
 	}
