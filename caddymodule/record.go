@@ -105,6 +105,9 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		h.core.ledger.Deleted(r.Context(), c.entry.Gateway, c.req.Route.Kind, c.req.ID, "token "+c.token.ID)
 		h.core.manager.PollSoon(c.entry.Gateway.ID)
 	}
+	if c.req.Route.Name == "session.stop" {
+		h.core.manager.PollSoon(c.entry.Gateway.ID)
+	}
 	if !rec.Buffered() {
 		return states.finish()
 	}
