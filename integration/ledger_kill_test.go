@@ -53,7 +53,7 @@ func notingSpark(t *testing.T) (home, notes string) {
 	home = t.TempDir()
 	notes = filepath.Join(home, "notes")
 	for _, d := range []string{"bin", "jars", "python/lib", "R/lib"} {
-		if err := os.MkdirAll(filepath.Join(home, d), 0o755); err != nil { //nolint:gosec // a test's own folder
+		if err := os.MkdirAll(filepath.Join(home, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -63,7 +63,7 @@ func notingSpark(t *testing.T) (home, notes string) {
 	write(t, notes, "")
 	submit := filepath.Join(home, "bin", "spark-submit")
 	write(t, submit, strings.ReplaceAll(submitNoter, "NOTES", notes))
-	if err := os.Chmod(submit, 0o755); err != nil { //nolint:gosec // a program
+	if err := os.Chmod(submit, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return home, notes
@@ -158,7 +158,7 @@ func TestKillAnything(t *testing.T) {
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // what to kill is no secret
+	dice := rand.New(rand.NewPCG(seed, 0))
 	victims := []string{"caddy", "redis", "livy"}
 	for i := range kills() {
 		time.Sleep(time.Duration(500+dice.IntN(2000)) * time.Millisecond)

@@ -71,7 +71,7 @@ func startRecordingLivy(t testing.TB, lines ...string) *recordingLivy {
 	home, dir := livyHome(t), t.TempDir()
 	spark := filepath.Join(dir, "spark")
 	for _, d := range []string{"bin", "jars", "python/lib", "R/lib"} {
-		if err := os.MkdirAll(filepath.Join(spark, d), 0o755); err != nil { //nolint:gosec // a test's own folder
+		if err := os.MkdirAll(filepath.Join(spark, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -80,7 +80,7 @@ func startRecordingLivy(t testing.TB, lines ...string) *recordingLivy {
 	}
 	submit := filepath.Join(spark, "bin", "spark-submit")
 	write(t, submit, recorder)
-	if err := os.Chmod(submit, 0o755); err != nil { //nolint:gosec // a program
+	if err := os.Chmod(submit, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	return startLivy(t, home, spark, lines...)
@@ -93,7 +93,7 @@ func startLivy(t testing.TB, home, spark string, lines ...string) *recordingLivy
 	port := sparePort(t)
 	l := &recordingLivy{addr: "127.0.0.1:" + port, records: filepath.Join(dir, "records"), seen: map[string]bool{}}
 	for _, d := range []string{"conf", "records", "logs"} {
-		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil { //nolint:gosec // a test's own folder
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

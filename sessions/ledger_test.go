@@ -188,8 +188,10 @@ func TestWhyItFailed(t *testing.T) {
 	short := []string{"the last words"}
 	l := &lists{
 		batches: []livy.Batch{
-			{ID: 0, State: "dead", Log: short}, {ID: 1, State: "success", Log: short},
-			{ID: 2, State: "dead", Log: short}, {ID: 3, State: "running", Log: short},
+			{ID: 0, State: "dead", Log: short},
+			{ID: 1, State: "success", Log: short},
+			{ID: 2, State: "dead", Log: short},
+			{ID: 3, State: "running", Log: short},
 		},
 		logs: map[string][]string{"batch:0": long, "batch:1": long, "batch:3": long},
 	}
