@@ -344,8 +344,10 @@ func (w *worker) awaitReady(ctx context.Context, g *gateway.Gateway, inst upstre
 // try: 1 s after the first failure, twice as long after each further one.
 func (w *worker) failed(ctx context.Context, g *gateway.Gateway, reason string) (time.Duration, error) {
 	m := w.m
-	if lines, err := m.Runtime.Logs(ctx, g.ID, 10); err == nil && len(lines) > 0 {
-		reason += "; last lines: " + joinLines(lines)
+	if g.Status.Instance != "" { // else it did not come to a server, and the log is that of the one before
+		if lines, err := m.Runtime.Logs(ctx, g.ID, 10); err == nil && len(lines) > 0 {
+			reason += "; last lines: " + joinLines(lines)
+		}
 	}
 	m.Logger.Error("Livy server failed", zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.String("reason", reason))
 	if err := m.Runtime.Stop(ctx, g.ID); err != nil {

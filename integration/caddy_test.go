@@ -176,6 +176,7 @@ type gateway struct {
 		State    string `json:"state"`
 		Reason   string `json:"reason"`
 		Instance string `json:"instance"`
+		Epoch    int    `json:"epoch"`
 	} `json:"status"`
 }
 

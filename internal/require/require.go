@@ -21,6 +21,7 @@ const (
 	Airflow    = "airflow"    // Apache Airflow with the Livy provider (make clients)
 	Sparkmagic = "sparkmagic" // sparkmagic's kernels (make clients)
 	LDAP       = "ldap"       // the slapd program
+	Mount      = "mount"      // the right to mount file systems: root, outside of most containers
 	Browser    = "browser"    // the chromium program
 )
 

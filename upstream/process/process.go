@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/exec"
 	"os/user"
@@ -47,8 +46,10 @@ type Runtime struct {
 	logger *zap.Logger
 	cred   *syscall.Credential // nil: our own
 
-	mu    sync.Mutex               // guards the state files and what follows
-	reaps map[string]chan struct{} // by instance id; closed when its end is noted
+	mu      sync.Mutex               // guards the state files and what follows
+	reaps   map[string]chan struct{} // by instance id; closed when its end is noted
+	ports   map[int]bool             // of servers that are being started
+	listens map[string]string        // by gateway id, the instance that was seen to listen
 }
 
 var (
@@ -75,7 +76,7 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	r := &Runtime{opts: opts, logger: logger, reaps: map[string]chan struct{}{}}
+	r := &Runtime{opts: opts, logger: logger, reaps: map[string]chan struct{}{}, ports: map[int]bool{}, listens: map[string]string{}}
 	if opts.User != "" {
 		if r.cred, err = credential(opts.User); err != nil {
 			return nil, err
@@ -129,10 +130,11 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	if err := r.killAll(ctx, l.GatewayID, 0); err != nil {
 		return upstream.Instance{}, err
 	}
-	port, err := freePort()
+	port, err := r.reservePort()
 	if err != nil {
 		return upstream.Instance{}, err
 	}
+	defer r.releasePort(port)
 	d := r.dirs(l.GatewayID)
 	inst, err := r.launch(l, server, d, port)
 	if err != nil {
@@ -213,6 +215,7 @@ func (r *Runtime) Stop(ctx context.Context, gatewayID string) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	delete(r.listens, gatewayID)
 	return d.clear()
 }
 
@@ -241,6 +244,11 @@ func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance
 		r.logger.Warn("could not bound a log", zap.String("gateway", gatewayID), zap.Error(err))
 	}
 	if s.alive() {
+		if r.portTaken(s) {
+			inst := s.instance(false)
+			inst.Exit = fmt.Sprintf("its port %d was taken by another process before it could listen there", s.Port)
+			return inst, true, nil
+		}
 		return s.instance(true), true, nil
 	}
 	if s, ok, err = r.afterReap(ctx, s, d); err != nil || !ok {
@@ -329,14 +337,4 @@ func checkPlace(l upstream.Launch) error {
 		}
 	}
 	return nil
-}
-
-// freePort asks the kernel for a port that nobody listens on.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, gateway.Wrap(gateway.KindUnavailable, "finding a free port", err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }

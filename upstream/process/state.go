@@ -194,10 +194,11 @@ func (d dirs) writeState(s state) error {
 		return fmt.Errorf("writing a state file: %w", err)
 	}
 	tmp := d.state + ".new"
-	if err := os.WriteFile(tmp, raw, 0o600); err != nil {
-		return fmt.Errorf("writing a state file: %w", err)
+	if err = os.WriteFile(tmp, raw, 0o600); err == nil {
+		err = os.Rename(tmp, d.state)
 	}
-	if err := os.Rename(tmp, d.state); err != nil {
+	if err != nil {
+		_ = os.Remove(tmp) // the disk may be full
 		return fmt.Errorf("writing a state file: %w", err)
 	}
 	return nil

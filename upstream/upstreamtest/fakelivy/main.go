@@ -46,6 +46,14 @@ func main() {
 	if conf["livy.fake.die"] != "" {
 		log.Fatalf("fakelivy: livy.fake.die = %s", conf["livy.fake.die"])
 	}
+	if conf["livy.fake.mute"] != "" {
+		log.Print("fakelivy: livy.fake.mute: saying nothing")
+		time.Sleep(time.Hour)
+	}
+	if pause, err := time.ParseDuration(conf["livy.fake.pause"]); err == nil {
+		log.Printf("fakelivy: livy.fake.pause: listening in %v", pause)
+		time.Sleep(pause)
+	}
 	address := net.JoinHostPort(conf["livy.server.host"], conf["livy.server.port"])
 	log.Printf("fakelivy: listening on %s", address)
 	if conf["livy.fake.deaf"] != "" {

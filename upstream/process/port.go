@@ -1,0 +1,131 @@
+package process
+
+import (
+	"bufio"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+// reservePort asks the kernel for a port that nobody listens on and that no other
+// server of ours is about to use. The caller gives it back with releasePort as
+// soon as a state file holds it.
+func (r *Runtime) reservePort() (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for range 100 {
+		port, err := freePort()
+		if err != nil {
+			return 0, err
+		}
+		if !r.ports[port] && !r.notedPort(port) {
+			r.ports[port] = true
+			return port, nil
+		}
+	}
+	return 0, gateway.Errorf(gateway.KindUnavailable, "found no free port")
+}
+
+func (r *Runtime) releasePort(port int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.ports, port)
+}
+
+// notedPort says whether a state file of this directory holds a port. The caller
+// holds r.mu.
+func (r *Runtime) notedPort(port int) bool {
+	entries, _ := os.ReadDir(r.opts.StateDir)
+	for _, e := range entries {
+		if s, ok, err := r.dirs(e.Name()).readState(); err == nil && ok && s.Port == port {
+			return true
+		}
+	}
+	return false
+}
+
+// freePort asks the kernel for a port that nobody listens on.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, gateway.Wrap(gateway.KindUnavailable, "finding a free port", err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+// portTaken reports whether a stranger listens on a server's port, who was faster
+// than the server and would be taken for it. Once the server itself was seen to
+// listen it is not asked again.
+func (r *Runtime) portTaken(s state) bool {
+	r.mu.Lock()
+	known := r.listens[s.GatewayID] == s.id()
+	r.mu.Unlock()
+	if known {
+		return false
+	}
+	inode, ok := listener(s.Port)
+	if !ok {
+		return false // nobody yet
+	}
+	for _, pid := range r.members(s.GatewayID) {
+		if holds(pid, inode) {
+			r.mu.Lock()
+			r.listens[s.GatewayID] = s.id()
+			r.mu.Unlock()
+			return false
+		}
+	}
+	now, ok := listener(s.Port) // it may have begun in between
+	return ok && now == inode
+}
+
+// listener returns the socket that listens on a port of 127.0.0.1, on all
+// addresses included.
+func listener(port int) (inode string, ok bool) {
+	const listening = "0A"
+	suffix := fmt.Sprintf(":%04X", port)
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		f, err := os.Open(table)
+		if err != nil {
+			continue
+		}
+		for lines := bufio.NewScanner(f); lines.Scan(); {
+			// Number, local address, remote address, state, ..., inode is the tenth.
+			fields := strings.Fields(lines.Text())
+			if len(fields) > 9 && strings.HasSuffix(fields[1], suffix) && fields[3] == listening && reachesLoopback(fields[1]) {
+				inode = fields[9]
+			}
+		}
+		_ = f.Close()
+		if inode != "" {
+			return inode, true
+		}
+	}
+	return "", false
+}
+
+// reachesLoopback says whether a listener at an address, as /proc/net writes it,
+// gets connections to 127.0.0.1.
+func reachesLoopback(address string) bool {
+	host, _, _ := strings.Cut(address, ":")
+	return strings.Trim(host, "0") == "" || // all addresses
+		strings.HasSuffix(host, "0100007F") // 127.0.0.1, in IPv6 too
+}
+
+// holds says whether a process has a socket open.
+func holds(pid int, inode string) bool {
+	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
+	fds, _ := os.ReadDir(dir)
+	for _, fd := range fds {
+		if to, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil && to == "socket:["+inode+"]" {
+			return true
+		}
+	}
+	return false
+}
