@@ -17,7 +17,12 @@ import (
 func init() {
 	httpcaddyfile.RegisterGlobalOption("livy", parseApp)
 	httpcaddyfile.RegisterDirective("livy_gateway", parseGateway)
-	httpcaddyfile.RegisterDirectiveOrder("livy_gateway", httpcaddyfile.Before, "respond")
+	httpcaddyfile.RegisterHandlerDirective("livy_health", parseHealth)
+	httpcaddyfile.RegisterHandlerDirective("livy_api", parseAPI)
+	// Each passes on what is not its own to the next.
+	for _, directive := range []string{"livy_health", "livy_api", "livy_gateway"} {
+		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "respond")
+	}
 }
 
 func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {

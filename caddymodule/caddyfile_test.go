@@ -78,6 +78,9 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"idle minutes that are no number", app("gateway a {\nauto_stop 1h\n}"), `auto_stop: "1h" is not a number`},
 		{"two gateways in a directive", handler("livy_gateway a b"), "wrong argument count"},
 		{"unknown option of a gateway", handler("livy_gateway a {\ncolour red\n}"), `unknown option "colour"`},
+		{"API with an argument", handler("livy_api / a"), "wrong argument count"},
+		{"API with options", handler("livy_api {\npublic\n}"), "no options"},
+		{"health with options", handler("livy_health /healthz {\npublic\n}"), "no options"},
 		{"workspace without gateway", handler("livy_gateway {\nworkspace team\n}"), "workspace needs a gateway name"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

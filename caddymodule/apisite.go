@@ -1,0 +1,99 @@
+package caddymodule
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+func init() {
+	caddy.RegisterModule(new(API))
+}
+
+// API is the handler that serves the management API at `/v1/` of a site, behind an
+// authentication of Caddy's such as `basic_auth` or `forward_auth`: the user is what
+// that sets the placeholder `{http.auth.user.id}` to, and may do everything. A
+// request without such a user is answered 401. All other paths go on to the next
+// handler.
+//
+// Web pages of other origins cannot use it with a browser's login: their requests
+// are refused (403), bodies must be JSON, and no CORS header is ever sent.
+type API struct {
+	core    *core
+	handler http.Handler
+}
+
+// CaddyModule returns the Caddy module information.
+func (*API) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.livy_api", New: func() caddy.Module { return new(API) }}
+}
+
+// Provision finds the app.
+func (h *API) Provision(ctx caddy.Context) error {
+	core, err := coreOf(ctx)
+	if err != nil {
+		return err
+	}
+	h.core = core
+	sameOrigin := http.NewCrossOriginProtection()
+	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		core.api.WriteError(w, r, gateway.Errorf(gateway.KindForbidden, "a web page of another origin asked for this change"))
+	}))
+	h.handler = sameOrigin.Handler(core.api.Handler(siteOrigin))
+	return nil
+}
+
+// apiPath begins all paths of the API.
+const apiPath = "/v1/"
+
+// ServeHTTP serves the API to users that are logged in.
+func (h *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	if len(r.URL.Path) < len(apiPath) || r.URL.Path[:len(apiPath)] != apiPath {
+		return next.ServeHTTP(w, r)
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	o := siteOrigin(r)
+	if o.Actor == "" {
+		o.Actor = unknownActor
+		h.core.api.WriteError(w, r.WithContext(gateway.WithOrigin(r.Context(), o)), errNobody)
+		return nil
+	}
+	h.handler.ServeHTTP(w, r.WithContext(gateway.WithOrigin(r.Context(), o)))
+	return nil
+}
+
+var errNobody = gateway.Errorf(gateway.KindUnauthorized,
+	"nobody is logged in: the livy_api directive needs an authentication of Caddy's before it in this site, such as basic_auth or forward_auth, that sets {http.auth.user.id}")
+
+// siteOrigin is who is logged in on a site.
+func siteOrigin(r *http.Request) gateway.Origin {
+	o := gateway.Origin{Address: hostOf(clientAddr(r)), Surface: "site"}
+	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
+		o.Actor, _ = repl.GetString("http.auth.user.id")
+	}
+	return o
+}
+
+// parseAPI reads the directive
+//
+//	livy_api [<matcher>]
+func parseAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
+	h.Next() // livy_api
+	if h.NextArg() {
+		return nil, h.ArgErr()
+	}
+	if h.NextBlock(0) {
+		return nil, h.Errf("livy_api has no options (got %q)", h.Val())
+	}
+	return new(API), nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*API)(nil)
+	_ caddyhttp.MiddlewareHandler = (*API)(nil)
+)
