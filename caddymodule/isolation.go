@@ -52,12 +52,15 @@ func (h *Record) filter(ctx context.Context, c *call, body []byte) ([]byte, erro
 	ids := make([]int64, len(list.Sessions))
 	for i, raw := range list.Sessions {
 		var s struct {
-			ID int64 `json:"id"`
+			ID    int64  `json:"id"`
+			State string `json:"state"`
+			AppID string `json:"appId"`
 		}
 		if err := json.Unmarshal(raw, &s); err != nil {
 			return nil, err
 		}
 		ids[i] = s.ID
+		h.saw(c, s.ID, s.State, s.AppID)
 	}
 	owned, err := h.core.ledger.Owned(ctx, c.entry.Gateway.ID, c.token.ID, c.req.Route.Kind, ids)
 	if err != nil {

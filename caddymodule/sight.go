@@ -26,20 +26,26 @@ var stateField = []byte(`"state":"`)
 func (h *Record) sight(c *call, reply []byte) {
 	_, rest, found := bytes.Cut(reply, stateField)
 	state, _, ended := bytes.Cut(rest, []byte(`"`))
-	if !found || !ended || h.core.ledger.KnowsState(c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID, state) {
+	if !found || !ended || h.core.ledger.KnowsState(c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID, string(state)) {
 		return
 	}
 	var s struct {
 		State string `json:"state"`
 		AppID string `json:"appId"`
 	}
-	if json.Unmarshal(reply, &s) != nil || s.State == "" {
+	if json.Unmarshal(reply, &s) != nil {
 		return
 	}
-	ask := h.core.ledger.Saw(sessions.Sighting{
-		Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, PublicID: c.req.ID, State: s.State, AppID: s.AppID,
-	})
-	if ask {
-		h.core.manager.PollSoon(c.entry.Gateway.ID)
+	h.saw(c, c.req.ID, s.State, s.AppID)
+}
+
+// saw takes a state that a reply tells, if it is new.
+func (h *Record) saw(c *call, publicID int64, state, appID string) {
+	g, kind := c.entry.Gateway, c.req.Route.Kind
+	if state == "" || h.core.ledger.KnowsState(g.ID, kind, publicID, state) {
+		return
+	}
+	if h.core.ledger.Saw(sessions.Sighting{Gateway: g, Kind: kind, PublicID: publicID, State: state, AppID: appID}) {
+		h.core.manager.PollSoon(g.ID)
 	}
 }

@@ -11,6 +11,9 @@ import (
 	"github.com/livygateway/livygateway/store"
 )
 
+// isPoll says whether a request to Livy is the gateway's own look at a list.
+func isPoll(r *http.Request) bool { return strings.HasPrefix(r.URL.RawQuery, "from=0&size=200") }
+
 // TestRepliesKeepRecordsTrue lets replies pass by while Livy's lists cannot be
 // had: only they can tell.
 func TestRepliesKeepRecordsTrue(t *testing.T) {
@@ -20,7 +23,7 @@ func TestRepliesKeepRecordsTrue(t *testing.T) {
 	s.do("POST", "/sessions", `{"conf":{"spark.x":"\"state\":\"dead\""}}`)
 	s.do("POST", "/batches", `{"file":"file:/data/job.py","name":"b"}`)
 	double.Before = func(w http.ResponseWriter, r *http.Request) bool {
-		if r.URL.RawQuery == "" {
+		if !isPoll(r) {
 			return false
 		}
 		w.WriteHeader(http.StatusInternalServerError)
@@ -31,7 +34,11 @@ func TestRepliesKeepRecordsTrue(t *testing.T) {
 		{"sessions", "session", "/sessions/0/state", "busy"},
 		{"batches", "batch", "/batches/0", "running"},
 		{"batches", "batch", "/batches/b/state", "recovering"},
+		{"sessions", "session", "/sessions", "shutting_down"},
 	} {
+		if c.path == "/sessions" { // a list is read where it has to be filtered
+			s.isolate()
+		}
 		double.SetState(c.collection, 0, c.state)
 		s.do("HEAD", c.path, "")
 		s.do("GET", c.path, "")
@@ -59,7 +66,7 @@ func TestCreatesAndDeletesArePolledAtOnce(t *testing.T) {
 	double.Manual = true
 	var polls atomic.Int64
 	double.Before = func(_ http.ResponseWriter, r *http.Request) bool {
-		if r.URL.Path == "/sessions" && strings.HasPrefix(r.URL.RawQuery, "from=0&size=200") {
+		if r.URL.Path == "/sessions" && isPoll(r) {
 			polls.Add(1)
 		}
 		return false

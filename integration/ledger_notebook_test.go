@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"reflect"
 	"strings"
@@ -71,6 +72,9 @@ func TestANotebookOnRecord(t *testing.T) {
 	}; !reflect.DeepEqual(rec.Resources, want) {
 		t.Errorf("its resources are\n%v, want\n%v", rec.Resources, want)
 	}
+	if rec.MilliCPU != 1300 || rec.MemoryMB != 2048 { // one process: the driver and its mount
+		t.Errorf("it takes %d thousandths of a core and %d MiB, want 1300 and 2048", rec.MilliCPU, rec.MemoryMB)
+	}
 	if text := fmt.Sprint(rec.Policy); !strings.Contains(text, "queue") {
 		t.Errorf("the policy's report does not say what became of the queue: %s", text)
 	}
@@ -78,7 +82,21 @@ func TestANotebookOnRecord(t *testing.T) {
 	lookAtSparkUI(t, c, rec.ID, rec.SparkUI)
 
 	// Somebody closes it; who works with the notebook is told.
-	c.manage("DELETE", "gateways/etl/records/"+rec.ID)
+	var ended struct {
+		State, Reason           string
+		Created, Started, Ended time.Time
+		VCoreSeconds            float64
+		MBSeconds               int64
+		Log                     []string
+	}
+	if err := json.Unmarshal([]byte(c.manage("DELETE", "gateways/etl/records/"+rec.ID)), &ended); err != nil {
+		t.Fatal(err)
+	}
+	if ran := ended.Ended.Sub(ended.Started).Seconds(); ended.State != "killed" || !strings.HasPrefix(ended.Reason, "deleted by") ||
+		!ended.Started.After(ended.Created) || ran <= 0 || math.Abs(ended.VCoreSeconds-1.3*ran) > 0.1 ||
+		math.Abs(float64(ended.MBSeconds)-2048*ran) > 10 || len(ended.Log) == 0 {
+		t.Errorf("at its end the record says %+v", ended)
+	}
 	got := n.run("print(1)")
 	for _, want := range []string{"404", "Session '0' not found", "ended at 20", "deleted by", rec.ID} {
 		if !strings.Contains(got, want) {

@@ -38,10 +38,10 @@ type states struct {
 }
 
 // is says whether a state is the one last seen.
-func (s *states) is(k ownerKey, state []byte) bool {
+func (s *states) is(k ownerKey, state string) bool {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
-	return s.known[k] == string(state)
+	return s.known[k] == state
 }
 
 func (s *states) put(k ownerKey, state string) {
@@ -61,7 +61,7 @@ func (s *states) forget(k ownerKey) {
 
 // KnowsState says whether it is known that something is in this state. It asks
 // nobody.
-func (l *Ledger) KnowsState(gatewayID string, kind livy.Kind, publicID int64, state []byte) bool {
+func (l *Ledger) KnowsState(gatewayID string, kind livy.Kind, publicID int64, state string) bool {
 	return l.states.is(ownerKey{gatewayID, kind, publicID}, state)
 }
 
