@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strconv"
-	"sync"
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
@@ -20,30 +19,6 @@ type Ran struct {
 	Code                           string
 	// KeepCode writes the code down too, not only its hash.
 	KeepCode bool
-}
-
-// audited remembers which statements need no more looking at.
-type audited struct {
-	mu   sync.Mutex
-	done map[string]bool // by gateway, session and statement
-}
-
-// auditedKept bounds what is remembered; when it is full it begins anew.
-const auditedKept = 100_000
-
-func (a *audited) has(key string) bool {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	return a.done[key]
-}
-
-func (a *audited) add(key string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.done == nil || len(a.done) >= auditedKept {
-		a.done = make(map[string]bool)
-	}
-	a.done[key] = true
 }
 
 // Ran writes down who ran what.
@@ -67,13 +42,13 @@ func (l *Ledger) Ran(ctx context.Context, gatewayID string, ran Ran) {
 func (l *Ledger) SawStatement(ctx context.Context, gatewayID string, sessionID int64, seen *livy.Statement) {
 	status := outcome(seen)
 	key := gatewayID + " " + strconv.FormatInt(sessionID, 10) + " " + strconv.FormatInt(seen.ID, 10)
-	if status == "" || l.audited.has(key) {
+	if _, done := l.audited.get(key); done || status == "" {
 		return
 	}
 	l.write(ctx, gatewayID, key, func(ctx context.Context) error {
 		st, err := l.store.Statement(ctx, gatewayID, sessionID, seen.ID)
 		if gateway.KindOf(err) == gateway.KindNotFound && err != nil {
-			l.audited.add(key) // it was run when nobody audited
+			l.audited.put(key, struct{}{}) // it was run when nobody audited
 			return nil
 		}
 		if err != nil {
@@ -85,7 +60,7 @@ func (l *Ledger) SawStatement(ctx context.Context, gatewayID string, sessionID i
 				return err
 			}
 		}
-		l.audited.add(key)
+		l.audited.put(key, struct{}{})
 		return nil
 	})
 }

@@ -101,8 +101,9 @@ func (c *Create) Confirmed(ctx context.Context, g *gateway.Gateway, livyID int64
 	kind := livy.Kind(r.Kind)
 	r.LivyID, r.PublicID = livyID, Base(g, kind)+livyID
 	r.State, r.AppID, r.Updated = state, appID, l.now().UTC()
-	l.owners.put(r.GatewayID, kind, r.PublicID, owner{record: r.ID, token: r.TokenID})
-	l.states.put(ownerKey{r.GatewayID, kind, r.PublicID}, state)
+	k := publicKey{r.GatewayID, kind, r.PublicID}
+	l.owners.put(k, owner{record: r.ID, token: r.TokenID})
+	l.states.put(k, state)
 	l.names.forget(r.GatewayID)
 	var taken error
 	l.write(ctx, r.GatewayID, r.ID, func(ctx context.Context) error {
@@ -141,7 +142,7 @@ func (l *Ledger) settledAs(ctx context.Context, r *store.Record) (taken, err err
 	case other.ID == r.ID:
 		return nil, nil
 	}
-	l.owners.forget(r.GatewayID, livy.Kind(r.Kind), r.PublicID)
+	l.owners.forget(publicKey{r.GatewayID, livy.Kind(r.Kind), r.PublicID})
 	l.setReplaced(r.GatewayID, r.Epoch)
 	return gateway.Errorf(gateway.KindUnavailable, "the Livy server was replaced while it answered; look for the %s named %q", r.Kind, r.Name), nil
 }

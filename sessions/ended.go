@@ -75,6 +75,10 @@ func (l *Ledger) Deleted(ctx context.Context, g *gateway.Gateway, kind livy.Kind
 // Fate says what became of a session or batch that clients may still ask for by
 // its public id, in a sentence for them.
 func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, publicID int64) error {
+	k := publicKey{gatewayID, kind, publicID}
+	if told, ok := l.fates.get(k); ok {
+		return gateway.Errorf(gateway.KindNotFound, "%s", told)
+	}
 	r, err := l.store.Record(ctx, gatewayID, string(kind), publicID)
 	switch {
 	case gateway.KindOf(err) == gateway.KindNotFound:
@@ -88,8 +92,10 @@ func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, pub
 	if r.Reason != "" {
 		how += ": " + r.Reason
 	}
-	return gateway.Errorf(gateway.KindNotFound, "Session '%d' not found: this %s ended at %s (%s); its record is %s.",
+	told := fmt.Sprintf("Session '%d' not found: this %s ended at %s (%s); its record is %s.",
 		publicID, kind, r.Ended.UTC().Format(time.RFC3339), how, r.ID)
+	l.fates.put(k, told) // an end is for good
+	return gateway.Errorf(gateway.KindNotFound, "%s", told)
 }
 
 // SetRetention says how long records are kept after their creation; living ones

@@ -37,13 +37,14 @@ type Ledger struct {
 	logger *zap.Logger
 	now    func() time.Time
 	rand   io.Reader
-	owners owners
+	owners memory[publicKey, owner]
+	fates  memory[publicKey, string] // what clients are told of what has ended
 	names  names
 	// audited are the statements that are completely on record.
-	audited audited
+	audited memory[string, struct{}]
 	ui      uiKey
 	// states are those last seen; sightings are to be written down.
-	states    states
+	states    memory[publicKey, string]
 	sightings chan Sighting
 
 	mu        sync.Mutex

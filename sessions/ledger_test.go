@@ -230,6 +230,11 @@ func TestPublicIDsGoOnAboveTheBase(t *testing.T) {
 	if gateway.KindOf(err) != gateway.KindNotFound || !strings.Contains(err.Error(), "2023-11-14T22:13:20Z") || !strings.Contains(err.Error(), "restarted") {
 		t.Errorf("what became of session 4: %v", err)
 	}
+	f.fail("LOADING")
+	if again := f.Fate(ctx, f.g.ID, livy.KindSession, 4); again == nil || again.Error() != err.Error() {
+		t.Errorf("asked again: %v", again)
+	}
+	f.fail("")
 	if err := f.Fate(ctx, f.g.ID, livy.KindSession, 77); gateway.KindOf(err) != gateway.KindNotFound {
 		t.Errorf("what became of a session that never was: %v", err)
 	}

@@ -2,7 +2,6 @@ package sessions
 
 import (
 	"context"
-	"sync"
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
@@ -13,41 +12,11 @@ import (
 // without asking again.
 type owner struct{ record, token string }
 
-// ownersKept bounds the memory of owners; when it is full it begins anew.
-const ownersKept = 100_000
-
-// owners remembers who created what. The zero value is ready.
-type owners struct {
-	mu    sync.RWMutex
-	known map[ownerKey]owner
-}
-
-type ownerKey struct {
+// publicKey is what clients know a session or batch by.
+type publicKey struct {
 	gatewayID string
 	kind      livy.Kind
 	publicID  int64
-}
-
-func (o *owners) get(gatewayID string, kind livy.Kind, publicID int64) (owner, bool) {
-	o.mu.RLock()
-	defer o.mu.RUnlock()
-	who, ok := o.known[ownerKey{gatewayID, kind, publicID}]
-	return who, ok
-}
-
-func (o *owners) put(gatewayID string, kind livy.Kind, publicID int64, who owner) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if o.known == nil || len(o.known) >= ownersKept {
-		o.known = make(map[ownerKey]owner)
-	}
-	o.known[ownerKey{gatewayID, kind, publicID}] = who
-}
-
-func (o *owners) forget(gatewayID string, kind livy.Kind, publicID int64) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	delete(o.known, ownerKey{gatewayID, kind, publicID})
 }
 
 // Owns says whether a token created the session or batch with a public id.
@@ -62,7 +31,7 @@ func (l *Ledger) Owned(ctx context.Context, gatewayID, tokenID string, kind livy
 	owned := make(map[int64]bool, len(publicIDs))
 	var ask []store.PublicRef
 	for _, id := range publicIDs {
-		if who, ok := l.owners.get(gatewayID, kind, id); ok {
+		if who, ok := l.owners.get(publicKey{gatewayID, kind, id}); ok {
 			owned[id] = who.token == tokenID
 		} else {
 			ask = append(ask, store.PublicRef{Kind: string(kind), PublicID: id})
@@ -86,7 +55,7 @@ func (l *Ledger) Owned(ctx context.Context, gatewayID, tokenID string, kind livy
 		if err != nil {
 			return nil, err
 		}
-		l.owners.put(gatewayID, kind, ask[i].PublicID, owner{record: r.ID, token: r.TokenID})
+		l.owners.put(publicKey{gatewayID, kind, ask[i].PublicID}, owner{record: r.ID, token: r.TokenID})
 		owned[ask[i].PublicID] = r.TokenID == tokenID
 	}
 	return owned, nil

@@ -129,7 +129,7 @@ func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister
 	}
 	for _, r := range live {
 		if r.Confirmed() {
-			l.states.put(ownerKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
+			l.states.put(publicKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
 		}
 	}
 	return l.trim(ctx, g.ID)

@@ -2,7 +2,6 @@ package sessions
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -22,54 +21,22 @@ type Sighting struct {
 	AppID string
 }
 
-// statesKept bounds the memory of states; when it is full it begins anew.
 // sightingsKept bounds how many sightings wait to be written down: what does not
 // fit is left to the next poll.
-const (
-	statesKept    = 100_000
-	sightingsKept = 1000
-)
-
-// states remembers in which state something was last seen, so that a reply that
-// tells nothing new costs nothing. The zero value is ready.
-type states struct {
-	mu    sync.RWMutex
-	known map[ownerKey]string
-}
-
-// is says whether a state is the one last seen.
-func (s *states) is(k ownerKey, state string) bool {
-	s.mu.RLock()
-	defer s.mu.RUnlock()
-	return s.known[k] == state
-}
-
-func (s *states) put(k ownerKey, state string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.known == nil || len(s.known) >= statesKept {
-		s.known = make(map[ownerKey]string)
-	}
-	s.known[k] = state
-}
-
-func (s *states) forget(k ownerKey) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	delete(s.known, k)
-}
+const sightingsKept = 1000
 
 // KnowsState says whether it is known that something is in this state. It asks
 // nobody.
 func (l *Ledger) KnowsState(gatewayID string, kind livy.Kind, publicID int64, state string) bool {
-	return l.states.is(ownerKey{gatewayID, kind, publicID}, state)
+	known, _ := l.states.get(publicKey{gatewayID, kind, publicID})
+	return known == state
 }
 
 // Saw takes a state from a reply to a client; it is written down in the
 // background, by Run. How something ended is for Poll to find out, which asks
 // for its log too: then Saw returns true, once, and Poll should be called soon.
 func (l *Ledger) Saw(s Sighting) (ended bool) {
-	k := ownerKey{s.Gateway.ID, s.Kind, s.PublicID}
+	k := publicKey{s.Gateway.ID, s.Kind, s.PublicID}
 	l.states.put(k, s.State)
 	if livy.Finished(s.State) {
 		return true
@@ -105,7 +72,7 @@ func (l *Ledger) noteSighting(ctx context.Context, s Sighting) {
 			return true
 		})
 	if err != nil && gateway.KindOf(err) != gateway.KindNotFound {
-		l.states.forget(ownerKey{s.Gateway.ID, s.Kind, s.PublicID}) // the next poll, or the next reply
+		l.states.forget(publicKey{s.Gateway.ID, s.Kind, s.PublicID}) // the next poll, or the next reply
 		l.logger.Debug("writing down a state", zap.String("gateway", s.Gateway.ID), zap.Error(err))
 	}
 }
