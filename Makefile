@@ -22,7 +22,7 @@ endif
 TESTFLAGS := -tags $(TAGS) -count=1 -timeout 50m
 UNIT       = $(shell $(GO) list -tags $(TAGS) ./... | grep -v /integration)
 
-.PHONY: torture help build xcaddy run test unit lint bench image engine clients clean
+.PHONY: torture help build xcaddy run test unit lint bench image engine clients yarn clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -68,6 +68,9 @@ image: ## build the container image of Livy and Spark
 
 clients: ## prepare Airflow and sparkmagic for the integration tests
 	@scripts/prepare-clients
+
+yarn: ## prepare a YARN on one machine for the integration tests
+	@scripts/prepare-yarn
 
 clean: ## remove what was built; data of "make run" stays in .run
 	rm -rf bin

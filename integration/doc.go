@@ -9,6 +9,7 @@
 //	LIVYGW_ENGINE   Livy and Spark for the process runtime (.run/engine, "make engine")
 //	LIVYGW_IMAGE    Livy and Spark for the docker runtime ("make image")
 //	LIVYGW_CLIENTS  Airflow and sparkmagic ("make clients")
+//	LIVYGW_YARN     a YARN on one machine ("make yarn")
 //
 // Everything a test starts is on a spare port of 127.0.0.1 and in a folder of
 // its own, and is ended by its process id.

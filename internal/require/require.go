@@ -23,6 +23,7 @@ const (
 	LDAP       = "ldap"       // the slapd program
 	Mount      = "mount"      // the right to mount file systems: root, outside of most containers
 	Browser    = "browser"    // the chromium program
+	Yarn       = "yarn"       // a YARN on one machine (make yarn)
 )
 
 // Need skips the test, or fails it when REQUIRE lists name, unless available.

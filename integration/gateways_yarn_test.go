@@ -1,0 +1,93 @@
+package integration
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/require"
+	"github.com/livygateway/livygateway/store/storetest"
+)
+
+// TestYarn runs batches and a session on a real YARN. Its ResourceManager says
+// in whose name and in which queue they run, whatever the client asks for.
+func TestYarn(t *testing.T) {
+	l := processLive(t)
+	require.Need(t, require.Livy080, l.interactive, "this engine runs no interactive sessions")
+	y := startYarn(t)
+	c := newCaddy(t, storetest.StartServer(t), l.livyBlock+"\nstart_timeout 6m\nqueue root.etl root.adhoc\nlocal_dir "+jobDir(l)+y.block("lake", "cluster"))
+	g := yarnGateway(t, c, y, "etl", "alice")
+	alice := client{t, c.url("etl"), c.newToken("etl").Token}
+	bob := client{t, c.url("etl"), c.newToken("etl", "--identity", "bob", "--queue", "root.adhoc").Token}
+
+	bad := map[string]any{
+		"file": jobFile(l), "queue": "root.adhoc", "proxyUser": "mallory",
+		"conf": map[string]string{
+			"spark.yarn.queue": "root.default", "spark.livy.proxyUser": "mallory", "spark.yarn.appMasterEnv.HADOOP_USER_NAME": "mallory",
+			"spark.master": "local", "spark.yarn.tags": "mine",
+		},
+	}
+	type created struct {
+		ID    int
+		AppID string
+	}
+	var batches [2]created
+	alice.expect(http.StatusCreated, "POST", "/batches?doAs=mallory", bad, &batches[0])
+	bob.expect(http.StatusCreated, "POST", "/batches?user.name=mallory", bad, &batches[1])
+	for i, tt := range []struct{ name, user, queue string }{
+		{"the creator and the gateway's queue", "alice", "etl"},
+		{"the token's own", "bob", "adhoc"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cl, b := client{t, alice.base, alice.token}, batches[i]
+			if state, log := cl.batchDone(b.ID); state != "success" {
+				t.Fatalf("the batch is %s:\n%s", state, log)
+			}
+			cl.expect(http.StatusOK, "GET", fmt.Sprintf("/batches/%d", b.ID), nil, &b)
+			app := y.app(t, b.AppID)
+			if queue := strings.TrimPrefix(app.Queue, "root."); app.User != tt.user || queue != tt.queue || app.FinalStatus != "SUCCEEDED" {
+				t.Errorf("YARN says %+v; want user %s, queue %s, SUCCEEDED", app, tt.user, tt.queue)
+			}
+			tags := strings.Split(app.ApplicationTags, ",")
+			if !slices.Contains(tags, "livygateway.gateway:"+g.ID) || !slices.Contains(tags, "mine") {
+				t.Errorf("tags %q, want the gateway's and the client's", tags)
+			}
+		})
+	}
+}
+
+// yarnGateway creates a gateway that runs jobs on YARN as its creator, and waits until it runs.
+func yarnGateway(t *testing.T, c *caddy, y yarn, name, creator string) gateway {
+	t.Helper()
+	body := asJSON(t, map[string]any{
+		"name": name, "start": true, "cluster": "lake", "queue": "root.etl", "sparkDefaults": y.sparkDefaults(),
+		"livyConf": "livy.impersonation.enabled = true",
+	})
+	req, err := http.NewRequest(http.MethodPost, "http://"+c.admin+"/livy/v1/workspaces/default/gateways", strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Livy-Actor", creator)
+	res, err := httpClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusCreated {
+		var text bytes.Buffer
+		_, _ = text.ReadFrom(res.Body)
+		t.Fatalf("creating gateway %s: %d %s", name, res.StatusCode, &text)
+	}
+	t.Cleanup(func() {
+		if _, err := c.tryLivy("gateway", "delete", name, "--force"); err != nil {
+			t.Logf("deleting gateway %s: %v", name, err)
+		}
+	})
+	eventually(t, 5*time.Minute, "gateway "+name+" running", func() bool { return c.show(name).Status.State == "Running" })
+	return c.show(name)
+}
