@@ -11,6 +11,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/sessions"
 )
 
@@ -69,6 +70,9 @@ type App struct {
 
 	// What the gateway itself logs in with at Livy servers that want logins.
 	LDAPLogins []*LDAPLogin `json:"ldap_logins,omitempty"`
+
+	// The Spark history server that shows what has finished. Default: none.
+	HistoryServer *HistoryServer `json:"history_server,omitempty"`
 
 	// Directories of the Livy servers' file systems that clients may name in
 	// `file:` URIs. Default: none.
@@ -223,6 +227,9 @@ func (a *App) expand() {
 	for _, d := range a.Directories {
 		texts = append(texts, &d.Source)
 	}
+	if a.HistoryServer != nil {
+		texts = append(texts, &a.HistoryServer.URL, &a.HistoryServer.EventLogs)
+	}
 	for _, g := range a.Gateways {
 		g.expand(repl)
 	}
@@ -239,6 +246,11 @@ func (a *App) Validate() error {
 	catalog := a.catalog()
 	if err := catalog.Validate(); err != nil {
 		return fmt.Errorf("livy: %w", err)
+	}
+	if h := (*gateway.HistoryServer)(a.HistoryServer); h != nil {
+		if err := h.Validate(); err != nil {
+			return fmt.Errorf("livy: %w", err)
+		}
 	}
 	for _, e := range a.Engines {
 		if err := a.core.checkEngine(e); err != nil {
@@ -270,6 +282,7 @@ func (a *App) Validate() error {
 func (a *App) settings() control.Settings {
 	return control.Settings{
 		Catalog: a.catalog(), Logins: a.logins, LocalDirs: a.LocalDirs,
+		History: (*gateway.HistoryServer)(a.HistoryServer),
 		MaxBody: a.MaxBody, MaxCode: a.MaxCode, MaxUpload: a.MaxUpload,
 		Schemes: a.Schemes, LivyKeys: a.LivyKeys,
 		ClientIdentity: a.ClientIdentity, CustomClasspath: a.CustomClasspath,

@@ -66,6 +66,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    fusion        <name> [{ ... }]
 //	    gateway       <name> [{ ... }]
 //	    ldap_login    <name> { ... }
+//	    history_server <url> {
+//	        event_logs <dir>|<uri>
+//	    }
 //	    local_dir     <dir>...
 //	    tokens {
 //	        max_lifetime <duration>
@@ -129,6 +132,9 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return a.unmarshalDeclared(d)
 	case "queue":
 		return appendArgs(d, &a.Queues)
+	case "history_server":
+		a.HistoryServer = new(HistoryServer)
+		return readEntry(d, &a.HistoryServer.URL, entry{texts: map[string]*string{"event_logs": &a.HistoryServer.EventLogs}})
 	case "local_dir":
 		return appendArgs(d, &a.LocalDirs)
 	case "tokens":

@@ -70,6 +70,8 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"negative size", app("max_code -1"), "max_code"},
 		{"flag with a value", app("client_identity yes"), "wrong argument count"},
 		{"bad duration", app("start_timeout soon"), "start_timeout"},
+		{"history server twice", app("history_server http://a\nhistory_server http://b"), `"history_server" is given twice`},
+		{"unknown option of a history server", app("history_server http://a {\nport 1\n}"), `unknown option "port" of history_server`},
 		{"queue without names", app("queue"), "wrong argument count"},
 		{"gateway without name", app("gateway {\ncpu 1\n}"), "wrong argument count"},
 		{"unknown option of a declared gateway", app("gateway a {\ncolour red\n}"), `unknown option "colour" of gateway`},

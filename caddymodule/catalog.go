@@ -81,6 +81,15 @@ type Fusion struct {
 	Spark []string `json:"spark,omitempty"`
 }
 
+// HistoryServer is a Spark history server: it shows the Spark UIs of what has finished.
+type HistoryServer struct {
+	// Where it is reached from here, e.g. `http://127.0.0.1:18080`.
+	URL string `json:"url"`
+	// The directory, as a path or URI, that every job is made to write its events
+	// to and that the history server reads. Default: what the jobs' own settings say.
+	EventLogs string `json:"event_logs,omitempty"`
+}
+
 // catalog is what the app offers to gateways.
 func (a *App) catalog() gateway.Catalog {
 	c := gateway.Catalog{CPUs: a.CPUs, Memories: a.Memories, Queues: a.Queues}

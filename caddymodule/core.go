@@ -68,7 +68,7 @@ func newCore(a *App, r Runtime) (*core, error) {
 	c.manager = control.New(control.Options{
 		Store: c.store, Runtime: rt, Ledger: c.ledger, Tokens: c.tokens, Logger: c.log,
 	})
-	c.ui = newSparkUIs(c.store, rt)
+	c.ui = newSparkUIs(c.store, rt, c.manager)
 	c.refusals = control.NewRefusals(c.store.AddEntry, c.log)
 	c.api = &api.Server{Manager: c.manager, Tokens: c.tokens, Store: c.store, Refusals: c.refusals, Logger: c.log}
 	return c, nil

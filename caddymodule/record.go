@@ -18,6 +18,7 @@ import (
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/sessions"
 )
 
@@ -262,9 +263,9 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	effective := &c.created.Effective
 	var ui string
 	var conf map[string]string
-	if policy.DriversHere() {
+	if h.core.ui.serves(c.entry.Gateway, policy) {
 		ui = c.prefix + sparkUIPath + id
-		conf = sparkUIConf(ui)
+		conf = policies.SparkUIConf(ui)
 	}
 	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), conf); err != nil {
 		return nil, err

@@ -1,12 +1,16 @@
 package caddymodule
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"path"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,17 +33,6 @@ const (
 	uiParameter = "livy_ui"
 	uiCookie    = "livy_ui"
 )
-
-// sparkUIConf is what every job beside Livy gets, so that its Spark UI works
-// below base and lets nobody act on it.
-func sparkUIConf(base string) map[string]string {
-	return map[string]string{
-		"spark.ui.proxyBase":            base,
-		"spark.ui.killEnabled":          "false",
-		"spark.ui.threadDumpsEnabled":   "false",
-		"spark.ui.heapHistogramEnabled": "false",
-	}
-}
 
 // serveSparkUI serves the Spark UI of one record: with a token of the gateway, or
 // in a browser that opened a signed link. It reports false for other paths.
@@ -71,6 +64,12 @@ func (h *Gateway) serveSparkUI(w http.ResponseWriter, r *http.Request) (bool, er
 	target, err := h.core.ui.find(r.Context(), e.Gateway, id)
 	if err != nil {
 		return true, err
+	}
+	if target.toHistory(w, r, base, page) {
+		return true, nil
+	}
+	if target.finished && !target.historyPage(page) {
+		return true, gateway.Errorf(gateway.KindNotFound, "this page is not one of the application's")
 	}
 	h.proxyUI(target, base, page).ServeHTTP(w, r)
 	return true, nil
@@ -159,9 +158,9 @@ func errNoRecord(id string) error {
 	return gateway.Errorf(gateway.KindNotFound, "no session or batch %q has a Spark UI here", id)
 }
 
-// proxyUI passes a request on to the driver, without anything that could let it
-// in elsewhere.
-func (h *Gateway) proxyUI(target, base, page string) *httputil.ReverseProxy {
+// proxyUI passes a request on to where the UI is, without anything that could
+// let it in elsewhere.
+func (h *Gateway) proxyUI(t uiTarget, base, page string) *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Transport: h.core.ui.transport,
 		ErrorLog:  zap.NewStdLog(h.log),
@@ -169,34 +168,72 @@ func (h *Gateway) proxyUI(target, base, page string) *httputil.ReverseProxy {
 			query := p.In.URL.Query()
 			query.Del(uiParameter)
 			plain, _ := url.PathUnescape(page)
-			p.Out.URL = &url.URL{Scheme: "http", Host: target, Path: "/" + plain, RawQuery: query.Encode()}
-			p.Out.Host = target
-			for _, name := range []string{"Cookie", "Authorization", tokens.Header, "X-Forwarded-Context", "X-Forwarded-For", "Forwarded"} {
+			scheme, host, _ := strings.Cut(t.origin, "://")
+			p.Out.URL = &url.URL{Scheme: scheme, Host: host, Path: t.root + "/" + plain, RawQuery: query.Encode()}
+			p.Out.Host = host
+			// What is sent uncompressed can be read here.
+			for _, name := range []string{"Cookie", "Authorization", tokens.Header, "X-Forwarded-Context", "X-Forwarded-For", "Forwarded", "Accept-Encoding"} {
 				p.Out.Header.Del(name)
+			}
+			if t.finished {
+				p.Out.Header.Set("X-Forwarded-Context", base) // a driver has its spark.ui.proxyBase
 			}
 		},
 		ModifyResponse: func(resp *http.Response) error {
 			resp.Header.Del("Set-Cookie")
 			resp.Header.Set("Cache-Control", "private, no-cache")
-			if to, err := url.Parse(resp.Header.Get("Location")); err == nil && resp.Header.Get("Location") != "" {
-				p := to.EscapedPath()
-				if !strings.HasPrefix(p, base+"/") {
-					p = base + p
-				}
-				if to.RawQuery != "" {
-					p += "?" + to.RawQuery
-				}
-				resp.Header.Set("Location", p)
+			if location := resp.Header.Get("Location"); location != "" {
+				resp.Header.Set("Location", t.location(base, location))
 			}
-			return nil
+			return t.rewrite(base, resp)
 		},
 		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
-			h.fail(w, r, gateway.Wrap(gateway.KindUnavailable, "asking the driver for its Spark UI", err))
+			h.fail(w, r, gateway.Wrap(gateway.KindUnavailable, "asking for the Spark UI", err))
 		},
 	}
 }
 
-// uiTransport reaches drivers; nothing else is dialled through it.
+// location is the public path of where the UI sends the browser.
+func (t uiTarget) location(base, location string) string {
+	to, err := url.Parse(location)
+	if err != nil {
+		return base + "/"
+	}
+	p := strings.TrimPrefix(to.EscapedPath(), t.root)
+	if !strings.HasPrefix(p, base+"/") {
+		p = base + p
+	}
+	if to.RawQuery != "" {
+		p += "?" + to.RawQuery
+	}
+	return p
+}
+
+// maxPage bounds a page whose links are changed.
+const maxPage = 16 << 20
+
+// rewrite changes the links of a page from the path at YARN's proxy to the
+// public one. A driver in client mode writes them so, whatever its settings say.
+func (t uiTarget) rewrite(base string, resp *http.Response) error {
+	if t.root == "" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+		return nil
+	}
+	text, err := io.ReadAll(http.MaxBytesReader(nil, resp.Body, maxPage))
+	if err != nil {
+		return fmt.Errorf("reading a page: %w", err)
+	}
+	_ = resp.Body.Close()
+	for _, quote := range []string{`"`, `'`} {
+		text = bytes.ReplaceAll(text, []byte(quote+t.root), []byte(quote+base))
+	}
+	resp.Body = io.NopCloser(bytes.NewReader(text))
+	resp.ContentLength = int64(len(text))
+	resp.Header.Set("Content-Length", strconv.Itoa(len(text)))
+	return nil
+}
+
+// uiTransport reaches drivers, YARN and the history server; nothing else is
+// dialled through it.
 func uiTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,

@@ -7,14 +7,18 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/livygateway/livygateway/control"
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/store"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/yarn"
 )
 
 // Drivers take the first free port from 4040 on; Spark tries 16 more, and
@@ -24,13 +28,15 @@ const (
 	lastUIPort  = 4140
 )
 
-// foundLife is how long a driver's port is believed to be its own.
+// foundLife is how long what was found is believed to be there.
 const foundLife = 5 * time.Second
 
-// sparkUIs finds the Spark UIs of drivers that run beside Livy servers.
+// sparkUIs finds the Spark UIs of records: at drivers that run beside Livy
+// servers, at YARN's proxy, and at the history server.
 type sparkUIs struct {
 	store     *store.Store
 	runtime   upstream.Runtime
+	manager   *control.Manager
 	transport *http.Transport
 	now       func() time.Time
 
@@ -38,45 +44,70 @@ type sparkUIs struct {
 	found map[string]foundUI // by record
 }
 
+// uiTarget is where the Spark UI of a record is.
+type uiTarget struct {
+	origin string // scheme://host:port
+	root   string // the path of the UI there, "" where it has the host for itself
+	app    string // the application's id, which no other one has
+	// finished says that it is the history server's; attempt is then which attempt
+	// of the application is shown, "" where there is but one.
+	finished bool
+	attempt  string
+}
+
 type foundUI struct {
-	address string
-	app     string // its application id, which no other driver has
-	until   time.Time
+	uiTarget
+	until time.Time
 }
 
-func newSparkUIs(s *store.Store, rt upstream.Runtime) *sparkUIs {
-	return &sparkUIs{store: s, runtime: rt, transport: uiTransport(), now: time.Now, found: make(map[string]foundUI)}
+func newSparkUIs(s *store.Store, rt upstream.Runtime, m *control.Manager) *sparkUIs {
+	return &sparkUIs{store: s, runtime: rt, manager: m, transport: uiTransport(), now: time.Now, found: make(map[string]foundUI)}
 }
 
-// find returns host:port of the driver that runs a record. Only a driver that
-// says itself that it is this record's is taken: another one, or another program
-// on such a port, is never reached.
-func (u *sparkUIs) find(ctx context.Context, g *gateway.Gateway, id string) (string, error) {
+// serves says whether the gateway shows the Spark UIs of jobs under a policy.
+func (u *sparkUIs) serves(g *gateway.Gateway, p *policies.Policy) bool {
+	return p.DriversHere() || u.yarnConf(g) != "" || u.manager.History() != nil
+}
+
+// yarnConf is the directory with the configuration of the YARN that a gateway's
+// jobs run on, "" if there is none.
+func (u *sparkUIs) yarnConf(g *gateway.Gateway) string {
+	c, ok := u.manager.Catalog().Cluster(g.Spec.Cluster)
+	if !ok || !strings.HasPrefix(c.Master, "yarn") {
+		return ""
+	}
+	return c.ConfDir
+}
+
+// find finds the Spark UI of a record: of the application itself while it lives,
+// and at the history server, if there is one, when it has ended.
+func (u *sparkUIs) find(ctx context.Context, g *gateway.Gateway, id string) (uiTarget, error) {
 	u.mu.Lock()
 	f := u.found[id]
 	u.mu.Unlock()
 	if u.now().Before(f.until) {
-		return f.address, nil
+		return f.uiTarget, nil
 	}
 	r, err := u.record(ctx, g.ID, id)
 	if err != nil {
-		return "", err
+		return uiTarget{}, err
 	}
-	if !r.Live() || r.Epoch != g.Status.Epoch || g.Status.State != gateway.StateRunning {
-		return "", gateway.Errorf(gateway.KindNotFound, "%s %s has ended (%s), and its Spark UI with it", r.Kind, id, r.State)
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	live := r.Live() && r.Epoch == g.Status.Epoch && g.Status.State == gateway.StateRunning
+	history := u.manager.History()
+	switch {
+	case live && u.yarnConf(g) != "":
+		f.uiTarget, err = u.onYarn(ctx, g, r)
+	case live:
+		f.uiTarget, err = u.beside(ctx, g, r, f.uiTarget)
+	case history != nil:
+		f.uiTarget, err = u.finished(ctx, history, r)
+	default:
+		err = gateway.Errorf(gateway.KindNotFound, "%s %s has ended (%s), and its Spark UI with it", r.Kind, id, r.State)
 	}
-	hoster, ok := u.runtime.(upstream.DriverHoster)
-	if !ok {
-		return "", gateway.Errorf(gateway.KindNotFound, "Spark UIs cannot be reached with runtime %s", u.runtime.Name())
-	}
-	host, err := hoster.DriverHost(ctx, g.ID)
 	if err != nil {
-		return "", err
-	}
-	if !u.still(ctx, f) {
-		if f = u.search(ctx, host, id); f.address == "" {
-			return "", gateway.Errorf(gateway.KindUnavailable, "the driver of %s %s does not serve its Spark UI now (state %s)", r.Kind, id, r.State)
-		}
+		return uiTarget{}, err
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -87,24 +118,65 @@ func (u *sparkUIs) find(ctx context.Context, g *gateway.Gateway, id string) (str
 	}
 	f.until = u.now().Add(foundLife)
 	u.found[id] = f
-	return f.address, nil
+	return f.uiTarget, nil
 }
 
-// patience is how long a driver may take to say who it is.
+func errNoUI(r *store.Record) error {
+	return gateway.Errorf(gateway.KindUnavailable, "the driver of %s %s does not serve its Spark UI now (state %s)", r.Kind, r.ID, r.State)
+}
+
+// onYarn finds the Spark UI of an application on YARN. Spark answers the
+// cluster's proxy alone, so that is where it is: at the address that the
+// cluster's own configuration names, for the application that its own
+// ResourceManager knows as this gateway's.
+func (u *sparkUIs) onYarn(ctx context.Context, g *gateway.Gateway, r *store.Record) (uiTarget, error) {
+	if r.AppID == "" {
+		return uiTarget{}, errNoUI(r)
+	}
+	cluster, err := yarn.Read(u.yarnConf(g))
+	if err != nil {
+		return uiTarget{}, err
+	}
+	app, err := cluster.Application(ctx, u.transport, r.AppID)
+	if err != nil {
+		return uiTarget{}, err
+	}
+	if !slices.Contains(app.Tags, strings.ToLower(policies.LabelTag("gateway", g.ID))) {
+		return uiTarget{}, errNoRecord(r.ID)
+	}
+	if app.State != "RUNNING" {
+		return uiTarget{}, errNoUI(r)
+	}
+	return uiTarget{origin: app.Proxy, root: app.ProxyPath(), app: app.ID}, nil
+}
+
+// beside finds the driver that runs a record on the host of its Livy server.
+// Only a driver that says itself that it is this record's is taken: another one,
+// or another program on such a port, is never reached.
+func (u *sparkUIs) beside(ctx context.Context, g *gateway.Gateway, r *store.Record, last uiTarget) (uiTarget, error) {
+	hoster, ok := u.runtime.(upstream.DriverHoster)
+	if !ok {
+		return last, gateway.Errorf(gateway.KindNotFound, "Spark UIs cannot be reached with runtime %s", u.runtime.Name())
+	}
+	host, err := hoster.DriverHost(ctx, g.ID)
+	if err != nil {
+		return last, err
+	}
+	if !last.finished && last.origin != "" && u.app(ctx, last.origin) == last.app {
+		return last, nil
+	}
+	if t := u.search(ctx, host, r.ID); t.origin != "" {
+		return t, nil
+	}
+	return last, errNoUI(r)
+}
+
+// patience is how long finding a Spark UI may take.
 const patience = 20 * time.Second
 
-// still says whether a driver that was found before is still there.
-func (u *sparkUIs) still(ctx context.Context, f foundUI) bool {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	return f.address != "" && u.app(ctx, f.address) == f.app
-}
-
 // search asks all ports of a host.
-func (u *sparkUIs) search(ctx context.Context, host, id string) foundUI {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	hits := make(chan foundUI, lastUIPort-firstUIPort+1)
+func (u *sparkUIs) search(ctx context.Context, host, id string) uiTarget {
+	hits := make(chan uiTarget, lastUIPort-firstUIPort+1)
 	var wg sync.WaitGroup
 	for port := firstUIPort; port <= lastUIPort; port++ {
 		address := net.JoinHostPort(host, strconv.Itoa(port))
@@ -115,8 +187,9 @@ func (u *sparkUIs) search(ctx context.Context, host, id string) foundUI {
 				return
 			}
 			conn.Close()
-			if app := u.app(ctx, address); app != "" && u.runs(ctx, address, app, id) {
-				hits <- foundUI{address: address, app: app}
+			origin := "http://" + address
+			if app := u.app(ctx, origin); app != "" && u.runs(ctx, origin, escapeApp(app), id) {
+				hits <- uiTarget{origin: origin, app: app}
 			}
 		})
 	}
@@ -126,18 +199,22 @@ func (u *sparkUIs) search(ctx context.Context, host, id string) foundUI {
 }
 
 // app is the id of the application that a driver runs, "" if it is none.
-func (u *sparkUIs) app(ctx context.Context, address string) string {
+func (u *sparkUIs) app(ctx context.Context, origin string) string {
 	var apps []struct{ ID string }
-	if err := u.ask(ctx, address, "/api/v1/applications", &apps); err != nil || len(apps) != 1 {
+	if err := u.ask(ctx, origin+applicationsPath, &apps); err != nil || len(apps) != 1 {
 		return ""
 	}
 	return apps[0].ID
 }
 
-// runs asks a driver whether it is the one of a record: its proxy base says so.
-func (u *sparkUIs) runs(ctx context.Context, address, app, id string) bool {
+// applicationsPath is where Spark UIs and history servers list applications.
+const applicationsPath = "/api/v1/applications"
+
+// runs asks whether an application (or "application/attempt", as in paths) is the
+// one of a record: its proxy base says so.
+func (u *sparkUIs) runs(ctx context.Context, origin, app, id string) bool {
 	var env struct{ SparkProperties [][2]string }
-	if err := u.ask(ctx, address, "/api/v1/applications/"+url.PathEscape(app)+"/environment", &env); err != nil {
+	if err := u.ask(ctx, origin+applicationsPath+"/"+app+"/environment", &env); err != nil {
 		return false
 	}
 	for _, p := range env.SparkProperties {
@@ -148,8 +225,8 @@ func (u *sparkUIs) runs(ctx context.Context, address, app, id string) bool {
 	return false
 }
 
-func (u *sparkUIs) ask(ctx context.Context, address, path string, into any) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+path, http.NoBody)
+func (u *sparkUIs) ask(ctx context.Context, address string, into any) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
 	if err != nil {
 		return err
 	}
@@ -159,7 +236,11 @@ func (u *sparkUIs) ask(ctx context.Context, address, path string, into any) erro
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answered %d", address, resp.StatusCode)
+		return fmt.Errorf("%s answered %d", req.URL.Host, resp.StatusCode)
 	}
 	return json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 4<<20)).Decode(into)
 }
+
+// escapeApp makes an application's id, which a driver may make up, one segment of
+// a path.
+func escapeApp(id string) string { return url.PathEscape(id) }

@@ -85,6 +85,8 @@ type Settings struct {
 	// LocalDirs are the directories that file: URIs of clients may name; none by
 	// default.
 	LocalDirs []string
+	// History is the Spark history server of what has finished; nil if there is none.
+	History *gateway.HistoryServer
 	// StartTimeout bounds the time from starting a Livy server to its first
 	// answer. Default 3 minutes.
 	StartTimeout time.Duration

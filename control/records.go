@@ -41,8 +41,8 @@ func (m *Manager) CloseRecord(ctx context.Context, g *gateway.Gateway, r *store.
 // LinkSparkUI signs a link with which a browser can open the Spark UI of a live
 // session or batch for a while. path goes after the address of the gateway's site.
 func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.Record, actor string) (path string, expires time.Time, err error) {
-	if !r.Live() || len(r.SparkUI) == 0 || r.SparkUI[0] != '/' {
-		return "", time.Time{}, gateway.Errorf(gateway.KindConflict, "%s %s has no live Spark UI that this gateway serves (state %s)", r.Kind, r.ID, r.State)
+	if len(r.SparkUI) == 0 || r.SparkUI[0] != '/' || !r.Live() && m.History() == nil {
+		return "", time.Time{}, gateway.Errorf(gateway.KindConflict, "%s %s has no Spark UI that this gateway serves (state %s)", r.Kind, r.ID, r.State)
 	}
 	if err := m.Store.AddEntry(ctx, recordEntry("record.ui-link", actor, g, r)); err != nil {
 		return "", time.Time{}, err

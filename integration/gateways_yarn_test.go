@@ -44,7 +44,7 @@ func TestYarn(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			cl, b := client{t, alice.base, alice.token}, batches[i]
-			if state, log := cl.batchDone(b.ID); state != "success" {
+			if state, log := cl.batchDoneWithin(6*time.Minute, b.ID); state != "success" {
 				t.Fatalf("the batch is %s:\n%s", state, log)
 			}
 			cl.expect(http.StatusOK, "GET", fmt.Sprintf("/batches/%d", b.ID), nil, &b)
@@ -58,6 +58,56 @@ func TestYarn(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a session and its Spark UI", func(t *testing.T) { yarnSession(t, c, y, client{t, alice.base, alice.token}) })
+}
+
+// yarnSession runs a PySpark session whose driver is on YARN, and looks at its
+// Spark UI through the gateway.
+func yarnSession(t *testing.T, c *caddy, y yarn, cl client) {
+	var s struct {
+		ID    int
+		State string
+		AppID string
+	}
+	cl.expect(http.StatusCreated, "POST", "/sessions?doAs=mallory", map[string]any{"kind": "pyspark", "proxyUser": "mallory", "queue": "root.adhoc"}, &s)
+	path := fmt.Sprintf("/sessions/%d", s.ID)
+	eventually(t, 6*time.Minute, "an idle session", func() bool {
+		cl.expect(http.StatusOK, "GET", path, nil, &s)
+		if s.State == "dead" || s.State == "error" || s.State == "killed" {
+			t.Fatalf("the session is %s:\n%s", s.State, cl.do("GET", path+"/log?from=0&size=200", nil).body)
+		}
+		return s.State == "idle" && s.AppID != ""
+	})
+	if app := y.app(t, s.AppID); app.User != "alice" || strings.TrimPrefix(app.Queue, "root.") != "etl" {
+		t.Errorf("YARN says %+v; want user alice, queue etl", app)
+	}
+	var rec struct{ ID, SparkUI, AppID string }
+	eventually(t, time.Minute, "the application's id on record", func() bool {
+		c.json(&rec, "session", "show", "--gateway", "etl", fmt.Sprintf("session:%d", s.ID), "--json")
+		return rec.AppID == s.AppID
+	})
+	site := client{t, "http://" + c.all, cl.token}
+	for page, want := range map[string]string{
+		"/jobs/": "Spark Jobs", "/stages/": "Stages for All Jobs", "/environment/": "spark.ui.proxyBase", "/executors/": "Executors",
+		"/static/webui.css": "table", "/api/v1/applications": s.AppID,
+	} {
+		r := site.do("GET", rec.SparkUI+page, nil)
+		if r.status != http.StatusOK || !strings.Contains(string(r.body), want) {
+			t.Errorf("%s: %d %.600s", page, r.status, r.body)
+		}
+		if page == "/jobs/" && !strings.Contains(string(r.body), `="`+rec.SparkUI+`/static/`) {
+			t.Errorf("styles are not linked below the UI's own path: %.600s", r.body)
+		}
+	}
+	if r := site.do("GET", rec.SparkUI+"/", nil); r.status != http.StatusOK || !strings.Contains(string(r.body), "Spark Jobs") {
+		t.Errorf("the first page, after its redirects: %d %.300s", r.status, r.body)
+	}
+	for _, page := range []string{"/executors/threadDump/?executorId=driver", "/jobs/job/kill/?id=0", "/../../cluster", "/..%2f..%2fcluster"} {
+		if r := site.do("GET", rec.SparkUI+page, nil); r.status < 400 || r.status >= 500 {
+			t.Errorf("%s: %d %.300s", page, r.status, r.body)
+		}
+	}
+	cl.expect(http.StatusOK, "DELETE", path, nil, nil)
 }
 
 // yarnGateway creates a gateway that runs jobs on YARN as its creator, and waits until it runs.
@@ -66,6 +116,8 @@ func yarnGateway(t *testing.T, c *caddy, y yarn, name, creator string) gateway {
 	body := asJSON(t, map[string]any{
 		"name": name, "start": true, "cluster": "lake", "queue": "root.etl", "sparkDefaults": y.sparkDefaults(),
 		"livyConf": "livy.impersonation.enabled = true",
+		// A small machine takes its time to bring a driver up.
+		"livyClientConf": "livy.rsc.server.connect.timeout = 5m",
 	})
 	req, err := http.NewRequest(http.MethodPost, "http://"+c.admin+"/livy/v1/workspaces/default/gateways", strings.NewReader(body))
 	if err != nil {

@@ -100,8 +100,13 @@ type batch struct {
 // batchDone waits for the end of a batch and returns its final state and log.
 func (c client) batchDone(id int) (state, log string) {
 	c.t.Helper()
+	return c.batchDoneWithin(3*time.Minute, id)
+}
+
+func (c client) batchDoneWithin(limit time.Duration, id int) (state, log string) {
+	c.t.Helper()
 	path := fmt.Sprintf("/batches/%d", id)
-	eventually(c.t, 3*time.Minute, "batch at its end", func() bool {
+	eventually(c.t, limit, "batch at its end", func() bool {
 		var b batch
 		c.expect(http.StatusOK, "GET", path, nil, &b)
 		state = b.State

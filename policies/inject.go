@@ -65,6 +65,12 @@ func (p *Policy) compileInjection() error {
 			return err
 		}
 	}
+	if dir := p.set.EventLogs; dir != "" {
+		conf := map[string]string{"spark.eventLog.enabled": "true", "spark.eventLog.dir": dir}
+		if err := p.forceConf(conf, "for the history server", "history server"); err != nil {
+			return err
+		}
+	}
 	return p.compileLabels()
 }
 
@@ -218,6 +224,10 @@ var (
 	labelValue = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
 )
 
+// LabelTag is how a label is written among the tags of an application on YARN,
+// which shows it in lower case.
+func LabelTag(name, value string) string { return "livygateway." + name + ":" + value }
+
 // compileLabels writes labels where each cluster manager shows them.
 func (p *Policy) compileLabels() error {
 	var tags []string
@@ -235,7 +245,7 @@ func (p *Policy) compileLabels() error {
 				return err
 			}
 		}
-		tags = append(tags, "livygateway."+name+":"+value)
+		tags = append(tags, LabelTag(name, value))
 	}
 	if p.yarn() && len(tags) > 0 {
 		p.lists = append(p.lists, listForce{field: -1, key: "spark.yarn.tags", values: tags, source: "gateway labels"})

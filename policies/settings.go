@@ -38,6 +38,9 @@ type Settings struct {
 	Fusion *Fusion
 	// Mounts says which file directories are mounted into jobs; may be nil.
 	Mounts *Mounts
+	// EventLogs is the URI of the directory that every job writes its events to,
+	// for a history server. Empty: what client and defaults say.
+	EventLogs string
 	// Labels mark every job as this gateway's: name to value. They become
 	// spark.livygateway.NAME, tags on YARN and labels on Kubernetes.
 	Labels map[string]string

@@ -293,7 +293,7 @@ func (p *poll) follow(r *store.Record) {
 
 func (p *poll) apply(r *store.Record, s *seen) {
 	r.State, r.AppID = s.state, s.appID
-	if s.uiAddr != "" {
+	if s.uiAddr != "" && !strings.HasPrefix(r.SparkUI, "/") { // else the gateway serves it
 		r.SparkUI = s.uiAddr
 	}
 	if running(s.state) && r.Started.IsZero() {
