@@ -38,7 +38,7 @@ func (m *Manager) CloseRecord(ctx context.Context, g *gateway.Gateway, r *store.
 	return m.Store.RecordByID(ctx, g.ID, r.ID)
 }
 
-// LinkSparkUI signs a link with which a browser can open the Spark UI of a live
+// LinkSparkUI signs a link with which a browser can open the Spark UI of a
 // session or batch for a while. path goes after the address of the gateway's site.
 func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.Record, actor string) (path string, expires time.Time, err error) {
 	if len(r.SparkUI) == 0 || r.SparkUI[0] != '/' || !r.Live() && m.History() == nil {
