@@ -3,8 +3,8 @@ package control
 import (
 	"context"
 	"errors"
-
-	"go.uber.org/zap"
+	"strings"
+	"time"
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/store"
@@ -169,8 +169,12 @@ func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.
 	return updated, nil
 }
 
+// deletePatience is how long Delete waits for a server to end.
+const deletePatience = time.Minute
+
 // Delete removes a stopped gateway with its tokens and records. With force a
-// running one is stopped first.
+// running one is stopped first. Whichever instance supervises it ends its server;
+// when that takes longer than a minute the error is of KindUnavailable.
 func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool) error {
 	if err := checkOurs(g, "removed"); err != nil {
 		return err
@@ -178,36 +182,90 @@ func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool) er
 	if g.Desired == gateway.StateRunning && !force {
 		return gateway.Errorf(gateway.KindConflict, "gateway %q is running: stop it first, or force", g.Spec.Name)
 	}
-	// From here on the worker does not start it again.
-	if _, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
-		g.Desired = gateway.StateStopped
-		return nil
-	}); err != nil {
-		return err
-	}
-	unlock := m.lock(g.ID)
-	defer unlock()
-	if err := m.Runtime.Stop(ctx, g.ID); err != nil {
-		return gateway.Wrap(gateway.KindUnavailable, "stopping the Livy server", err)
-	}
-	if err := m.Tokens.RevokeAll(ctx, g.ID); err != nil {
-		return err
-	}
-	if err := m.Store.DeleteGateway(store.WithEntry(ctx, entry("gateway.delete", "", g, nil)), g); err != nil {
-		return err
-	}
-	m.show(g.ID, nil)
-	if f, ok := m.Runtime.(upstream.Forgetter); ok {
-		if err := f.Forget(ctx, g.ID); err != nil {
-			m.Logger.Warn("removing the last log of a deleted gateway", zap.String("gateway", g.ID), zap.Error(err))
+	bounded, cancel := context.WithTimeout(ctx, deletePatience)
+	defer cancel()
+	for {
+		stopped, err := m.stopped(bounded, g)
+		if err != nil {
+			return err
 		}
+		if err := m.Tokens.RevokeAll(ctx, g.ID); err != nil {
+			return err
+		}
+		err = m.Store.DeleteGateway(store.WithEntry(ctx, entry("gateway.delete", "", stopped, nil)), stopped)
+		if errors.Is(err, store.ErrRevision) {
+			continue // somebody changed it, perhaps started it
+		}
+		if err != nil {
+			return err
+		}
+		m.show(g.ID, nil)
+		return m.Store.DeleteRecords(ctx, g.ID)
 	}
-	return m.Store.DeleteRecords(ctx, g.ID)
 }
 
-// Logs returns the last lines of the Livy server's output.
+// stopped has a gateway stopped and waits until it is.
+func (m *Manager) stopped(ctx context.Context, g *gateway.Gateway) (*gateway.Gateway, error) {
+	now, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+		if g.Desired == gateway.StateStopped {
+			return errUnchanged
+		}
+		g.Desired = gateway.StateStopped
+		if g.Status.State != gateway.StateCreated {
+			g.Enter(gateway.StateStopping, "to be deleted", gateway.SystemActor, m.Now())
+		}
+		return nil
+	})
+	m.kick(g.ID)
+	for err == nil && now.Status.State != gateway.StateStopped && now.Status.State != gateway.StateCreated {
+		changed := m.view.next()
+		if now, err = m.Store.Gateway(ctx, g.ID); err != nil || now.Desired != gateway.StateStopped {
+			break
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Second): // a change may be missed
+		case <-ctx.Done():
+			return nil, gateway.Errorf(gateway.KindUnavailable,
+				"gateway %q is still being stopped, by the instance that supervises it; delete it again when it is stopped", g.Spec.Name)
+		}
+	}
+	if err == nil && now.Desired != gateway.StateStopped {
+		err = gateway.Errorf(gateway.KindConflict, "gateway %q was started again", g.Spec.Name)
+	}
+	return now, err
+}
+
+// Logs returns the last lines of the Livy server's output. When they are kept
+// where another instance runs, the error of KindUnavailable says so.
 func (m *Manager) Logs(ctx context.Context, g *gateway.Gateway, lines int) ([]string, error) {
-	return m.Runtime.Logs(ctx, g.ID, lines)
+	text, err := m.Runtime.Logs(ctx, g.ID, lines)
+	if err != nil || len(text) > 0 {
+		return text, err
+	}
+	if place := g.Status.Place; place != "" && place != m.keeper.placeNow() {
+		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server of gateway %q runs at %s: ask an instance there%s",
+			g.Spec.Name, place, m.others(place))
+	}
+	if others := m.others(""); others != "" && g.Status.State != gateway.StateCreated {
+		return nil, gateway.Errorf(gateway.KindUnavailable, "this instance has no log of gateway %q; the one that stopped it may have it%s",
+			g.Spec.Name, others)
+	}
+	return nil, nil
+}
+
+// others names the other instances, those at a place if it is not empty.
+func (m *Manager) others(place string) string {
+	var names []string
+	for _, in := range m.keeper.peers() {
+		if place == "" || in.Place == place {
+			names = append(names, in.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
 }
 
 // errUnchanged lets an update end without writing.

@@ -36,6 +36,57 @@ func (e *Entry) End(now time.Time) {
 	e.used.open.Add(-1)
 }
 
+// useInterval is the pause between two reports of use: the supervisor of a gateway
+// may be another instance.
+const useInterval = time.Second
+
+// reportUse notes in Redis, until ctx ends, what was used through this process.
+func (m *Manager) reportUse(ctx context.Context) {
+	tick := time.NewTicker(useInterval)
+	defer tick.Stop()
+	reported := make(map[string]int64)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		fresh := m.freshUse(reported)
+		if len(fresh) == 0 {
+			continue
+		}
+		if err := m.Store.TouchAll(ctx, fresh); err != nil {
+			continue // the next round has it
+		}
+		for id, at := range fresh {
+			reported[id] = at
+		}
+	}
+}
+
+// freshUse is what was used since it was reported, by gateway.
+func (m *Manager) freshUse(reported map[string]int64) map[string]int64 {
+	fresh := make(map[string]int64)
+	for _, e := range m.view.all() {
+		if !e.Gateway.Spec.AutoStop.Enabled {
+			continue
+		}
+		if at := e.used.latest(m.Now()); at > reported[e.Gateway.ID] {
+			fresh[e.Gateway.ID] = at
+		}
+	}
+	return fresh
+}
+
+// latest is when it was last used, in Unix milliseconds: now while a request is
+// under way.
+func (u *usage) latest(now time.Time) int64 {
+	if u.open.Load() > 0 {
+		return now.UnixMilli()
+	}
+	return u.last.Load()
+}
+
 // idleness is since when a worker has seen nobody use its gateway.
 type idleness struct {
 	instance string // the server that was watched
@@ -70,7 +121,8 @@ func (w *worker) stopIfIdle(ctx context.Context, g *gateway.Gateway) error {
 	if work {
 		w.idle.since = now
 	}
-	limit := time.Duration(g.Spec.AutoStop.Minutes) * time.Minute
+	// What other instances have not reported yet counts too.
+	limit := time.Duration(g.Spec.AutoStop.Minutes)*time.Minute + 2*useInterval
 	if now.Sub(w.idle.since) < limit {
 		return nil
 	}
@@ -89,12 +141,7 @@ func (w *worker) stopIfIdle(ctx context.Context, g *gateway.Gateway) error {
 
 // lastUse is when any process last passed a client's request on to a gateway.
 func (m *Manager) lastUse(ctx context.Context, id string) (time.Time, error) {
-	u := m.usage(id)
-	at := u.last.Load()
-	if u.open.Load() > 0 {
-		at = m.Now().UnixMilli()
-	}
-	last, err := m.Store.Touch(ctx, id, at)
+	last, err := m.Store.Touch(ctx, id, m.usage(id).latest(m.Now()))
 	return time.UnixMilli(last), err
 }
 

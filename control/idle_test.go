@@ -81,7 +81,7 @@ func TestAnIdleGatewayStops(t *testing.T) {
 	if now := reread(t, w.m, g); now.Status.State != gateway.StateRunning {
 		t.Fatalf("stopped after 44 minutes: %+v", now.Status)
 	}
-	clock.advance(time.Minute)
+	clock.advance(time.Minute + 2*useInterval)
 	w.step(context.Background())
 	w.step(context.Background())
 	now := reread(t, w.m, g)

@@ -33,6 +33,9 @@ type Options struct {
 	HTTP *http.Client
 	Now  func() time.Time
 	Rand io.Reader
+	// Name tells this instance from others, for people. Default: host name and
+	// process id.
+	Name string
 	// CPUFlags tells what the CPU that Livy servers run on can do; default: the
 	// flags of this machine's /proc/cpuinfo.
 	CPUFlags func() []string
@@ -54,11 +57,14 @@ type Manager struct {
 	settings atomic.Pointer[Settings]
 	view     view
 
-	mu      sync.Mutex
-	workers map[string]*worker
+	keeper  *keeper
+	workers workers
 	wg      sync.WaitGroup
-	cancel  context.CancelFunc
 	ctx     context.Context
+	cancel  context.CancelFunc
+	// kept ends with the keeper, which goes on a little longer than the rest.
+	kept       sync.WaitGroup
+	cancelKept context.CancelFunc
 
 	health    health
 	usages    sync.Map               // of *usage by gateway id
@@ -115,7 +121,12 @@ func New(o Options) *Manager {
 	setDefault(&o.PollInterval, 3*time.Second)
 	setDefault(&o.RefreshInterval, 5*time.Second)
 	setDefault(&o.MaxBackoff, 2*time.Minute)
-	m := &Manager{Options: o, workers: make(map[string]*worker), declare: make(chan struct{}, 1)}
+	if o.Name == "" {
+		o.Name = instanceName()
+	}
+	m := &Manager{Options: o, workers: workers{all: make(map[string]*worker)}, declare: make(chan struct{}, 1)}
+	m.keeper = newKeeper(o.Store, store.Instance{ID: instanceID(o.Rand), Name: o.Name}, o.Logger)
+	m.keeper.wanted, m.keeper.gained, m.keeper.lost = m.supervisable, m.employ, m.dismiss
 	m.Configure(Settings{})
 	return m
 }
@@ -138,11 +149,17 @@ func (m *Manager) Configure(s Settings) {
 	m.view.recompile(m.compile)
 }
 
-// Run keeps the view of all gateways up to date and their Livy servers as they
-// are wanted, until Close. It returns at once.
+// Run keeps the view of all gateways up to date, and the Livy servers of those
+// whose leases it gets as they are wanted, until Close. It returns at once.
 func (m *Manager) Run() {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.wg.Go(func() { m.followDeclarations(m.ctx) })
+	kept, cancel := context.WithCancel(context.Background())
+	m.cancelKept = cancel
+	m.kept.Go(func() { m.keeper.run(kept) })
+	m.kept.Go(func() { m.learnPlace(kept) })
+	m.wg.Go(func() { m.reportUse(m.ctx) })
+	m.wg.Go(func() { m.reap(m.ctx) })
 	m.wg.Go(func() {
 		m.Store.Watch(m.ctx, func(e store.Event) {
 			switch e.Topic {
@@ -150,6 +167,9 @@ func (m *Manager) Run() {
 				m.refreshOne(m.ctx, e.ID)
 			case store.TopicResync:
 				m.refreshAll(m.ctx)
+				m.keeper.kick()
+			case store.TopicLease:
+				m.keeper.kick()
 			}
 		})
 	})
@@ -157,12 +177,8 @@ func (m *Manager) Run() {
 	m.wg.Go(func() {
 		tick := time.NewTicker(m.RefreshInterval)
 		defer tick.Stop()
-		reaped := false
 		for {
 			m.refreshAll(m.ctx)
-			if !reaped {
-				reaped = m.reapOrphans(m.ctx) == nil
-			}
 			select {
 			case <-m.ctx.Done():
 				return
@@ -172,17 +188,24 @@ func (m *Manager) Run() {
 	})
 }
 
-// Close ends all supervision. With exiting and StopOnExit the Livy servers are
-// stopped too.
+// Close ends all supervision and gives the leases back. With exiting and
+// StopOnExit the Livy servers are stopped too, unless other instances are there
+// to look after them.
 func (m *Manager) Close(exiting bool) {
 	if m.cancel == nil {
 		return
 	}
+	m.keeper.freeze()
 	m.cancel()
 	m.wg.Wait()
-	if exiting && m.settings.Load().StopOnExit {
+	if exiting && m.settings.Load().StopOnExit && len(m.keeper.peers()) == 0 {
 		m.stopServers()
 	}
+	m.cancelKept()
+	m.kept.Wait()
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	m.keeper.close(ctx)
 }
 
 // stopServers stops all servers at once but leaves the gateways wanted as they
@@ -191,24 +214,36 @@ func (m *Manager) stopServers() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var wg sync.WaitGroup
-	for _, e := range m.view.all() {
-		if e.Gateway.Status.Instance == "" {
-			continue
-		}
+	for id, number := range m.keeper.numbers() {
 		wg.Go(func() {
-			id := e.Gateway.ID
-			if err := m.Runtime.Stop(ctx, id); err != nil {
+			if err := m.stopAtExit(store.WithFence(ctx, store.Fence{GatewayID: id, Number: number}), id); err != nil {
 				m.Logger.Error("stopping Livy server at exit", zap.String("gateway", id), zap.Error(err))
-				return
-			}
-			if _, err := m.update(ctx, id, func(g *gateway.Gateway) error {
-				g.Enter(gateway.StateStopped, "stopped with the gateway process; starts again with it", gateway.SystemActor, m.Now())
-				clearInstance(g)
-				return nil
-			}); err != nil {
-				m.Logger.Error("recording a stop at exit", zap.String("gateway", id), zap.Error(err))
 			}
 		})
 	}
 	wg.Wait()
+}
+
+func (m *Manager) stopAtExit(ctx context.Context, id string) error {
+	g, err := m.update(ctx, id, func(g *gateway.Gateway) error {
+		if g.Status.Instance == "" {
+			return errUnchanged
+		}
+		g.Status.Condemned = g.Status.Epoch
+		clearInstance(g)
+		return nil
+	})
+	if err != nil || g.Status.Condemned < g.Status.Epoch || g.Status.State == gateway.StateStopped || g.Status.State == gateway.StateCreated {
+		return err
+	}
+	if err := m.Runtime.Stop(ctx, id, g.Status.Condemned); err != nil {
+		return err
+	}
+	_, err = m.update(ctx, id, func(g *gateway.Gateway) error {
+		g.Enter(gateway.StateStopped, "stopped with the gateway process; starts again with it", gateway.SystemActor, m.Now())
+		clearInstance(g)
+		g.Status.Place = ""
+		return nil
+	})
+	return err
 }

@@ -51,7 +51,10 @@ func newFakeRuntime(t *testing.T) *fakeRuntime {
 func (r *fakeRuntime) Name() string { return "fake" }
 func (r *fakeRuntime) Close() error { return nil }
 
-func (r *fakeRuntime) Start(_ context.Context, l upstream.Launch) (upstream.Instance, error) {
+func (r *fakeRuntime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
+	if err := l.Confirmed(ctx); err != nil {
+		return upstream.Instance{}, err
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.startErr != nil {
@@ -65,7 +68,7 @@ func (r *fakeRuntime) Start(_ context.Context, l upstream.Launch) (upstream.Inst
 	r.running[l.GatewayID] = s
 	r.inst[l.GatewayID] = upstream.Instance{
 		GatewayID: l.GatewayID, ID: fmt.Sprintf("instance-%d", r.starts),
-		Address: strings.TrimPrefix(s.URL, "http://"), Running: true, Installation: l.Installation,
+		Address: strings.TrimPrefix(s.URL, "http://"), Running: true, Installation: l.Installation, Epoch: l.Epoch,
 	}
 	return r.inst[l.GatewayID], nil
 }
@@ -88,9 +91,12 @@ func (r *fakeRuntime) serve(w http.ResponseWriter, req *http.Request) {
 	}
 }
 
-func (r *fakeRuntime) Stop(_ context.Context, id string) error {
+func (r *fakeRuntime) Stop(_ context.Context, id string, upTo int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if r.inst[id].Epoch > upTo {
+		return nil
+	}
 	if s := r.running[id]; s != nil {
 		s.Close()
 	}

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -26,10 +27,31 @@ func (m *Manager) installation(ctx context.Context) (string, error) {
 	return name, err
 }
 
-// reapOrphans stops the servers of this installation that belong to no gateway,
-// e.g. because it was deleted while this process was away. Servers of other
+// reapInterval is the pause between two looks for orphans.
+const reapInterval = 30 * time.Second
+
+// reap looks for orphans until ctx ends.
+func (m *Manager) reap(ctx context.Context) {
+	for {
+		pause := reapInterval
+		if m.reapOrphans(ctx) != nil { // it said why
+			pause = m.RefreshInterval
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+// reapOrphans stops the servers of this installation that nobody will use any
+// more: their gateway was deleted, or they are condemned and whoever should have
+// ended them was lost before, or is at another place. Servers of other
 // installations, and those whose installation is not known, are left alone. The
 // other kind of orphan, a gateway without its server, is each worker's matter.
+//
+// It needs no lease: what it ends stays useless whatever anybody does.
 func (m *Manager) reapOrphans(ctx context.Context) error {
 	ours, err := m.installation(ctx)
 	if err != nil {
@@ -48,22 +70,41 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	known := make(map[string]bool, len(all))
+	known := make(map[string]*gateway.Gateway, len(all))
 	for _, g := range all {
-		known[g.ID] = true
+		known[g.ID] = g
 	}
 	for _, s := range servers {
-		if known[s.GatewayID] || s.Installation != ours {
+		if s.Installation != ours {
 			continue
 		}
-		if err := m.Runtime.Stop(ctx, s.GatewayID); err != nil {
-			m.Logger.Warn("stopping a Livy server without a gateway", zap.String("gateway", s.GatewayID), zap.Error(err))
+		upTo := upstream.AnyEpoch
+		if g := known[s.GatewayID]; g != nil {
+			// One that is being stopped is its worker's.
+			if s.Epoch > g.Status.Condemned || g.Status.State == gateway.StateStopping && g.Status.Place == m.keeper.placeNow() {
+				continue
+			}
+			upTo = g.Status.Condemned
+		}
+		if err := m.Runtime.Stop(ctx, s.GatewayID, upTo); err != nil {
+			m.Logger.Warn("stopping a Livy server that nobody uses", zap.String("gateway", s.GatewayID), zap.Error(err))
 			return err
 		}
-		if f, ok := m.Runtime.(upstream.Forgetter); ok {
-			_ = f.Forget(ctx, s.GatewayID) // a log of nobody's gateway
+		if known[s.GatewayID] == nil {
+			m.forgetLog(ctx, s.GatewayID)
 		}
-		m.Logger.Warn("stopped a Livy server without a gateway", zap.String("gateway", s.GatewayID), zap.String("instance", s.ID))
+		m.Logger.Warn("stopped a Livy server that nobody uses", zap.String("gateway", s.GatewayID), zap.String("instance", s.ID))
 	}
 	return nil
+}
+
+// forgetLog throws away what the runtime keeps of a deleted gateway.
+func (m *Manager) forgetLog(ctx context.Context, id string) {
+	f, ok := m.Runtime.(upstream.Forgetter)
+	if !ok {
+		return
+	}
+	if err := f.Forget(ctx, id); err != nil && ctx.Err() == nil {
+		m.Logger.Warn("removing the last log of a deleted gateway", zap.String("gateway", id), zap.Error(err))
+	}
 }

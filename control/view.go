@@ -168,15 +168,24 @@ func (m *Manager) refreshAll(ctx context.Context) {
 		}
 		return
 	}
+	var deleted []string
 	m.view.change(func(entries map[string]*Entry) {
 		seen := make(map[string]bool, len(all))
 		for _, g := range all {
 			seen[g.ID] = true
 			m.merge(entries, g)
 		}
-		maps.DeleteFunc(entries, func(id string, _ *Entry) bool { return !seen[id] })
+		maps.DeleteFunc(entries, func(id string, _ *Entry) bool {
+			if !seen[id] {
+				deleted = append(deleted, id)
+			}
+			return !seen[id]
+		})
 	})
-	m.employ()
+	m.kickAll()
+	for _, id := range deleted {
+		m.forget(id)
+	}
 }
 
 // refreshOne reads one gateway anew.
@@ -190,14 +199,27 @@ func (m *Manager) refreshOne(ctx context.Context, id string) {
 
 // show puts a gateway (nil: deleted) into the picture.
 func (m *Manager) show(id string, g *gateway.Gateway) {
+	known := false
 	m.view.change(func(entries map[string]*Entry) {
 		if g == nil {
+			_, known = entries[id]
 			delete(entries, id)
 			return
 		}
 		m.merge(entries, g)
 	})
-	m.employ()
+	m.kickAll()
+	if known {
+		m.forget(id)
+	}
+}
+
+// forget lets go of what is kept here of a gateway that was deleted.
+func (m *Manager) forget(id string) {
+	m.usages.Delete(id)
+	if m.ctx != nil && m.ctx.Err() == nil {
+		go m.forgetLog(m.ctx, id)
+	}
 }
 
 // merge puts g into entries unless something newer is there; an unchanged

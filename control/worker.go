@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"go.uber.org/zap"
@@ -11,19 +10,26 @@ import (
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
 	"github.com/livygateway/livygateway/sessions"
+	"github.com/livygateway/livygateway/store"
 	"github.com/livygateway/livygateway/upstream"
 )
 
 // worker brings one gateway's Livy server to where it is wanted, one step at a
-// time. It is the only one that starts servers; the state it works from is in
-// Redis, so that any process can go on where another one ended.
+// time, for as long as its instance holds the gateway's lease. It is the only
+// one that starts and stops servers; the state it works from is in Redis, so that
+// any instance can go on where another one ended.
+//
+// It may have lost the lease without knowing. So all that it writes carries the
+// lease's number, and a server is ended only after it was condemned: what this
+// worker decided to end, no later one will ever use.
 type worker struct {
-	m       *Manager
-	id      string
-	kicked  chan struct{}
-	soon    chan struct{} // somebody wants a poll out of turn
-	cancel  context.CancelFunc
-	runtime sync.Mutex // held during calls to the runtime
+	m      *Manager
+	id     string
+	number int64
+	kicked chan struct{}
+	soon   chan struct{} // somebody wants a poll out of turn
+	cancel context.CancelFunc
+	done   chan struct{}
 
 	retryAt time.Time // no start before this
 	checked bool      // a server of a stopped gateway was looked for
@@ -42,70 +48,6 @@ const (
 	// wanted.
 	stepGap = time.Second
 )
-
-// employ starts workers for new gateways and ends those of deleted ones.
-func (m *Manager) employ() {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.ctx == nil || m.ctx.Err() != nil {
-		return
-	}
-	picture := m.view.current.Load()
-	for id := range picture.byID {
-		if m.workers[id] != nil {
-			continue
-		}
-		ctx, cancel := context.WithCancel(m.ctx)
-		w := &worker{m: m, id: id, kicked: make(chan struct{}, 1), soon: make(chan struct{}, 1), cancel: cancel}
-		m.workers[id] = w
-		m.wg.Go(func() { w.run(ctx) })
-	}
-	for id, w := range m.workers {
-		if picture.byID[id] == nil {
-			w.cancel()
-			delete(m.workers, id)
-		} else {
-			w.kick()
-		}
-	}
-}
-
-// kick makes a gateway's worker look at once.
-func (m *Manager) kick(id string) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if w := m.workers[id]; w != nil {
-		w.kick()
-	}
-}
-
-// PollSoon makes a gateway's worker look at its Livy server at once, or within a
-// second if it has just done so. It never waits. On another instance than the one
-// that supervises the gateway it does nothing.
-func (m *Manager) PollSoon(id string) {
-	m.mu.Lock()
-	w := m.workers[id]
-	m.mu.Unlock()
-	if w == nil {
-		return
-	}
-	select {
-	case w.soon <- struct{}{}:
-	default:
-	}
-}
-
-// lock keeps the worker of a gateway from using the runtime.
-func (m *Manager) lock(id string) (unlock func()) {
-	m.mu.Lock()
-	w := m.workers[id]
-	m.mu.Unlock()
-	if w == nil {
-		return func() {}
-	}
-	w.runtime.Lock()
-	return w.runtime.Unlock
-}
 
 func (w *worker) kick() {
 	select {
@@ -156,12 +98,9 @@ func (w *worker) entry() *Entry {
 
 // step does what is next for the gateway and returns the pause after it.
 func (w *worker) step(ctx context.Context) time.Duration {
-	e := w.entry()
-	if e == nil {
+	if w.entry() == nil {
 		return w.m.PollInterval
 	}
-	w.runtime.Lock()
-	defer w.runtime.Unlock()
 	// The picture may be a moment old: decide on what is stored.
 	g, err := w.m.Store.Gateway(ctx, w.id)
 	if err != nil {
@@ -173,7 +112,13 @@ func (w *worker) step(ctx context.Context) time.Duration {
 	} else {
 		pause, err = w.keepStopped(ctx, g)
 	}
-	if err != nil && ctx.Err() == nil {
+	switch {
+	case errors.Is(err, store.ErrFenced):
+		w.m.Logger.Warn("another instance took this gateway over",
+			zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.Int64("lease", w.number))
+		w.m.keeper.drop(w.id, w.number)
+		return stepError
+	case err != nil && ctx.Err() == nil:
 		w.m.Logger.Error("supervising gateway",
 			zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.Error(err))
 		return stepError
@@ -183,29 +128,54 @@ func (w *worker) step(ctx context.Context) time.Duration {
 
 func (w *worker) keepStopped(ctx context.Context, g *gateway.Gateway) (time.Duration, error) {
 	m := w.m
-	if w.checked && (g.Status.State == gateway.StateStopped || g.Status.State == gateway.StateCreated) {
+	ended := g.Status.State == gateway.StateStopped || g.Status.State == gateway.StateCreated
+	if ended && w.checked {
 		return m.PollInterval, nil
 	}
-	if err := m.Runtime.Stop(ctx, g.ID); err != nil {
+	if !ended {
+		updated, err := w.condemn(ctx, g.ID, gateway.StateStopped)
+		if err != nil || updated.Desired != gateway.StateStopped {
+			return 0, err
+		}
+		g = updated
+	}
+	if err := m.Runtime.Stop(ctx, g.ID, g.Status.Epoch); err != nil {
 		return 0, err
 	}
 	w.checked = true
-	if g.Status.State == gateway.StateStopped || g.Status.State == gateway.StateCreated {
+	if ended {
 		return m.PollInterval, nil
 	}
 	if err := m.Ledger.ServerEnded(ctx, g, "the gateway was stopped"); err != nil {
 		return 0, err
 	}
 	_, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
-		if g.Desired == gateway.StateRunning {
+		if g.Desired != gateway.StateStopped {
 			return errUnchanged // started again in the meantime
 		}
 		g.Enter(gateway.StateStopped, "", gateway.SystemActor, m.Now())
 		clearInstance(g)
+		g.Status.Place = ""
 		return nil
 	})
-	m.Logger.Info("gateway stopped", zap.String("gateway", g.ID), zap.String("name", g.Ref()))
+	if err == nil {
+		m.Logger.Info("gateway stopped", zap.String("gateway", g.ID), zap.String("name", g.Ref()))
+	}
 	return m.PollInterval, err
+}
+
+// condemn gives a gateway's present server up, unless something else than desired
+// is wanted by now. Only then may it be ended: whoever had the gateway before may
+// come back any time and end what was condemned, and nothing else.
+func (w *worker) condemn(ctx context.Context, id string, desired gateway.State) (*gateway.Gateway, error) {
+	return w.m.update(ctx, id, func(g *gateway.Gateway) error {
+		if g.Desired != desired || g.Status.Condemned == g.Status.Epoch && g.Status.Instance == "" {
+			return errUnchanged
+		}
+		g.Status.Condemned = g.Status.Epoch
+		clearInstance(g)
+		return nil
+	})
 }
 
 func (w *worker) keepRunning(ctx context.Context, g *gateway.Gateway) (time.Duration, error) {
@@ -214,25 +184,33 @@ func (w *worker) keepRunning(ctx context.Context, g *gateway.Gateway) (time.Dura
 	if err != nil {
 		return 0, err
 	}
+	known := found && inst.Running && inst.ID == g.Status.Instance
 	switch {
-	case found && inst.Running && inst.ID == g.Status.Instance && g.Status.State == gateway.StateRunning:
+	case known && g.Status.State == gateway.StateRunning:
 		if w.refused(g) {
 			return w.m.PollInterval, nil
 		}
-		err := w.see(ctx, g, w.poll(ctx, g))
+		err := w.poll(ctx, g)
+		if errors.Is(err, store.ErrFenced) {
+			return 0, err
+		}
+		err = w.see(ctx, g, err)
 		if err != nil || w.refused(g) {
 			return w.m.PollInterval, err
 		}
 		return w.m.PollInterval, w.stopIfIdle(ctx, g)
-	case found && inst.Running && inst.ID == g.Status.Instance && g.Status.State == gateway.StateStarting:
+	case known && g.Status.State == gateway.StateStarting:
 		return w.awaitReady(ctx, g, inst)
-	case found && inst.Running && inst.ID != g.Status.Instance && g.Status.State == gateway.StateStarting:
+	case found && inst.Running && g.Status.State == gateway.StateStarting && g.Status.Instance == "" &&
+		inst.Epoch == g.Status.Epoch && inst.Epoch > g.Status.Condemned:
 		// Started by a process that ended before it could write it down.
 		return stepSoon, w.adopt(ctx, g, inst)
 	case g.Status.State == gateway.StateRunning || g.Status.State == gateway.StateStarting && g.Status.Instance != "":
 		how := "its container or process is gone"
 		if found {
 			how = inst.Exit
+		} else if place := w.m.keeper.placeNow(); g.Status.Place != "" && g.Status.Place != place {
+			how = "no instance is left at " + g.Status.Place
 		}
 		return w.failed(ctx, g, "the Livy server ended: "+how)
 	case w.m.Now().Before(w.retryAt):
@@ -245,7 +223,7 @@ func (w *worker) keepRunning(ctx context.Context, g *gateway.Gateway) (time.Dura
 // find asks the runtime for the gateway's server.
 func (w *worker) find(ctx context.Context, g *gateway.Gateway) (upstream.Instance, bool, error) {
 	inst, found, err := w.m.Runtime.Find(ctx, g.ID)
-	if a, ok := w.m.Runtime.(upstream.Adopter); ok && err == nil && !found && g.Status.Instance != "" {
+	if a, ok := w.m.Runtime.(upstream.Adopter); ok && err == nil && g.Status.Instance != "" && (!found || inst.ID != g.Status.Instance) {
 		a.Adopt(g.ID, g.Status.Instance)
 		return w.m.Runtime.Find(ctx, g.ID)
 	}
@@ -255,20 +233,29 @@ func (w *worker) find(ctx context.Context, g *gateway.Gateway) (upstream.Instanc
 // start starts a server; awaitReady follows it up.
 func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, error) {
 	m := w.m
+	g, err := w.condemn(ctx, g.ID, gateway.StateRunning)
+	if err != nil || g.Desired != gateway.StateRunning {
+		return 0, err
+	}
+	if err := m.Runtime.Stop(ctx, g.ID, g.Status.Epoch); err != nil { // leftovers
+		return 0, err
+	}
 	// Whatever a former server held is lost now; ids go on above everything
 	// that was ever given out.
 	if err := m.Ledger.ServerEnded(ctx, g, "the Livy server was restarted"); err != nil {
-		return 0, err
-	}
-	if err := m.Runtime.Stop(ctx, g.ID); err != nil { // leftovers
 		return 0, err
 	}
 	nextSession, nextBatch, err := m.Store.NextIDs(ctx, g.ID)
 	if err != nil {
 		return 0, err
 	}
+	place, err := m.placeOfServers(ctx)
+	if err != nil {
+		return w.failed(ctx, g, err.Error())
+	}
+	epoch := g.Status.Epoch
 	g, err = m.update(ctx, g.ID, func(g *gateway.Gateway) error {
-		if g.Desired != gateway.StateRunning {
+		if g.Desired != gateway.StateRunning || g.Status.Epoch != epoch {
 			return errUnchanged
 		}
 		g.Enter(gateway.StateStarting, "starting the Livy server", gateway.SystemActor, m.Now())
@@ -276,10 +263,11 @@ func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, 
 		clearInstance(g)
 		g.Status.Launched = g.Spec.LaunchMarks(m.Catalog())
 		g.Status.Epoch++
+		g.Status.Place = place
 		g.Status.SessionBase, g.Status.BatchBase = nextSession, nextBatch
 		return nil
 	})
-	if err != nil || g.Desired != gateway.StateRunning {
+	if err != nil || g.Desired != gateway.StateRunning || g.Status.Epoch != epoch+1 {
 		return 0, err
 	}
 	launch, err := m.launch(g)
@@ -289,18 +277,50 @@ func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, 
 	if launch.Installation, err = m.installation(ctx); err != nil {
 		return 0, err
 	}
+	launch.Epoch = g.Status.Epoch
+	launch.Confirm = func(ctx context.Context) error {
+		return store.Retry(ctx, confirmPatience, m.Store.CheckFence)
+	}
 	inst, err := m.Runtime.Start(ctx, launch)
+	if errors.Is(err, store.ErrFenced) {
+		return 0, err
+	}
 	if err != nil {
 		return w.failed(ctx, g, err.Error())
 	}
 	m.Logger.Info("Livy server started", zap.String("gateway", g.ID), zap.String("name", g.Ref()),
 		zap.String("instance", inst.ID), zap.String("address", inst.Address))
-	return stepSoon, w.adopt(ctx, g, inst)
+	err = w.adopt(ctx, g, inst)
+	if errors.Is(err, store.ErrFenced) {
+		w.undo(g)
+	}
+	return stepSoon, err
+}
+
+// confirmPatience bounds the last question before a start, whether the lease is
+// still held.
+const confirmPatience = 2 * time.Second
+
+// undo ends a server that was started while the gateway was lost: its epoch is
+// condemned by whoever has the gateway now, or will be.
+func (w *worker) undo(g *gateway.Gateway) {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	now, err := w.m.Store.Gateway(ctx, g.ID)
+	if err == nil && now.Status.Condemned < g.Status.Epoch {
+		return // it is the other one's to use
+	}
+	if gateway.KindOf(err) == gateway.KindUnavailable {
+		return // who has it finds it
+	}
+	if err := w.m.Runtime.Stop(ctx, g.ID, g.Status.Epoch); err != nil {
+		w.m.Logger.Error("ending a server that was started too late", zap.String("gateway", g.ID), zap.Error(err))
+	}
 }
 
 func (w *worker) adopt(ctx context.Context, g *gateway.Gateway, inst upstream.Instance) error {
 	_, err := w.m.update(ctx, g.ID, func(g *gateway.Gateway) error {
-		if g.Desired != gateway.StateRunning {
+		if g.Desired != gateway.StateRunning || g.Status.Epoch != inst.Epoch || g.Status.Condemned >= inst.Epoch {
 			return errUnchanged
 		}
 		g.Status.Instance = inst.ID
@@ -326,7 +346,7 @@ func (w *worker) awaitReady(ctx context.Context, g *gateway.Gateway, inst upstre
 		return w.failed(ctx, g, "the Livy server is version "+version+", not "+g.Spec.LivyVersion+" as promised")
 	}
 	_, err = m.update(ctx, g.ID, func(g *gateway.Gateway) error {
-		if g.Desired != gateway.StateRunning {
+		if g.Desired != gateway.StateRunning || g.Status.Instance != inst.ID {
 			return errUnchanged
 		}
 		g.Enter(gateway.StateRunning, "", gateway.SystemActor, m.Now())
@@ -340,8 +360,9 @@ func (w *worker) awaitReady(ctx context.Context, g *gateway.Gateway, inst upstre
 	return m.PollInterval, err
 }
 
-// failed writes down why a server is not there and sets the time of the next
-// try: 1 s after the first failure, twice as long after each further one.
+// failed writes down why a server is not there, ends what there is of it and sets
+// the time of the next try: 1 s after the first failure, twice as long after each
+// further one.
 func (w *worker) failed(ctx context.Context, g *gateway.Gateway, reason string) (time.Duration, error) {
 	m := w.m
 	if g.Status.Instance != "" { // else it did not come to a server, and the log is that of the one before
@@ -349,27 +370,26 @@ func (w *worker) failed(ctx context.Context, g *gateway.Gateway, reason string) 
 			reason += "; last lines: " + joinLines(lines)
 		}
 	}
-	m.Logger.Error("Livy server failed", zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.String("reason", reason))
-	if err := m.Runtime.Stop(ctx, g.ID); err != nil {
-		return 0, err
-	}
-	if err := m.Ledger.ServerEnded(ctx, g, "the Livy server ended unexpectedly"); err != nil {
-		return 0, err
-	}
+	epoch := g.Status.Epoch
 	updated, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
-		if g.Desired != gateway.StateRunning {
+		if g.Desired != gateway.StateRunning || g.Status.Epoch != epoch {
 			return errUnchanged
 		}
 		g.Enter(gateway.StateError, reason, gateway.SystemActor, m.Now())
 		clearInstance(g)
+		g.Status.Condemned = epoch
 		g.Status.Restarts++
 		return nil
 	})
-	if err != nil {
+	if err != nil || updated.Status.Condemned < epoch {
 		return 0, err
 	}
+	m.Logger.Error("Livy server failed", zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.String("reason", reason))
 	w.retryAt = m.Now().Add(min(m.MaxBackoff, time.Second<<min(20, max(0, updated.Status.Restarts-1))))
-	return stepSoon, nil
+	if err := m.Runtime.Stop(ctx, g.ID, epoch); err != nil {
+		return 0, err
+	}
+	return stepSoon, m.Ledger.ServerEnded(ctx, g, "the Livy server ended unexpectedly")
 }
 
 // poll brings the records of a running server up to date.
@@ -380,7 +400,7 @@ func (w *worker) poll(ctx context.Context, g *gateway.Gateway) error {
 	if errors.Is(err, sessions.ErrReplaced) {
 		err = w.renumber(ctx, g, err.Error())
 	}
-	if err != nil && ctx.Err() == nil && !livy.IsRefused(err) {
+	if err != nil && ctx.Err() == nil && !livy.IsRefused(err) && !errors.Is(err, store.ErrFenced) {
 		w.m.Logger.Warn("polling Livy", zap.String("gateway", g.ID), zap.Error(err))
 	}
 	return err

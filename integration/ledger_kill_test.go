@@ -147,7 +147,7 @@ func TestKillAnything(t *testing.T) {
 		})
 	}
 	livyPID := func() int {
-		files, _ := filepath.Glob(filepath.Join(stateDir, "*", "state.json"))
+		files, _ := filepath.Glob(filepath.Join(stateDir, "*", "*", "state.json"))
 		for _, f := range files {
 			var s struct{ PID int }
 			if text, err := os.ReadFile(f); err == nil && json.Unmarshal(text, &s) == nil && s.PID > 1 {

@@ -182,7 +182,7 @@ func removeContainers(t testing.TB, namespace string) {
 // runtime noted in its folder.
 func endProcesses(t testing.TB, stateDir string) {
 	t.Helper()
-	notes, _ := filepath.Glob(filepath.Join(stateDir, "*", "state.json"))
+	notes, _ := filepath.Glob(filepath.Join(stateDir, "*", "*", "state.json"))
 	for _, note := range notes {
 		var state struct{ PID int }
 		text, err := os.ReadFile(note)

@@ -126,7 +126,7 @@ func (l *Ledger) flush(ctx context.Context) error {
 		first := l.queue[0]
 		l.queue = l.queue[1:]
 		l.mu.Unlock()
-		err := first.change(ctx)
+		err := first.change(store.Unfenced(ctx))
 		if gateway.KindOf(err) == gateway.KindUnavailable {
 			l.mu.Lock()
 			l.queue = append([]waiting{first}, l.queue...)

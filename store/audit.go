@@ -89,6 +89,12 @@ func (s *Store) Statements(ctx context.Context, gatewayID string, offset, limit 
 	return all, total, nil
 }
 
+// KEYS: audit, audit-index; ARGV: what to remove
+var dropStatements = newScript(`
+redis.call('HDEL', KEYS[1], unpack(ARGV))
+return redis.call('ZREM', KEYS[2], unpack(ARGV))
+`)
+
 // DropStatements removes up to limit statements that were submitted before a
 // time, and says how many.
 func (s *Store) DropStatements(ctx context.Context, gatewayID string, before time.Time, limit int64) (int, error) {
@@ -103,9 +109,6 @@ func (s *Store) DropStatements(ctx context.Context, gatewayID string, before tim
 	for i, ref := range refs {
 		members[i] = ref
 	}
-	pipe := s.rdb.TxPipeline()
-	pipe.HDel(ctx, s.key("audit", gatewayID), refs...)
-	pipe.ZRem(ctx, index, members...)
-	_, err = pipe.Exec(ctx)
+	err = dropStatements.Run(ctx, s, []string{s.key("audit", gatewayID), index}, members...).Err()
 	return len(refs), wrap("trimming statements", err)
 }

@@ -140,14 +140,17 @@ func (s *Store) Pending(ctx context.Context, gatewayID string) (map[[2]string]st
 	return pending, nil
 }
 
+// KEYS: pending; ARGV: kind and name of each
+var forgetPending = newScript(`return redis.call('HDEL', KEYS[1], unpack(ARGV))`)
+
 // ForgetPending gives up waiting for a create's confirmation.
 func (s *Store) ForgetPending(ctx context.Context, gatewayID string, names ...[2]string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	fields := make([]string, len(names))
+	fields := make([]any, len(names))
 	for i, n := range names {
 		fields[i] = n[0] + ":" + n[1]
 	}
-	return wrap("forgetting creates", s.rdb.HDel(ctx, s.key("pending", gatewayID), fields...).Err())
+	return wrap("forgetting creates", forgetPending.Run(ctx, s, []string{s.key("pending", gatewayID)}, fields...).Err())
 }

@@ -22,7 +22,7 @@ const TopicGateway = "gateway"
 // KEYS: gateways, revisions, names, trail
 // ARGV: id, name reference, expected revision, document, channel, message, entry
 // of the audit (empty: none)
-var saveGateway = redis.NewScript(`
+var saveGateway = newScript(`
 local current = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 if current ~= tonumber(ARGV[3]) then return 'revision' end
 local owner = redis.call('HGET', KEYS[3], ARGV[2])
@@ -41,19 +41,23 @@ redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 'ok'
 `)
 
-// deleteGateway removes a gateway, its name, its id counters and its last use. Records and
-// tokens are the callers' to keep or remove.
+// deleteGateway removes a gateway, its name, its id counters, its last use and its
+// lease, so that nobody writes under that any more, if its revision is still the
+// one that was read. Records and tokens are the callers' to keep or remove.
 //
-// KEYS: gateways, revisions, names, ids, used, trail; ARGV: id, name reference, channel,
-// message, entry of the audit
+// KEYS: gateways, revisions, names, ids, used, trail, leases
+// ARGV: id, name reference, channel, message, entry of the audit, expected revision
 var deleteGateway = redis.NewScript(`
+local current = redis.call('HGET', KEYS[2], ARGV[1])
+if current and current ~= ARGV[6] then return 'revision' end
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('XADD', KEYS[6], '*', 'e', ARGV[5]) end
-local had = redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 if redis.call('HGET', KEYS[3], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[3], ARGV[2]) end
 redis.call('DEL', KEYS[4], KEYS[5])
+redis.call('HDEL', KEYS[7], ARGV[1])
 redis.call('PUBLISH', ARGV[3], ARGV[4])
-return had
+return 'ok'
 `)
 
 // ErrRevision is returned by SaveGateway when somebody else changed the gateway
@@ -80,7 +84,7 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
 		}
 	}
 	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.trail()}
-	got, err := saveGateway.Run(ctx, s.rdb, keys,
+	got, err := saveGateway.Run(ctx, s, keys,
 		g.ID, g.Ref(), g.Revision, doc, s.channel(), message(TopicGateway, g.ID), entry).Text()
 	switch {
 	case err != nil:
@@ -97,14 +101,21 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
 	return nil
 }
 
-// DeleteGateway removes a gateway. Deleting what does not exist is no error.
+// DeleteGateway removes a gateway. Deleting what does not exist is no error; it
+// fails with ErrRevision when the stored revision is another one.
 func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway) error {
 	entry, err := entryOf(ctx, Entry{Action: "gateway.delete", GatewayID: g.ID, Gateway: g.Ref()})
 	if err != nil {
 		return err
 	}
-	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID), s.trail()}
-	err = deleteGateway.Run(ctx, s.rdb, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry).Err()
+	keys := []string{
+		s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID),
+		s.trail(), s.key("leases"),
+	}
+	got, err := deleteGateway.Run(ctx, s.rdb, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
+	if err == nil && got == "revision" {
+		return &gateway.Error{Kind: gateway.KindConflict, Rule: "deleting gateway " + g.ID, Err: ErrRevision}
+	}
 	return wrap("deleting gateway", err)
 }
 

@@ -18,15 +18,31 @@ func (s *Store) Installation(ctx context.Context, proposal string) (string, erro
 	return name, wrap("reading the installation's name", err)
 }
 
-// touch keeps the latest of all times. KEYS: used; ARGV: time
+// touch keeps the latest of all times, and returns that of the first gateway.
+// KEYS: used of each; ARGV: time for each
 var touch = redis.NewScript(`
-local last = tonumber(redis.call('GET', KEYS[1]) or '0')
-if tonumber(ARGV[1]) > last then
-  redis.call('SET', KEYS[1], ARGV[1])
-  return tonumber(ARGV[1])
+local first
+for i, key in ipairs(KEYS) do
+  local last = tonumber(redis.call('GET', key) or '0')
+  if tonumber(ARGV[i]) > last then
+    redis.call('SET', key, ARGV[i])
+    last = tonumber(ARGV[i])
+  end
+  first = first or last
 end
-return last
+return first
 `)
+
+// TouchAll is Touch for several gateways, by id.
+func (s *Store) TouchAll(ctx context.Context, at map[string]int64) error {
+	var keys []string
+	var times []any
+	for id, ms := range at {
+		keys = append(keys, s.key("used", id))
+		times = append(times, ms)
+	}
+	return wrap("noting the use of gateways", touch.Run(ctx, s.rdb, keys, times...).Err())
+}
 
 // Touch notes that a gateway was used at a time, in Unix milliseconds, unless a
 // later use is noted already, and returns the last one.

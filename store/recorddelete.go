@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // dropRecords removes records and all that finds them, unless they live. The
@@ -11,7 +9,7 @@ import (
 //
 // KEYS: see recordKeys; ARGV: for each record: id, kind, public id or "", name,
 // token, state, "1" to remove it though it lives
-var dropRecords = redis.NewScript(`
+var dropRecords = newScript(`
 local dropped = 0
 for i = 1, #ARGV, 7 do
   local id, kind, public, name, token, state = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]
@@ -49,7 +47,7 @@ func (s *Store) drop(ctx context.Context, gatewayID, living string, records []*R
 		}
 		args = append(args, r.ID, r.Kind, public, r.Name, r.TokenID, r.State, living)
 	}
-	n, err := dropRecords.Run(ctx, s.rdb, s.recordKeys(gatewayID), args...).Int()
+	n, err := dropRecords.Run(ctx, s, s.recordKeys(gatewayID), args...).Int()
 	return n, wrap("dropping records", err)
 }
 

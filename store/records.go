@@ -143,7 +143,7 @@ end
 // putFields is how many ARGV one record takes in a script.
 const putFields = 11
 
-var saveRecords = redis.NewScript(putRecord + `
+var saveRecords = newScript(putRecord + `
 local changed = {}
 for i = 1, #ARGV, 11 do
   local a = {}
@@ -204,7 +204,7 @@ func (s *Store) SaveRecords(ctx context.Context, gatewayID string, records ...*R
 			args = append(args, a...)
 			docs[r.ID] = doc
 		}
-		changed, err := saveRecords.Run(ctx, s.rdb, s.recordKeys(gatewayID), args...).StringSlice()
+		changed, err := saveRecords.Run(ctx, s, s.recordKeys(gatewayID), args...).StringSlice()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return wrap("saving records", err)
 		}
@@ -223,7 +223,7 @@ func (s *Store) SaveRecords(ctx context.Context, gatewayID string, records ...*R
 	return failed
 }
 
-var nextIDs = redis.NewScript(`
+var nextIDs = newScript(`
 if ARGV[1] ~= '0' then
   redis.call('HINCRBY', KEYS[1], 'session', ARGV[1])
   redis.call('HINCRBY', KEYS[1], 'batch', ARGV[1])
@@ -239,7 +239,7 @@ func (s *Store) NextIDs(ctx context.Context, gatewayID string) (session, batch i
 // SkipIDs leaves out the next n public ids of both kinds, because they may have
 // been given out without being on record, and returns those that follow.
 func (s *Store) SkipIDs(ctx context.Context, gatewayID string, n int64) (session, batch int64, err error) {
-	got, err := nextIDs.Run(ctx, s.rdb, []string{s.key("ids", gatewayID)}, n).Slice()
+	got, err := nextIDs.Run(ctx, s, []string{s.key("ids", gatewayID)}, n).Slice()
 	if err != nil {
 		return 0, 0, wrap("reading ids", err)
 	}

@@ -6,6 +6,7 @@ package upstream
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/livygateway/livygateway/gateway"
@@ -33,6 +34,20 @@ type Launch struct {
 	Directories []gateway.Directory
 	// Installation marks what is started as this installation's.
 	Installation string
+	// Epoch marks the server as the gateway's so many-th; see Runtime.Stop.
+	Epoch int64
+	// Confirm is asked when everything is ready and only the server's first step
+	// is missing: Start has by then taken the gateway's place, where Stop finds and
+	// removes it. When it fails nothing is started. Nil: it is taken as said.
+	Confirm func(ctx context.Context) error `json:"-"`
+}
+
+// Confirmed asks Confirm.
+func (l *Launch) Confirmed(ctx context.Context) error {
+	if l.Confirm == nil {
+		return nil
+	}
+	return l.Confirm(ctx)
 }
 
 // Instance is one Livy server that a runtime started (or, static, was given).
@@ -48,9 +63,14 @@ type Instance struct {
 	Running bool
 	// Exit says how it ended, e.g. "exit code 137 (out of memory)"; empty while running.
 	Exit string
-	// Installation is that of the Launch; empty where it is not known.
+	// Installation and Epoch are those of the Launch; empty and 0 where they are
+	// not known.
 	Installation string
+	Epoch        int64
 }
+
+// AnyEpoch lets Stop end a gateway's server whichever it is.
+const AnyEpoch int64 = math.MaxInt64
 
 // Runtime starts and stops Livy servers. Implementations are safe for
 // concurrent use; calls for one gateway are made one at a time.
@@ -58,13 +78,15 @@ type Runtime interface {
 	// Name is "docker", "process" or "static".
 	Name() string
 	// Start starts a server and returns as soon as its address is known; it does
-	// not wait until Livy answers. What was half done is undone on an error. An
-	// instance of the same gateway that still runs is an error of KindConflict.
+	// not wait until Livy answers. What was half done is undone on an error. A
+	// server of an earlier epoch is ended first; one of the same epoch or a later
+	// one that still runs is an error of KindConflict.
 	Start(ctx context.Context, l Launch) (Instance, error)
 	// Stop ends the gateway's server (first gently, then not) and removes what
-	// was started. Stopping what does not exist is no error. Logs of the last
-	// run stay readable.
-	Stop(ctx context.Context, gatewayID string) error
+	// was started, if it is of the epoch upTo or an earlier one: who decided long ago
+	// that a server is to end cannot end its successor. Stopping what does not
+	// exist is no error. Logs of the last run stay readable.
+	Stop(ctx context.Context, gatewayID string, upTo int64) error
 	// Find returns the gateway's instance, also one started by an earlier
 	// process of ours; ok is false when there is none.
 	Find(ctx context.Context, gatewayID string) (inst Instance, ok bool, err error)
@@ -87,6 +109,13 @@ type Adopter interface {
 type Pinger interface {
 	// Ping returns nil if it is there.
 	Ping(ctx context.Context) error
+}
+
+// Placer is a Runtime whose servers are reached and stopped from one place only:
+// one machine, or wherever one Docker engine is reached from.
+type Placer interface {
+	// Place names that place. It fails with KindUnavailable while that is not known.
+	Place(ctx context.Context) (string, error)
 }
 
 // Forgetter is a Runtime that keeps something after Stop, the last log, and can

@@ -139,7 +139,7 @@ func TestRuntimeRunsSpark(t *testing.T) {
 				lines, _ := rt.Logs(context.Background(), inst.GatewayID, 60)
 				t.Logf("Livy's log:\n%s", strings.Join(lines, "\n"))
 			}
-			if err := rt.Stop(context.Background(), inst.GatewayID); err != nil {
+			if err := rt.Stop(context.Background(), inst.GatewayID, upstream.AnyEpoch); err != nil {
 				t.Error(err)
 			}
 		})

@@ -11,6 +11,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,6 +34,7 @@ const (
 	labelName      = labelPrefix + "name"
 	labelEngine    = labelPrefix + "engine"
 	labelInstall   = labelPrefix + "installation"
+	labelEpoch     = labelPrefix + "epoch"
 )
 
 // What the image promises.
@@ -120,14 +122,15 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	if err != nil {
 		return upstream.Instance{}, err
 	}
-	if ok && old.Running {
+	if ok && (old.Running && old.Epoch >= l.Epoch || old.Epoch > l.Epoch) {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already runs as container %s", l.GatewayID, old.ID)
 	}
-	if ok { // it crashed
-		if err := r.Stop(ctx, l.GatewayID); err != nil {
+	if ok { // it crashed, or was started by somebody who had lost the gateway
+		if err := r.Stop(ctx, l.GatewayID, l.Epoch); err != nil {
 			return upstream.Instance{}, err
 		}
 	}
+	// The engine gives a name once: of all who come here at a time one goes on.
 	created, err := r.api.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Name: containerName(l.GatewayID), Config: r.config(l), HostConfig: r.hostConfig(l),
 	})
@@ -153,6 +156,9 @@ func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string
 	}
 	if _, err := r.api.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: "/", Content: files}); err != nil {
 		return upstream.Instance{}, startError(l, "copying the configuration into the container", err)
+	}
+	if err := l.Confirmed(ctx); err != nil {
+		return upstream.Instance{}, err
 	}
 	if _, err := r.api.ContainerStart(ctx, id, client.ContainerStartOptions{}); err != nil {
 		return upstream.Instance{}, startError(l, "starting the container", err)
@@ -194,6 +200,7 @@ func (r *Runtime) config(l upstream.Launch) *container.Config {
 		Labels: map[string]string{
 			labelNamespace: r.opts.Namespace, labelGateway: l.GatewayID, labelWorkspace: l.Workspace,
 			labelName: l.Name, labelEngine: l.Engine.Name, labelInstall: l.Installation,
+			labelEpoch: strconv.FormatInt(l.Epoch, 10),
 		},
 	}
 }

@@ -135,7 +135,7 @@ func started(t *testing.T, r *Runtime, l upstream.Launch) upstream.Instance {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := r.Stop(context.Background(), l.GatewayID); err != nil {
+		if err := r.Stop(context.Background(), l.GatewayID, upstream.AnyEpoch); err != nil {
 			t.Errorf("Stop: %v", err)
 		}
 	})
@@ -198,7 +198,7 @@ func TestNamespacesDoNotSeeEachOther(t *testing.T) {
 	if all, err := theirs.List(t.Context()); err != nil || len(all) != 0 {
 		t.Errorf("listed in another namespace: %v, %v", all, err)
 	}
-	if err := theirs.Stop(t.Context(), l.GatewayID); err != nil {
+	if err := theirs.Stop(t.Context(), l.GatewayID, upstream.AnyEpoch); err != nil {
 		t.Error(err)
 	}
 	if _, err := theirs.Start(t.Context(), l); gateway.KindOf(err) != gateway.KindConflict {
@@ -215,7 +215,7 @@ func TestLogsOutliveTheProcess(t *testing.T) {
 	first := newRuntime(t, Options{LogDir: dir})
 	inst := started(t, first, l)
 	upstreamtest.Get(t, inst.Address, "/say?line=famous-last-words")
-	if err := first.Stop(t.Context(), l.GatewayID); err != nil {
+	if err := first.Stop(t.Context(), l.GatewayID, upstream.AnyEpoch); err != nil {
 		t.Fatal(err)
 	}
 	second := newRuntime(t, Options{LogDir: dir})
@@ -263,7 +263,7 @@ func TestEngineAway(t *testing.T) {
 	_, listErr := r.List(t.Context())
 	_, logsErr := r.Logs(t.Context(), l.GatewayID, 1)
 	for what, err := range map[string]error{
-		"Start": startErr, "Find": findErr, "List": listErr, "Logs": logsErr, "Stop": r.Stop(t.Context(), l.GatewayID),
+		"Start": startErr, "Find": findErr, "List": listErr, "Logs": logsErr, "Stop": r.Stop(t.Context(), l.GatewayID, upstream.AnyEpoch),
 	} {
 		if gateway.KindOf(err) != gateway.KindUnavailable || !strings.Contains(err.Error(), "Docker engine does not answer") {
 			t.Errorf("%s: %v", what, err)

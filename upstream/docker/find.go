@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"strconv"
 	"time"
 
 	cerrdefs "github.com/containerd/errdefs"
@@ -50,6 +51,7 @@ func instance(c container.InspectResponse) upstream.Instance {
 		Running: c.State.Running,
 
 		Installation: c.Config.Labels[labelInstall],
+		Epoch:        epoch(c),
 	}
 	if c.NetworkSettings != nil {
 		for _, b := range c.NetworkSettings.Ports[livyPort] {
@@ -60,6 +62,11 @@ func instance(c container.InspectResponse) upstream.Instance {
 		inst.Exit = describeExit(c.State)
 	}
 	return inst
+}
+
+func epoch(c container.InspectResponse) int64 {
+	n, _ := strconv.ParseInt(c.Config.Labels[labelEpoch], 10, 64)
+	return n
 }
 
 func describeExit(s *container.State) string {
@@ -97,11 +104,12 @@ func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
 }
 
 // Stop ends and removes the gateway's container; see upstream.Runtime.
-func (r *Runtime) Stop(ctx context.Context, gatewayID string) error {
+func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error {
 	c, ok, err := r.inspect(ctx, gatewayID)
-	if err != nil || !ok {
+	if err != nil || !ok || epoch(c) > upTo {
 		return err
 	}
+	// From here on by the container's id: the name may be another one's by now.
 	grace := int(r.opts.Grace.Seconds())
 	if _, err := r.api.ContainerStop(ctx, c.ID, client.ContainerStopOptions{Timeout: &grace}); err != nil && !cerrdefs.IsNotFound(err) {
 		return callError("stopping the container of gateway "+gatewayID, err)

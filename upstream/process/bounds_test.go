@@ -24,7 +24,7 @@ func TestAPortThatIsTakenMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.Stop(t.Context(), l.GatewayID) })
+	t.Cleanup(func() { _ = r.Stop(t.Context(), l.GatewayID, upstream.AnyEpoch) })
 	if now, _, err := r.Find(t.Context(), l.GatewayID); err != nil || !now.Running {
 		t.Fatalf("before anybody listens: %+v, %v", now, err)
 	}
@@ -51,8 +51,8 @@ func TestAPortThatIsTakenMeanwhile(t *testing.T) {
 // Two servers that start at the same time are not given the same port.
 func TestReservedPorts(t *testing.T) {
 	r := newRuntime(t, Options{})
-	d := r.dirs("lc-noted")
-	if err := os.MkdirAll(d.root, 0o700); err != nil {
+	d := r.dirs("lc-noted", 0)
+	if err := os.MkdirAll(d.own, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	port, err := r.reservePort()
@@ -112,12 +112,12 @@ func TestAFullDiskLeavesNothing(t *testing.T) {
 			if _, ok, err := r.Find(t.Context(), l.GatewayID); ok || err != nil {
 				t.Errorf("found %v, %v", ok, err)
 			}
-			for end := time.Now().Add(5 * time.Second); len(r.members(l.GatewayID)) > 0; time.Sleep(10 * time.Millisecond) {
+			for end := time.Now().Add(5 * time.Second); len(r.members(l.GatewayID, upstream.AnyEpoch)) > 0; time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(end) {
-					t.Fatalf("processes left behind: %v", r.members(l.GatewayID))
+					t.Fatalf("processes left behind: %v", r.members(l.GatewayID, upstream.AnyEpoch))
 				}
 			}
-			left, _ := filepath.Glob(filepath.Join(dir, "*", "*"))
+			left, _ := filepath.Glob(filepath.Join(dir, "*", "*", "*"))
 			for _, path := range left {
 				if base := filepath.Base(path); !strings.HasPrefix(base, "livy.log") {
 					t.Errorf("left behind: %s", path)
@@ -137,7 +137,7 @@ func TestAFullDiskLeavesNothing(t *testing.T) {
 			if _, err := upstreamtest.WaitReady(t.Context(), r, inst); err != nil {
 				t.Error(err)
 			}
-			if err := r.Stop(t.Context(), l.GatewayID); err != nil {
+			if err := r.Stop(t.Context(), l.GatewayID, upstream.AnyEpoch); err != nil {
 				t.Error(err)
 			}
 		})

@@ -84,7 +84,7 @@ func TestOutlivesUs(t *testing.T) {
 	_ = cmd.Wait()
 
 	r := newRuntime(t, Options{StateDir: in.StateDir})
-	t.Cleanup(func() { _ = r.Stop(context.Background(), "lc-1") })
+	t.Cleanup(func() { _ = r.Stop(context.Background(), "lc-1", upstream.AnyEpoch) })
 	found, ok, err := r.Find(t.Context(), "lc-1")
 	if err != nil || !ok || found != inst || !found.Running {
 		t.Fatalf("Find = %+v, %v, %v; want %+v", found, ok, err, inst)
@@ -92,7 +92,7 @@ func TestOutlivesUs(t *testing.T) {
 	if _, err := upstreamtest.WaitReady(t.Context(), r, inst); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Stop(t.Context(), "lc-1"); err != nil {
+	if err := r.Stop(t.Context(), "lc-1", upstream.AnyEpoch); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := upstream.GetVersion(t.Context(), inst.Address); err == nil {

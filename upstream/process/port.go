@@ -42,7 +42,7 @@ func (r *Runtime) releasePort(port int) {
 func (r *Runtime) notedPort(port int) bool {
 	entries, _ := os.ReadDir(r.opts.StateDir)
 	for _, e := range entries {
-		if s, ok, err := r.dirs(e.Name()).readState(); err == nil && ok && s.Port == port {
+		if s, _, ok, err := r.newest(e.Name()); err == nil && ok && s.Port == port {
 			return true
 		}
 	}
@@ -73,7 +73,7 @@ func (r *Runtime) portTaken(s state) bool {
 	if !ok {
 		return false // nobody yet
 	}
-	for _, pid := range r.members(s.GatewayID) {
+	for _, pid := range r.members(s.GatewayID, s.Epoch) {
 		if holds(pid, inode) {
 			r.mu.Lock()
 			r.listens[s.GatewayID] = s.id()

@@ -24,10 +24,15 @@ import (
 // started is found, even a process that left its session.
 const markerName = "LIVYGATEWAY_INSTANCE"
 
-// marker is the same for every run of a gateway, and differs between
-// installations on one machine.
-func (r *Runtime) marker(gatewayID string) string {
-	return markerName + "=" + r.opts.StateDir + ":" + gatewayID
+// marker differs between the runs of a gateway, and between installations on one
+// machine.
+func (r *Runtime) marker(gatewayID string, epoch int64) string {
+	return r.markers(gatewayID) + strconv.FormatInt(epoch, 10)
+}
+
+// markers is how all markers of a gateway begin.
+func (r *Runtime) markers(gatewayID string) string {
+	return markerName + "=" + r.opts.StateDir + ":" + gatewayID + ":"
 }
 
 // environment is the whole environment of a server. Ours is not passed on: it
@@ -159,19 +164,24 @@ func bootID() string {
 	return strings.TrimSpace(string(raw))
 }
 
-// members lists the live processes of a gateway: those in the server's session
-// and those that carry its marker.
-func (r *Runtime) members(gatewayID string) []int {
-	session := -1
-	if s, ok, err := r.dirs(gatewayID).readState(); err == nil && ok && s.Boot == bootID() {
+// members lists the live processes of a gateway up to an epoch: those in a
+// server's session and those that carry a marker.
+func (r *Runtime) members(gatewayID string, upTo int64) []int {
+	sessions := map[string]bool{}
+	epochs, _ := r.epochs(gatewayID) // without its files there still are the markers
+	for _, epoch := range epochs {
+		s, ok, err := r.dirs(gatewayID, epoch).readState()
+		if err != nil || !ok || epoch > upTo || s.Boot != bootID() {
+			continue
+		}
 		// A pid is not given to a new process while its session has members, so
 		// this number means ours or nothing, unless all of it is gone and the
 		// number was taken by a stranger: that one started at another time.
 		if ticks, err := startTicks(s.PID); err != nil || ticks == s.Ticks {
-			session = s.PID
+			sessions[strconv.Itoa(s.PID)] = true
 		}
 	}
-	marker := []byte(r.marker(gatewayID))
+	marker := []byte(r.markers(gatewayID))
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	var pids []int
 	for _, dir := range dirs {
@@ -183,37 +193,38 @@ func (r *Runtime) members(gatewayID string) []int {
 		if err != nil || ended(fields) {
 			continue
 		}
-		if fields[3] == strconv.Itoa(session) || carries(dir, marker) {
+		if sessions[fields[3]] || carries(dir, marker, upTo) {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
 }
 
-// carries reports whether the environment of a process holds the marker.
-func carries(dir string, marker []byte) bool {
+// carries reports whether the environment of a process holds a marker up to an epoch.
+func carries(dir string, marker []byte, upTo int64) bool {
 	raw, err := os.ReadFile(filepath.Join(dir, "environ"))
 	if err != nil {
 		return false
 	}
 	for v := range bytes.SplitSeq(raw, []byte{0}) {
-		if bytes.Equal(v, marker) {
-			return true
+		if text, ok := bytes.CutPrefix(v, marker); ok {
+			epoch, err := strconv.ParseInt(string(text), 10, 64)
+			return err == nil && epoch <= upTo
 		}
 	}
 	return false
 }
 
-// killAll ends all processes of a gateway: asks them, waits up to grace, then
+// killAll ends all processes of a gateway up to an epoch: asks them, waits up to grace, then
 // kills until none is left.
-func (r *Runtime) killAll(ctx context.Context, gatewayID string, grace time.Duration) error {
+func (r *Runtime) killAll(ctx context.Context, gatewayID string, upTo int64, grace time.Duration) error {
 	const step = 50 * time.Millisecond
 	signal, began := syscall.SIGTERM, r.opts.Now()
 	if grace <= 0 {
 		signal = syscall.SIGKILL
 	}
 	for first := true; ; first = false {
-		pids := r.members(gatewayID)
+		pids := r.members(gatewayID, upTo)
 		if len(pids) == 0 {
 			return nil
 		}

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -55,6 +56,7 @@ type Runtime struct {
 var (
 	_ upstream.Runtime   = (*Runtime)(nil)
 	_ upstream.Forgetter = (*Runtime)(nil)
+	_ upstream.Placer    = (*Runtime)(nil)
 )
 
 // New returns a Runtime whose files are in opts.StateDir. It touches nothing yet.
@@ -123,11 +125,14 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	}
 	if old, ok, err := r.Find(ctx, l.GatewayID); err != nil {
 		return upstream.Instance{}, err
-	} else if ok && old.Running {
+	} else if ok && (old.Running && old.Epoch >= l.Epoch || old.Epoch > l.Epoch) {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already runs as process %s", l.GatewayID, old.ID)
 	}
 	// Drivers outlive a Livy that crashed.
-	if err := r.killAll(ctx, l.GatewayID, 0); err != nil {
+	if err := r.killAll(ctx, l.GatewayID, l.Epoch, 0); err != nil {
+		return upstream.Instance{}, err
+	}
+	if err := r.clearBefore(l.GatewayID, l.Epoch); err != nil {
 		return upstream.Instance{}, err
 	}
 	port, err := r.reservePort()
@@ -135,15 +140,19 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 		return upstream.Instance{}, err
 	}
 	defer r.releasePort(port)
-	d := r.dirs(l.GatewayID)
-	inst, err := r.launch(l, server, d, port)
+	d := r.dirs(l.GatewayID, l.Epoch)
+	inst, err := r.launch(ctx, l, server, d, port)
 	if err != nil {
 		return upstream.Instance{}, errors.Join(err, d.clear())
 	}
 	return inst, nil
 }
 
-func (r *Runtime) launch(l upstream.Launch, server string, d dirs, port int) (upstream.Instance, error) {
+// held waits for a word before it becomes the server: meanwhile it is a process
+// that others find and end like one. It ends by itself when we do.
+const held = `read -r word && exec "$0" </dev/null`
+
+func (r *Runtime) launch(ctx context.Context, l upstream.Launch, server string, d dirs, port int) (upstream.Instance, error) {
 	if err := d.prepare(upstream.WithAddress(l.Files, "127.0.0.1", port), l.ClusterFiles, r.cred); err != nil {
 		return upstream.Instance{}, err
 	}
@@ -152,9 +161,14 @@ func (r *Runtime) launch(l upstream.Launch, server string, d dirs, port int) (up
 		return upstream.Instance{}, err
 	}
 	defer log.Close()
-	cmd := exec.Command(server)
+	cmd := exec.Command("/bin/sh", "-c", held, server)
 	cmd.Dir = d.work
-	cmd.Env = environment(l, d, r.marker(l.GatewayID))
+	cmd.Env = environment(l, d, r.marker(l.GatewayID, l.Epoch))
+	word, err := cmd.StdinPipe()
+	if err != nil {
+		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+server, err)
+	}
+	defer word.Close()
 	cmd.Stdout, cmd.Stderr = log, log
 	// Its own session: our terminal's signals do not reach it, and all that it
 	// starts can be found by it.
@@ -163,9 +177,18 @@ func (r *Runtime) launch(l upstream.Launch, server string, d dirs, port int) (up
 		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+server, err)
 	}
 	s := state{
-		GatewayID: l.GatewayID, PID: cmd.Process.Pid, Port: port, Started: r.opts.Now().UTC(), Installation: l.Installation,
+		GatewayID: l.GatewayID, PID: cmd.Process.Pid, Port: port, Started: r.opts.Now().UTC(),
+		Installation: l.Installation, Epoch: l.Epoch,
 	}
 	noted := make(chan struct{})
+	if err = l.Confirmed(ctx); err == nil {
+		_, err = io.WriteString(word, "go\n")
+	}
+	if err != nil {
+		_ = syscall.Kill(-s.PID, syscall.SIGKILL)
+		r.reap(cmd, s, d, noted)
+		return upstream.Instance{}, fmt.Errorf("letting process %d go on: %w", s.PID, err)
+	}
 	if s.Ticks, err = bornTicks(s.PID); err == nil {
 		s.Boot = bootID()
 		r.mu.Lock()
@@ -208,15 +231,46 @@ func describeExit(p *os.ProcessState) string {
 }
 
 // Stop ends a server and all that it started; see upstream.Runtime.
-func (r *Runtime) Stop(ctx context.Context, gatewayID string) error {
-	d := r.dirs(gatewayID)
-	if err := r.killAll(ctx, gatewayID, r.opts.Grace); err != nil {
+func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error {
+	if err := r.killAll(ctx, gatewayID, upTo, r.opts.Grace); err != nil {
 		return err
 	}
+	return r.clearBefore(gatewayID, upTo)
+}
+
+// clearBefore removes what servers that have ended left, up to an epoch, but for
+// the last two logs.
+func (r *Runtime) clearBefore(gatewayID string, upTo int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.listens, gatewayID)
-	return d.clear()
+	all, err := r.epochs(gatewayID)
+	if err != nil {
+		return err
+	}
+	for i, epoch := range all {
+		d := r.dirs(gatewayID, epoch)
+		switch {
+		case epoch > upTo:
+		case i < 2:
+			err = d.clear()
+		default:
+			err = os.RemoveAll(d.own)
+		}
+		if err != nil {
+			return fmt.Errorf("removing the gateway's files: %w", err)
+		}
+	}
+	return nil
+}
+
+// Place names this machine and its state directory.
+func (r *Runtime) Place(context.Context) (string, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		return "", gateway.Wrap(gateway.KindUnavailable, "asking for this machine's name", err)
+	}
+	return "process:" + host + ":" + r.opts.StateDir, nil
 }
 
 // Forget removes a stopped gateway's log.
@@ -224,7 +278,7 @@ func (r *Runtime) Forget(ctx context.Context, gatewayID string) error {
 	if _, ok, err := r.Find(ctx, gatewayID); err != nil || ok {
 		return err
 	}
-	if err := os.RemoveAll(r.dirs(gatewayID).root); err != nil {
+	if err := os.RemoveAll(r.root(gatewayID)); err != nil {
 		return fmt.Errorf("removing the files of gateway %s: %w", gatewayID, err)
 	}
 	return nil
@@ -233,9 +287,8 @@ func (r *Runtime) Forget(ctx context.Context, gatewayID string) error {
 // Find returns a gateway's server; see upstream.Runtime. It also cuts logs that
 // have grown too long.
 func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance, bool, error) {
-	d := r.dirs(gatewayID)
 	r.mu.Lock()
-	s, ok, err := d.readState()
+	s, d, ok, err := r.newest(gatewayID)
 	r.mu.Unlock()
 	if err != nil || !ok {
 		return upstream.Instance{}, false, err
@@ -302,7 +355,11 @@ func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
 
 // Logs returns the last lines of what a gateway's last server wrote.
 func (r *Runtime) Logs(_ context.Context, gatewayID string, lines int) ([]string, error) {
-	return upstream.TailFile(r.dirs(gatewayID).log, lines)
+	all, err := r.epochs(gatewayID)
+	if err != nil || len(all) == 0 {
+		return nil, err
+	}
+	return upstream.TailFile(r.dirs(gatewayID, all[0]).log, lines)
 }
 
 // checkEngine returns the path of the engine's server program.

@@ -89,7 +89,7 @@ func started(t *testing.T, r *Runtime, l upstream.Launch) upstream.Instance {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.Stop(context.Background(), l.GatewayID) })
+	t.Cleanup(func() { _ = r.Stop(context.Background(), l.GatewayID, upstream.AnyEpoch) })
 	if _, err := upstreamtest.WaitReady(t.Context(), r, inst); err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,7 @@ func TestEnvironment(t *testing.T) {
 	l := launch(t, fakeEngine(t))
 	inst := started(t, r, l)
 	env := upstreamtest.Get(t, inst.Address, "/env")
-	d := r.dirs("lc-1")
+	d := r.dirs("lc-1", 0)
 	for _, want := range []string{
 		"LIVY_CONF_DIR=" + d.conf, "SPARK_CONF_DIR=" + d.conf, "HOME=" + d.work, "SPARK_HOME=" + l.Engine.SparkHome,
 		"JAVA_HOME=" + l.Engine.JavaHome, "PYSPARK_PYTHON=python3", "HADOOP_CONF_DIR=/etc/hadoop",
@@ -149,7 +149,7 @@ func TestOtherUser(t *testing.T) {
 	if conf := upstreamtest.Get(t, inst.Address, "/conf/livy.conf"); conf == "" {
 		t.Error("it cannot read its configuration")
 	}
-	if info, err := os.Stat(filepath.Join(dir, "lc-1", "state.json")); err != nil || info.Mode().Perm() != 0o600 || info.Sys().(*syscall.Stat_t).Uid != 0 {
+	if info, err := os.Stat(filepath.Join(dir, "lc-1", "0", "state.json")); err != nil || info.Mode().Perm() != 0o600 || info.Sys().(*syscall.Stat_t).Uid != 0 {
 		t.Errorf("the state file is not ours alone: %v %v", info, err)
 	}
 }
@@ -176,7 +176,7 @@ func TestStopEndsAllThatWasStarted(t *testing.T) {
 			if err != nil || !running(pid) {
 				t.Fatalf("no child: %v", err)
 			}
-			if err := r.Stop(t.Context(), "lc-1"); err != nil {
+			if err := r.Stop(t.Context(), "lc-1", upstream.AnyEpoch); err != nil {
 				t.Fatal(err)
 			}
 			if running(pid) {
@@ -234,8 +234,8 @@ func TestReusedPIDIsLeftAlone(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRuntime(t, Options{})
-			d := r.dirs("lc-1")
-			if err := os.MkdirAll(d.root, 0o755); err != nil {
+			d := r.dirs("lc-1", 0)
+			if err := os.MkdirAll(d.own, 0o755); err != nil {
 				t.Fatal(err)
 			}
 			s.GatewayID, s.PID, s.Port = "lc-1", stranger.Process.Pid, 1
@@ -246,7 +246,7 @@ func TestReusedPIDIsLeftAlone(t *testing.T) {
 			if err != nil || !ok || inst.Running || inst.Exit == "" {
 				t.Errorf("Find = %+v, %v, %v", inst, ok, err)
 			}
-			if err := r.Stop(t.Context(), "lc-1"); err != nil {
+			if err := r.Stop(t.Context(), "lc-1", upstream.AnyEpoch); err != nil {
 				t.Fatal(err)
 			}
 			if !running(stranger.Process.Pid) {
@@ -266,7 +266,7 @@ func TestBoundedLog(t *testing.T) {
 	if _, _, err := r.Find(t.Context(), "lc-1"); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := os.Stat(r.dirs("lc-1").log); err != nil || info.Size() > 2<<10 {
+	if info, err := os.Stat(r.dirs("lc-1", 0).log); err != nil || info.Size() > 2<<10 {
 		t.Errorf("the log has %d bytes, %v", info.Size(), err)
 	}
 	upstreamtest.Get(t, inst.Address, "/say?line=after")

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -28,6 +30,7 @@ type state struct {
 	// Exit says how it ended, if we were there to see it.
 	Exit         string `json:"exit,omitempty"`
 	Installation string `json:"installation,omitempty"`
+	Epoch        int64  `json:"epoch"`
 }
 
 // alive reports whether the very process still runs.
@@ -51,6 +54,7 @@ func (s state) instance(running bool) upstream.Instance {
 		Running:   running,
 
 		Installation: s.Installation,
+		Epoch:        s.Epoch,
 	}
 	if !running {
 		inst.Exit = s.Exit
@@ -61,24 +65,67 @@ func (s state) instance(running bool) upstream.Instance {
 	return inst
 }
 
-// dirs are the places of one gateway's files.
+// dirs are the places of one server's files. Each epoch has its own, so that who
+// starts a server after it lost the gateway disturbs no other.
 type dirs struct {
-	root  string // ours
+	root  string // the gateway's
+	own   string // the epoch's
 	state string // ours alone: it says which process to kill
 	log   string // ours; the server holds it open
 	conf  string // the server reads it
 	work  string // the server's home and everything that it writes
 }
 
-func (r *Runtime) dirs(gatewayID string) dirs {
-	root := filepath.Join(r.opts.StateDir, filepath.Base(gatewayID))
+func (r *Runtime) root(gatewayID string) string {
+	return filepath.Join(r.opts.StateDir, filepath.Base(gatewayID))
+}
+
+func (r *Runtime) dirs(gatewayID string, epoch int64) dirs {
+	root := r.root(gatewayID)
+	own := filepath.Join(root, strconv.FormatInt(epoch, 10))
 	return dirs{
 		root:  root,
-		state: filepath.Join(root, "state.json"),
-		log:   filepath.Join(root, "livy.log"),
-		conf:  filepath.Join(root, "conf"),
-		work:  filepath.Join(root, "work"),
+		own:   own,
+		state: filepath.Join(own, "state.json"),
+		log:   filepath.Join(own, "livy.log"),
+		conf:  filepath.Join(own, "conf"),
+		work:  filepath.Join(own, "work"),
 	}
+}
+
+// epochs lists the epochs of which a gateway has files, newest first.
+func (r *Runtime) epochs(gatewayID string) ([]int64, error) {
+	entries, err := os.ReadDir(r.root(gatewayID))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listing the gateway's files: %w", err)
+	}
+	var all []int64
+	for _, e := range entries {
+		if n, err := strconv.ParseInt(e.Name(), 10, 64); err == nil && e.IsDir() {
+			all = append(all, n)
+		}
+	}
+	slices.SortFunc(all, func(a, b int64) int { return cmp.Compare(b, a) })
+	return all, nil
+}
+
+// newest reads the state of a gateway's newest server; ok is false when there is
+// none.
+func (r *Runtime) newest(gatewayID string) (s state, d dirs, ok bool, err error) {
+	all, err := r.epochs(gatewayID)
+	if err != nil {
+		return state{}, dirs{}, false, err
+	}
+	for _, epoch := range all {
+		d = r.dirs(gatewayID, epoch)
+		if s, ok, err = d.readState(); err != nil || ok {
+			return s, d, ok, err
+		}
+	}
+	return state{}, dirs{}, false, nil
 }
 
 // cluster is apart from conf, whose files may hold passwords: Spark sends all of
@@ -96,7 +143,7 @@ func (d dirs) prepare(files, clusterFiles map[string]string, cred *syscall.Crede
 		return err
 	}
 	// Servers of another user pass through these directories but cannot list them.
-	if err := os.MkdirAll(d.root, 0o711); err != nil {
+	if err := os.MkdirAll(d.own, 0o711); err != nil {
 		return fmt.Errorf("making the gateway's directory: %w", err)
 	}
 	for _, dir := range []string{d.conf, d.cluster(), d.work, d.tmp(), d.logs()} {
@@ -145,7 +192,8 @@ func (d dirs) clear() error {
 	if err := errors.Join(errs...); err != nil {
 		return fmt.Errorf("removing the gateway's files: %w", err)
 	}
-	_ = os.Remove(d.root) // where nothing ever ran there is no log in it
+	_ = os.Remove(d.own) // where nothing ever ran there is no log in it
+	_ = os.Remove(d.root)
 	return nil
 }
 

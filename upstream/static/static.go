@@ -49,19 +49,22 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 			"runtime static starts no server: directories, networks and a cluster's configuration cannot be given to %s", l.Engine.URL)
 	}
 	r.mu.Lock()
-	_, running := r.started[l.GatewayID]
+	old, running := r.started[l.GatewayID]
 	r.mu.Unlock()
-	if running {
+	if running && old.Epoch >= l.Epoch {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already uses %s", l.GatewayID, l.Engine.URL)
 	}
 	version, err := upstream.GetVersion(ctx, address)
 	if err != nil {
 		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "no Livy at "+l.Engine.URL, err)
 	}
+	if err := l.Confirmed(ctx); err != nil {
+		return upstream.Instance{}, err
+	}
 	r.logger.Info("connected to a Livy server", zap.String("gateway", l.GatewayID), zap.String("address", address), zap.String("version", version))
 	inst := upstream.Instance{
 		GatewayID: l.GatewayID, ID: idPrefix + address, Address: address,
-		Started: time.Now().UTC(), Running: true,
+		Started: time.Now().UTC(), Running: true, Epoch: l.Epoch,
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -82,10 +85,12 @@ func hostPort(e gateway.Engine) (string, error) {
 }
 
 // Stop lets go of the server, which goes on.
-func (r *Runtime) Stop(_ context.Context, gatewayID string) error {
+func (r *Runtime) Stop(_ context.Context, gatewayID string, upTo int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.started, gatewayID)
+	if r.started[gatewayID].Epoch <= upTo {
+		delete(r.started, gatewayID)
+	}
 	return nil
 }
 

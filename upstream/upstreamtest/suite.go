@@ -4,6 +4,7 @@ package upstreamtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -70,6 +71,8 @@ func Suite(t *testing.T, h Harness) {
 	}{
 		{"starts, is found, is listed, stops", false, false, lifecycle},
 		{"a second start is a conflict", false, false, startTwice},
+		{"who is late disturbs no successor", false, false, late},
+		{"what is not confirmed does not start", false, false, unconfirmed},
 		{"stopping what does not exist is no error", false, false, stopNothing},
 		{"two gateways do not disturb each other", false, false, twoGateways},
 		{"a broken engine leaves nothing behind", false, false, brokenEngine},
@@ -103,7 +106,7 @@ func start(t *testing.T, h Harness, rt upstream.Runtime, l upstream.Launch) upst
 func stopAtEnd(t *testing.T, rt upstream.Runtime, id string) {
 	t.Helper()
 	t.Cleanup(func() {
-		if err := rt.Stop(context.Background(), id); err != nil {
+		if err := rt.Stop(context.Background(), id, upstream.AnyEpoch); err != nil {
 			t.Errorf("Stop at the end: %v", err)
 		}
 		if f, ok := rt.(upstream.Forgetter); ok {
@@ -179,7 +182,7 @@ func lifecycle(t *testing.T, h Harness) {
 	if ids := listed(t, rt); !slices.Equal(ids, []string{gatewayID}) {
 		t.Errorf("List = %v", ids)
 	}
-	if err := rt.Stop(t.Context(), gatewayID); err != nil {
+	if err := rt.Stop(t.Context(), gatewayID, upstream.AnyEpoch); err != nil {
 		t.Fatalf("Stop: %v", err)
 	}
 	mustFind(t, rt, gatewayID, false)
@@ -203,10 +206,72 @@ func startTwice(t *testing.T, h Harness) {
 	}
 }
 
+// late is what a process does that lost the gateway and does not know it yet.
+func late(t *testing.T, h Harness) {
+	rt := h.New(t)
+	l := h.launch(t, gatewayID)
+	l.Epoch = 2
+	inst := start(t, h, rt, l)
+	other := h.New(t)
+	if h.Foreign {
+		other = rt
+	}
+	if err := other.Stop(t.Context(), gatewayID, 1); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	l.Epoch = 1
+	if _, err := other.Start(t.Context(), l); gateway.KindOf(err) != gateway.KindConflict {
+		t.Errorf("Start of an earlier epoch: %v; want a conflict", err)
+	}
+	if now := mustFind(t, rt, gatewayID, true); now != inst || now.Epoch != 2 || !answers(inst.Address) {
+		t.Errorf("the server was disturbed: %+v, was %+v", now, inst)
+	}
+	// The successor needs not ask.
+	l.Epoch = 3
+	next, err := other.Start(t.Context(), l)
+	if err != nil {
+		t.Fatalf("Start of a later epoch: %v", err)
+	}
+	if now := mustFind(t, rt, gatewayID, true); now != next || now.Epoch != 3 {
+		t.Errorf("found %+v, started %+v", now, next)
+	}
+	if ids := listed(t, rt); len(ids) != 1 {
+		t.Errorf("List = %v", ids)
+	}
+}
+
+func unconfirmed(t *testing.T, h Harness) {
+	rt := h.New(t)
+	l := h.launch(t, gatewayID)
+	no := errors.New("the lease is lost")
+	l.Confirm = func(context.Context) error { return no }
+	if _, err := rt.Start(t.Context(), l); !errors.Is(err, no) {
+		t.Fatalf("Start: %v; want %v", err, no)
+	}
+	mustFind(t, rt, gatewayID, false)
+	// Somebody else has taken over while we were about to start.
+	l.Epoch = 1
+	l.Confirm = func(ctx context.Context) error { return h.New(t).Stop(ctx, gatewayID, 1) }
+	if _, err := rt.Start(t.Context(), l); err == nil && !h.Foreign {
+		t.Error("started what was ended by somebody else")
+	}
+	if inst, ok, err := rt.Find(t.Context(), gatewayID); err != nil || ok && inst.Running && !h.Foreign {
+		t.Errorf("Find = %+v, %v, %v", inst, ok, err)
+	}
+	if err := rt.Stop(t.Context(), gatewayID, upstream.AnyEpoch); err != nil {
+		t.Fatal(err)
+	}
+	if f, ok := rt.(upstream.Forgetter); ok {
+		if err := f.Forget(t.Context(), gatewayID); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func stopNothing(t *testing.T, h Harness) {
 	rt := h.New(t)
 	for range 2 {
-		if err := rt.Stop(t.Context(), "lc-neverstarted0001"); err != nil {
+		if err := rt.Stop(t.Context(), "lc-neverstarted0001", upstream.AnyEpoch); err != nil {
 			t.Errorf("Stop: %v", err)
 		}
 	}
@@ -226,7 +291,7 @@ func twoGateways(t *testing.T, h Harness) {
 	if ids := listed(t, rt); !slices.Equal(ids, []string{gatewayID, otherID}) {
 		t.Errorf("List = %v", ids)
 	}
-	if err := rt.Stop(t.Context(), otherID); err != nil {
+	if err := rt.Stop(t.Context(), otherID, upstream.AnyEpoch); err != nil {
 		t.Fatalf("Stop: %v", err)
 	}
 	if now := mustFind(t, rt, gatewayID, true); !now.Running || !answers(now.Address) {
@@ -269,7 +334,7 @@ func foundAgain(t *testing.T, h Harness) {
 	if lines, err := second.Logs(t.Context(), gatewayID, 100); err != nil || len(lines) == 0 {
 		t.Errorf("Logs = %v, %v", lines, err)
 	}
-	if err := second.Stop(t.Context(), gatewayID); err != nil {
+	if err := second.Stop(t.Context(), gatewayID, upstream.AnyEpoch); err != nil {
 		t.Fatalf("Stop: %v", err)
 	}
 	if answers(inst.Address) {
@@ -281,7 +346,7 @@ func newInstance(t *testing.T, h Harness) {
 	rt := h.New(t)
 	l := h.launch(t, gatewayID)
 	first := start(t, h, rt, l)
-	if err := rt.Stop(t.Context(), gatewayID); err != nil {
+	if err := rt.Stop(t.Context(), gatewayID, upstream.AnyEpoch); err != nil {
 		t.Fatalf("Stop: %v", err)
 	}
 	if second := start(t, h, rt, l); second.ID == first.ID {
@@ -297,7 +362,7 @@ func logsAfterStop(t *testing.T, h Harness) {
 			Get(t, inst.Address, fmt.Sprintf("/say?line=line-%d", i))
 		}
 	}
-	if err := rt.Stop(t.Context(), gatewayID); err != nil {
+	if err := rt.Stop(t.Context(), gatewayID, upstream.AnyEpoch); err != nil {
 		t.Fatalf("Stop: %v", err)
 	}
 	lines, err := rt.Logs(t.Context(), gatewayID, 1000)
@@ -355,7 +420,7 @@ func deaf(t *testing.T, h Harness) {
 	l := h.launch(t, gatewayID)
 	l.Files[upstream.LivyConf] += "livy.fake.deaf = yes\n"
 	inst := start(t, h, rt, l)
-	if err := rt.Stop(t.Context(), gatewayID); err != nil {
+	if err := rt.Stop(t.Context(), gatewayID, upstream.AnyEpoch); err != nil {
 		t.Fatalf("Stop: %v", err)
 	}
 	if answers(inst.Address) {
