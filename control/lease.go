@@ -100,6 +100,7 @@ func newKeeper(s leaseStore, me store.Instance, log *zap.Logger) *keeper {
 func (k *keeper) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
+	failing := false // it is said once
 	for {
 		select {
 		case <-ctx.Done():
@@ -107,9 +108,11 @@ func (k *keeper) run(ctx context.Context) {
 		case <-timer.C:
 		case <-k.kicked:
 		}
-		if err := k.round(ctx); err != nil && ctx.Err() == nil {
-			k.log.Warn("claiming leases", zap.Error(err))
+		err := k.round(ctx)
+		if err != nil && !failing && ctx.Err() == nil {
+			k.log.Warn("claiming leases; trying again every second", zap.Error(err))
 		}
+		failing = err != nil
 		timer.Reset(leaseEvery)
 	}
 }
