@@ -10,7 +10,9 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"net/url"
 	"path"
+	"slices"
 	"strings"
 
 	"go.uber.org/zap"
@@ -65,14 +67,22 @@ func (s *Server) check(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 	if _, pattern := mux.Handler(r); pattern != "" {
 		return nil
 	}
-	var allowed []string
+	// A path can match two patterns, of which the one with fewer parameters counts:
+	// DELETE .../records/export would only look for a record of that name.
+	methods := make(map[string][]string)
+	best := ""
 	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost} {
 		other := *r
 		other.Method = method
-		if _, pattern := mux.Handler(&other); pattern != "" {
-			allowed = append(allowed, method)
+		_, pattern := mux.Handler(&other)
+		if _, route, ok := strings.Cut(pattern, " "); ok {
+			methods[route] = append(methods[route], method)
+			if best == "" || strings.Count(route, "{") < strings.Count(best, "{") {
+				best = route
+			}
 		}
 	}
+	allowed := methods[best]
 	if allowed == nil {
 		return missing
 	}
@@ -94,7 +104,24 @@ func (c *call) serve(route *Route) error {
 	if err := c.checkBodyType(); err != nil {
 		return err
 	}
+	if err := c.checkQuery(route); err != nil {
+		return err
+	}
 	return route.handle(c)
+}
+
+// checkQuery refuses query parameters that the call does not have: a filter that is
+// misspelled would choose everything.
+func (c *call) checkQuery(route *Route) error {
+	if _, err := url.ParseQuery(c.r.URL.RawQuery); err != nil {
+		return gateway.Errorf(gateway.KindInvalid, "the query cannot be read: %s", err)
+	}
+	for name := range c.values() {
+		if !slices.ContainsFunc(route.Query, func(p Param) bool { return p.Name == name }) {
+			return gateway.Invalid(name, c.values().Get(name), "is not a query parameter of this call")
+		}
+	}
+	return nil
 }
 
 // checkBodyType refuses a body that is not said to be JSON. It also keeps web pages

@@ -197,6 +197,13 @@ func TestHTTP(t *testing.T) {
 	if allow := c.do("PUT", base, "{}", 405, nil).Get("Allow"); allow != "GET, HEAD, POST" {
 		t.Errorf("Allow is %q", allow)
 	}
+	if allow := c.do("DELETE", base+"/etl/records/export", "", 404, nil).Get("Allow"); allow != "" {
+		t.Errorf("Allow is %q", allow)
+	}
+	if allow := c.do("PATCH", base+"/etl/records/export", "", 405, nil).Get("Allow"); allow != "GET, HEAD" {
+		t.Errorf("Allow is %q", allow)
+	}
+	c.do("GET", "/v1/audit?gatway=etl", "", 400, nil)
 	c.do("GET", "/v1//gateways", "", 404, nil)
 	c.do("GET", "/v1/gateways/", "", 404, nil)
 	form := &client{t: t, handler: c.handler, header: http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}}

@@ -17,8 +17,11 @@ func (c *call) etag(revision int64) {
 // header, if it has one: it then fails with KindStale unless the gateway or token,
 // which was just read at a revision, still is at one of those named.
 func (c *call) onlyIfMatch(id string, revision int64) error {
-	header := strings.Join(c.r.Header.Values("If-Match"), ",")
-	if strings.TrimSpace(header) == "" || strings.TrimSpace(header) == "*" {
+	if c.r.Header["If-Match"] == nil {
+		return nil
+	}
+	header := strings.Join(c.r.Header["If-Match"], ",")
+	if strings.TrimSpace(header) == "*" {
 		return nil
 	}
 	var wanted int64

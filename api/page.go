@@ -50,7 +50,7 @@ func cut[T any](all []T, p page) []T {
 // intQuery reads a query parameter that is a number within bounds.
 func (c *call) intQuery(name string, fallback, least, most int) (int, error) {
 	text, err := c.query(name)
-	if text == "" || err != nil {
+	if err != nil || !c.has(name) {
 		return fallback, err
 	}
 	n, err := strconv.Atoi(text)
@@ -76,14 +76,14 @@ func (c *call) boolQuery(name string) (bool, error) {
 }
 
 // wordQuery reads a query parameter that is one of some words, the first of which is
-// the default.
+// the default; an empty one stands for none of them.
 func (c *call) wordQuery(name string, words ...string) (string, error) {
 	text, err := c.query(name)
 	if err != nil || !c.has(name) {
 		return words[0], err
 	}
 	for _, word := range words {
-		if text == word {
+		if text == word && text != "" {
 			return word, nil
 		}
 	}

@@ -34,6 +34,9 @@ func (c *call) explain() error {
 	if err != nil {
 		return err
 	}
+	if len(body) == 0 {
+		return gateway.Errorf(gateway.KindInvalid, "the body is empty: a create request is wanted")
+	}
 	result, err := c.Manager.Explain(g, livy.Kind(kind), body)
 	if err != nil && gateway.KindOf(err) != gateway.KindInvalid {
 		return err

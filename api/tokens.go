@@ -164,7 +164,7 @@ func (c *call) onToken(do func(g *gateway.Gateway, id string) (*tokens.Token, er
 
 // tokenIfMatch is onlyIfMatch for a token, which is read only if that is needed.
 func (c *call) tokenIfMatch(g *gateway.Gateway, id string) error {
-	if c.r.Method == http.MethodGet || c.r.Header.Get("If-Match") == "" {
+	if c.r.Method == http.MethodGet || c.r.Header["If-Match"] == nil {
 		return nil
 	}
 	now, err := c.Tokens.Get(c.ctx(), g.ID, id)

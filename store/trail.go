@@ -159,10 +159,10 @@ const (
 func (s *Store) Trail(ctx context.Context, f TrailFilter, limit int) (page []*Entry, next string, err error) {
 	from, until := "-", "+"
 	if !f.From.IsZero() {
-		from = strconv.FormatInt(f.From.UnixMilli(), 10)
+		from = strconv.FormatInt(max(0, f.From.UnixMilli()), 10)
 	}
 	if !f.Until.IsZero() {
-		until = strconv.FormatInt(f.Until.UnixMilli()-1, 10)
+		until = strconv.FormatInt(max(0, f.Until.UnixMilli()-1), 10)
 	}
 	if f.Before != "" && (f.Until.IsZero() || olderID(f.Before, until)) {
 		until = "(" + f.Before

@@ -58,6 +58,8 @@ func TestTrail(t *testing.T) {
 			{"an outcome", store.TrailFilter{Outcome: store.OutcomeRefused}, 1},
 			{"from later on", store.TrailFilter{From: now.Add(time.Hour)}, 0},
 			{"from before", store.TrailFilter{From: now.Add(-time.Hour), Until: now.Add(time.Hour)}, 6},
+			{"from before there were computers", store.TrailFilter{From: time.Date(1462, 1, 1, 0, 0, 0, 0, time.UTC)}, 6},
+			{"until then", store.TrailFilter{Until: time.Date(1462, 1, 1, 0, 0, 0, 0, time.UTC)}, 0},
 			{"until before", store.TrailFilter{Until: now.Add(-time.Hour)}, 0},
 		} {
 			if got := actions(t, s, tc.filter); len(got) != tc.want {

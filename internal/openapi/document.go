@@ -142,14 +142,12 @@ func paramSchema(p api.Param) object {
 	return s
 }
 
-// Statuses that any call can have: 401 and 403 come from what guards a site.
-var anyCall = []int{http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError, http.StatusServiceUnavailable}
+// Statuses that any call can have: 400 for a query that it does not know; 401 and
+// 403 come from what guards a site.
+var anyCall = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError, http.StatusServiceUnavailable}
 
 func responses(types *types, r *api.Route) object {
 	problems := append(slices.Clone(anyCall), r.Errors...)
-	if len(r.Query) > 0 || r.Body != nil || r.Conditional {
-		problems = append(problems, http.StatusBadRequest)
-	}
 	if strings.Contains(strings.TrimPrefix(r.Path, "/v1/workspaces/{workspace}/gateways"), "{") {
 		problems = append(problems, http.StatusNotFound)
 	}

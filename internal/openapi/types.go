@@ -15,7 +15,6 @@ import (
 
 	"github.com/invopop/jsonschema"
 
-	"github.com/livygateway/livygateway/api"
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/tokens"
 )
@@ -146,18 +145,21 @@ func (t *types) reply(v any) object {
 }
 
 // request is the schema of a request's body, in which only the required fields must
-// be there, whatever the Go type says. A Patch may also have null everywhere.
+// be there, whatever the Go type says; null is the same as leaving a field out, and
+// in a Patch takes it back to its default.
 func (t *types) request(v any, required []string) object {
 	of := reflect.TypeOf(v)
 	if of.Name() == "" {
-		return object{"type": "object"}
+		return object{"description": "Any JSON: where it is no create request, the reply says so."}
 	}
 	schema := plain(t.reflector(true).ReflectFromType(of))
 	walk(schema, func(s object) {
 		delete(s, "required")
-		if _, patch := v.(api.Patch); patch && s["properties"] != nil {
-			for _, p := range s["properties"].(object) {
-				nullable(p.(object))
+		if properties, ok := s["properties"].(object); ok {
+			for name, p := range properties {
+				if !slices.Contains(required, name) {
+					nullable(p.(object))
+				}
 			}
 		}
 	})

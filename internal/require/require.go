@@ -20,6 +20,7 @@ const (
 	Livy080    = "livy080"    // a Livy 0.8.0 distribution: interactive sessions
 	Airflow    = "airflow"    // Apache Airflow with the Livy provider (make clients)
 	Sparkmagic = "sparkmagic" // sparkmagic's kernels (make clients)
+	OpenAPI    = "openapi"    // schemathesis and openapi-python-client (make clients)
 	LDAP       = "ldap"       // the slapd program
 	Mount      = "mount"      // the right to mount file systems: root, outside of most containers
 	Browser    = "browser"    // the chromium program
