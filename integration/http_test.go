@@ -39,6 +39,11 @@ func (c client) do(method, path string, body any) reply {
 }
 
 func (c client) try(method, path string, body any) (reply, error) {
+	return c.tryWith(method, path, body, nil)
+}
+
+// tryWith is try with further headers.
+func (c client) tryWith(method, path string, body any, header map[string]string) (reply, error) {
 	var in io.Reader
 	if body != nil {
 		text, err := json.Marshal(body)
@@ -56,6 +61,9 @@ func (c client) try(method, path string, body any) (reply, error) {
 	}
 	if c.token != "" {
 		req.Header.Set(tokenHeader, c.token)
+	}
+	for name, value := range header {
+		req.Header.Set(name, value)
 	}
 	res, err := httpClient.Do(req)
 	if err != nil {

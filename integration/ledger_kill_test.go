@@ -78,6 +78,9 @@ func kills() int {
 	return 5
 }
 
+// repeated ends the marks of creates that are repeated until they go through.
+const repeated = "-again"
+
 // created is what a client was told: the kind and mark that it sent, and the id
 // that it got.
 type created struct {
@@ -86,7 +89,8 @@ type created struct {
 }
 
 // TestKillAnything has 8 clients create batches and sessions while Caddy, Redis
-// and the real Livy are killed at random. Afterwards whatever spark-submit ever saw has
+// and the real Livy are killed at random. Some of them repeat a create with an
+// Idempotency-Key until it went through. Afterwards whatever spark-submit ever saw has
 // exactly one record, and no client got an id that belonged to another.
 func TestKillAnything(t *testing.T) {
 	e := preparedEngine()
@@ -120,27 +124,43 @@ func TestKillAnything(t *testing.T) {
 		defer mu.Unlock()
 		return done.Load() && len(told) >= 200 || time.Now().After(end)
 	}
+	send := func(try created, header map[string]string) (ok bool) {
+		path, body := "/batches", map[string]any{"file": "local:/jobs/job.py", "args": []string{try.mark}}
+		if try.kind == "session" {
+			path, body = "/sessions", map[string]any{"kind": "pyspark", "conf": map[string]string{"spark.test.mark": try.mark}}
+		}
+		r, err := cl.tryWith("POST", path, body, header)
+		mu.Lock()
+		defer mu.Unlock()
+		answers[r.status]++
+		if err != nil || r.status != 201 {
+			return false
+		}
+		var s struct{ ID int64 }
+		if err := json.Unmarshal(r.body, &s); err != nil {
+			t.Errorf("%s: %v", r.body, err)
+		}
+		try.id = s.ID
+		told = append(told, try)
+		return true
+	}
 	for n := range 8 {
 		wg.Go(func() {
 			for i := 0; !enough(); i++ {
-				mark := fmt.Sprintf("mark-%d-%d", n, i)
-				kind, path, body := "batch", "/batches", map[string]any{"file": "local:/jobs/job.py", "args": []string{mark}}
+				try := created{kind: "batch", mark: fmt.Sprintf("mark-%d-%d", n, i)}
 				if i%4 == 3 && e.Interactive {
-					kind, path, body = "session", "/sessions", map[string]any{"kind": "pyspark", "conf": map[string]string{"spark.test.mark": mark}}
+					try.kind = "session"
 				}
-				r, err := cl.try("POST", path, body)
-				mu.Lock()
-				answers[r.status]++
-				if err == nil && r.status == 201 {
-					var b struct{ ID int64 }
-					if err := json.Unmarshal(r.body, &b); err != nil {
-						t.Errorf("%s: %v", r.body, err)
+				var header map[string]string
+				if i%5 == 0 {
+					try.mark += repeated
+					header = map[string]string{"Idempotency-Key": try.mark}
+				}
+				for !send(try, header) {
+					time.Sleep(300 * time.Millisecond)
+					if header == nil || enough() {
+						break
 					}
-					told = append(told, created{kind, mark, b.ID})
-				}
-				mu.Unlock()
-				if err != nil || r.status != 201 {
-					time.Sleep(200 * time.Millisecond)
 				}
 				time.Sleep(100 * time.Millisecond)
 			}
@@ -214,6 +234,7 @@ func noted(t *testing.T, path string) map[string]string {
 type fullRecord struct {
 	ID, Name, Kind, State, Reason, TokenID string
 	PublicID, LivyID                       int64
+	Created, Ended                         time.Time
 }
 
 func exported(t *testing.T, c *caddy) []fullRecord {
@@ -285,6 +306,20 @@ func checkLedger(t *testing.T, c *caddy, notes string, told []created) {
 			t.Errorf("%s was given to %s and is %s", id, got.mark, mark)
 		}
 	}
+	// What a client repeated may have been started again after it ended, with the
+	// server that it was on, but never beside itself.
+	started := map[string][]fullRecord{}
+	for _, r := range records { // newest first
+		mark := marks[r.Kind+":"+r.Name]
+		if !strings.HasSuffix(mark, repeated) {
+			continue
+		}
+		if after := started[mark]; len(after) > 0 && (r.Ended.IsZero() || after[len(after)-1].Created.Before(r.Ended)) {
+			t.Errorf("%s was started twice: %+v and %+v", mark, r, after[len(after)-1])
+		}
+		started[mark] = append(started[mark], r)
+	}
+	t.Logf("%d creates were repeated until they went through", len(started))
 	t.Logf("seen by spark-submit: %v; %d records, %d ids given out", seen, len(records), len(told))
 	if len(told) < 200 || seen["batch"] == 0 || seen["session"] == 0 && preparedEngine().Interactive {
 		t.Errorf("only %d creates went through, want 200 of both kinds", len(told))
