@@ -319,7 +319,7 @@ func checkLedger(t *testing.T, c *caddy, notes string, told []created) {
 		}
 		started[mark] = append(started[mark], r)
 	}
-	t.Logf("%d creates were repeated until they went through", len(started))
+	t.Logf("%d creates had an Idempotency-Key", len(started))
 	t.Logf("seen by spark-submit: %v; %d records, %d ids given out", seen, len(records), len(told))
 	if len(told) < 200 || seen["batch"] == 0 || seen["session"] == 0 && preparedEngine().Interactive {
 		t.Errorf("only %d creates went through, want 200 of both kinds", len(told))
