@@ -9,6 +9,25 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
+// Policy is what a gateway does to every create request.
+type Policy struct {
+	// Rules are what is in force besides the guards that hold for every gateway.
+	Rules []policies.InForce `json:"rules"`
+}
+
+// showPolicy answers GET .../policy.
+func (c *call) showPolicy() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	rules, err := c.Manager.Rules(g)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, Policy{Rules: rules})
+}
+
 // Explanation is what would become of a create request.
 type Explanation struct {
 	// Body is what Livy would get; null if the request would be refused.

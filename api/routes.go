@@ -213,6 +213,11 @@ func Routes() []Route {
 			Doc: "Empty unless the gateway audits statements.",
 		},
 		{
+			Method: get, Path: one + "/policy", Name: "getPolicy", handle: (*call).showPolicy,
+			Summary: "The rules in force for a gateway's create requests", Status: 200, Reply: Policy{},
+			Doc: "Besides the guards that hold for every gateway.",
+		},
+		{
 			Method: post, Path: one + "/policy/explain", Name: "explainPolicy", handle: (*call).explain,
 			Summary: "What would become of a create request?", Body: map[string]any{}, Status: 200, Reply: Explanation{},
 			Query: []Param{{Name: "kind", Type: "string", Words: []string{"session", "batch"}, Doc: "What it would create; session by default."}},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/livygateway/livygateway/cli"
 	"github.com/livygateway/livygateway/gateway"
 )
 
@@ -41,6 +42,9 @@ func (a *Admin) serve(w http.ResponseWriter, r *http.Request) error {
 			Err:        gateway.Errorf(gateway.KindUnavailable, "the configuration in force has no livy app"),
 		}
 	}
+	if r.URL.Path == "/livy/doctor" {
+		return a.serveDoctor(w, r)
+	}
 	http.StripPrefix("/livy", a.handlerFor(c)).ServeHTTP(w, r)
 	return nil
 }
@@ -58,7 +62,7 @@ func (a *Admin) handlerFor(c *core) http.Handler {
 // line says who ran it.
 func adminOrigin(r *http.Request) gateway.Origin {
 	o := gateway.Origin{Actor: "admin", Address: hostOf(r.RemoteAddr), Surface: "admin"}
-	if user := r.Header.Get(actorHeader); user != "" && len(user) <= 64 {
+	if user := r.Header.Get(cli.ActorHeader); user != "" && len(user) <= 64 {
 		o.Actor = user
 	}
 	return o
@@ -71,8 +75,6 @@ func hostOf(addr string) string {
 	}
 	return addr
 }
-
-const actorHeader = "X-Livy-Actor"
 
 // Interface guard
 var _ caddy.AdminRouter = (*Admin)(nil)

@@ -11,6 +11,8 @@ import (
 // mark is why a key's client value is ignored.
 type mark struct {
 	rule, source string
+	// spelling says that it is another way to write a key that is denied.
+	spelling bool
 }
 
 // denials are the keys and fields whose client values are ignored.
@@ -41,7 +43,7 @@ func (d *denials) find(name string) (mark, bool) {
 func (d *denials) addKey(key, rule, source string) {
 	d.add(key, mark{rule: rule, source: source})
 	for _, name := range spellings(key) {
-		d.add(name, mark{rule: "another way to set " + key + ": " + rule, source: source})
+		d.add(name, mark{rule: "another way to set " + key + ": " + rule, source: source, spelling: true})
 	}
 }
 

@@ -31,6 +31,11 @@ func (s *Store) CheckSchema(ctx context.Context) error {
 		return err
 	}
 	text, _ := v.(string)
+	return s.judgeSchema(text)
+}
+
+// judgeSchema says whether this version understands data of a schema version.
+func (s *Store) judgeSchema(text string) error {
 	found, err := strconv.Atoi(text)
 	if err != nil {
 		return gateway.Errorf(gateway.KindConflict,

@@ -9,6 +9,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/livygateway/livygateway/doctor"
 	"github.com/livygateway/livygateway/gateway"
 )
 
@@ -122,4 +123,10 @@ type Placer interface {
 // throw it away when the gateway is deleted.
 type Forgetter interface {
 	Forget(ctx context.Context, gatewayID string) error
+}
+
+// Examiner is a Runtime that can tell whether it finds what it needs to run the
+// engines of a catalog, and how to mend what is missing.
+type Examiner interface {
+	Examine(ctx context.Context, c *gateway.Catalog) []doctor.Result
 }

@@ -1,13 +1,10 @@
-package caddymodule
+package cli
 
 import (
-	"fmt"
-	"net/http"
-	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
-	"github.com/livygateway/livygateway/api"
 	"github.com/livygateway/livygateway/gateway"
 )
 
@@ -25,7 +22,7 @@ const (
 	settingInt
 	settingBool
 	settingList
-	settingFile // the flag names a file with the text
+	settingFile // the flag names a file with the text, - for standard input
 )
 
 var settings = []setting{
@@ -59,7 +56,7 @@ const (
 	flagWait      = "auto-start-wait"
 )
 
-func addSettings(cmd *cobra.Command) {
+func (c *cli) addSettings(cmd *cobra.Command) {
 	f := cmd.Flags()
 	for _, s := range settings {
 		switch s.kind {
@@ -72,6 +69,9 @@ func addSettings(cmd *cobra.Command) {
 		default:
 			f.String(s.flag, "", s.usage)
 		}
+		if s.kind != settingFile { // the shell completes files
+			complete(cmd, s.flag, c.offered(s.flag))
+		}
 	}
 	f.Int(flagAutoStop, 0, "Stop after that many idle minutes; 0: never")
 	f.Bool(flagAutoStart, false, "Start the stopped gateway by a request")
@@ -79,7 +79,7 @@ func addSettings(cmd *cobra.Command) {
 }
 
 // readSettings returns the settings whose flags were given.
-func readSettings(cmd *cobra.Command) (map[string]any, error) {
+func (c *cli) readSettings(cmd *cobra.Command) (map[string]any, error) {
 	f := cmd.Flags()
 	given := make(map[string]any)
 	for _, s := range settings {
@@ -97,13 +97,13 @@ func readSettings(cmd *cobra.Command) (map[string]any, error) {
 		case settingFile:
 			path, _ := f.GetString(s.flag)
 			var text []byte
-			text, err = os.ReadFile(path)
+			text, err = c.readFile(path)
 			given[s.field] = string(text)
 		default:
 			given[s.field], err = f.GetString(s.flag)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("--%s: %w", s.flag, err)
+			return nil, gateway.Wrap(gateway.KindInvalid, "--"+s.flag, err)
 		}
 	}
 	if f.Changed(flagAutoStop) {
@@ -123,76 +123,12 @@ func readSettings(cmd *cobra.Command) (map[string]any, error) {
 	return given, nil
 }
 
-func (c *cli) createCommand() *cobra.Command {
-	var start, wait bool
-	cmd := &cobra.Command{
-		Use:   "create NAME",
-		Short: "Creates a gateway",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			body, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
-			body["name"], body["start"] = args[0], start
-			var g api.Gateway
-			if err := c.call(http.MethodPost, c.path(), body, &g); err != nil {
-				return err
-			}
-			if wait && start {
-				if err := c.wait(&g, gateway.StateRunning); err != nil {
-					return err
-				}
-			}
-			return c.printGateway(g)
-		},
+// settingFields are the fields that can be taken back to their defaults.
+func settingFields() []string {
+	fields := []string{"autoStop", "autoStart"}
+	for _, s := range settings {
+		fields = append(fields, s.field)
 	}
-	addSettings(cmd)
-	cmd.Flags().BoolVar(&start, "start", false, "Start the gateway at once")
-	cmd.Flags().BoolVar(&wait, "wait", false, "With --start: wait until it runs")
-	return cmd
-}
-
-func (c *cli) updateCommand() *cobra.Command {
-	var name string
-	var restart, wait bool
-	var unset []string
-	cmd := &cobra.Command{
-		Use:   "update NAME",
-		Short: "Changes a gateway's settings, and says whether they need a restart",
-		Args:  cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			body, err := readSettings(cmd)
-			if err != nil {
-				return err
-			}
-			if name != "" {
-				body["name"] = name
-			}
-			for _, field := range unset {
-				body[field] = nil
-			}
-			path := c.path(args[0])
-			if restart {
-				path += "?restart=true"
-			}
-			var g api.Gateway
-			if err := c.call(http.MethodPatch, path, body, &g); err != nil {
-				return err
-			}
-			if wait && restart {
-				if err := c.wait(&g, gateway.StateRunning); err != nil {
-					return err
-				}
-			}
-			return c.printGateway(g)
-		},
-	}
-	addSettings(cmd)
-	f := cmd.Flags()
-	f.StringVar(&name, "name", "", "New name")
-	f.StringSliceVar(&unset, "unset", nil, "Field to take back to its default, e.g. livyConf (may be repeated)")
-	f.BoolVar(&restart, "restart", false, "Restart the Livy server if the change needs it, which ends its sessions")
-	f.BoolVar(&wait, "wait", false, "With --restart: wait until it runs")
-	return cmd
+	slices.Sort(fields)
+	return fields
 }

@@ -1,0 +1,276 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+
+	"github.com/livygateway/livygateway/doctor"
+	"github.com/livygateway/livygateway/tokens"
+)
+
+// config is the part of Caddy's configuration that the doctor reads as it was
+// written: Caddy forgets it once the modules are made.
+type config struct {
+	Admin *struct {
+		Listen   string `json:"listen"`
+		Disabled bool   `json:"disabled"`
+	} `json:"admin"`
+	Logging struct {
+		Logs map[string]struct {
+			Include []string        `json:"include"`
+			Exclude []string        `json:"exclude"`
+			Encoder json.RawMessage `json:"encoder"`
+		} `json:"logs"`
+	} `json:"logging"`
+	Apps struct {
+		HTTP struct {
+			Servers map[string]server `json:"servers"`
+		} `json:"http"`
+	} `json:"apps"`
+}
+
+type server struct {
+	Listen []string `json:"listen"`
+	Routes any      `json:"routes"`
+	Logs   *struct {
+		ShouldLogCredentials bool `json:"should_log_credentials"`
+	} `json:"logs"`
+}
+
+func readConfig(text []byte) (*config, error) {
+	c := new(config)
+	return c, json.Unmarshal(text, c)
+}
+
+// served is a livy_gateway directive of a server.
+type served struct {
+	public bool
+	// some says that a path leads to it, so that other requests go elsewhere.
+	some bool
+}
+
+// gateways finds the livy_gateway handlers among a server's routes.
+func (s *server) gateways() (all []served) {
+	var walk func(v any, some bool)
+	walk = func(v any, some bool) {
+		switch v := v.(type) {
+		case []any:
+			for _, e := range v {
+				walk(e, some)
+			}
+		case map[string]any:
+			if v["handler"] == "livy_gateway" {
+				public, _ := v["public"].(bool)
+				all = append(all, served{public: public, some: some})
+				return
+			}
+			matchers, _ := v["match"].([]any)
+			for _, m := range matchers {
+				if m, ok := m.(map[string]any); ok && (m["path"] != nil || m["path_regexp"] != nil || m["method"] != nil || m["header"] != nil) {
+					some = true
+				}
+			}
+			for _, e := range v {
+				walk(e, some)
+			}
+		}
+	}
+	walk(s.Routes, false)
+	return all
+}
+
+// examineSites looks at how the sites with gateways are reached and logged.
+func (p *patient) examineSites() (results []doctor.Result) {
+	found := 0
+	for _, name := range slices.Sorted(maps.Keys(p.config.Apps.HTTP.Servers)) {
+		s := p.config.Apps.HTTP.Servers[name]
+		gateways := s.gateways()
+		if len(gateways) == 0 {
+			continue
+		}
+		found++
+		where := strings.Join(s.Listen, ", ")
+		results = append(results, p.examineTransport("site "+where, name, &s, gateways),
+			p.examineAccessLog("log "+where, &s, gateways))
+	}
+	if found == 0 {
+		results = append(results, doctor.Warning("sites", "no site has a livy_gateway directive: clients reach no gateway",
+			"add a site with livy_gateway, see Caddyfile.example"))
+	}
+	return results
+}
+
+// examineTransport looks at whether tokens go over the network in clear.
+func (p *patient) examineTransport(check, name string, s *server, gateways []served) doctor.Result {
+	public := slices.ContainsFunc(gateways, func(g served) bool { return g.public })
+	encrypted := false
+	if p.http != nil {
+		if made := p.http.Servers[name]; made != nil {
+			encrypted = len(made.TLSConnPolicies) > 0
+		}
+	}
+	open := slices.ContainsFunc(s.Listen, func(address string) bool { return !isLocal(address) })
+	switch {
+	case encrypted:
+		return doctor.Good(check, "HTTPS")
+	case public && open:
+		return doctor.Warning(check, "a public endpoint without HTTPS: tokens can be read on their way",
+			"write the site's address as https://HOST; if a load balancer before Caddy does TLS, bind the site to the address that it uses")
+	case open:
+		return doctor.Warning(check, "plain HTTP on all of this machine's addresses: tokens can be read on their way",
+			"bind 127.0.0.1 in the site if clients are here; else write its address as https://HOST")
+	}
+	return doctor.Good(check, "plain HTTP, on this machine only")
+}
+
+// isLocal says whether an address to listen on can be reached from this machine
+// alone.
+func isLocal(address string) bool {
+	parsed, err := caddy.ParseNetworkAddress(caddy.NewReplacer().ReplaceAll(address, ""))
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(parsed.Host)
+	return parsed.IsUnixNetwork() || parsed.IsFdNetwork() || parsed.Host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// examineAccessLog looks at whether tokens are written to access logs. Requests
+// that a gateway takes are logged without theirs; what else clients send to the
+// site is logged by Caddy, which hides Authorization only.
+func (p *patient) examineAccessLog(check string, s *server, gateways []served) doctor.Result {
+	if s.Logs == nil {
+		return doctor.Good(check, "no access log")
+	}
+	if s.Logs.ShouldLogCredentials {
+		return doctor.Failure(check, "log_credentials is on: tokens that come as Authorization are written down",
+			"take log_credentials out of the global option servers")
+	}
+	if !slices.ContainsFunc(gateways, func(g served) bool { return g.some }) {
+		return doctor.Good(check, "tokens are taken out")
+	}
+	if name, ok := p.config.unfiltered(); ok {
+		return doctor.Warning(check,
+			fmt.Sprintf("livy_gateway takes some paths only; of requests to other paths the log %q keeps the header %s", name, tokens.Header),
+			"in the log's block: format filter { request>headers>"+tokens.Header+" delete }")
+	}
+	return doctor.Good(check, "tokens are taken out, and filtered elsewhere")
+}
+
+// unfiltered finds a log that takes access logs and keeps the token's header.
+func (c *config) unfiltered() (string, bool) {
+	const access = "http.log.access"
+	covers := func(list []string) bool {
+		return slices.ContainsFunc(list, func(name string) bool {
+			return name == access || strings.HasPrefix(name, access+".") || strings.HasPrefix(access, name+".")
+		})
+	}
+	if len(c.Logging.Logs) == 0 {
+		return caddy.DefaultLoggerName, true
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.Logging.Logs)) {
+		l := c.Logging.Logs[name]
+		if len(l.Include) > 0 && !covers(l.Include) || slices.Contains(l.Exclude, access) || slices.Contains(l.Exclude, "http.log") || slices.Contains(l.Exclude, "http") {
+			continue
+		}
+		if !filters(l.Encoder) {
+			return name, true
+		}
+	}
+	return "", false
+}
+
+// filters says whether an encoder drops or replaces the token's header.
+func filters(encoder json.RawMessage) bool {
+	var e struct {
+		Format string         `json:"format"`
+		Fields map[string]any `json:"fields"`
+	}
+	if json.Unmarshal(encoder, &e) != nil || e.Format != "filter" {
+		return false
+	}
+	for field := range e.Fields {
+		if field == "request" || field == "request>headers" || strings.EqualFold(field, "request>headers>"+tokens.Header) {
+			return true
+		}
+	}
+	return false
+}
+
+// examineListeners looks at whether the sites' addresses are free, if Caddy does
+// not hold them already.
+func (p *patient) examineListeners() (results []doctor.Result) {
+	if p.running {
+		return nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.config.Apps.HTTP.Servers)) {
+		for _, address := range p.config.Apps.HTTP.Servers[name].Listen {
+			parsed, err := caddy.ParseNetworkAddress(caddy.NewReplacer().ReplaceAll(address, ""))
+			if err != nil || parsed.Network != "tcp" || parsed.PortRangeSize() > 1 {
+				continue
+			}
+			check := "port " + address
+			l, err := net.Listen("tcp", parsed.JoinHostPort(0))
+			if err != nil {
+				results = append(results, doctor.Failure(check, "cannot be listened on: "+err.Error(),
+					"end what holds it (ss -ltnp tells), choose another port, or for ports below 1024: setcap cap_net_bind_service=+ep on the caddy binary"))
+				continue
+			}
+			_ = l.Close()
+			results = append(results, doctor.Good(check, "free"))
+		}
+	}
+	return results
+}
+
+// examineAdmin looks at who can reach the admin endpoint, and so do everything.
+func (p *patient) examineAdmin() doctor.Result {
+	const check = "admin endpoint"
+	if len(p.admin) == 0 {
+		return doctor.Good(check, "reached from this machine only")
+	}
+	return doctor.Failure(check, "answers at "+strings.Join(p.admin, ", ")+": who reaches it may do everything, without a password",
+		"global option: admin localhost:2019, or admin unix//run/caddy/admin.sock")
+}
+
+// exposedAdmin is where the admin endpoint would listen for others than this
+// machine.
+func (c *config) exposedAdmin() []string {
+	if c.Admin == nil || c.Admin.Disabled || c.Admin.Listen == "" || isLocal(c.Admin.Listen) {
+		return nil
+	}
+	return []string{c.Admin.Listen}
+}
+
+// exposed tries the port of the admin endpoint that answers this request on this
+// machine's other addresses.
+func exposed(r *http.Request) (found []string) {
+	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
+	if !ok {
+		return nil // a Unix socket
+	}
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return nil
+	}
+	for _, a := range addresses {
+		ip, ok := a.(*net.IPNet)
+		if !ok || ip.IP.IsLoopback() || ip.IP.IsLinkLocalUnicast() {
+			continue
+		}
+		address := net.JoinHostPort(ip.IP.String(), fmt.Sprint(local.Port))
+		conn, err := net.DialTimeout("tcp", address, time.Second)
+		if err == nil {
+			_ = conn.Close()
+			found = append(found, address)
+		}
+	}
+	return found
+}

@@ -1,0 +1,437 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livygateway/livygateway/api"
+	"github.com/livygateway/livygateway/doctor"
+	"github.com/livygateway/livygateway/store"
+)
+
+var update = flag.Bool("update", false, "write testdata and docs/cli.md anew")
+
+// compare holds a text against a file, or writes the file.
+func compare(t *testing.T, path, got string) {
+	t.Helper()
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatalf("%v (go test ./cli -update writes it)", err)
+	}
+	if string(want) != got {
+		t.Errorf("%s is not what is printed now (go test ./cli -update writes it anew):\n%s", path, diff(string(want), got))
+	}
+}
+
+// diff is where two texts part, with some lines of each.
+func diff(want, got string) string {
+	a, b := strings.Split(want, "\n"), strings.Split(got, "\n")
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	return fmt.Sprintf("from line %d\nwant:\n%s\ngot:\n%s", i+1,
+		strings.Join(a[i:min(i+12, len(a))], "\n"), strings.Join(b[i:min(i+12, len(b))], "\n"))
+}
+
+func etl(w *world) { w.must("gateway create etl --cpu 2 --memory 8Gi --queue root.etl", nil) }
+
+func running(w *world) {
+	w.must("gateway create etl --cpu 2 --memory 8Gi --queue root.etl --start --wait", nil)
+}
+
+func token(w *world) {
+	etl(w)
+	var tok api.NewToken
+	w.must("token create --gateway etl --name airflow --expire-days 90 --scope batches,read --cidr 10.0.0.0/8 --max-batches 20", &tok)
+	w.vars["TOKEN"] = tok.ID
+	w.must("token create --gateway etl --name a-token-with-a-name-that-is-longer-than-what-fits-a-line", nil)
+}
+
+// records makes a gateway that runs, with a live session and a batch that ended.
+func records(w *world) {
+	running(w)
+	resp, err := http.Post(w.livyURL+"/sessions", "application/json", strings.NewReader(`{"kind":"pyspark"}`))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	var g api.Gateway
+	w.must("gateway show etl", &g)
+	at := time.Date(2026, 1, 31, 10, 0, 0, 0, time.UTC)
+	live := &store.Record{
+		ID: "livy-aaaaaaaaaaaaaaaa", GatewayID: g.ID, Kind: "session", PublicID: 0, LivyID: 0, Epoch: g.Status.Epoch,
+		Name: "notebook-of-somebody-who-likes-long-names-very-much", State: "idle", AppID: "local-1700000000000",
+		TokenID: "lctk-aaaaaaaaaaaaaaaa", TokenName: "jupyter", ClientAddr: "10.0.0.7",
+		Resources: json.RawMessage(`{"kind":"pyspark","driverMemory":"2g","driverCores":1}`),
+		SparkUI:   "/api/v1/workspace/default/livycompute/etl/ui/livy-aaaaaaaaaaaaaaaa",
+		Created:   at, Started: at.Add(time.Minute), Updated: at.Add(time.Minute),
+	}
+	ended := &store.Record{
+		ID: "livy-bbbbbbbbbbbbbbbb", GatewayID: g.ID, Kind: "batch", PublicID: 0, LivyID: 1, Epoch: g.Status.Epoch,
+		Name: "nightly", State: "dead", Reason: "exit code 1", TokenID: "lctk-bbbbbbbbbbbbbbbb", TokenName: "airflow", ClientAddr: "10.0.0.8",
+		MilliCPU: 2000, MemoryMB: 4096, VCoreSeconds: 1200, MBSeconds: 2457600,
+		Policy:  json.RawMessage(`{"ignored":[{"key":"spark.driver.memory","given":"64g","rule":"blacklisted","source":"spark-blacklist.conf:1"}]}`),
+		Log:     []string{"Traceback (most recent call last):\n", "ValueError: no such table\n"},
+		Created: at.Add(-time.Hour), Started: at.Add(-time.Hour), Updated: at,
+	}
+	ctx := context.Background()
+	if err := w.store.SaveRecords(ctx, g.ID, live, ended); err != nil {
+		w.t.Fatal(err)
+	}
+	ended.Ended = at.Add(-50 * time.Minute) // what it used counts when it ends
+	if err := w.store.SaveRecords(ctx, g.ID, ended); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.store.SaveStatement(ctx, g.ID, &store.Statement{
+		SessionID: 0, StatementID: 0, TokenID: "lctk-aaaaaaaaaaaaaaaa", TokenName: "jupyter", CodeHash: strings.Repeat("0f", 32),
+		Code: "spark.sql('select count(*) from events').show()\nprint('this is quite a lot of code')", Submitted: at, Status: "ok", DurationMs: 1234,
+	}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func policy(w *world) {
+	w.vars["BLACKLIST"] = w.file("blacklist.conf", "spark.driver.memory\n")
+	w.vars["RULES"] = w.file("policy.rules", "max spark.executor.memory 8g lower\nmax spark.executor.cores 4\n")
+	w.vars["BODY"] = w.file("body.json", `{"kind":"pyspark","driverMemory":"64g","executorMemory":"16g"}`)
+	w.vars["BAD"] = w.file("bad.json", `{"kind":"pyspark","executorCores":64}`)
+	w.must("gateway create etl --queue root.etl --spark-blacklist $BLACKLIST --policy-rules $RULES", nil)
+}
+
+func down(w *world) { w.redis.Close() }
+
+func sick(w *world) {
+	w.report = doctor.Run(context.Background(), func(context.Context) []doctor.Result {
+		return []doctor.Result{
+			doctor.Good("redis", "127.0.0.1:6379, database 0 answers"),
+			doctor.Warning("redis persistence", "append-only persistence is off and so are snapshots: all records end with Redis", `set "appendonly yes" in redis.conf, or run: redis-cli config set appendonly yes`),
+			doctor.Failure("engine spark-3.5", "no image livygateway/livy:0.8.0-spark3.5.8 on the Docker engine", "build it: make image"),
+		}
+	})
+}
+
+// goldens are a transcript each: the text, the JSON, and the errors of a command.
+var goldens = []struct {
+	name  string
+	setup []func(*world)
+	lines []string
+}{
+	{"gateway-create", nil, []string{
+		"gateway create etl --cpu 2 --memory 8Gi --queue root.etl --auto-stop 45 --auto-start --directory=",
+		"gateway create etl --cpu 2 --memory 8Gi --queue root.etl --auto-stop 45 --auto-start",
+		"gateway create adhoc --json",
+		"gateway create runs --start --wait",
+		"gateway create etl",
+		"gateway create etl --json",
+		"gateway create Wrong_Name",
+		"gateway create x --cpu 3",
+		"gateway create x --cpu many",
+		"gateway create x --livy-conf DIR/none",
+		"gateway create",
+	}},
+	{"gateway-update", []func(*world){running}, []string{
+		"gateway update etl --memory 16Gi",
+		"gateway restart-needed",
+		"gateway restart-needed etl --json",
+		"gateway update etl --restart --wait --json",
+		"gateway restart-needed",
+		"gateway update etl --unset queue",
+		"gateway update etl --engine none",
+		"gateway update etl --unset nonsense --json",
+		"gateway update none --cpu 2",
+	}},
+	{"gateway-restart-needed", []func(*world){etl}, []string{
+		"gateway restart-needed --all",
+		"gateway restart-needed --json",
+		"gateway restart-needed none",
+		"gateway restart-needed a b --json",
+	}},
+	{"gateway-list", []func(*world){etl, func(w *world) {
+		w.must("gateway create a-gateway-with-a-name-that-is-longer-than-what-fits-a-line --engine spark-3.4-with-a-rather-long-name", nil)
+		w.must("gateway create other --workspace lab", nil)
+	}}, []string{
+		"gateway list",
+		"gateway list --all",
+		"gateway list --wide",
+		"gateway list --workspace lab --json",
+		"gateway list --state Running",
+		"gateway list --workspace none --json",
+		"gateway list etl",
+	}},
+	{"gateway-show", []func(*world){running}, []string{
+		"gateway show etl",
+		"gateway show etl --json",
+		"gateway show none",
+		"gateway show none --json",
+		"gateway show",
+	}},
+	{"gateway-life", []func(*world){etl}, []string{
+		"gateway start etl --wait",
+		"gateway restart etl --wait --json",
+		"gateway stop etl --wait",
+		"gateway stop etl --wait --json",
+		"gateway restart etl",
+		"gateway restart etl --json",
+		"gateway start none",
+		"gateway stop none --json",
+		"gateway start etl --wait --timeout 0s --json",
+	}},
+	{"gateway-logs", []func(*world){running}, []string{
+		"gateway logs etl --lines 2",
+		"gateway logs etl --json",
+		"gateway logs etl --lines 0",
+		"gateway logs none --json",
+	}},
+	{"gateway-delete", []func(*world){running, func(w *world) { w.must("gateway create spare", nil) }}, []string{
+		"gateway delete etl",
+		"gateway delete etl --json",
+		"gateway delete etl --yes",
+		"gateway delete etl --force",
+		"gateway delete spare --yes --json",
+		"gateway delete spare --yes",
+	}},
+	{"token-create", []func(*world){etl}, []string{
+		"token create --gateway etl --name airflow --expire-days 90",
+		"token create --gateway etl --scope read --json",
+		"token create --gateway etl --token-file -",
+		"token create --gateway none",
+		"token create --gateway etl --expire-days 0",
+		"token create --gateway etl --scope everything --json",
+		"token create --gateway etl --token-file DIR/none",
+		"token create",
+		"token create --json",
+	}},
+	{"token-list", []func(*world){token}, []string{
+		"token list --gateway etl",
+		"token list --gateway etl --wide",
+		"token list --gateway etl --state disabled",
+		"token list --gateway etl --state active --json",
+		"token list --gateway none",
+		"token list --gateway none --json",
+	}},
+	{"token-show", []func(*world){token}, []string{
+		"token show --gateway etl $TOKEN",
+		"token show --gateway etl $TOKEN --json",
+		"token show --gateway etl lctk-none",
+		"token show --gateway etl lctk-none --json",
+	}},
+	{"token-update", []func(*world){token}, []string{
+		"token update --gateway etl $TOKEN --name poller --scope read --max-batches 0",
+		"token update --gateway etl $TOKEN --requests-per-second 2.5 --json",
+		"token update --gateway etl $TOKEN --cidr nonsense",
+		"token update --gateway etl lctk-none --name x --json",
+	}},
+	{"token-disable", []func(*world){token}, []string{
+		"token disable --gateway etl $TOKEN",
+		"token disable --gateway etl $TOKEN --json",
+		"token disable --gateway etl lctk-none",
+		"token enable --gateway etl $TOKEN",
+		"token enable --gateway etl $TOKEN --json",
+		"token enable --gateway etl lctk-none --json",
+	}},
+	{"token-reset", []func(*world){token}, []string{
+		"token reset --gateway etl $TOKEN",
+		"token reset --gateway etl $TOKEN --overlap 24h --expire-days 30 --json",
+		"token reset --gateway etl $TOKEN --overlap 200h",
+		"token reset --gateway etl $TOKEN --overlap tomorrow",
+		"token reset --gateway etl lctk-none --json",
+	}},
+	{"token-revoke", []func(*world){token}, []string{
+		"token revoke --gateway etl $TOKEN",
+		"token revoke --gateway etl $TOKEN --json",
+		"token revoke --gateway etl lctk-none --json",
+		"token revoke --gateway etl",
+	}},
+	{"session-list", []func(*world){records}, []string{
+		"session list --gateway etl",
+		"session list --gateway etl --limit 1",
+		"session list --gateway etl --wide",
+		"session list --gateway etl --state live --json",
+		"session list --gateway etl --state busy",
+		"session list --gateway etl --from yesterday",
+		"session list --gateway etl --limit 5000 --json",
+		"session list --gateway none",
+	}},
+	{"session-show", []func(*world){records}, []string{
+		"session show --gateway etl session:0",
+		"session show --gateway etl livy-bbbbbbbbbbbbbbbb",
+		"session show --gateway etl batch:0 --json",
+		"session show --gateway etl session:99",
+		"session show --gateway etl session:99 --json",
+	}},
+	{"session-close", []func(*world){records}, []string{
+		"session close --gateway etl session:0",
+		"session close --gateway etl session:0 --json",
+		"session close --gateway etl session:99",
+		"session close --gateway etl session:99 --json",
+	}},
+	{"session-ui", []func(*world){records}, []string{
+		"session ui --gateway etl session:0",
+		"session ui --gateway etl session:0 --json",
+		"session ui --gateway etl batch:0",
+		"session ui --gateway etl batch:0 --json",
+	}},
+	{"session-export", []func(*world){records}, []string{
+		"session export --gateway etl",
+		"session export --gateway etl --state live --json",
+		"session export --gateway etl --until never",
+		"session export --gateway none --json",
+	}},
+	{"session-statements", []func(*world){records}, []string{
+		"session statements --gateway etl",
+		"session statements --gateway etl --json",
+		"session statements --gateway etl --offset 5",
+		"session statements --gateway etl --limit 0",
+		"session statements --gateway none --json",
+	}},
+	{"usage", []func(*world){records}, []string{
+		"usage --gateway etl --from 2026-01-31 --until 2026-01-31",
+		"usage --gateway etl --from 2026-01-31 --until 2026-01-31 --json",
+		"usage --gateway etl --csv --from 2026-01-31 --until 2026-01-31",
+		"session usage --gateway etl --from 2001-01-01 --until 2001-01-02",
+		"usage --gateway etl --from x",
+		"usage --gateway etl --from x --json",
+		"session usage --gateway none",
+		"usage",
+	}},
+	{"policy-show", []func(*world){policy}, []string{
+		"policy show --gateway etl",
+		"policy show --gateway etl --json",
+		"policy show --gateway none",
+		"policy show --gateway none --json",
+	}},
+	{"policy-explain", []func(*world){policy}, []string{
+		"policy explain --gateway etl $BODY",
+		"policy explain --gateway etl $BODY --json",
+		"policy explain --gateway etl $BAD",
+		"policy explain --gateway etl $BAD --json",
+		"policy explain --gateway etl - --kind batch",
+		"policy explain --gateway etl $BODY --kind other",
+		"policy explain --gateway etl DIR/none",
+		"policy explain --gateway none $BODY --json",
+	}},
+	{"catalog", nil, []string{"catalog", "catalog --json", "catalog x", "catalog x --json"}},
+	{"engine", []func(*world){etl}, []string{
+		"engine list",
+		"engine list --wide",
+		"engine list --json",
+		"engine show spark-3.5",
+		"engine show spark-3.5 --json",
+		"engine show none",
+		"engine show none --json",
+	}},
+	{"environment", []func(*world){func(w *world) { w.must("gateway create etl --environment analytics", nil) }}, []string{
+		"environment list",
+		"environment list --json",
+		"environment show analytics",
+		"environment show analytics --json",
+		"environment show none",
+		"environment show none --json",
+	}},
+	{"doctor", []func(*world){sick}, []string{
+		"doctor",
+		"doctor --json",
+		"doctor --config Caddyfile",
+		"doctor --config none",
+		"doctor --config none --json",
+		"doctor --address 127.0.0.1:1",
+	}},
+	{"audit", []func(*world){etl, func(w *world) { w.must("gateway update etl --memory 16Gi --unset queue", nil) }}, []string{
+		"audit list",
+		"audit list --wide",
+		"audit list --action gateway.update --json",
+		"audit list --limit 1",
+		"audit list --outcome refused",
+		"audit list --outcome maybe",
+		"audit list --from yesterday --json",
+		"audit export",
+		"audit export --cursor x",
+		"audit export --until x --json",
+	}},
+	{"health", nil, []string{"health", "health --json", "health x"}},
+	{"usage-errors", nil, []string{
+		"gatway",
+		"gateway lst",
+		"gateway lst --json",
+		"gateway list --nonsense",
+		"gateway list --address nonsense",
+		"gateway list --address 127.0.0.1:1",
+		"gateway list --address 127.0.0.1:1 --json",
+	}},
+	{"redis-is-away", []func(*world){down}, []string{
+		"gateway list",
+		"gateway list --json",
+		"token list --gateway etl",
+		"health",
+		"health --json",
+	}},
+}
+
+func TestGolden(t *testing.T) {
+	for _, tt := range goldens {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			poll := 50 * time.Millisecond
+			if strings.HasPrefix(tt.name, "session-") || tt.name == "usage" {
+				poll = time.Hour
+			}
+			w := newWorld(t, poll)
+			for _, setup := range tt.setup {
+				setup(w)
+			}
+			compare(t, filepath.Join("testdata", tt.name+".txt"), w.transcript(tt.lines))
+		})
+	}
+}
+
+// Every command has a text, JSON and an error in some transcript.
+func TestEveryCommandHasGoldens(t *testing.T) {
+	w := &world{t: t}
+	var leaves []string
+	walk(w.command().Commands()[0], func(cmd *cobra.Command) {
+		if !cmd.HasSubCommands() {
+			leaves = append(leaves, strings.TrimPrefix(cmd.CommandPath(), "caddy livy "))
+		}
+	})
+	for _, leaf := range leaves {
+		var plain, asJSON bool
+		for _, tt := range goldens {
+			for _, line := range tt.lines {
+				if line == leaf || strings.HasPrefix(line, leaf+" ") {
+					if strings.Contains(line, "--json") {
+						asJSON = true
+					} else {
+						plain = true
+					}
+				}
+			}
+		}
+		if !plain || leaf != "session usage" && !asJSON {
+			t.Errorf("caddy livy %s has no transcript of its text and JSON", leaf)
+		}
+	}
+}
+
+func walk(cmd *cobra.Command, f func(*cobra.Command)) {
+	f(cmd)
+	for _, sub := range cmd.Commands() {
+		walk(sub, f)
+	}
+}
