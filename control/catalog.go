@@ -75,7 +75,7 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 	if unseen != "" {
 		notes = append(notes, "the states of sessions and batches are not followed, and there is no automatic stop: "+unseen)
 	}
-	if _, off := m.fusion(&g.Spec); off != "" {
+	if off := g.Status.FusionOff; off != "" {
 		notes = append(notes, off)
 	}
 	return notes
@@ -159,63 +159,6 @@ func volumeName(name string) string {
 		}
 		return '-'
 	}, strings.ToLower(name))
-}
-
-// fusion is a gateway's acceleration, nil if it has none or if the CPU of this
-// machine is not up to it; off then says why.
-func (m *Manager) fusion(s *gateway.Spec) (f *policies.Fusion, off string) {
-	profile, ok := m.Catalog().FusionProfile(s.Fusion)
-	if !ok {
-		return nil, ""
-	}
-	have := m.CPUFlags()
-	for _, flag := range profile.CPUFlags {
-		if !slices.Contains(have, flag) {
-			return nil, fmt.Sprintf("fusion %q is off: the CPU of this machine has no %s", profile.Name, strings.ToUpper(flag))
-		}
-	}
-	return &policies.Fusion{Name: profile.Name, Conf: profile.Conf, Jars: profile.Jars}, ""
-}
-
-// leastDriver is the memory that a driver needs beside everything else.
-const leastDriver = 1 << 30
-
-// checkOffHeap counts a profile's memory outside of the heap: where drivers run
-// beside Livy, they share the gateway's memory with it.
-func (m *Manager) checkOffHeap(g *gateway.Gateway) error {
-	f, _ := m.fusion(&g.Spec)
-	if f == nil || !strings.HasPrefix(m.master(g), "local") {
-		return nil
-	}
-	const key = "spark.memory.offHeap.size"
-	size := f.Conf[key]
-	if size == "" {
-		return nil
-	}
-	bytes, ok := policies.SizeBytes(size)
-	if !ok {
-		return gateway.Invalid("fusion "+f.Name+": "+key, size, "must be a size such as 1g")
-	}
-	memory := g.Spec.MemoryBytes()
-	if bytes+upstream.LivyHeap(memory)+leastDriver > memory {
-		return gateway.Invalid("fusion", f.Name, fmt.Sprintf(
-			"takes %s outside of the heap; with Livy's own memory and 1 GiB for a driver that is more than the gateway's %s", size, g.Spec.Memory))
-	}
-	return nil
-}
-
-// cpuFlags reads what this machine's CPU can do.
-func cpuFlags() []string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return nil
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && (strings.TrimSpace(name) == "flags" || strings.TrimSpace(name) == "Features") {
-			return strings.Fields(value)
-		}
-	}
-	return nil
 }
 
 // maxClusterFile bounds one file of a cluster's client configuration.

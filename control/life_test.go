@@ -240,10 +240,10 @@ func TestNotes(t *testing.T) {
 		s.Catalog.Clusters = []gateway.Cluster{{Name: "lake", Master: "yarn"}}
 	})
 	g := &gateway.Gateway{ID: "lc-1", Spec: gateway.Spec{Name: "etl", Engine: "spark", CPU: 1, Memory: "4Gi", LivyVersion: "0.8.0", Queue: "q", Fusion: "comet"}}
-	m.CPUFlags = func() []string { return []string{"sse2"} }
+	g.Status.FusionOff = `fusion "comet" is off: the CPU of the machine that it runs on has no AVX2`
 	notes := strings.Join(m.Notes(g), "\n")
 	if !strings.Contains(notes, `queue "q" is written into every job and has no effect there: local[1] has no queues`) ||
-		!strings.Contains(notes, `fusion "comet" is off: the CPU of this machine has no AVX2`) {
+		!strings.Contains(notes, g.Status.FusionOff) {
 		t.Errorf("notes:\n%s", notes)
 	}
 	body := func() string {
@@ -256,7 +256,7 @@ func TestNotes(t *testing.T) {
 	if strings.Contains(body(), "CometPlugin") {
 		t.Error("the profile is used on a CPU without AVX2")
 	}
-	m.CPUFlags = func() []string { return []string{"sse2", "avx2"} }
+	g.Status.FusionOff = ""
 	g.Spec.Cluster = "lake"
 	if notes := m.Notes(g); len(notes) != 0 {
 		t.Errorf("notes %q", notes)
@@ -271,7 +271,6 @@ func TestOffHeapMemoryCounts(t *testing.T) {
 	m := testManager(t, s, newFakeRuntime(t))
 	comet := gateway.Comet()
 	configure(m, func(s *Settings) { s.Catalog.Fusion = []gateway.Fusion{comet} })
-	m.CPUFlags = func() []string { return []string{"avx2"} }
 	create := func(name string) error {
 		_, err := m.Create(context.Background(), CreateRequest{Spec: gateway.Spec{Name: name, Fusion: "comet"}})
 		return err

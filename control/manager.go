@@ -36,9 +36,6 @@ type Options struct {
 	// Name tells this instance from others, for people. Default: host name and
 	// process id.
 	Name string
-	// CPUFlags tells what the CPU that Livy servers run on can do; default: the
-	// flags of this machine's /proc/cpuinfo.
-	CPUFlags func() []string
 
 	// PollInterval is the time between two looks at a running Livy server: is
 	// it there, and what are its sessions doing. Default 3 seconds.
@@ -114,9 +111,6 @@ func New(o Options) *Manager {
 	}
 	if o.HTTP == nil {
 		o.HTTP = new(http.Client)
-	}
-	if o.CPUFlags == nil {
-		o.CPUFlags = sync.OnceValue(cpuFlags)
 	}
 	setDefault(&o.PollInterval, 3*time.Second)
 	setDefault(&o.RefreshInterval, 5*time.Second)

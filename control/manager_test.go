@@ -36,6 +36,8 @@ type fakeRuntime struct {
 	sessions string // what servers list
 	batches  string
 	guard    func(*http.Request) bool // servers let in only what it says; nil: all
+	cpu      []string                 // what the CPU can do
+	noFiles  bool                     // no file is there
 }
 
 func newFakeRuntime(t *testing.T) *fakeRuntime {
@@ -126,6 +128,18 @@ func (r *fakeRuntime) List(context.Context) ([]upstream.Instance, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Collect(maps.Values(r.inst)), nil
+}
+
+func (r *fakeRuntime) CPUFlags(context.Context, string) ([]string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.cpu, nil
+}
+
+func (r *fakeRuntime) HasFile(_ context.Context, _, path string) (bool, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.noFiles && path == "/opt/fusion/comet.jar", nil
 }
 
 func (r *fakeRuntime) Logs(context.Context, string, int) ([]string, error) {

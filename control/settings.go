@@ -48,7 +48,6 @@ func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 		mounts = &policies.Mounts{Directories: g.Spec.Directories, Executors: g.Spec.MountToExecutor}
 		localDirs = append(localDirs, m.mountPoints(&g.Spec)...)
 	}
-	fusion, _ := m.fusion(&g.Spec)
 	if dirs := upstream.Lookup(livyConf, "livy.file.local-dir-whitelist"); dirs != "" {
 		for dir := range strings.SplitSeq(dirs, ",") {
 			localDirs = append(localDirs, strings.TrimSpace(dir))
@@ -62,7 +61,7 @@ func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 		LivyVersion:     livyVersion(g),
 		Master:          m.master(g),
 		Environment:     m.environment(g),
-		Fusion:          fusion,
+		Fusion:          m.fusion(g),
 		Mounts:          mounts,
 		SparkDefaults:   policies.File{Name: upstream.SparkDefaults, Text: g.Spec.SparkDefaults},
 		Blacklist:       policies.File{Name: upstream.SparkBlacklist, Text: g.Spec.SparkBlacklist},

@@ -204,7 +204,7 @@ func (w *worker) keepRunning(ctx context.Context, g *gateway.Gateway) (time.Dura
 	case found && inst.Running && g.Status.State == gateway.StateStarting && g.Status.Instance == "" &&
 		inst.Epoch == g.Status.Epoch && inst.Epoch > g.Status.Condemned:
 		// Started by a process that ended before it could write it down.
-		return stepSoon, w.adopt(ctx, g, inst)
+		return w.adopt(ctx, g, inst)
 	case g.Status.State == gateway.StateRunning || g.Status.State == gateway.StateStarting && g.Status.Instance != "":
 		how := "its container or process is gone"
 		if found {
@@ -290,11 +290,11 @@ func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, 
 	}
 	m.Logger.Info("Livy server started", zap.String("gateway", g.ID), zap.String("name", g.Ref()),
 		zap.String("instance", inst.ID), zap.String("address", inst.Address))
-	err = w.adopt(ctx, g, inst)
+	pause, err := w.adopt(ctx, g, inst)
 	if errors.Is(err, store.ErrFenced) {
 		w.undo(g)
 	}
-	return stepSoon, err
+	return pause, err
 }
 
 // confirmPatience bounds the last question before a start, whether the lease is
@@ -318,16 +318,21 @@ func (w *worker) undo(g *gateway.Gateway) {
 	}
 }
 
-func (w *worker) adopt(ctx context.Context, g *gateway.Gateway, inst upstream.Instance) error {
-	_, err := w.m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+// adopt writes down which server is the gateway's.
+func (w *worker) adopt(ctx context.Context, g *gateway.Gateway, inst upstream.Instance) (time.Duration, error) {
+	off, err := w.m.probeFusion(ctx, g)
+	if err != nil {
+		return w.failed(ctx, g, err.Error())
+	}
+	_, err = w.m.update(ctx, g.ID, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning || g.Status.Epoch != inst.Epoch || g.Status.Condemned >= inst.Epoch {
 			return errUnchanged
 		}
-		g.Status.Instance = inst.ID
+		g.Status.Instance, g.Status.FusionOff = inst.ID, off
 		g.Status.Reason = "waiting for the Livy server to answer"
 		return nil
 	})
-	return err
+	return stepSoon, err
 }
 
 // awaitReady looks once whether the server answers.

@@ -86,6 +86,9 @@ type Status struct {
 	// Unseen says why the states of sessions and batches are not followed, e.g.
 	// because Livy wants a login; empty when they are.
 	Unseen string `json:"unseen,omitempty"`
+	// FusionOff says why jobs run without the gateway's acceleration, e.g. because
+	// the CPU cannot do what it needs; empty when they run with it.
+	FusionOff string `json:"fusionOff,omitempty"`
 	// Restarts counts restarts after crashes since the last wanted start.
 	Restarts int `json:"restarts,omitempty"`
 }

@@ -26,8 +26,9 @@ type Spec struct {
 	// not taken. Default: the engine's, which is 0.8.0 unless the catalog says otherwise.
 	LivyVersion string `json:"livyVersion"`
 	// Fusion names an acceleration profile of the catalog, e.g. "comet": jars and
-	// settings that every job gets. Where the machine's CPU lacks what the
-	// profile needs, jobs run without it and the gateway says so. Default: none.
+	// settings that every job gets. Where the CPU of the machine that the engine runs
+	// on lacks what the profile needs, jobs run without it and the gateway says so;
+	// where a jar is missing the gateway does not start. Default: none.
 	Fusion string `json:"fusion,omitempty"`
 	// Isolated says whether a token sees, lists and deletes only the sessions and
 	// batches that it created. Default false: all of the gateway's.

@@ -113,3 +113,18 @@ func TestAGatewayJoinsItsNetwork(t *testing.T) {
 		t.Errorf("networks %+v", n)
 	}
 }
+
+func TestProbe(t *testing.T) {
+	r := newRuntime(t, Options{})
+	l := launch(t, fakeEngine(t))
+	started(t, r, l)
+	for path, want := range map[string]bool{"/livy-server": true, "/etc/livy/livy.conf": true, "/opt/fusion/comet.jar": false} {
+		if there, err := r.HasFile(t.Context(), l.GatewayID, path); err != nil || there != want {
+			t.Errorf("%s is there: %v, %v", path, there, err)
+		}
+	}
+	// Nothing in this image can read a file.
+	if flags, err := r.CPUFlags(t.Context(), l.GatewayID); err == nil {
+		t.Errorf("flags %q", flags)
+	}
+}

@@ -286,3 +286,20 @@ func TestBadGatewayID(t *testing.T) {
 		}
 	}
 }
+
+func TestProbe(t *testing.T) {
+	r := newRuntime(t, Options{})
+	text, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	flags, err := r.CPUFlags(t.Context(), "lc-1")
+	if err != nil || len(flags) == 0 || !strings.Contains(string(text), strings.Join(flags, " ")) {
+		t.Errorf("flags %q, %v", flags, err)
+	}
+	for path, want := range map[string]bool{"/proc/cpuinfo": true, "/nowhere.jar": false} {
+		if there, err := r.HasFile(t.Context(), "lc-1", path); err != nil || there != want {
+			t.Errorf("%s is there: %v, %v", path, there, err)
+		}
+	}
+}

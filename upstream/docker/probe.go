@@ -1,0 +1,59 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	cerrdefs "github.com/containerd/errdefs"
+	"github.com/moby/moby/api/pkg/stdcopy"
+	"github.com/moby/moby/client"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// maxCPUInfo is more than /proc/cpuinfo has for one core.
+const maxCPUInfo = 32 << 10
+
+// CPUFlags are those of the Docker engine's machine, read in the gateway's running
+// container; see upstream.Prober.
+func (r *Runtime) CPUFlags(ctx context.Context, gatewayID string) ([]string, error) {
+	const doing = "reading what the CPU can do"
+	exec, err := r.api.ExecCreate(ctx, containerName(gatewayID), client.ExecCreateOptions{
+		Cmd: []string{"cat", "/proc/cpuinfo"}, AttachStdout: true,
+	})
+	if err != nil {
+		return nil, callError(doing, err)
+	}
+	attached, err := r.api.ExecAttach(ctx, exec.ID, client.ExecAttachOptions{})
+	if err != nil {
+		return nil, callError(doing, err)
+	}
+	defer attached.Close()
+	var text bytes.Buffer
+	// Cut off in the middle of a frame, which is no error of ours.
+	if _, err := stdcopy.StdCopy(&text, io.Discard, io.LimitReader(attached.Reader, maxCPUInfo)); err != nil && text.Len() == 0 {
+		return nil, callError(doing, err)
+	}
+	flags := upstream.ParseCPUFlags(text.String())
+	if len(flags) == 0 {
+		return nil, gateway.Errorf(gateway.KindUnavailable, "%s: no flags in /proc/cpuinfo of the container", doing)
+	}
+	return flags, nil
+}
+
+// HasFile looks in the gateway's container.
+func (r *Runtime) HasFile(ctx context.Context, gatewayID, path string) (bool, error) {
+	_, err := r.api.ContainerStatPath(ctx, containerName(gatewayID), client.ContainerStatPathOptions{Path: path})
+	if cerrdefs.IsNotFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, callError("looking for "+path+" in the container", err)
+	}
+	return true, nil
+}
+
+// Interface guard
+var _ upstream.Prober = (*Runtime)(nil)
