@@ -130,9 +130,29 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 			return upstream.Instance{}, err
 		}
 	}
+	inst, err := r.run(ctx, l, true)
+	if err != nil && strings.Contains(err.Error(), notShared) {
+		r.logger.Warn("a directory lies on no shared mount of the Docker engine's machine: if it is mounted anew there, this gateway has to be restarted",
+			zap.String("gateway", l.GatewayID), zap.Error(err))
+		inst, err = r.run(ctx, l, false)
+	}
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	r.logger.Info("started a Livy container", zap.String("gateway", l.GatewayID),
+		zap.String("instance", inst.ID), zap.String("address", inst.Address))
+	return inst, nil
+}
+
+// notShared is what the Docker engine says where it cannot follow mounts.
+const notShared = "is not a shared or slave mount"
+
+// run makes a container and starts it; follow says whether it is to see what is
+// mounted later in directories of type oss.
+func (r *Runtime) run(ctx context.Context, l upstream.Launch, follow bool) (upstream.Instance, error) {
 	// The engine gives a name once: of all who come here at a time one goes on.
 	created, err := r.api.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Name: containerName(l.GatewayID), Config: r.config(l), HostConfig: r.hostConfig(l),
+		Name: containerName(l.GatewayID), Config: r.config(l), HostConfig: r.hostConfig(l, follow),
 	})
 	if err != nil {
 		return upstream.Instance{}, startError(l, "creating the container", err)
@@ -142,8 +162,6 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 		r.remove(created.ID)
 		return upstream.Instance{}, err
 	}
-	r.logger.Info("started a Livy container", zap.String("gateway", l.GatewayID),
-		zap.String("container", created.ID), zap.String("address", inst.Address))
 	return inst, nil
 }
 
@@ -205,7 +223,7 @@ func (r *Runtime) config(l upstream.Launch) *container.Config {
 	}
 }
 
-func (r *Runtime) hostConfig(l upstream.Launch) *container.HostConfig {
+func (r *Runtime) hostConfig(l upstream.Launch, follow bool) *container.HostConfig {
 	limit := int64(maxProcesses)
 	joined := l.Network
 	if joined == "" {
@@ -213,7 +231,7 @@ func (r *Runtime) hostConfig(l upstream.Launch) *container.HostConfig {
 	}
 	return &container.HostConfig{
 		NetworkMode:  container.NetworkMode(joined),
-		Mounts:       mounts(l.Directories),
+		Mounts:       mounts(l.Directories, follow),
 		PortBindings: network.PortMap{livyPort: {{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1})}}},
 		// We start it again ourselves: its ids begin anew then.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},

@@ -14,8 +14,9 @@ const defaultNFS = "nfsvers=4,soft,timeo=600,retrans=2"
 
 // mounts says how a container gets directories: those of the machine are bound,
 // those of file servers are volumes that the Docker engine mounts and that go
-// with the container.
-func mounts(dirs []gateway.Directory) []mount.Mount {
+// with the container. follow says whether what is mounted later in a directory of
+// type oss is to be seen.
+func mounts(dirs []gateway.Directory, follow bool) []mount.Mount {
 	var list []mount.Mount
 	for _, d := range dirs {
 		m := mount.Mount{Target: d.Path, ReadOnly: d.ReadOnly}
@@ -28,7 +29,7 @@ func mounts(dirs []gateway.Directory) []mount.Mount {
 			}
 		default:
 			m.Type, m.Source = mount.TypeBind, d.Source
-			if d.Type == gateway.DirectoryOSS {
+			if d.Type == gateway.DirectoryOSS && follow {
 				// A FUSE mount that is mounted anew on the machine shall be seen.
 				m.BindOptions = &mount.BindOptions{Propagation: mount.PropagationRSlave}
 			}

@@ -2,15 +2,19 @@ package docker
 
 import (
 	"context"
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/moby/moby/api/types/mount"
 	"github.com/moby/moby/client"
 
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/require"
 	"github.com/livygateway/livygateway/upstream/upstreamtest"
 )
 
@@ -20,7 +24,7 @@ func TestMounts(t *testing.T) {
 		{Type: "oss", Source: "/srv/b", Path: "/mnt/b"},
 		{Type: "nas", Source: "nas.internal:/export/c", Path: "/mnt/c"},
 		{Type: "cpfs", Source: "cpfs.internal:/share", Path: "/mnt/d", Options: "nfsvers=3,nolock"},
-	})
+	}, true)
 	if len(got) != 4 {
 		t.Fatalf("%d mounts", len(got))
 	}
@@ -127,4 +131,99 @@ func TestProbe(t *testing.T) {
 	if flags, err := r.CPUFlags(t.Context(), l.GatewayID); err == nil {
 		t.Errorf("flags %q", flags)
 	}
+}
+
+// An object store's directory is followed where the machine can do that, and
+// bound as it is where it cannot; either way its files are there.
+func TestADirectoryOfAnObjectStore(t *testing.T) {
+	api := needDocker(t)
+	for name, propagation := range map[string]uintptr{"on a shared mount": syscall.MS_SHARED, "on a private mount": syscall.MS_PRIVATE} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=1m")
+			require.Need(t, require.Mount, err == nil, fmt.Sprintf("cannot mount here (root is needed): %v", err))
+			t.Cleanup(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+			if err := syscall.Mount("", dir, "", propagation, ""); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "object"), []byte("x"), 0o644); err != nil { //nolint:gosec // read by the container's user
+				t.Fatal(err)
+			}
+			r := newRuntime(t, Options{})
+			l := launch(t, fakeEngine(t))
+			l.Directories = []gateway.Directory{{Name: "bucket", Type: gateway.DirectoryOSS, Source: dir, Path: "/mnt/bucket"}}
+			started(t, r, l)
+			got, err := api.ContainerInspect(t.Context(), "livygw-"+l.GatewayID, client.ContainerInspectOptions{})
+			if err != nil || len(got.Container.Mounts) != 1 {
+				t.Fatalf("mounts %+v, %v", got.Container.Mounts, err)
+			}
+			m := got.Container.Mounts[0]
+			if follows := m.Propagation == mount.PropagationRSlave; follows != (propagation == syscall.MS_SHARED) || m.Destination != "/mnt/bucket" || !m.RW {
+				t.Errorf("mount %+v", m)
+			}
+			if there, err := r.HasFile(t.Context(), l.GatewayID, "/mnt/bucket/object"); !there || err != nil {
+				t.Errorf("the object is there: %v, %v", there, err)
+			}
+			if all, err := r.List(t.Context()); err != nil || len(all) != 1 {
+				t.Errorf("containers %v, %v", all, err)
+			}
+		})
+	}
+}
+
+// What a file server is to mount is asked of the Docker engine: a volume that goes
+// with the container. Where the kernel or the server fails, the start says so.
+func TestAVolumeOfAFileServer(t *testing.T) {
+	api := needDocker(t)
+	r := newRuntime(t, Options{})
+	l := launch(t, fakeEngine(t))
+	l.Directories = []gateway.Directory{{Name: "warehouse", Type: gateway.DirectoryNAS, Source: "127.0.0.1:/export", Path: "/mnt/warehouse", Options: "nfsvers=4,soft,timeo=10,retrans=1"}}
+	before := volumes(t, api)
+	// Made as Start makes it, to be looked at before it is started.
+	created, err := api.ContainerCreate(t.Context(), client.ContainerCreateOptions{
+		Name: containerName(l.GatewayID), Config: r.config(l), HostConfig: r.hostConfig(l, true),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.remove(created.ID) })
+	got, err := api.ContainerInspect(t.Context(), created.ID, client.ContainerInspectOptions{})
+	if err != nil || len(got.Container.Mounts) != 1 {
+		t.Fatalf("mounts %+v, %v", got.Container.Mounts, err)
+	}
+	volume, err := api.VolumeInspect(t.Context(), got.Container.Mounts[0].Name, client.VolumeInspectOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{"type": "nfs", "o": "addr=127.0.0.1,nfsvers=4,soft,timeo=10,retrans=1", "device": ":/export"}
+	if v := volume.Volume; v.Driver != "local" || !maps.Equal(v.Options, want) || got.Container.Mounts[0].Destination != "/mnt/warehouse" {
+		t.Errorf("volume %+v, mounted at %s; want options %v", v, got.Container.Mounts[0].Destination, want)
+	}
+	r.remove(created.ID)
+	if _, err := r.Start(t.Context(), l); err == nil || !strings.Contains(err.Error(), ":/export") {
+		t.Errorf("with no file server: %v; want an error that names the export", err)
+	} else {
+		t.Logf("the error: %v", err)
+	}
+	if all, err := r.List(t.Context()); err != nil || len(all) != 0 {
+		t.Errorf("containers left behind: %v, %v", all, err)
+	}
+	if after := volumes(t, api); after > before {
+		t.Errorf("%d volumes, %d before", after, before)
+	}
+}
+
+// volumes counts the engine's NFS volumes.
+func volumes(t *testing.T, api *client.Client) (n int) {
+	t.Helper()
+	all, err := api.VolumeList(t.Context(), client.VolumeListOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range all.Items {
+		if v.Options["type"] == "nfs" {
+			n++
+		}
+	}
+	return n
 }
