@@ -75,6 +75,9 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 	if unseen != "" {
 		notes = append(notes, "the states of sessions and batches are not followed, and there is no automatic stop: "+unseen)
 	}
+	if m.awaitsEventLogs(g) {
+		notes = append(notes, "jobs write no events for the history server before the next start: the container does not have its directory yet")
+	}
 	if off := g.Status.FusionOff; off != "" {
 		notes = append(notes, off)
 	}

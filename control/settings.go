@@ -53,10 +53,6 @@ func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 			localDirs = append(localDirs, strings.TrimSpace(dir))
 		}
 	}
-	eventLogs := ""
-	if s.History != nil {
-		eventLogs = s.History.EventLogDir()
-	}
 	return policies.Settings{
 		LivyVersion:     livyVersion(g),
 		Master:          m.master(g),
@@ -65,7 +61,7 @@ func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 		Mounts:          mounts,
 		SparkDefaults:   policies.File{Name: upstream.SparkDefaults, Text: g.Spec.SparkDefaults},
 		Blacklist:       policies.File{Name: upstream.SparkBlacklist, Text: g.Spec.SparkBlacklist},
-		EventLogs:       eventLogs,
+		EventLogs:       m.eventLogs(g),
 		Queue:           g.Spec.Queue,
 		Identity:        identityOf(g, livyConf),
 		LocalDirs:       localDirs,
@@ -172,17 +168,13 @@ func (m *Manager) launch(g *gateway.Gateway) (upstream.Launch, error) {
 			Name: "environment " + e.Name, Type: gateway.DirectoryLocal, Source: e.Dir, Path: e.Dir, ReadOnly: true,
 		})
 	}
-	if h := m.History(); h != nil && h.LocalDir() != "" && m.Runtime.Name() != "static" {
+	if dir := m.History().LocalDir(); dir != "" && m.Runtime.Name() != "static" {
 		l.Directories = append(l.Directories, gateway.Directory{
-			Name: "event logs", Type: gateway.DirectoryLocal, Source: h.LocalDir(), Path: h.LocalDir(),
+			Name: "event logs", Type: gateway.DirectoryLocal, Source: dir, Path: dir,
 		})
 	}
 	return l, nil
 }
-
-// History is the Spark history server that the configuration in force names; nil
-// if there is none.
-func (m *Manager) History() *gateway.HistoryServer { return m.settings.Load().History }
 
 // Explain applies a gateway's policy to a create body without sending anything.
 func (m *Manager) Explain(g *gateway.Gateway, kind livy.Kind, body []byte) (policies.Result, error) {

@@ -156,7 +156,8 @@ func (m *Manager) compile(g *gateway.Gateway) *Entry {
 
 // samePolicy says whether two versions of a gateway have the same policy.
 func samePolicy(a, b *gateway.Gateway) bool {
-	return a.Status.LivyVersion == b.Status.LivyVersion && a.Status.FusionOff == b.Status.FusionOff && reflect.DeepEqual(a.Spec, b.Spec)
+	return a.Status.LivyVersion == b.Status.LivyVersion && a.Status.FusionOff == b.Status.FusionOff &&
+		a.Status.Launched[eventLogsMark] == b.Status.Launched[eventLogsMark] && reflect.DeepEqual(a.Spec, b.Spec)
 }
 
 // refreshAll reads all gateways anew. When Redis is away the old picture stays.

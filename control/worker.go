@@ -261,7 +261,7 @@ func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, 
 		g.Enter(gateway.StateStarting, "starting the Livy server", gateway.SystemActor, m.Now())
 		g.Status.Since = m.Now().UTC()
 		clearInstance(g)
-		g.Status.Launched = g.Spec.LaunchMarks(m.Catalog())
+		g.Status.Launched = m.launchMarks(g)
 		g.Status.Epoch++
 		g.Status.Place = place
 		g.Status.SessionBase, g.Status.BatchBase = nextSession, nextBatch

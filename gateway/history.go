@@ -45,6 +45,9 @@ func (h *HistoryServer) Validate() error {
 
 // LocalDir is EventLogs if that is a directory of this machine, else "".
 func (h *HistoryServer) LocalDir() string {
+	if h == nil {
+		return ""
+	}
 	u, err := url.Parse(h.EventLogs)
 	if err != nil || u.Scheme != "" && u.Scheme != "file" || u.Host != "" {
 		return ""
@@ -53,8 +56,11 @@ func (h *HistoryServer) LocalDir() string {
 }
 
 // EventLogDir is EventLogs as Spark takes it: a path without a scheme would be
-// one of the cluster's default file system.
+// one of the cluster's default file system. It is "" without a history server.
 func (h *HistoryServer) EventLogDir() string {
+	if h == nil {
+		return ""
+	}
 	if path.IsAbs(h.EventLogs) {
 		return "file:" + h.EventLogs
 	}
