@@ -119,22 +119,25 @@ func yarnGateway(t *testing.T, c *caddy, y yarn, name, creator string) gateway {
 		// A small machine takes its time to bring a driver up.
 		"livyClientConf": "livy.rsc.server.connect.timeout = 5m",
 	})
-	req, err := http.NewRequest(http.MethodPost, "http://"+c.admin+"/livy/v1/workspaces/default/gateways", strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("X-Livy-Actor", creator)
-	res, err := httpClient.Do(req)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	if res.StatusCode != http.StatusCreated {
+	eventually(t, 30*time.Second, "gateway "+name+" created", func() bool {
+		req, err := http.NewRequest(http.MethodPost, "http://"+c.admin+"/livy/v1/workspaces/default/gateways", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("X-Livy-Actor", creator)
+		res, err := httpClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
 		var text bytes.Buffer
 		_, _ = text.ReadFrom(res.Body)
-		t.Fatalf("creating gateway %s: %d %s", name, res.StatusCode, &text)
-	}
+		if res.StatusCode != http.StatusCreated && res.StatusCode != http.StatusServiceUnavailable { // not yet up
+			t.Fatalf("creating gateway %s: %d %s", name, res.StatusCode, &text)
+		}
+		return res.StatusCode == http.StatusCreated
+	})
 	t.Cleanup(func() {
 		if _, err := c.tryLivy("gateway", "delete", name, "--force"); err != nil {
 			t.Logf("deleting gateway %s: %v", name, err)

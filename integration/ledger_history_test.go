@@ -12,18 +12,23 @@ import (
 	"github.com/livygateway/livygateway/store/storetest"
 )
 
-// TestHistoryServer looks at the Spark UI of a batch that has finished, at a real
-// history server behind the gateway.
-func TestHistoryServer(t *testing.T) {
-	l := processLive(t)
+// startHistory starts a Spark history server, which ends with the test, and
+// returns the lines of the livy block that name it.
+func startHistory(t *testing.T) (block string) {
+	t.Helper()
 	spark, events, port := preparedEngine().SparkHome, t.TempDir(), sparePort(t)
 	daemon(t, t.TempDir(), []string{
 		"SPARK_HOME=" + spark, "SPARK_CONF_DIR=" + t.TempDir(), "SPARK_DAEMON_MEMORY=512m", "SPARK_LOCAL_IP=127.0.0.1",
 		"SPARK_HISTORY_OPTS=-Dspark.history.fs.logDirectory=file:" + events + " -Dspark.history.ui.port=" + port + " -Dspark.history.fs.update.interval=2s",
 	}, filepath.Join(spark, "bin", "spark-class"), "org.apache.spark.deploy.history.HistoryServer")
+	return "\nhistory_server http://127.0.0.1:" + port + " {\nevent_logs " + events + "\n}"
+}
 
-	c := newCaddy(t, storetest.StartServer(t), l.livyBlock+"\nstart_timeout 6m\nlocal_dir "+jobDir(l)+
-		"\nhistory_server http://127.0.0.1:"+port+" {\nevent_logs "+events+"\n}")
+// TestHistoryServer looks at the Spark UI of a batch that has finished, at a real
+// history server behind the gateway.
+func TestHistoryServer(t *testing.T) {
+	l := processLive(t)
+	c := newCaddy(t, storetest.StartServer(t), l.livyBlock+"\nstart_timeout 6m\nlocal_dir "+jobDir(l)+startHistory(t))
 	g := c.newGateway("etl")
 	cl := client{t: t, base: c.url(g.ID), token: c.newToken("etl").Token}
 	var b batch

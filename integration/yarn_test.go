@@ -76,7 +76,7 @@ func startYarn(t *testing.T) yarn {
 	for _, class := range []string{"resourcemanager.ResourceManager", "nodemanager.NodeManager"} {
 		daemon(t, work, nil, "java", append(slices.Clone(args), "org.apache.hadoop.yarn.server."+class)...)
 	}
-	eventually(t, 2*time.Minute, "YARN having a node", func() bool {
+	eventually(t, 4*time.Minute, "YARN having a node", func() bool {
 		var m struct{ ClusterMetrics struct{ ActiveNodes int } }
 		status, err := y.ask("metrics", &m)
 		return err == nil && status == http.StatusOK && m.ClusterMetrics.ActiveNodes == 1
@@ -103,7 +103,7 @@ func (y yarn) ask(path string, into any) (status int, err error) {
 		return 0, err
 	}
 	req.Header.Set("Accept", "application/json") // or else it speaks XML
-	res, err := http.DefaultClient.Do(req)
+	res, err := (&http.Client{Timeout: 10 * time.Second}).Do(req)
 	if err != nil {
 		return 0, err
 	}
