@@ -66,7 +66,7 @@ engine: ## prepare Livy and Spark for running without Docker
 image: ## build the container image of Livy and Spark
 	@scripts/build-engine-image
 
-clients: ## prepare Airflow and sparkmagic for the integration tests
+clients: ## prepare Airflow, sparkmagic and the OpenAPI tools for the integration tests
 	@scripts/prepare-clients
 
 yarn: ## prepare a YARN on one machine for the integration tests
