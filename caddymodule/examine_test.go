@@ -1,0 +1,108 @@
+package caddymodule
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/livygateway/livygateway/doctor"
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/store/storetest"
+)
+
+// statuses are a report's results by their check.
+func statuses(r doctor.Report) map[string]doctor.Status {
+	all := make(map[string]doctor.Status)
+	for _, res := range r.Results {
+		all[res.Check] = res.Status
+	}
+	return all
+}
+
+// examined writes a Caddyfile around options and sites and examines it.
+func examined(t *testing.T, admin, options, sites string) doctor.Report {
+	t.Helper()
+	livy := httptest.NewServer(livytest.New())
+	t.Cleanup(livy.Close)
+	_, redis := storetest.Mini(t)
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	text := "{\n" + admin + "\npersist_config off\nauto_https disable_redirects\n" + options +
+		"\nlivy {\nredis redis://" + redis.Addr() + "/0\nruntime static\nengine double {\nurl " + livy.URL + "\n}\n" +
+		"engine other {\nurl http://127.0.0.1:1\n}\n}\n}\n" + sites
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := examineFile(t.Context(), file, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
+}
+
+func TestExamineFile(t *testing.T) {
+	taken := httptest.NewServer(http.NotFoundHandler()) // its port is not free
+	defer taken.Close()
+	port := taken.URL[strings.LastIndexByte(taken.URL, ':'):]
+	tests := []struct {
+		name, admin, options, sites string
+		check                       string
+		want                        doctor.Status
+	}{
+		{"engine answers", "", "", "", "engine double", doctor.OK},
+		{"engine does not answer", "", "", "", "engine other", doctor.Fail},
+		{"no site", "", "", "", "sites", doctor.Warn},
+		{"here only", "", "", "http://127.0.0.1:28081 {\nbind 127.0.0.1\nlivy_gateway\n}", "site 127.0.0.1:28081", doctor.OK},
+		{"open", "", "", "http://127.0.0.1:28082 {\nlivy_gateway\n}", "site :28082", doctor.Warn},
+		{"public in clear", "", "", "http://livy.test:28083 {\nlivy_gateway {\npublic\n}\n}", "site :28083", doctor.Warn},
+		{"https", "", "local_certs\nskip_install_trust", "https://livy.test:28084 {\nlivy_gateway {\npublic\n}\n}", "site :28084", doctor.OK},
+		{"no log", "", "", ":28085 {\nlivy_gateway\n}", "log :28085", doctor.OK},
+		{"log", "", "", ":28086 {\nlog\nlivy_gateway\n}", "log :28086", doctor.OK},
+		{"log of other paths", "", "", ":28087 {\nlog\nhandle /livy/* {\nlivy_gateway etl\n}\n}", "log :28087", doctor.Warn},
+		{
+			"log that filters", "", "log {\nformat filter {\nrequest>headers>X-Acs-Spark-Livy-Token delete\n}\n}",
+			":28088 {\nlog\nhandle /livy/* {\nlivy_gateway etl\n}\n}", "log :28088", doctor.OK,
+		},
+		{"credentials in the log", "", "servers {\nlog_credentials\n}", ":28089 {\nlog\nlivy_gateway\n}", "log :28089", doctor.Fail},
+		{"port taken", "", "", "http://127.0.0.1" + port + " {\nbind 127.0.0.1\nlivy_gateway\n}", "port 127.0.0.1" + port, doctor.Fail},
+		{"admin for all", "admin 0.0.0.0:22019", "", "", "admin endpoint", doctor.Fail},
+		{"admin here", "admin localhost:22019", "", "", "admin endpoint", doctor.OK},
+		{"admin on a socket", "admin unix//tmp/x.sock", "", "", "admin endpoint", doctor.OK},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			report := examined(t, tt.admin, tt.options, tt.sites)
+			if got := statuses(report)[tt.check]; got != tt.want {
+				t.Errorf("%s: %q, want %s, in %+v", tt.check, got, tt.want, report.Results)
+			}
+		})
+	}
+}
+
+func TestExamineWhatIsNoConfiguration(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "caddy.json")
+	for text, kind := range map[string]gateway.Kind{"": gateway.KindInvalid, "{": gateway.KindInvalid} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := examineFile(t.Context(), file, ""); gateway.KindOf(err) != kind {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := examineFile(t.Context(), filepath.Join(dir, "none"), ""); gateway.KindOf(err) != gateway.KindInvalid {
+		t.Errorf("no file: %v", err)
+	}
+	for _, text := range []string{`{}`, `{"apps":{"livy":{"engines":[]}}}`} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		report, err := examineFile(t.Context(), file, "")
+		if err != nil || report.Failed != 1 {
+			t.Errorf("%s: %+v %v", text, report, err)
+		}
+	}
+}
