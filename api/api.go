@@ -4,6 +4,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -34,6 +36,8 @@ type Server struct {
 	// Refusals takes the requests that are refused, for the audit.
 	Refusals *control.Refusals
 	Logger   *zap.Logger
+	// Patience is how long a read waits for a Redis that is away. Default 3 seconds.
+	Patience time.Duration
 }
 
 // Handler returns the API below /v1. origin tells who made a request, for the
@@ -107,7 +111,20 @@ func (c *call) serve(route *Route) error {
 	if err := c.checkQuery(route); err != nil {
 		return err
 	}
+	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
+		return c.patiently(func() error { return route.handle(c) })
+	}
 	return route.handle(c)
+}
+
+// defaultPatience is as long as a Redis takes to start again, or a Sentinel group to
+// choose another primary.
+const defaultPatience = 3 * time.Second
+
+// patiently does what may be done twice again while a part that it needs is away
+// for a moment, for instance while Redis is started again.
+func (c *call) patiently(read func() error) error {
+	return store.Retry(c.ctx(), cmp.Or(c.Patience, defaultPatience), func(context.Context) error { return read() })
 }
 
 // checkQuery refuses query parameters that the call does not have: a filter that is

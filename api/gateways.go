@@ -48,7 +48,12 @@ type GatewayList struct {
 }
 
 func (c *call) gateway() (*gateway.Gateway, error) {
-	return c.Manager.Get(c.ctx(), c.r.PathValue("workspace"), c.r.PathValue("gateway"))
+	var g *gateway.Gateway
+	err := c.patiently(func() (err error) {
+		g, err = c.Manager.Get(c.ctx(), c.r.PathValue("workspace"), c.r.PathValue("gateway"))
+		return err
+	})
+	return g, err
 }
 
 // changing is gateway for calls that change it.

@@ -92,7 +92,7 @@ func newWorld(t *testing.T, poll time.Duration) *world {
 		time.Sleep(5 * time.Millisecond)
 	}
 	w := &world{t: t, dir: t.TempDir(), livy: double, livyURL: livy.URL, redis: redis, store: s, manager: m, vars: map[string]string{}}
-	server := &api.Server{Manager: m, Tokens: service, Store: s, Logger: log}
+	server := &api.Server{Manager: m, Tokens: service, Store: s, Logger: log, Patience: 50 * time.Millisecond}
 	mux := http.NewServeMux()
 	mux.Handle("/livy/", http.StripPrefix("/livy", server.Handler(func(*http.Request) gateway.Origin {
 		return gateway.Origin{Actor: "ann", Address: "10.0.0.5", Surface: "admin"}
