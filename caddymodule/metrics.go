@@ -54,8 +54,18 @@ var (
 		"Token checks by where the answer came from or why there was none.", []string{"result"}, nil)
 )
 
+var (
+	leasesDesc = prometheus.NewDesc("caddy_livy_leases_held", "Gateways that this instance supervises.", nil, nil)
+	othersDesc = prometheus.NewDesc("caddy_livy_other_instances", "Other instances on the same Redis, heard of within some seconds.", nil, nil)
+	movesDesc  = prometheus.NewDesc("caddy_livy_lease_changes_total",
+		"Leases taken over from another instance or an earlier process (takeover), and lost (loss).", []string{"change"}, nil)
+)
+
 // Describe implements prometheus.Collector.
 func (coreCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- leasesDesc
+	ch <- othersDesc
+	ch <- movesDesc
 	ch <- gatewaysDesc
 	ch <- tokensDesc
 }
@@ -69,6 +79,11 @@ func (coreCollector) Collect(ch chan<- prometheus.Metric) {
 	for state, n := range c.manager.CountByState() {
 		ch <- prometheus.MustNewConstMetric(gatewaysDesc, prometheus.GaugeValue, float64(n), string(state))
 	}
+	l := c.manager.LeaseStats()
+	ch <- prometheus.MustNewConstMetric(leasesDesc, prometheus.GaugeValue, float64(l.Held))
+	ch <- prometheus.MustNewConstMetric(othersDesc, prometheus.GaugeValue, float64(l.Others))
+	ch <- prometheus.MustNewConstMetric(movesDesc, prometheus.CounterValue, float64(l.Takeovers), "takeover")
+	ch <- prometheus.MustNewConstMetric(movesDesc, prometheus.CounterValue, float64(l.Losses), "loss")
 	st := c.tokens.Stats()
 	for result, n := range map[string]int64{
 		"cache": st.Hits, "redis": st.Lookups, "negative_cache": st.NegativeHits, "redis_error": st.LookupErrors,

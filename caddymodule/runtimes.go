@@ -2,6 +2,7 @@ package caddymodule
 
 import (
 	"fmt"
+	"net/netip"
 	"path/filepath"
 
 	"github.com/caddyserver/caddy/v2"
@@ -43,6 +44,15 @@ type DockerRuntime struct {
 	Namespace string `json:"namespace,omitempty"`
 	// The Docker network that the containers join. Default: the engine's own.
 	Network string `json:"network,omitempty"`
+	// The address of this machine on which the Livy servers' ports are published.
+	// Where Caddy instances on several machines use one Docker engine it is one
+	// that all of them reach, and that nobody else does: Livy itself asks nobody
+	// who they are. Default: `127.0.0.1`.
+	Publish string `json:"publish,omitempty"`
+	// How Caddy reaches the Livy servers: `published` (the default), or `network`
+	// where Caddy itself runs in the containers' network: then no port is
+	// published at all.
+	Reach string `json:"reach,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -52,7 +62,20 @@ func (*DockerRuntime) CaddyModule() caddy.ModuleInfo {
 
 // Open connects to nothing yet.
 func (d *DockerRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
-	return docker.New(docker.Options{Host: d.Host, Namespace: d.Namespace, Network: d.Network}, log.Named("docker"))
+	o := docker.Options{Host: d.Host, Namespace: d.Namespace, Network: d.Network, Direct: d.Reach == "network"}
+	if d.Publish != "" {
+		var err error
+		if o.Publish, err = netip.ParseAddr(d.Publish); err != nil || o.Publish.IsUnspecified() {
+			return nil, fmt.Errorf("publish must be one address of this machine, not %q", d.Publish)
+		}
+		if o.Direct {
+			return nil, fmt.Errorf("publish has no effect with reach network")
+		}
+	}
+	if d.Reach != "" && d.Reach != "network" && d.Reach != "published" {
+		return nil, fmt.Errorf("reach must be published or network, not %q", d.Reach)
+	}
+	return docker.New(o, log.Named("docker"))
 }
 
 // CheckEngine wants an image.
@@ -69,9 +92,11 @@ func (d *DockerRuntime) CheckEngine(e gateway.Engine) error {
 //	    host      unix:///var/run/docker.sock
 //	    namespace NAME
 //	    network   NAME
+//	    publish   10.0.0.5
+//	    reach     published|network
 //	}
 func (d *DockerRuntime) UnmarshalCaddyfile(disp *caddyfile.Dispenser) error {
-	return readOptions(disp, map[string]*string{"host": &d.Host, "namespace": &d.Namespace, "network": &d.Network})
+	return readOptions(disp, map[string]*string{"host": &d.Host, "namespace": &d.Namespace, "network": &d.Network, "publish": &d.Publish, "reach": &d.Reach})
 }
 
 // ProcessRuntime runs each gateway's Livy server as a process on this machine.

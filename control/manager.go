@@ -154,6 +154,7 @@ func (m *Manager) Run() {
 	m.kept.Go(func() { m.learnPlace(kept) })
 	m.wg.Go(func() { m.reportUse(m.ctx) })
 	m.wg.Go(func() { m.reap(m.ctx) })
+	m.wg.Go(func() { m.followRevisions(m.ctx) })
 	m.wg.Go(func() {
 		m.Store.Watch(m.ctx, func(e store.Event) {
 			switch e.Topic {

@@ -153,14 +153,20 @@ func (r *fakeRuntime) count() (running, starts int) {
 }
 
 func testManager(t *testing.T, s *store.Store, rt upstream.Runtime) *Manager {
+	return testManagerWith(t, s, rt, func(*Options) {})
+}
+
+func testManagerWith(t *testing.T, s *store.Store, rt upstream.Runtime, change func(*Options)) *Manager {
 	log := zap.NewNop()
-	m := New(Options{
+	o := Options{
 		Store: s, Runtime: rt, Logger: log,
 		Ledger:       sessions.New(s, log, time.Now, rand.Reader),
 		Tokens:       tokens.New(s, tokens.Options{}, log),
 		PollInterval: 30 * time.Millisecond, RefreshInterval: 100 * time.Millisecond,
 		MaxBackoff: 50 * time.Millisecond,
-	})
+	}
+	change(&o)
+	m := New(o)
 	m.Configure(Settings{
 		Catalog:      gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}},
 		StartTimeout: 5 * time.Second,

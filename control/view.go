@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.uber.org/zap"
 
@@ -186,6 +187,41 @@ func (m *Manager) refreshAll(ctx context.Context) {
 	m.kickAll()
 	for _, id := range deleted {
 		m.forget(id)
+	}
+}
+
+// revisionInterval is the pause between two looks whether a change was missed:
+// notices alone can be lost.
+const revisionInterval = 400 * time.Millisecond
+
+// followRevisions reads anew what has changed without notice, until ctx ends.
+func (m *Manager) followRevisions(ctx context.Context) {
+	tick := time.NewTicker(revisionInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		known := m.view.current.Load()
+		if known == nil {
+			continue
+		}
+		revisions, err := m.Store.GatewayRevisions(ctx)
+		if err != nil {
+			continue // refreshAll says so
+		}
+		for id, revision := range revisions {
+			if e := known.byID[id]; e == nil || e.Gateway.Revision < revision {
+				m.refreshOne(ctx, id)
+			}
+		}
+		for id := range known.byID {
+			if _, ok := revisions[id]; !ok {
+				m.refreshOne(ctx, id)
+			}
+		}
 	}
 }
 

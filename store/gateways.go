@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 
 	"github.com/redis/go-redis/v9"
 
@@ -141,6 +142,20 @@ func (s *Store) Gateways(ctx context.Context) ([]*gateway.Gateway, error) {
 			return nil, err
 		}
 		all = append(all, g)
+	}
+	return all, nil
+}
+
+// GatewayRevisions reads the revisions of all gateways, by id.
+func (s *Store) GatewayRevisions(ctx context.Context) (map[string]int64, error) {
+	got, err := s.rdb.HGetAll(ctx, s.key("gateway-revisions")).Result()
+	if err != nil {
+		return nil, wrap("reading the gateways' revisions", err)
+	}
+	all := make(map[string]int64, len(got))
+	for id, text := range got {
+		n, _ := strconv.ParseInt(text, 10, 64)
+		all[id] = n
 	}
 	return all, nil
 }

@@ -64,8 +64,15 @@ type Options struct {
 	// others on the same engine; default "default".
 	Namespace string
 	// Network is a Docker network that the containers join; default: the
-	// engine's own. Their port is published on 127.0.0.1 all the same.
+	// engine's own.
 	Network string
+	// Publish is the address of this machine on which Livy's ports are published,
+	// and where all instances find them; default 127.0.0.1. Nothing but Livy Gateway
+	// should reach it: Livy itself asks nobody who they are.
+	Publish netip.Addr
+	// Direct publishes no port: instances reach Livy at its container's address in
+	// the network that it joins, which they must be in themselves.
+	Direct bool
 	// LogDir keeps the last log of each gateway on disk, so that it can be read
 	// after this process ends; default: it is kept in memory.
 	LogDir string
@@ -90,6 +97,9 @@ var (
 func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 	if opts.Namespace == "" {
 		opts.Namespace = "default"
+	}
+	if !opts.Publish.IsValid() {
+		opts.Publish = netip.AddrFrom4([4]byte{127, 0, 0, 1})
 	}
 	if opts.Grace <= 0 {
 		opts.Grace = 10 * time.Second
@@ -185,9 +195,9 @@ func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string
 	if err != nil {
 		return upstream.Instance{}, startError(l, "looking at the container", err)
 	}
-	inst := instance(got.Container)
+	inst := r.instance(got.Container)
 	if inst.Running && inst.Address == "" {
-		return upstream.Instance{}, gateway.Errorf(gateway.KindUnavailable, "the Docker engine published no port for gateway %s", l.GatewayID)
+		return upstream.Instance{}, gateway.Errorf(gateway.KindUnavailable, "the Docker engine gave gateway %s no address", l.GatewayID)
 	}
 	return inst, nil
 }
@@ -229,10 +239,14 @@ func (r *Runtime) hostConfig(l upstream.Launch, follow bool) *container.HostConf
 	if joined == "" {
 		joined = r.opts.Network
 	}
+	ports := network.PortMap{livyPort: {{HostIP: r.opts.Publish}}}
+	if r.opts.Direct {
+		ports = nil
+	}
 	return &container.HostConfig{
 		NetworkMode:  container.NetworkMode(joined),
 		Mounts:       mounts(l.Directories, follow),
-		PortBindings: network.PortMap{livyPort: {{HostIP: netip.AddrFrom4([4]byte{127, 0, 0, 1})}}},
+		PortBindings: ports,
 		// We start it again ourselves: its ids begin anew then.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		CapDrop:       []string{"ALL"},

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"strings"
 	"sync"
@@ -268,5 +269,37 @@ func TestEngineAway(t *testing.T) {
 		if gateway.KindOf(err) != gateway.KindUnavailable || !strings.Contains(err.Error(), "Docker engine does not answer") {
 			t.Errorf("%s: %v", what, err)
 		}
+	}
+}
+
+// An instance on another machine reaches Livy at an address that is published,
+// one in the containers' network at the container's own.
+func TestAddresses(t *testing.T) {
+	api := needDocker(t)
+	for name, tt := range map[string]struct {
+		opts   Options
+		prefix string
+	}{
+		"published":  {Options{Publish: netip.MustParseAddr("127.0.0.2")}, "127.0.0.2:"},
+		"in network": {Options{Direct: true, Network: "bridge"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := launch(t, fakeEngine(t))
+			inst := started(t, newRuntime(t, tt.opts), l)
+			if !strings.HasPrefix(inst.Address, tt.prefix) {
+				t.Errorf("at %s", inst.Address)
+			}
+			upstreamtest.Get(t, inst.Address, "/version")
+			got, err := api.ContainerInspect(t.Context(), "livygw-"+l.GatewayID, client.ContainerInspectOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ports := got.Container.HostConfig.PortBindings; tt.opts.Direct && len(ports) != 0 {
+				t.Errorf("published all the same: %v", ports)
+			}
+			if tt.opts.Direct && !strings.HasSuffix(inst.Address, ":8998") {
+				t.Errorf("at %s", inst.Address)
+			}
+		})
 	}
 }

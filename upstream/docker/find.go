@@ -3,7 +3,9 @@ package docker
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"time"
 
@@ -21,7 +23,7 @@ func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance
 	if err != nil || !ok {
 		return upstream.Instance{}, false, err
 	}
-	return instance(got), true, nil
+	return r.instance(got), true, nil
 }
 
 // inspect looks a gateway's container up by its name; one that carries the name
@@ -41,7 +43,7 @@ func (r *Runtime) inspect(ctx context.Context, gatewayID string) (container.Insp
 	return c, true, nil
 }
 
-func instance(c container.InspectResponse) upstream.Instance {
+func (r *Runtime) instance(c container.InspectResponse) upstream.Instance {
 	started, _ := time.Parse(time.RFC3339Nano, c.State.StartedAt)
 	inst := upstream.Instance{
 		GatewayID: c.Config.Labels[labelGateway],
@@ -54,14 +56,28 @@ func instance(c container.InspectResponse) upstream.Instance {
 		Epoch:        epoch(c),
 	}
 	if c.NetworkSettings != nil {
-		for _, b := range c.NetworkSettings.Ports[livyPort] {
-			inst.Address = net.JoinHostPort(b.HostIP.String(), b.HostPort)
-		}
+		inst.Address = r.address(c.NetworkSettings)
 	}
 	if !inst.Running {
 		inst.Exit = describeExit(c.State)
 	}
 	return inst
+}
+
+// address is where instances reach the container's Livy, "" if nowhere.
+func (r *Runtime) address(s *container.NetworkSettings) string {
+	if r.opts.Direct {
+		for _, name := range slices.Sorted(maps.Keys(s.Networks)) {
+			if n := s.Networks[name]; n != nil && n.IPAddress.IsValid() {
+				return net.JoinHostPort(n.IPAddress.String(), livyPort.Port())
+			}
+		}
+		return ""
+	}
+	for _, b := range s.Ports[livyPort] {
+		return net.JoinHostPort(b.HostIP.String(), b.HostPort)
+	}
+	return ""
 }
 
 func epoch(c container.InspectResponse) int64 {

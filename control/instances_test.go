@@ -1,0 +1,132 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/store/storetest"
+)
+
+// TestOthersServeAChangeWithinASecond makes changes through one instance and
+// looks when another one serves them: with notices, with a connection that is
+// lost while the change is made, and with no notice coming through at all.
+func TestOthersServeAChangeWithinASecond(t *testing.T) {
+	first, redis := storetest.Real(t)
+	relay := storetest.StartRelay(t, redis.Addr())
+	second := storetest.Open(t, store.Options{Addrs: []string{relay.Addr()}})
+	rt := newFakeRuntime(t)
+	seldom := func(o *Options) { o.RefreshInterval = time.Hour }
+	a, b := testManagerWith(t, first, rt, seldom), testManagerWith(t, second, rt, seldom)
+	ctx := context.Background()
+	for name, before := range map[string]func(i int){
+		"with notices": func(int) {},
+		"connections lost meanwhile": func(i int) {
+			if i%2 == 0 {
+				relay.Drop()
+			}
+		},
+		"no notice comes through": func(i int) {
+			if i == 0 {
+				relay.SwallowSubscriptions()
+			}
+		},
+	} {
+		relay.Pass()
+		g := create(t, a, "etl", false)
+		var worst time.Duration
+		seen := func(what string, ok func(e *Entry, err error) bool) {
+			t.Helper()
+			began := time.Now()
+			for !ok(b.Lookup("default", "etl")) {
+				if time.Since(began) > 10*time.Second {
+					t.Fatalf("%s: %s is not seen", name, what)
+				}
+				time.Sleep(2 * time.Millisecond)
+			}
+			worst = max(worst, time.Since(began))
+		}
+		seen("the new gateway", func(e *Entry, err error) bool { return err == nil })
+		for i := range 20 {
+			before(i)
+			public := i%2 == 0
+			g = patch(t, a, g, false, fmt.Sprintf(`{"public":%v}`, public))
+			seen("public", func(e *Entry, err error) bool { return err == nil && e.Gateway.Spec.Public == public })
+			before(i)
+			blacklist, err := json.Marshal(fmt.Sprintf("spark.test.%d", i))
+			if err != nil {
+				t.Fatal(err)
+			}
+			g = patch(t, a, g, false, fmt.Sprintf(`{"sparkBlacklist":%s}`, blacklist))
+			seen("the policy", func(e *Entry, err error) bool {
+				return err == nil && strings.HasSuffix(e.Gateway.Spec.SparkBlacklist, fmt.Sprint("test.", i))
+			})
+		}
+		if err := a.Delete(ctx, g, true); err != nil {
+			t.Fatal(err)
+		}
+		seen("the deletion", func(e *Entry, err error) bool { return gateway.KindOf(err) == gateway.KindNotFound })
+		t.Logf("%s: 42 changes, the slowest seen after %v", name, worst)
+		if worst > time.Second {
+			t.Errorf("%s: a change was seen after %v", name, worst)
+		}
+	}
+}
+
+// TestAnyInstanceTakesOrders: starting, stopping and deleting work through an
+// instance that does not supervise the gateway, and many requests at two
+// instances wake it once.
+func TestAnyInstanceTakesOrders(t *testing.T) {
+	s, redis := storetest.Mini(t)
+	rt := newFakeRuntime(t)
+	a := testManager(t, s, rt)
+	g, err := a.Create(context.Background(), CreateRequest{Spec: gateway.Spec{Name: "etl", AutoStart: gateway.AutoStart{Enabled: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if len(a.keeper.numbers()) == 1 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	b := testManager(t, storetest.Open(t, store.Options{Addrs: []string{redis.Addr()}}), rt)
+	for range 1000 {
+		if _, err := b.Lookup("default", "etl"); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	var wg sync.WaitGroup
+	for i := range 100 {
+		m := []*Manager{a, b}[i%2]
+		wg.Go(func() {
+			e, err := m.Lookup("default", "etl")
+			if err == nil {
+				e, err = m.Ready(context.Background(), e)
+			}
+			if err != nil || e.Gateway.Status.Address == "" {
+				t.Errorf("woken: %+v, %v", e, err)
+			}
+		})
+	}
+	wg.Wait()
+	if _, starts := rt.count(); starts != 1 {
+		t.Errorf("%d starts", starts)
+	}
+	if stats := b.LeaseStats(); stats.Held != 0 || stats.Others != 1 {
+		t.Errorf("the second instance: %+v", stats)
+	}
+	if err := b.Delete(context.Background(), g, true); err != nil {
+		t.Fatal(err)
+	}
+	if running, _ := rt.count(); running != 0 {
+		t.Errorf("%d servers left", running)
+	}
+}
