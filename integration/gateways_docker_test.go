@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"archive/zip"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -38,7 +39,12 @@ def run(enabled):
     plan = df._jdf.queryExecution().executedPlan().toString()
     return {"sum": sum(r[1] for r in rows), "plan": plan, "seconds": time.time() - began}
 run("true")
-out = {"greeting": greet.hello(), "stage": os.environ.get("STAGE"), "partitions": spark.conf.get("spark.sql.shuffle.partitions"), "on": run("true"), "off": run("false"), "version": spark.version}
+from pyspark import SparkFiles
+import sys
+sys.path.insert(0, SparkFiles.get("packed") + "/lib/site-packages")
+import shipped
+resource = spark._jvm.java.lang.Thread.currentThread().getContextClassLoader().getResource("shouter.txt")
+out = {"file": open(SparkFiles.get("greeting.txt")).read(), "archive": shipped.NAME, "jar": str(resource), "greeting": greet.hello(), "stage": os.environ.get("STAGE"), "partitions": spark.conf.get("spark.sql.shuffle.partitions"), "on": run("true"), "off": run("false"), "version": spark.version}
 print("<<<" + json.dumps(out) + ">>>")
 `
 
@@ -56,6 +62,7 @@ func TestGatewayParameters(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, text := range map[string]string{
+		filepath.Join(env, "greeting.txt"):   "from a file",
 		filepath.Join(env, "greet.py"):       "def hello():\n    return 'hello from the environment'\n",
 		filepath.Join(scratch, "in.txt"):     "read me",
 		filepath.Join(scratch, "version.py"): "from pyspark import SparkContext\nsc = SparkContext()\nopen('/mnt/scratch/version.txt', 'w').write(sc.version)\nprint(sc.parallelize(range(10)).sum())\n",
@@ -64,6 +71,7 @@ func TestGatewayParameters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	packEnvironment(t, env)
 	for dir, mode := range map[string]os.FileMode{scratch: 0o777, env: 0o755} {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
@@ -76,12 +84,18 @@ func TestGatewayParameters(t *testing.T) {
 		}
 		start_timeout 6m
 		fusion comet
+		fusion own {
+			jars local:/opt/fusion/nowhere.jar
+		}
 		network lab {
 			docker_network `+network+`
 		}
 		environment analytics {
 			dir `+env+`
 			py_files greet.py
+			files greeting.txt
+			archives packed.tar.gz#packed
+			jars shouter.jar
 			conf spark.sql.shuffle.partitions 4
 			env STAGE prod
 		}
@@ -91,8 +105,23 @@ func TestGatewayParameters(t *testing.T) {
 			path /mnt/scratch
 		}`)
 
+	t.Run("a jar that is missing", func(t *testing.T) { missingJar(t, c) })
 	t.Run("woken", func(t *testing.T) { wokenGateway(t, c, scratch, network) })
 	t.Run("another Spark beside it", func(t *testing.T) { otherSpark(t, c, scratch) })
+}
+
+// missingJar starts a gateway whose acceleration is not in the engine's image.
+func missingJar(t *testing.T, c *caddy) {
+	c.livy("gateway", "create", "nojar", "--fusion", "own", "--start")
+	var g gateway
+	eventually(t, time.Minute, "the error", func() bool {
+		g = c.show("nojar")
+		return g.Status.State == "Error"
+	})
+	if want := `fusion own: jars: is not in engine spark-3.5 (got "local:/opt/fusion/nowhere.jar")`; g.Status.Reason != want {
+		t.Errorf("reason %q, want %q", g.Status.Reason, want)
+	}
+	c.livy("gateway", "delete", "nojar", "--force")
 }
 
 func wokenGateway(t *testing.T, c *caddy, scratch, network string) {
@@ -148,6 +177,7 @@ func wokenGateway(t *testing.T, c *caddy, scratch, network string) {
 	text, _, _ = strings.Cut(text, ">>>")
 	var out struct {
 		Greeting, Stage, Partitions, Version string
+		File, Archive, Jar                   string
 		On, Off                              struct {
 			Sum     int64
 			Plan    string
@@ -159,6 +189,9 @@ func wokenGateway(t *testing.T, c *caddy, scratch, network string) {
 	}
 	if out.Greeting != "hello from the environment" || out.Stage != "prod" || out.Partitions != "4" {
 		t.Errorf("the environment: %+v", out)
+	}
+	if out.File != "from a file" || out.Archive != "from an archive" || !strings.HasSuffix(out.Jar, "shouter.jar!/shouter.txt") {
+		t.Errorf("the environment's file %q, archive %q, jar %q", out.File, out.Archive, out.Jar)
 	}
 	if written, err := os.ReadFile(filepath.Join(scratch, "out.txt")); string(written) != "READ ME" {
 		t.Errorf("written into the mounted directory: %q, %v", written, err)
@@ -195,5 +228,40 @@ func otherSpark(t *testing.T, c *caddy, scratch string) {
 	}
 	if version, err := os.ReadFile(filepath.Join(scratch, "version.txt")); string(version) != "3.4.4" {
 		t.Errorf("the job ran on Spark %q, %v", version, err)
+	}
+}
+
+// packEnvironment makes a packed Python environment and a jar.
+func packEnvironment(t *testing.T, dir string) {
+	t.Helper()
+	site := filepath.Join(t.TempDir(), "lib", "site-packages")
+	if err := os.MkdirAll(site, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(site, "shipped.py"), "NAME = 'from an archive'\n")
+	if err := os.Chmod(filepath.Join(site, "shipped.py"), 0o644); err != nil { //nolint:gosec // unpacked by another user
+		t.Fatal(err)
+	}
+	archive := filepath.Join(dir, "packed.tar.gz")
+	if out, err := exec.Command("tar", "-czf", archive, "-C", filepath.Dir(filepath.Dir(site)), "lib").CombinedOutput(); err != nil {
+		t.Fatalf("packing: %v: %s", err, out)
+	}
+	jar, err := os.Create(filepath.Join(dir, "shouter.jar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer jar.Close()
+	z := zip.NewWriter(jar)
+	for name, text := range map[string]string{"META-INF/MANIFEST.MF": "Manifest-Version: 1.0\n", "shouter.txt": "loud"} {
+		w, err := z.Create(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.Write([]byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
