@@ -19,7 +19,8 @@ func TestYarn(t *testing.T) {
 	l := processLive(t)
 	require.Need(t, require.Livy080, l.interactive, "this engine runs no interactive sessions")
 	y := startYarn(t)
-	c := newCaddy(t, storetest.StartServer(t), l.livyBlock+"\nstart_timeout 6m\nqueue root.etl root.adhoc\nlocal_dir "+jobDir(l)+y.block("lake", "cluster"))
+	c := newCaddy(t, storetest.StartServer(t), l.livyBlock+"\nstart_timeout 6m\nqueue root.etl root.adhoc\nlocal_dir "+jobDir(l)+
+		y.block("lake", "cluster")+startHistory(t))
 	g := yarnGateway(t, c, y, "etl", "alice")
 	alice := client{t, c.url("etl"), c.newToken("etl").Token}
 	bob := client{t, c.url("etl"), c.newToken("etl", "--identity", "bob", "--queue", "root.adhoc").Token}
@@ -58,6 +59,23 @@ func TestYarn(t *testing.T) {
 			}
 		})
 	}
+	t.Run("the Spark UI of a finished batch", func(t *testing.T) {
+		var rec struct{ SparkUI, AppID string }
+		c.json(&rec, "session", "show", "--gateway", "etl", fmt.Sprintf("batch:%d", batches[0].ID), "--json")
+		site := client{t, "http://" + c.all, alice.token}
+		eventually(t, 2*time.Minute, "the history server showing the batch", func() bool {
+			r := site.do("GET", rec.SparkUI+"/", nil)
+			return r.status == http.StatusOK && strings.Contains(string(r.body), "Spark Jobs")
+		})
+		// On YARN an application has attempts.
+		own := rec.SparkUI + "/history/" + rec.AppID + "/1"
+		if r := site.do("GET", own+"/executors/", nil); r.status != http.StatusOK || !strings.Contains(string(r.body), `="`+own+`/stages/`) {
+			t.Errorf("the executors' page: %d %.600s", r.status, r.body)
+		}
+		if r := site.do("GET", rec.SparkUI+"/api/v1/applications/"+rec.AppID+"/1/allexecutors", nil); r.status != http.StatusOK || !strings.Contains(string(r.body), "driver") {
+			t.Errorf("the executors: %d %.300s", r.status, r.body)
+		}
+	})
 	t.Run("a session and its Spark UI", func(t *testing.T) { yarnSession(t, c, y, client{t, alice.base, alice.token}) })
 }
 
