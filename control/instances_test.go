@@ -130,3 +130,38 @@ func TestAnyInstanceTakesOrders(t *testing.T) {
 		t.Errorf("%d servers left", running)
 	}
 }
+
+// TestAnOldBackup restores what Redis held before a gateway's server was replaced:
+// the server that Redis does not know is ended, and no id comes again.
+func TestAnOldBackup(t *testing.T) {
+	s, redis := storetest.Mini(t)
+	rt := newFakeRuntime(t)
+	ctx := context.Background()
+	m := testManager(t, s, rt)
+	g := create(t, m, "etl", true)
+	await(t, m, g.ID, "running", inState(gateway.StateRunning))
+	doc, revision := redis.HGet("livygw:gateways", g.ID), redis.HGet("livygw:gateway-revisions", g.ID)
+	if _, err := m.Restart(ctx, g, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, m, g.ID, "the second server", func(g *gateway.Gateway) bool {
+		return g.Status.State == gateway.StateRunning && g.Status.Epoch == 2
+	})
+	if err := s.SaveRecords(ctx, g.ID, &store.Record{ID: "livy-new", Kind: "session", PublicID: 40, Epoch: 2, Created: time.Now()}); err != nil {
+		t.Fatal(err)
+	}
+	m.Close(false)
+	redis.HSet("livygw:gateways", g.ID, doc)
+	redis.HSet("livygw:gateway-revisions", g.ID, revision)
+	redis.Del("livygw:ids:" + g.ID)
+	redis.Del("livygw:records:" + g.ID)
+	redis.Del("livygw:live:" + g.ID)
+
+	m = testManager(t, s, rt)
+	g = await(t, m, g.ID, "a server after the restore", func(g *gateway.Gateway) bool {
+		return g.Status.State == gateway.StateRunning && g.Status.Epoch == 3
+	})
+	if running, starts := rt.count(); running != 1 || starts != 3 || g.Status.SessionBase <= 40 {
+		t.Errorf("%d servers after %d starts, %+v", running, starts, g.Status)
+	}
+}
