@@ -120,5 +120,5 @@ func TestDeclaredGateways(t *testing.T) {
 			t.Errorf("%v: %v", args, err)
 		}
 	}
-	c.livy("gateway", "delete", "g0")
+	c.livy("gateway", "delete", "g0", "--yes")
 }

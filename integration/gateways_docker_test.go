@@ -229,6 +229,37 @@ func otherSpark(t *testing.T, c *caddy, scratch string) {
 	if version, err := os.ReadFile(filepath.Join(scratch, "version.txt")); string(version) != "3.4.4" {
 		t.Errorf("the job ran on Spark %q, %v", version, err)
 	}
+	stopsByItself(t, c, "old", "etl")
+}
+
+// stopsByItself lets two gateways stop when they are idle for a minute: the one
+// does, since all that it ran is done, and the other, with a session that Livy has
+// not yet timed out, does not.
+func stopsByItself(t *testing.T, c *caddy, idle, working string) {
+	for _, name := range []string{idle, working} {
+		c.livy("gateway", "update", name, "--auto-stop", "1")
+	}
+	container := c.show(idle).container()
+	var g listed
+	eventually(t, 3*time.Minute, "an idle gateway stopping", func() bool {
+		g = c.list()[idle]
+		return g.Status.State == "Stopped"
+	})
+	if docker("inspect", container) == nil {
+		t.Error("the container of the stopped gateway is still there")
+	}
+	var all struct {
+		History []struct{ Actor, Cause string }
+	}
+	c.json(&all, "gateway", "show", idle, "--json")
+	stopping := all.History[len(all.History)-2]
+	if stopping.Actor != "gateway" || stopping.Cause != "idle for 1 minutes" {
+		t.Errorf("stopped by %q because of %q", stopping.Actor, stopping.Cause)
+	}
+	time.Sleep(5 * time.Second) // polls of the other one, whose minute is over too
+	if state := c.show(working).Status.State; state != "Running" {
+		t.Errorf("the gateway with a session is %s", state)
+	}
 }
 
 // packEnvironment makes a packed Python environment and a jar.
