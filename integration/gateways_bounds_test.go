@@ -141,7 +141,7 @@ func startFails(t *testing.T, c *caddy, f fakes, redis *storetest.Server, name, 
 	if left := f.left(t, g.ID); len(left) > 0 {
 		t.Errorf("left behind after the stop: %v", left)
 	}
-	c.livy("gateway", "delete", name)
+	c.livy("gateway", "delete", name, "--yes")
 	if keys := fmt.Sprint(redis.MustDo("KEYS", "*"+g.ID+"*")); keys != "[]" {
 		t.Errorf("left behind in Redis: %s", keys)
 	}
@@ -166,7 +166,7 @@ func oddOrders(t *testing.T, c *caddy, f fakes) {
 	if _, err := c.tryLivy("gateway", "create", "etl", "--start"); err == nil || !strings.Contains(err.Error(), `name: is already used in workspace default (got "etl")`) {
 		t.Errorf("a second gateway of that name: %v", err)
 	}
-	if _, err := c.tryLivy("gateway", "delete", "etl"); err == nil || !strings.Contains(err.Error(), "is running: stop it first, or force") {
+	if _, err := c.tryLivy("gateway", "delete", "etl", "--yes"); err == nil || !strings.Contains(err.Error(), "is running: stop it first, or force") {
 		t.Errorf("deleting what runs: %v", err)
 	}
 	instance := c.show("etl").Status.Instance
