@@ -25,7 +25,7 @@ func (c *call) onlyIfMatch(id string, revision int64) error {
 		return nil
 	}
 	var wanted int64
-	for _, tag := range strings.Split(header, ",") {
+	for tag := range strings.SplitSeq(header, ",") {
 		text := strings.TrimSpace(tag)
 		n, err := strconv.ParseInt(strings.Trim(text, `"`), 10, 64)
 		if err != nil || n < 0 || len(text) < 3 || text[0] != '"' || text[len(text)-1] != '"' {

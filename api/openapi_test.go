@@ -32,7 +32,7 @@ func TestDocs(t *testing.T) {
 	}
 	want := before + docBegin + "\n" + openapi.Table() + "\n" + docEnd + after
 	if *update {
-		if err := os.WriteFile(docFile, []byte(want), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(docFile, []byte(want), 0o644); err != nil { // a document
 			t.Fatal(err)
 		}
 		return
@@ -49,7 +49,7 @@ func TestDocument(t *testing.T) {
 		t.Fatal(err)
 	}
 	if *update {
-		if err := os.WriteFile("openapi.json", want, 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile("openapi.json", want, 0o644); err != nil { // a document
 			t.Fatal(err)
 		}
 		return

@@ -2,6 +2,7 @@ package api
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/livygateway/livygateway/control"
 	"github.com/livygateway/livygateway/gateway"
@@ -113,7 +114,7 @@ func Routes() []Route {
 		},
 		{
 			Method: get, Path: "/v1/audit", Name: "listAudit", handle: (*call).listAudit,
-			Summary: "Read the audit, newest first", Query: append(auditFilterParams[:len(auditFilterParams):len(auditFilterParams)], limitParam),
+			Summary: "Read the audit, newest first", Query: append(slices.Clip(auditFilterParams), limitParam),
 			Status: 200, Reply: AuditList{},
 			Doc: "Every change of a gateway or token, what became of gateways by themselves, and refused requests of consequence.",
 		},
@@ -202,7 +203,8 @@ func Routes() []Route {
 			Method: get, Path: one + "/usage", Name: "getUsage", handle: (*call).usage,
 			Summary: "vCore-hours and GB-hours by day and token", Status: 200, Reply: UsageList{},
 			Query: []Param{
-				{Name: "from", Type: "date", Doc: "From this day (UTC) on."}, {Name: "until", Type: "date", Doc: "Up to this day (UTC), included."},
+				{Name: "from", Type: "date", Doc: "From this day (UTC) on."},
+				{Name: "until", Type: "date", Doc: "Up to this day (UTC), included."},
 				{Name: "format", Type: "string", Words: []string{"json", "csv"}, Doc: "What to reply with; json by default."},
 			},
 			Doc: "What lives counts up to now.",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -63,9 +64,7 @@ http://%s {
 		if body != "" {
 			r.Header.Set("Content-Type", "application/json")
 		}
-		for name, values := range header {
-			r.Header[name] = values
-		}
+		maps.Copy(r.Header, header)
 		if login {
 			r.SetBasicAuth("ann", annPassword)
 		}

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"slices"
+
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap/zapcore"
 )
@@ -14,7 +16,7 @@ type liveCore struct {
 func (liveCore) Enabled(level zapcore.Level) bool { return caddy.Log().Core().Enabled(level) }
 
 func (c liveCore) With(fields []zapcore.Field) zapcore.Core {
-	return liveCore{fields: append(c.fields[:len(c.fields):len(c.fields)], fields...)}
+	return liveCore{fields: append(slices.Clip(c.fields), fields...)}
 }
 
 func (c liveCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
@@ -26,7 +28,7 @@ func (c liveCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Chec
 
 func (c liveCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
 	if ce := caddy.Log().Core().Check(e, nil); ce != nil {
-		ce.Write(append(c.fields[:len(c.fields):len(c.fields)], fields...)...)
+		ce.Write(append(slices.Clip(c.fields), fields...)...)
 	}
 	return nil
 }

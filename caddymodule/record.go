@@ -185,8 +185,7 @@ func (h *Record) location(c *call, base int64, header http.Header) {
 func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next caddyhttp.Handler) error {
 	create, err := h.begin(r, c)
 	if err != nil {
-		var repeated *sessions.Repeated
-		if errors.As(err, &repeated) {
+		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {
 			return replay(w, &repeated.Reply)
 		}
 		return err

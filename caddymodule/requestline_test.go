@@ -26,8 +26,8 @@ func (s *requestLines) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.lines[r.Method+" "+r.RequestURI] = r.Header.Clone()
 	s.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
-	switch {
-	case r.URL.Path == "/version":
+	switch r.URL.Path {
+	case "/version":
 		fmt.Fprint(w, `{"version":"0.8.0-incubating"}`)
 	default:
 		fmt.Fprint(w, `{"id":0,"from":0,"total":0,"sessions":[]}`)

@@ -113,7 +113,7 @@ func (h *Gateway) admitToUI(w http.ResponseWriter, r *http.Request, e *control.E
 		if err != nil {
 			return 0, err
 		}
-		http.SetCookie(w, &http.Cookie{
+		http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the site is
 			Name: uiCookie, Value: value, Path: base, MaxAge: int(sessions.UICookieLife.Seconds()),
 			HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
 		})

@@ -186,7 +186,7 @@ func (u *sparkUIs) search(ctx context.Context, host, id string) uiTarget {
 			if err != nil {
 				return
 			}
-			conn.Close()
+			_ = conn.Close()
 			origin := "http://" + address
 			if app := u.app(ctx, origin); app != "" && u.runs(ctx, origin, escapeApp(app), id) {
 				hits <- uiTarget{origin: origin, app: app}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 
 	"github.com/livygateway/livygateway/api"
 	"github.com/livygateway/livygateway/gateway"
@@ -20,11 +21,11 @@ const ActorHeader = "X-Livy-Actor"
 
 // path makes the API path of a gateway or something below it.
 func (c *cli) path(parts ...string) string {
-	p := "/v1/workspaces/" + url.PathEscape(c.workspace) + "/gateways"
+	p := []string{"/v1/workspaces", url.PathEscape(c.workspace), "gateways"}
 	for _, part := range parts {
-		p += "/" + url.PathEscape(part)
+		p = append(p, url.PathEscape(part))
 	}
-	return p
+	return strings.Join(p, "/")
 }
 
 // query puts parameters that are not empty after a path.
@@ -90,8 +91,7 @@ func (c *cli) send(ctx context.Context, method, path string, body any) (*http.Re
 
 // unwrapURL leaves out the URL that was asked for, which says nothing to people.
 func unwrapURL(err error) error {
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
 	}
 	return err

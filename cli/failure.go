@@ -76,8 +76,7 @@ func asFailure(err error) *failure {
 		return f
 	}
 	f = fromKind(gateway.KindOf(err), err.Error())
-	var e *gateway.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*gateway.Error](err); ok {
 		f.Field, f.Value, f.Rule = e.Field, e.Value, e.Rule
 	}
 	return f

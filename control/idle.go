@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"maps"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,9 +59,7 @@ func (m *Manager) reportUse(ctx context.Context) {
 		if err := m.Store.TouchAll(ctx, fresh); err != nil {
 			continue // the next round has it
 		}
-		for id, at := range fresh {
-			reported[id] = at
-		}
+		maps.Copy(reported, fresh)
 	}
 }
 

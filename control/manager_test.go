@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"maps"
@@ -14,8 +15,6 @@ import (
 	"time"
 
 	"go.uber.org/zap"
-
-	"crypto/rand"
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/sessions"

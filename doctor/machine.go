@@ -17,7 +17,7 @@ func Disk(check, dir string) Result {
 	if err := unix.Statfs(Existing(dir), &fs); err != nil {
 		return Warning(check, fmt.Sprintf("cannot be looked at: %s", err), "make sure that "+dir+" can be made")
 	}
-	size := uint64(fs.Bsize) //nolint:gosec // a block size is positive
+	size := uint64(fs.Bsize) // a block size is positive
 	return judgeDisk(check, fs.Bavail*size, fs.Blocks*size)
 }
 

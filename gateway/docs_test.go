@@ -34,7 +34,7 @@ func TestDocs(t *testing.T) {
 	}
 	want := before + docBegin + "\n" + parameters(t) + "\n" + docEnd + after
 	if *update {
-		if err := os.WriteFile(docFile, []byte(want), 0o644); err != nil { //nolint:gosec // a document
+		if err := os.WriteFile(docFile, []byte(want), 0o644); err != nil { // a document
 			t.Fatal(err)
 		}
 		return

@@ -90,8 +90,7 @@ func Wrap(kind Kind, doing string, err error) *Error {
 // KindOf returns the kind of the first *Error in err's chain, KindInternal if
 // there is none.
 func KindOf(err error) Kind {
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind
 	}
 	return KindInternal

@@ -37,11 +37,11 @@ func fakeProcesses(t *testing.T) fakes {
 		livyBlock: "runtime process {\nstate_dir " + stateDir + "\n}\n" + engine("fake", livyHome) + engine("missing", filepath.Join(livyHome, "nowhere")),
 		missing:   "must be a directory made by scripts/prepare-engine with bin/livy-server in it",
 		left: func(t *testing.T, id string) []string {
-			left, _ := filepath.Glob(filepath.Join(stateDir, id, "*"))
+			left, _ := filepath.Glob(filepath.Join(stateDir, id, "*", "*")) // a folder for each server
 			left = without(left, "livy.log", "livy.log.previous")
 			environs, _ := filepath.Glob("/proc/[0-9]*/environ")
 			for _, path := range environs {
-				if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(stateDir+":"+id+"\x00")) {
+				if text, err := os.ReadFile(path); err == nil && bytes.Contains(text, []byte(stateDir+":"+id+":")) {
 					left = append(left, filepath.Dir(path))
 				}
 			}
@@ -188,7 +188,7 @@ func TestPortTakenFromLivy(t *testing.T) {
 	c.json(&g, "gateway", "create", "etl", "--start", "--json")
 	var port string
 	eventually(t, 20*time.Second, "the server's configuration", func() bool {
-		conf, _ := os.ReadFile(filepath.Join(l.stateDir, g.ID, "conf", "livy.conf"))
+		conf, _ := os.ReadFile(filepath.Join(l.stateDir, g.ID, "1", "conf", "livy.conf"))
 		_, port, _ = strings.Cut(string(conf), "livy.server.port = ")
 		port = strings.TrimSpace(port)
 		return port != ""
@@ -207,7 +207,7 @@ func TestPortTakenFromLivy(t *testing.T) {
 		g = c.show("etl")
 		return g.Status.State == "Running"
 	})
-	history := c.livy("gateway", "show", "etl")
+	history := c.livy("gateway", "show", "etl", "--json")
 	if !strings.Contains(history, "its port "+port+" was taken by another process") {
 		t.Errorf("the history does not say why the first server failed:\n%s", history)
 	}

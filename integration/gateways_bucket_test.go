@@ -63,7 +63,7 @@ func TestDirectoryInABucket(t *testing.T) {
 		"in.txt": "read me",
 		"job.py": "open('/mnt/bucket/out.txt', 'w').write(open('/mnt/bucket/in.txt').read().upper())\n",
 	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { //nolint:gosec // read by the container's user
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil { // read by the container's user
 			t.Fatal(err)
 		}
 	}

@@ -67,7 +67,7 @@ func TestGatewayParameters(t *testing.T) {
 		filepath.Join(scratch, "in.txt"):     "read me",
 		filepath.Join(scratch, "version.py"): "from pyspark import SparkContext\nsc = SparkContext()\nopen('/mnt/scratch/version.txt', 'w').write(sc.version)\nprint(sc.parallelize(range(10)).sum())\n",
 	} {
-		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { //nolint:gosec // read by the container's user
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil { // read by the container's user
 			t.Fatal(err)
 		}
 	}
@@ -270,7 +270,7 @@ func packEnvironment(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(site, "shipped.py"), "NAME = 'from an archive'\n")
-	if err := os.Chmod(filepath.Join(site, "shipped.py"), 0o644); err != nil { //nolint:gosec // unpacked by another user
+	if err := os.Chmod(filepath.Join(site, "shipped.py"), 0o644); err != nil { // unpacked by another user
 		t.Fatal(err)
 	}
 	archive := filepath.Join(dir, "packed.tar.gz")

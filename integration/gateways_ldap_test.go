@@ -212,7 +212,7 @@ func notesOf(c *caddy, name string) string {
 // unauthorized counts the 401 in a Livy server's own access log.
 func unauthorized(t *testing.T, l live, g gateway) (n int) {
 	t.Helper()
-	logs, _ := filepath.Glob(filepath.Join(l.stateDir, g.ID, "work", "logs", "*.request.log"))
+	logs, _ := filepath.Glob(filepath.Join(l.stateDir, g.ID, "*", "work", "logs", "*.request.log"))
 	if len(logs) == 0 {
 		t.Error("Livy keeps no access log")
 	}

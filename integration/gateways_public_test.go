@@ -59,8 +59,17 @@ http://%s {
 		return "http://" + address + "/api/v1/workspace/default/livycompute/" + name
 	}
 	for _, r := range []struct{ method, path string }{
-		{"GET", "/sessions"}, {"POST", "/sessions"}, {"GET", "/batches/0/log"}, {"DELETE", "/sessions/0"}, {"GET", "/version"},
-		{"GET", ""}, {"GET", "/ui"}, {"PUT", "/sessions"}, {"GET", "/sessions;x"}, {"GET", "/sessions?doAs=root"}, {"OPTIONS", "/batches"},
+		{"GET", "/sessions"},
+		{"POST", "/sessions"},
+		{"GET", "/batches/0/log"},
+		{"DELETE", "/sessions/0"},
+		{"GET", "/version"},
+		{"GET", ""},
+		{"GET", "/ui"},
+		{"PUT", "/sessions"},
+		{"GET", "/sessions;x"},
+		{"GET", "/sessions?doAs=root"},
+		{"OPTIONS", "/batches"},
 	} {
 		want := ask(site(public, "nobody"), r.method, r.path)
 		for _, name := range []string{"etl", g.ID} {

@@ -70,7 +70,7 @@ func copyJob(t testing.TB, g gateway) {
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "show_conf.py"), text, 0o644); err != nil { //nolint:gosec // to be read by another user
+	if err := os.WriteFile(filepath.Join(dir, "show_conf.py"), text, 0o644); err != nil { // to be read by another user
 		t.Fatal(err)
 	}
 	out, err := exec.Command("docker", "cp", dir, g.container()+":/home/livy/").CombinedOutput()

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -275,8 +276,6 @@ func settingsOf(t testing.TB, body string) map[string]string {
 			t.Fatal(err)
 		}
 	}
-	for k, v := range conf {
-		out[k] = v
-	}
+	maps.Copy(out, conf)
 	return out
 }

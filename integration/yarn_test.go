@@ -134,7 +134,7 @@ func (y yarn) block(name, deployMode string) string {
 // sparkDefaults lets jobs find Spark without copying it, and be small.
 func (y yarn) sparkDefaults() string {
 	staging := y.t.TempDir()
-	if err := os.Chmod(staging, 0o777); err != nil { //nolint:gosec // jobs of several users write there
+	if err := os.Chmod(staging, 0o777); err != nil { // jobs of several users write there
 		y.t.Fatal(err)
 	}
 	return `spark.yarn.jars local:` + preparedEngine().SparkHome + `/jars/*

@@ -59,7 +59,7 @@ func NameFor(id, wanted string) string {
 // Begin writes a create down before it is sent. When it fails nothing is to be
 // sent: with KindLimited the token has as many as it may, with KindConflict
 // another create of that name is under way, with KindUnavailable Redis is away.
-// A *Repeated error carries the reply that the first create got.
+// A *RepeatedError carries the reply that the first create got.
 func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 	if err := l.flush(ctx); err != nil { // what this one is judged by
 		return nil, err

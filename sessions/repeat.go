@@ -45,11 +45,11 @@ type KeptReply struct {
 	Body   []byte      `json:"body"`
 }
 
-// Repeated is returned by Begin for the repetition of a create that succeeded.
-type Repeated struct{ Reply KeptReply }
+// RepeatedError is returned by Begin for the repetition of a create that succeeded.
+type RepeatedError struct{ Reply KeptReply }
 
 // Error says what it is.
-func (*Repeated) Error() string { return "this create was sent before" }
+func (*RepeatedError) Error() string { return "this create was sent before" }
 
 // kept is what is stored for a repetition; Reply is nil while the first create
 // is under way.
@@ -82,7 +82,7 @@ func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
 			return gateway.Errorf(gateway.KindConflict, "Idempotency-Key %.40q was used with another body before", c.repeat.Key)
 		}
 		if first.Reply != nil {
-			return &Repeated{Reply: *first.Reply}
+			return &RepeatedError{Reply: *first.Reply}
 		}
 		if err := l.repeatedLost(ctx, c, first); err != nil {
 			return err
@@ -113,7 +113,7 @@ func (l *Ledger) repeatedLost(ctx context.Context, c *Create, first kept) error 
 		if err != nil {
 			return err
 		}
-		return &Repeated{Reply: reply}
+		return &RepeatedError{Reply: reply}
 	case !r.Live():
 		return l.store.ForgetRepetition(ctx, c.record, c.repeat.key())
 	}

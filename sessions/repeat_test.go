@@ -23,7 +23,7 @@ func TestRepeatedCreates(t *testing.T) {
 	if err := first.Confirmed(t.Context(), f.g, 0, "starting", "", reply); err != nil {
 		t.Fatal(err)
 	}
-	var repeated *sessions.Repeated
+	var repeated *sessions.RepeatedError
 	if _, err := f.Begin(t.Context(), f.intent(livy.KindSession, repeat("k", "a"))); !errors.As(err, &repeated) || string(repeated.Reply.Body) != `{"id":0}` {
 		t.Errorf("the same again: %v", err)
 	}
@@ -65,7 +65,7 @@ func TestTwoAtOnce(t *testing.T) {
 		in := f.intent(livy.KindSession, repeat("k", "a"))
 		wg.Go(func() {
 			c, err := f.Begin(t.Context(), in)
-			var repeated *sessions.Repeated
+			var repeated *sessions.RepeatedError
 			switch {
 			case err == nil:
 				creates <- c
@@ -92,7 +92,7 @@ func TestTheFirstReplyWasLost(t *testing.T) {
 	f.begin(in)
 	f.poll(&lists{sessions: []livy.Session{{ID: 4, Name: in.Name, State: "idle"}}})
 	f.now = f.now.Add(10 * time.Second)
-	var repeated *sessions.Repeated
+	var repeated *sessions.RepeatedError
 	if _, err := f.Begin(t.Context(), f.intent(livy.KindSession, repeat("k", "a"))); !errors.As(err, &repeated) || repeated.Reply.Status != 201 {
 		t.Errorf("%v", err)
 	} else if want := `"id":4,`; !strings.Contains(string(repeated.Reply.Body), want) {

@@ -33,8 +33,7 @@ func wrap(doing string, err error) error {
 	case isAway(err):
 		return gateway.Wrap(gateway.KindUnavailable, doing, err)
 	}
-	var ours *gateway.Error
-	if errors.As(err, &ours) {
+	if _, ok := errors.AsType[*gateway.Error](err); ok {
 		return err
 	}
 	return gateway.Wrap(gateway.KindInternal, doing, err)

@@ -28,7 +28,8 @@ func TestExamine(t *testing.T) {
 		t.Errorf("with allkeys-lru: %v", got)
 	}
 	for _, command := range [][]any{
-		{"CONFIG", "SET", "maxmemory-policy", "noeviction"}, {"CONFIG", "SET", "appendonly", "no"},
+		{"CONFIG", "SET", "maxmemory-policy", "noeviction"},
+		{"CONFIG", "SET", "appendonly", "no"},
 		{"SET", store.DefaultPrefix + "schema", "99"},
 	} {
 		if _, err := server.Do(command...); err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/redis/go-redis/v9"
@@ -65,8 +66,8 @@ func (c script) Run(ctx context.Context, s *Store, keys []string, args ...any) *
 	if !ok {
 		return c.plain.Run(ctx, s.rdb, keys, args...)
 	}
-	keys = append(keys[:len(keys):len(keys)], s.key("leases"))
-	args = append(args[:len(args):len(args)], f.GatewayID, strconv.FormatInt(f.Number, 10))
+	keys = append(slices.Clip(keys), s.key("leases"))
+	args = append(slices.Clip(args), f.GatewayID, strconv.FormatInt(f.Number, 10))
 	cmd := c.fenced.Run(ctx, s.rdb, keys, args...)
 	if redis.HasErrorPrefix(cmd.Err(), fencedReply) {
 		cmd.SetErr(ErrFenced)

@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -62,8 +63,7 @@ func ParseConf(file, text string) ([]Entry, error) {
 		return nil, gateway.Invalid(file, "", fmt.Sprintf("must be at most %d KiB", MaxConfBytes>>10))
 	}
 	entries, err := livy.ParseProperties(text)
-	var pe *livy.PropertyError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*livy.PropertyError](err); ok {
 		return nil, confError(file, pe.Line, "", pe.Rule)
 	}
 	for _, e := range entries {
@@ -249,9 +249,7 @@ func Lookup(entries []Entry, key string) string {
 // WithAddress returns the files with the address that Livy shall listen on.
 func WithAddress(files map[string]string, host string, port int) map[string]string {
 	out := make(map[string]string, len(files))
-	for name, content := range files {
-		out[name] = content
-	}
+	maps.Copy(out, files)
 	if t := out[LivyConf]; t != "" && !strings.HasSuffix(t, "\n") {
 		out[LivyConf] += "\n"
 	}

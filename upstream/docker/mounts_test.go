@@ -146,7 +146,7 @@ func TestADirectoryOfAnObjectStore(t *testing.T) {
 			if err := syscall.Mount("", dir, "", propagation, ""); err != nil {
 				t.Fatal(err)
 			}
-			if err := os.WriteFile(filepath.Join(dir, "object"), []byte("x"), 0o644); err != nil { //nolint:gosec // read by the container's user
+			if err := os.WriteFile(filepath.Join(dir, "object"), []byte("x"), 0o644); err != nil { // read by the container's user
 				t.Fatal(err)
 			}
 			r := newRuntime(t, Options{})

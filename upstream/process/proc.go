@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"hash/fnv"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -68,9 +69,7 @@ func environment(l upstream.Launch, d dirs, marker string) []string {
 		// The driver's ports and its UI need not be seen from other machines.
 		env["SPARK_LOCAL_IP"] = "127.0.0.1"
 	}
-	for k, v := range l.Env {
-		env[k] = v
-	}
+	maps.Copy(env, l.Env)
 	list := []string{marker}
 	for k, v := range env {
 		list = append(list, k+"="+v)

@@ -143,7 +143,7 @@ func (d dirs) prepare(files, clusterFiles map[string]string, cred *syscall.Crede
 		return err
 	}
 	// Servers of another user pass through these directories but cannot list them.
-	if err := os.MkdirAll(d.own, 0o711); err != nil {
+	if err := os.MkdirAll(d.own, 0o711); err != nil { //nolint:gosec // see above
 		return fmt.Errorf("making the gateway's directory: %w", err)
 	}
 	for _, dir := range []string{d.conf, d.cluster(), d.work, d.tmp(), d.logs()} {
