@@ -60,24 +60,30 @@ func without(paths []string, names ...string) (rest []string) {
 	return rest
 }
 
-func fakeContainers(t *testing.T) fakes {
-	require.Need(t, require.Docker, dockerAnswers(), "no Docker engine answers")
-	binary := upstreamtest.FakeLivy(t)
-	var layer bytes.Buffer
-	w := tar.NewWriter(&layer)
-	if err := w.WriteHeader(&tar.Header{Name: "livy-server", Mode: 0o755, Size: int64(len(binary))}); err != nil {
+// fakeLayer is a file system with a program in it as livy-server.
+func fakeLayer(t *testing.T, program []byte) *bytes.Buffer {
+	t.Helper()
+	layer := new(bytes.Buffer)
+	w := tar.NewWriter(layer)
+	if err := w.WriteHeader(&tar.Header{Name: "livy-server", Mode: 0o755, Size: int64(len(program))}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := w.Write(binary); err != nil {
+	if _, err := w.Write(program); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
+	return layer
+}
+
+func fakeContainers(t *testing.T) fakes {
+	require.Need(t, require.Docker, dockerAnswers(), "no Docker engine answers")
+	layer := fakeLayer(t, upstreamtest.FakeLivy(t))
 	namespace := fmt.Sprintf("test-bounds-%d", os.Getpid())
 	image := "livygateway/fakelivy:" + namespace
 	cmd := exec.Command("docker", "import", "--change", `ENTRYPOINT ["/livy-server"]`, "-", image)
-	cmd.Stdin = &layer
+	cmd.Stdin = layer
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("importing the image: %v: %s", err, out)
 	}

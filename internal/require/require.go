@@ -13,6 +13,7 @@ import (
 // Names of what tests may need.
 const (
 	Docker     = "docker"     // a Docker engine that answers
+	Dockerd    = "dockerd"    // the program dockerd, to run another Docker engine
 	Image      = "image"      // the engine image (make image)
 	OtherImage = "otherimage" // an engine image of another Spark (scripts/build-engine-image --spark 3.4.4)
 	Redis      = "redis"      // the redis-server program
