@@ -163,6 +163,11 @@ func samePolicy(a, b *gateway.Gateway) bool {
 
 // refreshAll reads all gateways anew. When Redis is away the old picture stays.
 func (m *Manager) refreshAll(ctx context.Context) {
+	// What is shown or deleted while Redis answers is newer than the answer.
+	before := map[string]*Entry{}
+	if p := m.view.current.Load(); p != nil {
+		before = p.byID
+	}
 	all, err := m.Store.Gateways(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
@@ -175,13 +180,16 @@ func (m *Manager) refreshAll(ctx context.Context) {
 		seen := make(map[string]bool, len(all))
 		for _, g := range all {
 			seen[g.ID] = true
-			m.merge(entries, g)
+			if before[g.ID] == nil || entries[g.ID] != nil {
+				m.merge(entries, g)
+			}
 		}
 		maps.DeleteFunc(entries, func(id string, _ *Entry) bool {
-			if !seen[id] {
+			gone := !seen[id] && before[id] != nil
+			if gone {
 				deleted = append(deleted, id)
 			}
-			return !seen[id]
+			return gone
 		})
 	})
 	m.kickAll()

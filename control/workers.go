@@ -69,6 +69,13 @@ func (m *Manager) PollSoon(id string) {
 // kickAll makes all workers look whether their gateways have changed, and has
 // leases claimed on gateways that are new.
 func (m *Manager) kickAll() {
+	var gone []*worker
+	// A lease without a worker would keep the gateway from ever being supervised.
+	defer func() {
+		for _, w := range gone {
+			m.keeper.drop(w.id, w.number)
+		}
+	}()
 	m.workers.mu.Lock()
 	defer m.workers.mu.Unlock()
 	picture := m.view.current.Load()
@@ -77,6 +84,7 @@ func (m *Manager) kickAll() {
 		if picture.byID[id] == nil {
 			w.cancel()
 			delete(m.workers.all, id)
+			gone = append(gone, w)
 		}
 	}
 	fresh := false

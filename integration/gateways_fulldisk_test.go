@@ -43,7 +43,8 @@ func smallEngine(t *testing.T) (host, data string) {
 		t.Fatal(err)
 	}
 	defer log.Close()
-	cmd := exec.Command(dockerd, "--host", host, "--data-root", filepath.Join(data, "root"), "--exec-root", filepath.Join(run, "exec"),
+	// In a network of its own: an engine without a bridge removes that of others.
+	cmd := exec.Command("unshare", "--net", dockerd, "--host", host, "--data-root", filepath.Join(data, "root"), "--exec-root", filepath.Join(run, "exec"),
 		"--pidfile", filepath.Join(run, "pid"), "--bridge", "none", "--iptables=false",
 		"--containerd-namespace", namespace, "--containerd-plugins-namespace", namespace+"-plugins")
 	cmd.Stdout, cmd.Stderr = log, log
