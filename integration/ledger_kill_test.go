@@ -106,6 +106,7 @@ func TestKillAnything(t *testing.T) {
 			state_dir `+stateDir+`
 		}
 		engine spark-3.5 {
+			livy `+strings.TrimSuffix(e.Livy, "-incubating")+`
 			livy_home `+e.LivyHome+`
 			spark_home `+spark+`
 		}

@@ -16,7 +16,7 @@ import (
 // gateway: with the token, and as a browser does that was given a link.
 func TestSparkUIOfARealSession(t *testing.T) {
 	onEachRuntime(t, func(t *testing.T, l live) {
-		require.Need(t, require.Livy, l.interactive, "the engine runs no sessions")
+		require.Need(t, require.Livy080, l.interactive, "this engine runs no interactive sessions")
 		c := newCaddy(t, storetest.StartServer(t), l.livyBlock)
 		g := c.newGateway("etl")
 		cl := client{t: t, base: c.url(g.ID), token: c.newToken("etl").Token}
