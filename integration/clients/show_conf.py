@@ -10,17 +10,15 @@ from pyspark.sql import SparkSession
 
 spark = SparkSession.builder.appName("show-conf").getOrCreate()
 total = spark.range(1, 1001).selectExpr("sum(id) AS total").first()["total"]
-print("<<<SHOW-CONF")
-print(
-    json.dumps(
-        {
-            "conf": dict(spark.sparkContext.getConf().getAll()),
-            "args": sys.argv[1:],
-            "sum": total,
-            "sparkUser": spark.sparkContext.sparkUser(),
-            "version": spark.version,
-        }
-    )
-)
-print("SHOW-CONF>>>", flush=True)
+shown = {
+    "conf": dict(spark.sparkContext.getConf().getAll()),
+    "args": sys.argv[1:],
+    "sum": total,
+    "sparkUser": spark.sparkContext.sparkUser(),
+    "version": spark.version,
+}
+# Spark logs to the same stream: what it says while it stops must not come between.
 spark.stop()
+print("<<<SHOW-CONF")
+print(json.dumps(shown))
+print("SHOW-CONF>>>", flush=True)
