@@ -293,6 +293,7 @@ func (m *Manager) updateAs(ctx context.Context, action, actor, id string, change
 		before := *g
 		if err := change(g); err != nil {
 			if errors.Is(err, errUnchanged) {
+				m.showNewer(g) // another instance may have been faster
 				return g, nil
 			}
 			return nil, err

@@ -126,7 +126,7 @@ func (w *worker) stopIfIdle(ctx context.Context, g *gateway.Gateway) error {
 		return nil
 	}
 	u := m.usage(g.ID)
-	_, err = m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	_, err = w.update(ctx, func(g *gateway.Gateway) error {
 		used := u.open.Load() > 0 || time.UnixMilli(u.last.Load()).After(w.idle.since)
 		if used || g.Status.State != gateway.StateRunning || g.Status.Instance != w.idle.instance || !g.Spec.AutoStop.Enabled {
 			return errUnchanged

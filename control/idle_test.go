@@ -250,3 +250,24 @@ func list(w http.ResponseWriter, name, items string) {
 	total := strings.Count(items, `"id"`)
 	fmt.Fprintf(w, `{"from":0,"total":%d,%q:[%s]}`, total, name, items)
 }
+
+// TestWakingWhatAnotherInstanceHasWoken asks for a gateway whose start, made
+// elsewhere, has not been seen here.
+func TestWakingWhatAnotherInstanceHasWoken(t *testing.T) {
+	s, _ := storetest.Mini(t)
+	m := testManager(t, s, newFakeRuntime(t))
+	g, err := m.Create(context.Background(), CreateRequest{Spec: gateway.Spec{Name: "etl", AutoStart: gateway.AutoStart{Enabled: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	behind := m.view.current.Load()
+	if _, err := m.Start(context.Background(), g, "ann"); err != nil {
+		t.Fatal(err)
+	}
+	await(t, m, g.ID, "running", inState(gateway.StateRunning))
+	m.view.current.Store(behind)
+	e, err := m.Ready(context.Background(), behind.byID[g.ID])
+	if err != nil || e.Gateway.Status.Address == "" {
+		t.Errorf("woken: %+v, %v", e, err)
+	}
+}

@@ -162,7 +162,7 @@ func (w *worker) see(ctx context.Context, g *gateway.Gateway, err error) error {
 		w.m.Logger.Warn("sessions and batches of a gateway cannot be followed",
 			zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.String("reason", unseen))
 	}
-	_, err = w.m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	_, err = w.update(ctx, func(g *gateway.Gateway) error {
 		g.Status.Unseen = unseen
 		return nil
 	})

@@ -34,7 +34,7 @@ func (w *worker) catchUp(ctx context.Context, g *gateway.Gateway) (*gateway.Gate
 	if _, _, err := m.Store.SkipIDs(ctx, g.ID, restoredSkip); err != nil {
 		return g, err
 	}
-	return m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	return w.update(ctx, func(g *gateway.Gateway) error {
 		g.Status.Epoch = max(g.Status.Epoch, inst.Epoch)
 		g.Status.Condemned = g.Status.Epoch
 		g.Enter(gateway.StateStopping, "ending a server that an old backup does not know", gateway.SystemActor, m.Now())

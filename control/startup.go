@@ -15,7 +15,7 @@ import (
 // start starts a server; awaitReady follows it up.
 func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, error) {
 	m := w.m
-	g, err := w.condemn(ctx, g.ID, gateway.StateRunning)
+	g, err := w.condemn(ctx, gateway.StateRunning)
 	if err != nil || g.Desired != gateway.StateRunning {
 		return 0, err
 	}
@@ -36,7 +36,7 @@ func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, 
 		return w.failed(ctx, g, err.Error())
 	}
 	epoch := g.Status.Epoch
-	g, err = m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	g, err = w.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning || g.Status.Epoch != epoch {
 			return errUnchanged
 		}
@@ -106,7 +106,7 @@ func (w *worker) adopt(ctx context.Context, g *gateway.Gateway, inst upstream.In
 	if err != nil {
 		return w.failed(ctx, g, err.Error())
 	}
-	_, err = w.m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	_, err = w.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning || g.Status.Epoch != inst.Epoch || g.Status.Condemned >= inst.Epoch {
 			return errUnchanged
 		}
@@ -132,7 +132,7 @@ func (w *worker) awaitReady(ctx context.Context, g *gateway.Gateway, inst upstre
 	if !upstream.Satisfies(version, g.Spec.LivyVersion) {
 		return w.failed(ctx, g, "the Livy server is version "+version+", not "+g.Spec.LivyVersion+" as promised")
 	}
-	_, err = m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	_, err = w.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning || g.Status.Instance != inst.ID {
 			return errUnchanged
 		}

@@ -259,6 +259,13 @@ func (m *Manager) show(id string, g *gateway.Gateway) {
 	}
 }
 
+// showNewer puts what was read of a gateway into the picture if that is behind.
+func (m *Manager) showNewer(g *gateway.Gateway) {
+	if p := m.view.current.Load(); p != nil && p.byID[g.ID] != nil && p.byID[g.ID].Gateway.Revision < g.Revision {
+		m.show(g.ID, g)
+	}
+}
+
 // forget lets go of what is kept here of a gateway that was deleted.
 func (m *Manager) forget(id string) {
 	m.usages.Delete(id)

@@ -31,6 +31,7 @@ type worker struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 
+	seen    int64     // the revision that the last step worked from
 	retryAt time.Time // no start before this
 	checked bool      // a server of a stopped gateway was looked for
 	caught  bool      // see catchUp
@@ -58,7 +59,6 @@ func (w *worker) kick() {
 }
 
 func (w *worker) run(ctx context.Context) {
-	var seen int64 = -1
 	var last, next time.Time // steps
 	timer := time.NewTimer(0)
 	defer timer.Stop()
@@ -74,8 +74,8 @@ func (w *worker) run(ctx context.Context) {
 			}
 			continue
 		case <-w.kicked:
-			// Refreshes kick too; only a change is worth a step out of turn.
-			if e := w.entry(); e == nil || e.Gateway.Revision == seen {
+			// Refreshes kick too; only what no step has seen is worth one out of turn.
+			if e := w.entry(); e == nil || e.Gateway.Revision <= w.seen {
 				continue
 			}
 		}
@@ -83,9 +83,6 @@ func (w *worker) run(ctx context.Context) {
 		last = time.Now()
 		next = last.Add(pause)
 		timer.Reset(pause)
-		if e := w.entry(); e != nil {
-			seen = e.Gateway.Revision
-		}
 	}
 }
 
@@ -95,6 +92,20 @@ func (w *worker) entry() *Entry {
 		return nil
 	}
 	return p.byID[w.id]
+}
+
+// update changes the gateway as Manager.update does. What the worker itself writes
+// calls for no further step; what somebody else wrote since the step began does.
+func (w *worker) update(ctx context.Context, change func(*gateway.Gateway) error) (*gateway.Gateway, error) {
+	var before int64
+	g, err := w.m.update(ctx, w.id, func(g *gateway.Gateway) error {
+		before = g.Revision
+		return change(g)
+	})
+	if err == nil && before == w.seen {
+		w.seen = g.Revision
+	}
+	return g, err
 }
 
 // step does what is next for the gateway and returns the pause after it.
@@ -107,6 +118,7 @@ func (w *worker) step(ctx context.Context) time.Duration {
 	if err != nil {
 		return stepError
 	}
+	w.seen = g.Revision
 	var pause time.Duration
 	if !w.caught {
 		g, err = w.catchUp(ctx, g)
@@ -139,7 +151,7 @@ func (w *worker) keepStopped(ctx context.Context, g *gateway.Gateway) (time.Dura
 		return m.PollInterval, nil
 	}
 	if !ended {
-		updated, err := w.condemn(ctx, g.ID, gateway.StateStopped)
+		updated, err := w.condemn(ctx, gateway.StateStopped)
 		if err != nil || updated.Desired != gateway.StateStopped {
 			return 0, err
 		}
@@ -155,7 +167,7 @@ func (w *worker) keepStopped(ctx context.Context, g *gateway.Gateway) (time.Dura
 	if err := m.Ledger.ServerEnded(ctx, g, "the gateway was stopped"); err != nil {
 		return 0, err
 	}
-	_, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	_, err := w.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateStopped {
 			return errUnchanged // started again in the meantime
 		}
@@ -173,8 +185,8 @@ func (w *worker) keepStopped(ctx context.Context, g *gateway.Gateway) (time.Dura
 // condemn gives a gateway's present server up, unless something else than desired
 // is wanted by now. Only then may it be ended: whoever had the gateway before may
 // come back any time and end what was condemned, and nothing else.
-func (w *worker) condemn(ctx context.Context, id string, desired gateway.State) (*gateway.Gateway, error) {
-	return w.m.update(ctx, id, func(g *gateway.Gateway) error {
+func (w *worker) condemn(ctx context.Context, desired gateway.State) (*gateway.Gateway, error) {
+	return w.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != desired || g.Status.Condemned == g.Status.Epoch && g.Status.Instance == "" {
 			return errUnchanged
 		}
@@ -247,7 +259,7 @@ func (w *worker) failed(ctx context.Context, g *gateway.Gateway, reason string) 
 		}
 	}
 	epoch := g.Status.Epoch
-	updated, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	updated, err := w.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning || g.Status.Epoch != epoch {
 			return errUnchanged
 		}
@@ -294,7 +306,7 @@ func (w *worker) renumber(ctx context.Context, g *gateway.Gateway, reason string
 		return err
 	}
 	epoch := g.Status.Epoch
-	_, err = m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+	_, err = w.update(ctx, func(g *gateway.Gateway) error {
 		if g.Status.Epoch != epoch {
 			return errUnchanged
 		}
