@@ -120,7 +120,8 @@ func holder(redis *storetest.Server, gatewayID string) int {
 
 // TestTwoInstances has clients create and delete batches and sessions, and one
 // gateway started and stopped, through two Caddys on one Redis, while either is
-// killed, halted and let go on. Never do two containers of a gateway run, the
+// killed, halted and let go on. Some clients repeat a create with an
+// Idempotency-Key, at the other instance, until it went through. Never do two containers of a gateway run, the
 // gateway that nobody stops keeps its container, and no record is lost or doubled.
 func TestTwoInstances(t *testing.T) {
 	require.Need(t, require.Docker, dockerAnswers(), "no Docker engine answers")
@@ -162,27 +163,47 @@ func TestTwoInstances(t *testing.T) {
 		defer mu.Unlock()
 		return done.Load() && len(told) >= least || time.Now().After(end)
 	}
+	create := func(cl client, try created, path string, body any, header map[string]string) (id int64, ok bool) {
+		r, err := cl.tryWith("POST", path, body, header)
+		mu.Lock()
+		defer mu.Unlock()
+		answers[r.status]++
+		if err != nil || r.status != 201 {
+			return 0, false
+		}
+		var b struct{ ID int64 }
+		if err := json.Unmarshal(r.body, &b); err != nil {
+			t.Errorf("%s: %v", r.body, err)
+		}
+		try.id = b.ID
+		told = append(told, try)
+		return b.ID, true
+	}
 	for n := range 6 {
 		wg.Go(func() {
 			for i := 0; !enough(); i++ {
 				mark := fmt.Sprintf("mark-%d-%d", n, i)
-				kind, path, body := "batch", "/batches", map[string]any{"file": "local:/jobs/job.py", "args": []string{mark}}
+				kind, path, body := "batch", "/batches", map[string]any{"file": "local:/jobs/job.py"}
 				if i%4 == 3 && interactive {
-					kind, path, body = "session", "/sessions", map[string]any{"kind": "pyspark", "conf": map[string]string{"spark.test.mark": mark}}
+					kind, path, body = "session", "/sessions", map[string]any{"kind": "pyspark"}
 				}
-				r, err := at((n+i)%2).try("POST", path, body)
-				var b struct{ ID int64 }
-				mu.Lock()
-				answers[r.status]++
-				if err == nil && r.status == 201 {
-					if err := json.Unmarshal(r.body, &b); err != nil {
-						t.Errorf("%s: %v", r.body, err)
-					}
-					told = append(told, created{kind, mark, b.ID})
+				var header map[string]string
+				if i%5 == 2 { // such a client goes on, at the other instance, until it went through
+					mark += repeated
+					header = map[string]string{"Idempotency-Key": mark}
 				}
-				mu.Unlock()
-				if err == nil && r.status == 201 && i%3 == 0 {
-					_, _ = at((n+i+1)%2).try("DELETE", fmt.Sprintf("%s/%d", path, b.ID), nil)
+				if kind == "batch" {
+					body["args"] = []string{mark}
+				} else {
+					body["conf"] = map[string]string{"spark.test.mark": mark}
+				}
+				id, ok := create(at((n+i)%2), created{kind: kind, mark: mark}, path, body, header)
+				for again := 1; !ok && header != nil && !enough(); again++ {
+					time.Sleep(300 * time.Millisecond)
+					id, ok = create(at((n+i+again)%2), created{kind: kind, mark: mark}, path, body, header)
+				}
+				if ok && i%3 == 0 {
+					_, _ = at((n+i+1)%2).try("DELETE", fmt.Sprintf("%s/%d", path, id), nil)
 				}
 				time.Sleep(time.Duration(300+rand.IntN(300)) * time.Millisecond)
 			}

@@ -66,6 +66,21 @@ func send(c *http.Client, site, token string) (int, error) {
 	return res.StatusCode, res.Body.Close()
 }
 
+// twoCaddies are two instances in front of one double of Livy. Each reaches their
+// Redis through a relay of its own.
+func twoCaddies(t *testing.T, redis *storetest.Server) (instances []*caddy, relays []*storetest.Relay) {
+	t.Helper()
+	livy := httptest.NewServer(livytest.New())
+	t.Cleanup(livy.Close)
+	block := "runtime static\n\t\tengine fake {\n\t\t\turl " + livy.URL + "\n\t\t}"
+	for range 2 {
+		relay := storetest.StartRelay(t, redis.Addr())
+		relays = append(relays, relay)
+		instances = append(instances, newCaddyOn(t, relay.Addr(), block))
+	}
+	return instances, relays
+}
+
 // TestRevocationThroughTwoCaddies shows that no request which starts more than
 // a second after "token revoke" returned succeeds, through either of two Caddy
 // instances, whatever becomes of Redis and of the news that it sends.
@@ -97,17 +112,8 @@ func TestRevocationThroughTwoCaddies(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			livy := httptest.NewServer(livytest.New())
-			t.Cleanup(livy.Close)
-			block := "runtime static\n\t\tengine fake {\n\t\t\turl " + livy.URL + "\n\t\t}"
 			redis := storetest.StartServer(t, "--appendonly", "yes", "--appendfsync", "always")
-			var instances []*caddy
-			var relays []*storetest.Relay
-			for range 2 {
-				relay := storetest.StartRelay(t, redis.Addr())
-				relays = append(relays, relay)
-				instances = append(instances, newCaddyOn(t, relay.Addr(), block))
-			}
+			instances, relays := twoCaddies(t, redis)
 			one := instances[0]
 			one.newGateway("etl")
 			doomed, other := one.newToken("etl"), one.newToken("etl")
