@@ -65,7 +65,10 @@ func (c *call) record() (*gateway.Gateway, *store.Record, error) {
 	ref := c.r.PathValue("record")
 	var r *store.Record
 	if kind, id, ok := strings.Cut(ref, ":"); ok {
-		n, _ := strconv.ParseInt(id, 10, 64)
+		var n int64
+		if n, err = strconv.ParseInt(id, 10, 64); err != nil {
+			return nil, nil, gateway.Errorf(gateway.KindNotFound, "no record %q of gateway %q", ref, g.Spec.Name)
+		}
 		r, err = c.Store.Record(c.ctx(), g.ID, kind, n)
 	} else {
 		r, err = c.Store.RecordByID(c.ctx(), g.ID, ref)

@@ -71,16 +71,20 @@ func (c *Client) Batches(ctx context.Context) ([]Batch, error) {
 	return list[Batch](ctx, c, KindBatch, func(b Batch) int64 { return b.ID })
 }
 
-// list reads pages until one is short. What ends meanwhile moves the later
-// ones forward, so each page begins where the last began plus what was new; a
-// session seen twice is kept once.
+// list reads pages until one is short. What is removed meanwhile moves later ones
+// forward, out of the next page: so each page begins with one that was seen before,
+// and where it does not, the page before it is read again. Each is kept once.
 func list[T Session | Batch](ctx context.Context, c *Client, kind Kind, id func(T) int64) ([]T, error) {
 	var all []T
 	seen := map[int64]bool{}
-	for from := 0; ; from += pageSize {
+	for from := 0; ; {
 		var page List[T]
 		if err := c.do(ctx, http.MethodGet, fmt.Sprintf("/%s?from=%d&size=%d", kind.Collection(), from, pageSize), &page); err != nil {
 			return nil, err
+		}
+		if from > 0 && (len(page.Sessions) == 0 || !seen[id(page.Sessions[0])]) {
+			from = max(0, from-pageSize)
+			continue
 		}
 		for _, s := range page.Sessions {
 			if !seen[id(s)] {
@@ -91,6 +95,7 @@ func list[T Session | Batch](ctx context.Context, c *Client, kind Kind, id func(
 		if len(page.Sessions) < pageSize {
 			return all, nil
 		}
+		from += pageSize - 1
 	}
 }
 

@@ -52,6 +52,43 @@ func TestClientListsPageByPage(t *testing.T) {
 	}
 }
 
+// What ends between two pages must not hide what goes on: it would be taken for gone.
+func TestClientListsWhatStaysWhileOthersEnd(t *testing.T) {
+	for _, ended := range []int64{1, 30, 230} {
+		double, client := fakeLivy(t, 450)
+		asked := 0
+		double.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+			if r.Method != http.MethodGet {
+				return false
+			}
+			if asked++; asked == 2 {
+				for id := range ended {
+					if err := client.Delete(t.Context(), livy.KindBatch, id); err != nil {
+						t.Error(err)
+					}
+				}
+			}
+			return false
+		}
+		got, err := client.Batches(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		listed := make(map[int64]bool)
+		for _, b := range got {
+			if listed[b.ID] {
+				t.Errorf("%d ended: batch %d is listed twice", ended, b.ID)
+			}
+			listed[b.ID] = true
+		}
+		for id := ended; id < 450; id++ {
+			if !listed[id] {
+				t.Errorf("%d ended: batch %d is not listed", ended, id)
+			}
+		}
+	}
+}
+
 func TestClientErrors(t *testing.T) {
 	double, client := fakeLivy(t, 1)
 	if err := client.Delete(t.Context(), livy.KindBatch, 99); err != nil {
