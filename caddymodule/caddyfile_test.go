@@ -3,16 +3,15 @@ package caddymodule
 import (
 	"bytes"
 	"encoding/json"
-	"flag"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
-)
 
-var update = flag.Bool("update", false, "write the expected JSON of testdata/*.caddyfile anew")
+	"github.com/livygateway/livygateway/internal/golden"
+)
 
 // TestAdapt compares what each testdata/*.caddyfile becomes with the JSON beside it.
 func TestAdapt(t *testing.T) {
@@ -35,19 +34,7 @@ func TestAdapt(t *testing.T) {
 				t.Fatal(err)
 			}
 			pretty.WriteByte('\n')
-			golden := strings.TrimSuffix(file, ".caddyfile") + ".json"
-			if *update {
-				if err := os.WriteFile(golden, pretty.Bytes(), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !bytes.Equal(pretty.Bytes(), want) {
-				t.Errorf("%s becomes\n%s\nwant\n%s", file, pretty.String(), want)
-			}
+			golden.File(t, strings.TrimSuffix(file, ".caddyfile")+".json", pretty.String())
 		})
 	}
 }

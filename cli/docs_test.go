@@ -8,6 +8,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/livygateway/livygateway/internal/golden"
 )
 
 const docsHead = `# The command line
@@ -37,7 +39,7 @@ func TestDocs(t *testing.T) {
 	for _, sub := range root.Commands() {
 		writeDocs(&b, sub, "##")
 	}
-	compare(t, filepath.Join("..", "docs", "cli.md"), b.String())
+	golden.File(t, filepath.Join("..", "docs", "cli.md"), b.String())
 }
 
 func writeDocs(b *strings.Builder, cmd *cobra.Command, level string) {

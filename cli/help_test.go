@@ -8,6 +8,8 @@ import (
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
+
+	"github.com/livygateway/livygateway/internal/golden"
 )
 
 // The help of every command is at most 80 columns wide and says what it must.
@@ -34,7 +36,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s: its short description %q must be there and end without a full stop", cmd.CommandPath(), cmd.Short)
 		}
 	})
-	compare(t, filepath.Join("testdata", "help.txt"), all.String())
+	golden.File(t, filepath.Join("testdata", "help.txt"), all.String())
 }
 
 func TestHelpAsked(t *testing.T) {

@@ -1,47 +1,21 @@
 package gateway_test
 
 import (
-	"flag"
 	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the generated part of docs/gateways.md")
-
-// The generated part of the document lies between these lines.
-const (
-	docFile  = "../docs/gateways.md"
-	docBegin = "<!-- generated from gateway/spec.go by: go test ./gateway -run TestDocs -update -->\n"
-	docEnd   = "<!-- end of the generated part -->\n"
+	"github.com/livygateway/livygateway/internal/golden"
 )
 
 // TestDocs checks that the table of parameters says what the code does.
 func TestDocs(t *testing.T) {
-	raw, err := os.ReadFile(docFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(raw), docBegin)
-	_, after, ok2 := strings.Cut(rest, docEnd)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no generated part", docFile)
-	}
-	want := before + docBegin + "\n" + parameters(t) + "\n" + docEnd + after
-	if *update {
-		if err := os.WriteFile(docFile, []byte(want), 0o644); err != nil { // a document
-			t.Fatal(err)
-		}
-		return
-	}
-	if want != string(raw) {
-		t.Errorf("%s is not up to date: go test ./gateway -run TestDocs -update", docFile)
-	}
+	golden.Part(t, "../docs/gateways.md", "<!-- generated from gateway/spec.go by: go test ./gateway -run TestDocs -update -->", "<!-- end of the generated part -->",
+		"\n"+parameters(t)+"\n")
 }
 
 // parameters is the table of the Spec's fields, those of structs in it included.

@@ -1,7 +1,6 @@
 package policies
 
 import (
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -9,38 +8,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
-)
 
-var update = flag.Bool("update", false, "write the alias table into docs/policies.md")
-
-const (
-	docsFile  = "../docs/policies.md"
-	docsBegin = "<!-- aliases -->\n"
-	docsEnd   = "<!-- end of aliases -->"
+	"github.com/livygateway/livygateway/internal/golden"
 )
 
 // TestDocsAreCurrent holds the table in docs/policies.md to the one in code.
 // To write it: go test ./policies -run TestDocsAreCurrent -update
 func TestDocsAreCurrent(t *testing.T) {
-	text, err := os.ReadFile(docsFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, rest, ok := strings.Cut(string(text), docsBegin)
-	_, after, ok2 := strings.Cut(rest, docsEnd)
-	if !ok || !ok2 {
-		t.Fatalf("%s has no place for the table", docsFile)
-	}
-	want := before + docsBegin + aliasTable() + docsEnd + after
-	if *update {
-		if err := os.WriteFile(docsFile, []byte(want), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		return
-	}
-	if string(text) != want {
-		t.Errorf("%s is not current: go test ./policies -run TestDocsAreCurrent -update", docsFile)
-	}
+	golden.Part(t, "../docs/policies.md", "<!-- aliases -->", "<!-- end of aliases -->", aliasTable())
 }
 
 func code(names []string) string {
