@@ -1,0 +1,78 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/tokens"
+)
+
+func TestIsolation(t *testing.T) {
+	double := livytest.New()
+	double.Manual = true
+	s := newSite(t, double)
+	s.isolate()
+	other := s.newToken("other", tokens.Limits{})
+	for i := range 6 { // 0, 2, 4 are mine
+		headers := []string{}
+		if i%2 == 1 {
+			headers = append(headers, other)
+		}
+		if r := s.do("POST", "/sessions", fmt.Sprintf(`{"name":"s%d"}`, i), headers...); r.StatusCode != 201 {
+			t.Fatalf("%d %s", r.StatusCode, r.body)
+		}
+	}
+	for query, want := range map[string]string{
+		"":               `{"from":0,"total":3,"ids":[0,2,4]}`,
+		"?from=1&size=1": `{"from":1,"total":3,"ids":[2]}`,
+		"?from=3":        `{"from":3,"total":3,"ids":[]}`,
+		"?size=2":        `{"from":0,"total":3,"ids":[0,2]}`,
+	} {
+		var list struct {
+			From, Total int
+			Sessions    []struct{ ID int }
+		}
+		r := s.do("GET", "/sessions"+query, "")
+		if err := json.Unmarshal([]byte(r.body), &list); err != nil {
+			t.Fatalf("%s: %v", r.body, err)
+		}
+		ids := []int{}
+		for _, x := range list.Sessions {
+			ids = append(ids, x.ID)
+		}
+		got, _ := json.Marshal(struct {
+			From  int   `json:"from"`
+			Total int   `json:"total"`
+			IDs   []int `json:"ids"`
+		}{list.From, list.Total, ids})
+		if string(got) != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
+	}
+	for _, path := range []string{"/sessions/1", "/sessions/s1", "/sessions/1/state", "/sessions/1/log", "/sessions/1/statements", "/sessions/77"} {
+		if r := s.do("GET", path, ""); r.StatusCode != 404 {
+			t.Errorf("GET %s: %d %s", path, r.StatusCode, r.body)
+		}
+	}
+	if r := s.do("DELETE", "/sessions/1", ""); r.StatusCode != 404 {
+		t.Errorf("deleted somebody else's: %d", r.StatusCode)
+	}
+	if r := s.do("POST", "/sessions/1/statements", `{"code":"1"}`); r.StatusCode != 404 {
+		t.Errorf("ran code in somebody else's: %d", r.StatusCode)
+	}
+	if r := s.do("GET", "/sessions/s1", "", other); r.StatusCode != 200 || r.json(t).ID != 1 {
+		t.Errorf("its owner: %d %s", r.StatusCode, r.body)
+	}
+	if r := s.do("HEAD", "/sessions", ""); r.StatusCode != 200 || r.ContentLength > 0 {
+		t.Errorf("HEAD: %d, %d bytes", r.StatusCode, r.ContentLength)
+	}
+}
+
+// isolate switches the gateway's isolation on.
+func (s *site) isolate() {
+	s.t.Helper()
+	s.respecify(func(spec *gateway.Spec) { spec.Isolated = true })
+}
