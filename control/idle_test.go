@@ -163,16 +163,13 @@ func TestAutoStopNeedsLivysLists(t *testing.T) {
 	}
 }
 
-func TestManyRequestsWakeAGatewayOnce(t *testing.T) {
-	s, _ := storetest.Mini(t)
-	rt := newFakeRuntime(t)
-	m := testManager(t, s, rt)
-	g, err := m.Create(context.Background(), CreateRequest{Spec: gateway.Spec{Name: "etl", AutoStart: gateway.AutoStart{Enabled: true}}})
-	if err != nil {
-		t.Fatal(err)
-	}
+// wakeAtOnce has 100 requests for the gateway etl at once, by turns through each of
+// the managers: all get a server, and one is started.
+func wakeAtOnce(t *testing.T, rt *fakeRuntime, managers ...*Manager) {
+	t.Helper()
 	var wg sync.WaitGroup
-	for range 100 {
+	for i := range 100 {
+		m := managers[i%len(managers)]
 		wg.Go(func() {
 			e, err := m.Lookup("default", "etl")
 			if err == nil {
@@ -187,6 +184,17 @@ func TestManyRequestsWakeAGatewayOnce(t *testing.T) {
 	if _, starts := rt.count(); starts != 1 {
 		t.Errorf("%d starts", starts)
 	}
+}
+
+func TestManyRequestsWakeAGatewayOnce(t *testing.T) {
+	s, _ := storetest.Mini(t)
+	rt := newFakeRuntime(t)
+	m := testManager(t, s, rt)
+	g, err := m.Create(context.Background(), CreateRequest{Spec: gateway.Spec{Name: "etl", AutoStart: gateway.AutoStart{Enabled: true}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	wakeAtOnce(t, rt, m)
 	g = reread(t, m, g)
 	if h := g.History[1]; h.Cause != "woken by a request" || h.Actor != gateway.SystemActor {
 		t.Errorf("transition %+v", h)

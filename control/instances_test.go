@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -103,23 +102,7 @@ func TestAnyInstanceTakesOrders(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	var wg sync.WaitGroup
-	for i := range 100 {
-		m := []*Manager{a, b}[i%2]
-		wg.Go(func() {
-			e, err := m.Lookup("default", "etl")
-			if err == nil {
-				e, err = m.Ready(context.Background(), e)
-			}
-			if err != nil || e.Gateway.Status.Address == "" {
-				t.Errorf("woken: %+v, %v", e, err)
-			}
-		})
-	}
-	wg.Wait()
-	if _, starts := rt.count(); starts != 1 {
-		t.Errorf("%d starts", starts)
-	}
+	wakeAtOnce(t, rt, a, b)
 	if stats := b.LeaseStats(); stats.Held != 0 || stats.Others != 1 {
 		t.Errorf("the second instance: %+v", stats)
 	}
