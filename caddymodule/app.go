@@ -5,6 +5,7 @@ package caddymodule
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -128,9 +129,16 @@ type App struct {
 	key      string // of core in the pool, once it was acquired
 	core     *core
 	declared []control.Declaration
-	logins   []control.Login  // with their passwords
-	before   control.Settings // what was in force before Start
-	inForce  bool             // the whole configuration has been started
+	logins   []control.Login // with their passwords
+	before   replaced        // what Start replaced
+	inForce  bool            // the whole configuration has been started
+}
+
+// replaced is what was in force before a configuration was started.
+type replaced struct {
+	current   *core
+	settings  control.Settings // of the core that is started
+	retention time.Duration
 }
 
 // Engine is a Livy and a Spark that run together.
@@ -188,7 +196,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading the runtime: %w", err)
 	}
-	key, err := json.Marshal([]any{a.Redis, a.RuntimeRaw, a.Tokens})
+	// The module, not its JSON: LoadModule forgets that, and it can be written in many ways.
+	key, err := json.Marshal([]any{a.Redis, mod.(caddy.Module).CaddyModule().ID, mod, a.Tokens})
 	if err != nil {
 		return err
 	}
@@ -297,22 +306,24 @@ func (a *App) Start() error {
 	if err := a.core.manager.CheckCatalog(&settings.Catalog, a.declared); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
-	a.before = a.core.manager.Settings()
+	a.before = replaced{current: current.Load(), settings: a.core.manager.Settings()}
 	a.core.manager.Configure(settings)
-	a.core.ledger.SetRetention(cmp.Or(time.Duration(a.Retention), sessions.DefaultRetention))
+	a.before.retention = a.core.ledger.SetRetention(cmp.Or(time.Duration(a.Retention), sessions.DefaultRetention))
 	if err := a.core.start(); err != nil {
-		return err
+		return errors.Join(err, a.Stop())
 	}
 	current.Store(a.core)
 	return nil
 }
 
-// Stop takes the settings back if another app kept the configuration from being
-// started: then the one before it stays in force. Else it does nothing, since the
-// core ends with the last configuration that uses it.
+// Stop takes all that Start did back if another app kept the configuration from
+// being started: then the one before it stays in force. Else it does nothing, since
+// the core ends with the last configuration that uses it.
 func (a *App) Stop() error {
 	if !a.inForce {
-		a.core.manager.Configure(a.before)
+		a.core.manager.Configure(a.before.settings)
+		a.core.ledger.SetRetention(a.before.retention)
+		current.Store(a.before.current)
 	}
 	return nil
 }

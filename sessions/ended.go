@@ -99,11 +99,13 @@ func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, pub
 }
 
 // SetRetention says how long records are kept after their creation; living ones
-// are kept anyway, and sums of usage for good. It is at least MinRetention.
-func (l *Ledger) SetRetention(d time.Duration) {
+// are kept anyway, and sums of usage for good. It is at least MinRetention. What
+// held before is returned.
+func (l *Ledger) SetRetention(d time.Duration) (before time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.retention = max(d, MinRetention)
+	before, l.retention = l.retention, max(d, MinRetention)
+	return before
 }
 
 // trimInterval is the pause between two trims, trimAtOnce how many records one
