@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -44,8 +45,17 @@ type core struct {
 	wg     sync.WaitGroup
 }
 
-func newCore(a *App, r Runtime) (*core, error) {
+func newCore(a *App, r Runtime) (_ *core, err error) {
 	c := &core{runtime: r, log: zap.New(liveCore{}).Named("livy")}
+	rt, err := r.Open(c.log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, rt.Close())
+		}
+	}()
 	options := store.Options{URL: a.Redis.URL, Prefix: a.Redis.Prefix}
 	if a.Redis.Embedded {
 		addr, end, err := store.StartEmbedded()
@@ -55,12 +65,7 @@ func newCore(a *App, r Runtime) (*core, error) {
 		options.Addrs, options.URL, c.embedded = []string{addr}, "", end
 		c.log.Warn("using the embedded Redis: gateways, tokens and records end with this process")
 	}
-	var err error
 	if c.store, err = store.Open(options, c.log); err != nil {
-		return nil, err
-	}
-	rt, err := r.Open(c.log)
-	if err != nil {
 		return nil, err
 	}
 	c.tokens = tokens.New(c.store, a.Tokens.options(), c.log)
@@ -128,7 +133,7 @@ func (c *core) Destruct() error {
 		c.cancel()
 	}
 	c.wg.Wait()
-	err := c.store.Close()
+	err := errors.Join(c.store.Close(), c.manager.Runtime.Close())
 	if c.embedded != nil {
 		c.embedded()
 	}

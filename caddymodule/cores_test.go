@@ -10,8 +10,10 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/upstream"
 )
 
 // loadText loads a configuration whose livy option has these lines.
@@ -85,5 +87,36 @@ func TestAFailedReloadLeavesTheCoreInForce(t *testing.T) {
 		if got := before.ledger.SetRetention(month); got != month {
 			t.Fatalf("records are kept for %s now, as the configuration says that was not started", got)
 		}
+	}
+}
+
+// closing is a runtime that counts how often it is closed.
+type closing struct {
+	upstream.Runtime
+	StaticRuntime `json:"-"`
+	closed        int
+}
+
+func (c *closing) Open(log *zap.Logger) (upstream.Runtime, error) {
+	var err error
+	c.Runtime, err = c.StaticRuntime.Open(log)
+	return c, err
+}
+
+func (c *closing) Close() error { c.closed++; return nil }
+
+func TestACoreClosesItsRuntime(t *testing.T) {
+	var r closing
+	bad := &App{Redis: &Redis{URL: "http://127.0.0.1:1"}}
+	if _, err := newCore(bad, &r); err == nil || r.closed != 1 {
+		t.Errorf("error %v, closed %d times; want one that names the URL, and once", err, r.closed)
+	}
+	r.closed = 0
+	c, err := newCore(&App{Redis: &Redis{URL: "redis://127.0.0.1:1/0"}}, &r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Destruct(); err != nil || r.closed != 1 {
+		t.Errorf("Destruct: %v, and the runtime was closed %d times", err, r.closed)
 	}
 }
