@@ -14,6 +14,7 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 
 	"github.com/livygateway/livygateway/api"
+	"github.com/livygateway/livygateway/internal/ports"
 	"github.com/livygateway/livygateway/livy/livytest"
 )
 
@@ -37,7 +38,7 @@ func (s *site) await(ok func() bool) {
 // TestAPIOnASite serves the management API to a browser's user.
 func TestAPIOnASite(t *testing.T) {
 	s := newSite(t, livytest.New())
-	console, open := spareAddress(t), spareAddress(t)
+	console, open := ports.SpareAddress(t), ports.SpareAddress(t)
 	s.load(s.config + fmt.Sprintf(`
 http://%s {
 	log

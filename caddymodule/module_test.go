@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -24,6 +23,7 @@ import (
 
 	"github.com/livygateway/livygateway/control"
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/ports"
 	"github.com/livygateway/livygateway/store/storetest"
 	"github.com/livygateway/livygateway/tokens"
 )
@@ -54,7 +54,7 @@ func newSite(t *testing.T, livyServer http.Handler) *site {
 	t.Cleanup(livy.Close)
 	_, redis := storetest.Mini(t)
 	s := &site{
-		t: t, address: spareAddress(t), public: spareAddress(t),
+		t: t, address: ports.SpareAddress(t), public: ports.SpareAddress(t),
 		log: filepath.Join(t.TempDir(), "caddy.log"), redis: redis,
 		client: &http.Client{
 			Transport:     &http.Transport{},
@@ -184,16 +184,6 @@ func (r reply) json(t *testing.T) (v struct {
 		t.Fatalf("%d %s: %v", r.StatusCode, r.body, err)
 	}
 	return v
-}
-
-func spareAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func (s *site) logged() string {

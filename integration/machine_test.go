@@ -4,16 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/ports"
 	"github.com/livygateway/livygateway/internal/require"
 )
 
@@ -199,16 +200,10 @@ func endProcesses(t testing.TB, stateDir string) {
 	}
 }
 
-// sparePort returns a port of 127.0.0.1 on which nothing listens.
+// sparePort returns a port of 127.0.0.1 that is this test's own.
 func sparePort(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, _ := net.SplitHostPort(l.Addr().String())
-	return port
+	return strconv.Itoa(ports.Spare(t))
 }
 
 // eventually waits until ok, and fails the test when it is not within limit.

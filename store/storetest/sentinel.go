@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/livygateway/livygateway/internal/ports"
 	"github.com/livygateway/livygateway/store"
 )
 
@@ -46,7 +47,7 @@ func (g *SentinelGroup) Options() store.Options {
 
 func startSentinel(t testing.TB, primary *Server) *Server {
 	t.Helper()
-	port := SparePort(t)
+	port := ports.Spare(t)
 	dir := t.TempDir()
 	host, primaryPort, _ := net.SplitHostPort(primary.addr)
 	conf := fmt.Sprintf(`port %d

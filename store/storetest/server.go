@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/livygateway/livygateway/internal/ports"
 	"github.com/livygateway/livygateway/store"
 )
 
@@ -43,7 +44,7 @@ func Real(t testing.TB, args ...string) (*store.Store, *Server) {
 // args are further options, e.g. "--maxmemory", "2mb".
 func StartServer(t testing.TB, args ...string) *Server {
 	t.Helper()
-	port := SparePort(t)
+	port := ports.Spare(t)
 	dir := t.TempDir()
 	base := []string{
 		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
@@ -68,17 +69,6 @@ func StartReplica(t testing.TB, primary *Server) *Server {
 		return err == nil && v == int64(1)
 	})
 	return s
-}
-
-// SparePort returns a TCP port that nothing listens on at present.
-func SparePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 func (s *Server) launch() {

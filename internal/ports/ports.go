@@ -1,0 +1,72 @@
+// Package ports gives tests TCP ports for servers that they start a moment later.
+//
+// Listening on port 0 and closing again gives a port that anybody may be given in
+// between: the next test that asks, or any connection that a program opens. These
+// are outside of the range that the kernel gives out, and each belongs to one test
+// of one process at a time.
+package ports
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"strconv"
+	"testing"
+)
+
+// lowest is where the ports begin. They end below the range of the kernel, or below
+// highest where that is not known or leaves too few.
+const lowest, highest, fewest = 15000, 32768, 1000
+
+// Spare returns a port of 127.0.0.1 on which nothing listens, and which is nobody
+// else's until the test has ended.
+func Spare(t testing.TB) int {
+	t.Helper()
+	end := end()
+	for range 1000 {
+		port := lowest + rand.IntN(end-lowest)
+		if free := reserve(port); free != nil {
+			t.Cleanup(free)
+			return port
+		}
+	}
+	t.Fatalf("no spare port from %d to %d", lowest, end)
+	return 0
+}
+
+// SpareAddress is Spare with the host: 127.0.0.1:port.
+func SpareAddress(t testing.TB) string {
+	t.Helper()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(Spare(t)))
+}
+
+// reserve takes a port for this test, unless somebody has it or listens on it. The
+// UDP port of the same number is the mark, which all processes see and which ends
+// with this one, however it ends.
+func reserve(port int) (free func()) {
+	mark, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", port))
+	if err != nil {
+		return nil
+	}
+	l, err := net.Listen("tcp", fmt.Sprintf(":%d", port))
+	if err != nil {
+		_ = mark.Close()
+		return nil
+	}
+	_ = l.Close()
+	return func() { _ = mark.Close() }
+}
+
+// end is the first port above ours.
+func end() int {
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
+	var low int
+	if err != nil {
+		return highest
+	}
+	if _, err := fmt.Sscan(string(text), &low); err != nil || low < lowest+fewest {
+		return highest
+	}
+	return min(low, highest)
+}
