@@ -47,13 +47,17 @@ type Create struct {
 // NewID makes the id of a new record.
 func (l *Ledger) NewID() (string, error) { return gateway.NewID("livy-", l.rand) }
 
+// maxWanted bounds what is taken of an application's name, in bytes.
+const maxWanted = 80
+
 // NameFor is the name that a create without one is given: the record's id, after
 // the application's name if the client chose one. wanted may be empty.
 func NameFor(id, wanted string) string {
 	if wanted == "" {
 		return id
 	}
-	return wanted[:min(len(wanted), 80)] + "-" + strings.TrimPrefix(id, "livy-")
+	// A character cut in two would come back from Livy as another one.
+	return strings.ToValidUTF8(wanted[:min(len(wanted), maxWanted)], "") + "-" + strings.TrimPrefix(id, "livy-")
 }
 
 // Begin writes a create down before it is sent. When it fails nothing is to be

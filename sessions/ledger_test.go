@@ -169,8 +169,13 @@ func TestNamesUnderWay(t *testing.T) {
 	f.begin(f.intent(livy.KindBatch, mine))
 	f.confirm(c, 0)
 	f.begin(f.intent(livy.KindSession, mine)) // now it is Livy's to refuse
-	if got := sessions.NameFor("livy-abc", "my app"); got != "my app-abc" {
-		t.Errorf("name %q", got)
+	for wanted, want := range map[string]string{
+		"": "livy-abc", "my app": "my app-abc",
+		strings.Repeat("x", 79) + "\u00e9": strings.Repeat("x", 79) + "-abc", // no half of a character
+	} {
+		if got := sessions.NameFor("livy-abc", wanted); got != want {
+			t.Errorf("name %q for %q, want %q", got, wanted, want)
+		}
 	}
 }
 
