@@ -90,7 +90,8 @@ var ErrChanged = errors.New("the record was changed in the meantime")
 // putRecord is the part of scripts that writes one record and keeps all that
 // finds it: the gateway's index by time, those by token and by final state, the
 // set of the living, their names, public ids, the lowest public id that is free,
-// and the sums of usage, which grow once, when a record leaves the living.
+// and the sums of usage, which grow once, when a record ends that Livy confirmed.
+// One that ended unconfirmed may yet be found in Livy, living or ended otherwise.
 //
 // KEYS: see recordKeys. Further keys are made from them and share their slot.
 const putRecord = `
@@ -98,6 +99,7 @@ local function put(a)
   local id, old, doc, created, alive, kind, public, name, token, state, usage = unpack(a)
   local current = redis.call('HGET', KEYS[1], id) or ''
   if current ~= old and current ~= doc then return false end
+  local was = current ~= '' and cjson.decode(current) or {}
   if public ~= '' then
     local ref = kind .. ':' .. public
     local owner = redis.call('HGET', KEYS[6], ref)
@@ -115,16 +117,17 @@ local function put(a)
     redis.call('SADD', KEYS[9], token)
     redis.call('ZADD', mine, created, id)
   end
+  if was.ended then
+    redis.call('ZREM', KEYS[2] .. ':s:' .. was.state, id)
+    if token ~= '' then redis.call('ZREM', mine .. ':s:' .. was.state, id) end
+  end
   if alive == '1' then
     redis.call('SADD', KEYS[3], id)
     if token ~= '' then redis.call('SADD', livemine, id) end
-    for _, ended in ipairs({'gone', 'dead', 'error'}) do -- it lives again
-      redis.call('ZREM', KEYS[2] .. ':s:' .. ended, id)
-      if token ~= '' then redis.call('ZREM', mine .. ':s:' .. ended, id) end
-    end
     if public ~= '' and name ~= '' then redis.call('HSET', KEYS[5], kind .. ':' .. name, public) end
   else
-    if redis.call('SREM', KEYS[3], id) == 1 then
+    redis.call('SREM', KEYS[3], id)
+    if not was.ended or was.publicId < 0 and public ~= '' then
       for field, n in string.gmatch(usage, '([^=;]+)=([^=;]+)') do redis.call('HINCRBY', KEYS[8], field, n) end
     end
     redis.call('ZADD', KEYS[2] .. ':s:' .. state, created, id)
