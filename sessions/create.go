@@ -153,11 +153,11 @@ func (l *Ledger) settledAs(ctx context.Context, r *store.Record) (taken, err err
 
 // Refused takes the create back: Livy started nothing.
 func (c *Create) Refused(ctx context.Context) {
-	var rep *store.Repetition
-	if c.repeat != nil {
-		rep = &store.Repetition{Key: c.repeat.key()}
-	}
 	c.l.write(ctx, c.record.GatewayID, c.record.ID, func(ctx context.Context) error {
+		rep, err := c.repetition()
+		if err != nil {
+			return err
+		}
 		return c.l.store.CancelCreate(ctx, c.record, rep)
 	})
 }
@@ -177,10 +177,14 @@ func (c *Create) Failed(ctx context.Context, reason string) {
 				l.end(stored, "error", reason, at)
 				return true
 			})
-		if err != nil || c.repeat == nil {
+		if err != nil {
 			return err
 		}
-		return l.store.ForgetRepetition(ctx, r, c.repeat.key())
+		rep, err := c.repetition()
+		if rep == nil || err != nil {
+			return err
+		}
+		return l.store.ForgetRepetition(ctx, r, *rep)
 	})
 }
 

@@ -62,11 +62,10 @@ type kept struct {
 // beginOnce begins a create unless it is a repetition, which gets the first
 // one's reply, and waits for it.
 func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
-	value, err := json.Marshal(kept{Record: c.record.ID, Body: c.repeat.Body})
+	rep, err := c.repetition()
 	if err != nil {
 		return err
 	}
-	rep := &store.Repetition{Key: c.repeat.key(), Value: string(value), Life: RepeatLife}
 	end := l.now().Add(repeatPatience)
 	for {
 		err := l.store.BeginCreate(ctx, c.record, maxLive, rep)
@@ -84,7 +83,7 @@ func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
 		if first.Reply != nil {
 			return &RepeatedError{Reply: *first.Reply}
 		}
-		if err := l.repeatedLost(ctx, c, first); err != nil {
+		if err := l.repeatedLost(ctx, c, first, repeated.Value); err != nil {
 			return err
 		}
 		if !l.now().Before(end) {
@@ -100,8 +99,8 @@ func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
 
 // repeatedLost looks at a first create whose reply is not there: if it was
 // settled otherwise its record says what the reply is; if it started nothing the
-// key is free again.
-func (l *Ledger) repeatedLost(ctx context.Context, c *Create, first kept) error {
+// key is free again. value is what is stored for it.
+func (l *Ledger) repeatedLost(ctx context.Context, c *Create, first kept, value string) error {
 	r, err := l.store.RecordByID(ctx, c.record.GatewayID, first.Record)
 	switch {
 	case gateway.KindOf(err) == gateway.KindNotFound:
@@ -115,7 +114,7 @@ func (l *Ledger) repeatedLost(ctx context.Context, c *Create, first kept) error 
 		}
 		return &RepeatedError{Reply: reply}
 	case !r.Live():
-		return l.store.ForgetRepetition(ctx, c.record, c.repeat.key())
+		return l.store.ForgetRepetition(ctx, c.record, store.Repetition{Key: c.repeat.key(), Value: value})
 	}
 	return nil
 }
@@ -136,14 +135,25 @@ func orNull(s string) any {
 	return s
 }
 
+// repetition is what is stored for repetitions while this create is under way; nil
+// where there can be none.
+func (c *Create) repetition() (*store.Repetition, error) {
+	if c.repeat == nil {
+		return nil, nil
+	}
+	value, err := json.Marshal(kept{Record: c.record.ID, Body: c.repeat.Body})
+	return &store.Repetition{Key: c.repeat.key(), Value: string(value), Life: RepeatLife}, err
+}
+
 // keepReply keeps the reply for repetitions.
 func (c *Create) keepReply(ctx context.Context, reply KeptReply) error {
-	if c.repeat == nil {
-		return nil
+	rep, err := c.repetition()
+	if rep == nil || err != nil {
+		return err
 	}
 	value, err := json.Marshal(kept{Record: c.record.ID, Body: c.repeat.Body, Reply: &reply})
 	if err != nil {
 		return err
 	}
-	return c.l.store.KeepReply(ctx, c.record, store.Repetition{Key: c.repeat.key(), Value: string(value)})
+	return c.l.store.KeepReply(ctx, c.record, *rep, string(value))
 }

@@ -104,3 +104,27 @@ func TestTheFirstReplyWasLost(t *testing.T) {
 	f.poll(&lists{})
 	f.begin(f.intent(livy.KindSession, repeat("lost", "a")))
 }
+
+// A create that was given up, and another one sent in its place: what becomes of the
+// first must not let a third one be sent.
+func TestALateAnswerLeavesTheNextCreateAlone(t *testing.T) {
+	for what, answer := range map[string]func(*fixture, *sessions.Create){
+		"refused":   func(f *fixture, c *sessions.Create) { c.Refused(f.t.Context()) },
+		"failed":    func(f *fixture, c *sessions.Create) { c.Failed(f.t.Context(), "Livy answered 500") },
+		"confirmed": func(f *fixture, c *sessions.Create) { f.confirm(c, 7) },
+	} {
+		f := newFixture(t)
+		first := f.begin(f.intent(livy.KindSession, repeat("k", "a")))
+		f.now = f.now.Add(3 * time.Minute)
+		f.poll(&lists{})
+		second := f.begin(f.intent(livy.KindSession, repeat("k", "a")))
+		answer(f, first)
+		if err := second.Confirmed(t.Context(), f.g, 8, "starting", "", sessions.KeptReply{Status: 201, Body: []byte("second")}); err != nil {
+			t.Fatal(err)
+		}
+		var repeated *sessions.RepeatedError
+		if _, err := f.Begin(t.Context(), f.intent(livy.KindSession, repeat("k", "a"))); !errors.As(err, &repeated) || string(repeated.Reply.Body) != "second" {
+			t.Errorf("after the first was %s late: %v, %+v", what, err, repeated)
+		}
+	}
+}

@@ -2,7 +2,6 @@ package store
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -99,30 +98,40 @@ func (s *Store) repetition(r *Record, key string) string {
 	return s.key("repeat", r.GatewayID, r.TokenID, r.Kind, key)
 }
 
+// changeRepetition gives a repetition's key another value, or removes it, unless
+// another create has the key by now.
+//
+// KEYS: the key; ARGV: its value, the new value (empty: none)
+var changeRepetition = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
+redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
+return 1
+`)
+
 // CancelCreate removes the record of a create that started nothing, and lets it
 // be sent again.
 func (s *Store) CancelCreate(ctx context.Context, r *Record, rep *Repetition) error {
 	if rep != nil {
-		if err := s.rdb.Del(ctx, s.repetition(r, rep.Key)).Err(); err != nil {
-			return wrap("forgetting a repetition", err)
+		if err := s.ForgetRepetition(ctx, r, *rep); err != nil {
+			return err
 		}
 	}
 	_, err := s.drop(ctx, r.GatewayID, "1", []*Record{r})
 	return err
 }
 
-// KeepReply changes what is kept for repetitions of a create.
-func (s *Store) KeepReply(ctx context.Context, r *Record, rep Repetition) error {
-	err := s.rdb.SetArgs(ctx, s.repetition(r, rep.Key), rep.Value, redis.SetArgs{Mode: "XX", KeepTTL: true}).Err()
-	if errors.Is(err, redis.Nil) {
-		return nil // its time is over
-	}
-	return wrap("keeping a reply", err)
+// KeepReply keeps value for the repetitions of a create in place of rep's, for
+// as long as that would have been.
+func (s *Store) KeepReply(ctx context.Context, r *Record, rep Repetition, value string) error {
+	_, err := s.run(ctx, "keeping a reply", changeRepetition, []string{s.repetition(r, rep.Key)}, rep.Value, value)
+	return err
 }
 
 // ForgetRepetition lets a create like r be sent again as if it were the first.
-func (s *Store) ForgetRepetition(ctx context.Context, r *Record, key string) error {
-	return wrap("forgetting a repetition", s.rdb.Del(ctx, s.repetition(r, key)).Err())
+func (s *Store) ForgetRepetition(ctx context.Context, r *Record, rep Repetition) error {
+	_, err := s.run(ctx, "forgetting a repetition", changeRepetition, []string{s.repetition(r, rep.Key)}, rep.Value, "")
+	return err
 }
 
 // Pending finds the creates that Livy has not confirmed: record ids by kind and
