@@ -59,9 +59,7 @@ func (a *audit) look(ctx context.Context, status int, reply []byte) {
 	if a.c.req.Route.Name == "session.statement.list" {
 		var list livy.Statements
 		if json.Unmarshal(reply, &list) == nil {
-			for i := range list.Statements {
-				a.h.core.ledger.SawStatement(ctx, id, a.c.req.ID, &list.Statements[i])
-			}
+			a.h.core.ledger.SawStatements(ctx, id, a.c.req.ID, list.Statements...)
 		}
 		return
 	}
@@ -76,5 +74,5 @@ func (a *audit) look(ctx context.Context, status int, reply []byte) {
 		})
 		return
 	}
-	a.h.core.ledger.SawStatement(ctx, id, a.c.req.ID, &st)
+	a.h.core.ledger.SawStatements(ctx, id, a.c.req.ID, st)
 }

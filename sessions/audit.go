@@ -37,32 +37,44 @@ func (l *Ledger) Ran(ctx context.Context, gatewayID string, ran Ran) {
 	})
 }
 
-// SawStatement completes what is on record of a statement that has ended, from a
-// reply that passed by. What has been completed is not asked about again.
-func (l *Ledger) SawStatement(ctx context.Context, gatewayID string, sessionID int64, seen *livy.Statement) {
-	status := outcome(seen)
-	key := gatewayID + " " + strconv.FormatInt(sessionID, 10) + " " + strconv.FormatInt(seen.ID, 10)
-	if _, done := l.audited.get(key); done || status == "" {
+// SawStatements completes what is on record of those statements of a session that
+// have ended, from a reply that passed by. None is asked about twice.
+func (l *Ledger) SawStatements(ctx context.Context, gatewayID string, sessionID int64, seen ...livy.Statement) {
+	key := func(id int64) string {
+		return gatewayID + " " + strconv.FormatInt(sessionID, 10) + " " + strconv.FormatInt(id, 10)
+	}
+	var ended []livy.Statement
+	for _, s := range seen {
+		if _, done := l.audited.get(key(s.ID)); !done && outcome(&s) != "" {
+			l.audited.put(key(s.ID), struct{}{})
+			ended = append(ended, s)
+		}
+	}
+	if len(ended) == 0 {
 		return
 	}
-	l.write(ctx, gatewayID, key, func(ctx context.Context) error {
-		st, err := l.store.Statement(ctx, gatewayID, sessionID, seen.ID)
-		if gateway.KindOf(err) == gateway.KindNotFound && err != nil {
-			l.audited.put(key, struct{}{}) // it was run when nobody audited
-			return nil
-		}
-		if err != nil {
-			return err
-		}
-		if st.Status == "" {
-			st.Status, st.DurationMs = status, max(0, seen.Completed-seen.Started)
-			if err := l.store.SaveStatement(ctx, gatewayID, st); err != nil {
+	l.write(ctx, gatewayID, strconv.FormatInt(sessionID, 10), func(ctx context.Context) error {
+		for i := range ended {
+			if err := l.complete(ctx, gatewayID, sessionID, &ended[i]); err != nil {
 				return err
 			}
 		}
-		l.audited.put(key, struct{}{})
 		return nil
 	})
+}
+
+// complete writes down how a statement ended, unless it was run when nobody
+// audited.
+func (l *Ledger) complete(ctx context.Context, gatewayID string, sessionID int64, seen *livy.Statement) error {
+	st, err := l.store.Statement(ctx, gatewayID, sessionID, seen.ID)
+	switch {
+	case err != nil && gateway.KindOf(err) == gateway.KindNotFound:
+		return nil
+	case err != nil || st.Status != "":
+		return err
+	}
+	st.Status, st.DurationMs = outcome(seen), max(0, seen.Completed-seen.Started)
+	return l.store.SaveStatement(ctx, gatewayID, st)
 }
 
 // outcome is how a statement ended, "" while it has not.

@@ -49,14 +49,16 @@ type fixture struct {
 	store *store.Store
 	fail  func(string)
 	pass  func(time.Duration) // lets time go by in Redis
-	g     *gateway.Gateway
-	now   time.Time
-	t     *testing.T
+	// commands counts what Redis was asked.
+	commands func() int
+	g        *gateway.Gateway
+	now      time.Time
+	t        *testing.T
 }
 
 func newFixture(t *testing.T) *fixture {
 	s, mini := storetest.Mini(t)
-	f := &fixture{store: s, fail: mini.SetError, pass: mini.FastForward, now: time.UnixMilli(1_700_000_000_000).UTC(), t: t}
+	f := &fixture{store: s, fail: mini.SetError, pass: mini.FastForward, commands: mini.CommandCount, now: time.UnixMilli(1_700_000_000_000).UTC(), t: t}
 	f.g = &gateway.Gateway{ID: "lc-1", Status: gateway.Status{Epoch: 1}}
 	f.Ledger = sessions.New(s, zap.NewNop(), func() time.Time { return f.now }, rand.Reader)
 	return f

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
@@ -46,6 +47,7 @@ type Ledger struct {
 	// states are those last seen; sightings are to be written down.
 	states    memory[publicKey, string]
 	sightings chan Sighting
+	flushes   singleflight.Group
 
 	mu        sync.Mutex
 	retention time.Duration
@@ -93,13 +95,16 @@ func (l *Ledger) Run(ctx context.Context) {
 // quick bounds how long a reply to a client waits for a change of the ledger.
 const quick = 250 * time.Millisecond
 
-// write makes a change now, or keeps it until Redis is back: the client has its
-// answer from Livy, whatever becomes of our books.
+// write makes a change now, after those that wait, or keeps it until Redis is
+// back: the client has its answer from Livy, whatever becomes of our books.
 func (l *Ledger) write(ctx context.Context, gatewayID, recordID string, change func(context.Context) error) {
 	// The change stands whether or not the client still listens.
 	now, cancel := context.WithTimeout(context.WithoutCancel(ctx), quick)
 	defer cancel()
-	err := change(now)
+	err := l.flush(now)
+	if err == nil {
+		err = change(now)
+	}
 	if err == nil {
 		return
 	}
@@ -114,29 +119,57 @@ func (l *Ledger) write(ctx context.Context, gatewayID, recordID string, change f
 	l.mu.Unlock()
 }
 
-// flush makes the changes that wait, in their order, until one fails for want of
-// Redis. Changes may be made twice: they see what is stored.
+// flush has the changes that wait made, by one goroutine however many want it.
 func (l *Ledger) flush(ctx context.Context) error {
 	for {
-		l.mu.Lock()
-		if len(l.queue) == 0 {
-			l.mu.Unlock()
+		if _, ok := l.first(); !ok {
 			return nil
 		}
-		first := l.queue[0]
-		l.queue = l.queue[1:]
-		l.mu.Unlock()
-		err := first.change(store.Unfenced(ctx))
+		select {
+		case done := <-l.flushes.DoChan("", func() (any, error) { return nil, l.makeWaiting() }):
+			if done.Err != nil {
+				return done.Err
+			}
+		case <-ctx.Done():
+			return gateway.Wrap(gateway.KindUnavailable, "waiting for earlier changes of the records", ctx.Err())
+		}
+	}
+}
+
+// flushTime bounds one flush, which whoever wants it shares with others.
+const flushTime = 5 * time.Second
+
+// makeWaiting makes the changes that wait, in their order, until one fails for
+// want of Redis. Changes may be made twice: they see what is stored.
+func (l *Ledger) makeWaiting() error {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	for {
+		first, ok := l.first()
+		if !ok {
+			return nil
+		}
+		err := first.change(ctx)
 		if gateway.KindOf(err) == gateway.KindUnavailable {
-			l.mu.Lock()
-			l.queue = append([]waiting{first}, l.queue...)
-			l.mu.Unlock()
 			return err
 		}
 		if err != nil {
 			l.logger.Error("writing a record", zap.String("gateway", first.gatewayID), zap.Error(err))
 		}
+		l.mu.Lock()
+		l.queue = l.queue[1:]
+		l.mu.Unlock()
 	}
+}
+
+// first is the change that waits longest.
+func (l *Ledger) first() (w waiting, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		return w, false
+	}
+	return l.queue[0], true
 }
 
 // Base is what is added to Livy's ids of a kind to make public ids.

@@ -128,6 +128,18 @@ func TestRedisGoesAway(t *testing.T) {
 			t.Errorf("record %+v", r)
 		}
 	})
+	t.Run("at the reply, and back for the next request", func(t *testing.T) {
+		f := newFixture(t)
+		c := f.begin(f.intent(livy.KindSession))
+		f.fail(away)
+		f.confirm(c, 0)
+		f.fail("")
+		f.Deleted(t.Context(), f.g, livy.KindSession, 0, "token lctk-1")
+		f.poll(&lists{})
+		if r := f.record(livy.KindSession, 0); r.State != "killed" || r.Reason != "deleted by token lctk-1" {
+			t.Errorf("record %+v", r)
+		}
+	})
 	t.Run("at a refusal", func(t *testing.T) {
 		f := newFixture(t)
 		c := f.begin(f.intent(livy.KindSession))
