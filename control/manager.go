@@ -168,7 +168,7 @@ func (m *Manager) Run() {
 			}
 		})
 	})
-	m.wg.Go(func() { m.trimTrail(m.ctx) })
+	m.wg.Go(func() { m.trimOld(m.ctx) })
 	m.wg.Go(func() {
 		tick := time.NewTicker(m.RefreshInterval)
 		defer tick.Stop()

@@ -66,21 +66,34 @@ func seen(g *gateway.Gateway) any {
 	}{g.Spec, g.Declared, g.Desired, g.Status.State}
 }
 
-// trimInterval is how often old entries of the audit are removed.
+// trimInterval is how often what is old is removed.
 const trimInterval = 10 * time.Minute
 
-// trimTrail removes old entries of the audit until ctx ends.
-func (m *Manager) trimTrail(ctx context.Context) {
+// trimOld removes old entries of the audit, and old records of gateways that do not
+// run: those of others go with their polls. It goes on until ctx ends.
+func (m *Manager) trimOld(ctx context.Context) {
 	tick := time.NewTicker(trimInterval)
 	defer tick.Stop()
 	for {
-		if err := m.Store.TrimTrail(ctx, m.Now(), m.settings.Load().AuditRetention); err != nil && ctx.Err() == nil {
-			m.Logger.Warn("trimming the audit", zap.Error(err))
-		}
+		m.trim(ctx)
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		}
+	}
+}
+
+func (m *Manager) trim(ctx context.Context) {
+	if err := m.Store.TrimTrail(ctx, m.Now(), m.settings.Load().AuditRetention); err != nil && ctx.Err() == nil {
+		m.Logger.Warn("trimming the audit", zap.Error(err))
+	}
+	for _, e := range m.view.all() {
+		if e.Gateway.Status.State == gateway.StateRunning {
+			continue
+		}
+		if err := m.Ledger.Trim(ctx, e.Gateway.ID); err != nil && ctx.Err() == nil {
+			m.Logger.Warn("trimming records", zap.String("gateway", e.Gateway.ID), zap.Error(err))
 		}
 	}
 }

@@ -115,8 +115,9 @@ const (
 	trimAtOnce   = 500
 )
 
-// trim removes records that are older than the retention.
-func (l *Ledger) trim(ctx context.Context, gatewayID string) error {
+// Trim removes a gateway's records and statements that are older than the
+// retention, once a minute at most. Poll does it too.
+func (l *Ledger) Trim(ctx context.Context, gatewayID string) error {
 	now := l.now()
 	l.mu.Lock()
 	last, before := l.trimmed[gatewayID], now.Add(-l.retention)

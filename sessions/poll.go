@@ -132,7 +132,7 @@ func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister
 			l.states.put(publicKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
 		}
 	}
-	return l.trim(ctx, g.ID)
+	return l.Trim(ctx, g.ID)
 }
 
 // poll is one look at Livy's lists.
