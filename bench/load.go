@@ -16,6 +16,7 @@ type target struct {
 	addr    string // host:port
 	path    string
 	headers string // further header lines, each ended by \r\n
+	pid     int    // of the Caddy on the way; 0: none
 }
 
 // sample is what one measurement gave.

@@ -40,22 +40,25 @@ func run(binary string, rounds int, during time.Duration) error {
 	if err != nil {
 		return err
 	}
+	barePID := s.pid()
 	site, admin, err := s.caddy("gateway.Caddyfile", backend, redis)
 	if err != nil {
 		return err
 	}
+	gatewayPID := s.pid()
 	gateway, err := s.gateway(site, admin)
 	if err != nil {
 		return err
 	}
+	gateway.pid = gatewayPID
 	targets := []target{
 		{name: "direct", addr: backend, path: "/sessions/0"},
-		{name: "bare caddy", addr: bare, path: "/sessions/0"},
+		{name: "bare caddy", addr: bare, path: "/sessions/0", pid: barePID},
 		gateway,
 	}
 
 	fmt.Printf("GET of a reply of %d bytes; %d rounds of %v for each way, in turn\n\n", len(session), rounds, during)
-	fmt.Printf("%-12s %-11s %10s %10s %10s %15s\n", "connections", "way", "replies/s", "p50", "p99", "of bare caddy")
+	fmt.Printf("%-12s %-11s %10s %10s %10s %10s %15s\n", "connections", "way", "replies/s", "p50", "p99", "cpu/reply", "of bare caddy")
 	for _, connections := range []int{1, 16, 64} {
 		if err := compare(targets, connections, rounds, during, redisAddr); err != nil {
 			return err
@@ -68,6 +71,7 @@ func run(binary string, rounds int, during time.Duration) error {
 func compare(targets []target, connections, rounds int, during time.Duration, redisAddr string) error {
 	rates := make([][]float64, len(targets))
 	latencies := make([][]time.Duration, len(targets))
+	computed := make([]time.Duration, len(targets))
 	for _, t := range targets { // warm: connections, caches, the Go heap
 		if _, err := measure(t, connections, 300*time.Millisecond); err != nil {
 			return err
@@ -80,10 +84,12 @@ func compare(targets []target, connections, rounds int, during time.Duration, re
 			if redisAddr != "" {
 				before, _ = redisCommands(redisAddr)
 			}
+			cpu := cpuTime(t.pid)
 			s, err := measure(t, connections, during)
 			if err != nil {
 				return err
 			}
+			computed[i] += cpuTime(t.pid) - cpu
 			rates[i] = append(rates[i], s.rate)
 			latencies[i] = append(latencies[i], s.latencies...)
 			if after, err := redisCommands(redisAddr); redisAddr != "" && err == nil && t.name == "gateway" {
@@ -99,8 +105,12 @@ func compare(targets []target, connections, rounds int, during time.Duration, re
 		for r := range rounds {
 			ratios[r] = rates[i][r] / rates[bare][r]
 		}
-		fmt.Printf("%-12d %-11s %10.0f %10s %10s %15s\n", connections, t.name, median(rates[i]),
-			quantile(latencies[i], 0.50), quantile(latencies[i], 0.99),
+		cpu := "-"
+		if t.pid != 0 {
+			cpu = fmt.Sprintf("%.0f µs", float64(computed[i].Microseconds())/float64(max(len(latencies[i]), 1)))
+		}
+		fmt.Printf("%-12d %-11s %10.0f %10s %10s %10s %15s\n", connections, t.name, median(rates[i]),
+			quantile(latencies[i], 0.50), quantile(latencies[i], 0.99), cpu,
 			fmt.Sprintf("%.2f", median(ratios)))
 	}
 	if redisAddr != "" {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -38,6 +39,25 @@ func (s *servers) start(name string, env []string, program string, args ...strin
 	}
 	s.cmds = append(s.cmds, cmd)
 	return nil
+}
+
+// pid is that of what was started last.
+func (s *servers) pid() int { return s.cmds[len(s.cmds)-1].Process.Pid }
+
+// cpuTime is what a process has computed so far; 0 where Linux's /proc is missing.
+func cpuTime(pid int) time.Duration {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
+	}
+	// The name, in brackets, may hold blanks: field 3 is the first one behind it.
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+	if len(fields) < 13 {
+		return 0
+	}
+	user, _ := strconv.Atoi(fields[11])
+	system, _ := strconv.Atoi(fields[12])
+	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100
 }
 
 // stop ends them, last started first.
