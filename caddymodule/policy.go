@@ -80,6 +80,9 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		return err
 	}
 	livy.StripRequestHeaders(r.Header, c.keepLogin)
+	if !c.req.Route.Create { // of a create, livy_record reads it and takes it out
+		r.Header.Del(headerRepeat)
+	}
 	path, query, _ := strings.Cut(uri, "?")
 	r.Method = c.req.Method
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = path, "", query
