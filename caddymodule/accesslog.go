@@ -15,12 +15,12 @@ import (
 	"github.com/livygateway/livygateway/tokens"
 )
 
-// Caddy copies a request's headers for its access log before any handler runs,
-// and knows to hide Authorization but not the token's header. A site with a
-// plain `log` directive would so write tokens down. For the requests that reach
-// a gateway, Caddy's line is therefore replaced by the same line without the
-// token, written by the same loggers. (Fields added by log_append are the one
-// thing that Caddy does not let us carry over.)
+// Caddy copies a request's headers for its access log before any handler runs, and
+// knows to hide Authorization but neither the token's header nor a signed link to a
+// Spark UI. A site with a plain `log` directive would so write them down. For the
+// requests that reach a gateway, Caddy's line is therefore replaced by the same line
+// without these secrets, written by the same loggers. (Fields added by log_append are
+// the one thing that Caddy does not let us carry over.)
 
 // accessLog writes the lines of one server.
 type accessLog struct {
@@ -54,8 +54,12 @@ func (a *accessLog) take(w http.ResponseWriter, r *http.Request) (done func()) {
 	start := time.Now()
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	seen := r.Clone(r.Context())
-	if seen.Header.Get(tokens.Header) != "" {
+	if len(seen.Header[tokens.Header]) > 0 {
 		seen.Header.Set(tokens.Header, "REDACTED")
+	}
+	if query := seen.URL.Query(); query.Has(uiParameter) {
+		query.Set(uiParameter, "REDACTED")
+		seen.RequestURI = seen.URL.EscapedPath() + "?" + query.Encode()
 	}
 	body := &countingBody{ReadCloser: r.Body}
 	r.Body = body

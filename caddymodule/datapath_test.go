@@ -196,6 +196,11 @@ func TestTheTokenGoesNowhere(t *testing.T) {
 		s.do("POST", "/sessions", `{"nonsense":1}`, headers...)
 	}
 	s.do("POST", "/sessions", `{"kind":"pyspark"}`)
+	twice, _ := http.NewRequest("GET", "http://"+s.address+prefix+"/sessions", nil)
+	twice.Header[tokens.Header] = []string{"", s.token}
+	if resp, err := s.client.Do(twice); err != nil || resp.StatusCode != 200 {
+		t.Fatalf("%v %v", resp, err)
+	}
 
 	encoded := base64.StdEncoding.EncodeToString([]byte("user:" + s.token))
 	for where, text := range map[string]string{"Livy": livy.text.String(), "the log": s.logged()} {

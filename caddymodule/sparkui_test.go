@@ -146,6 +146,11 @@ func TestSparkUI(t *testing.T) {
 		t.Error("the driver got the cookie")
 	}
 
+	_, signature, _ := strings.Cut(link.Path, "livy_ui=")
+	if log := s.logged(); strings.Contains(log, signature) || !strings.Contains(log, "livy_ui=REDACTED") {
+		t.Error("the access log has the link's signature")
+	}
+
 	s.do("DELETE", "/sessions/0", "")
 	if status, _ := s.manage("POST", "records/"+rec.ID+"/ui-link", nil); status != 409 {
 		t.Errorf("a link to what has ended: %d", status)
