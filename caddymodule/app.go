@@ -14,6 +14,7 @@ import (
 	"github.com/livygateway/livygateway/control"
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/sessions"
+	"github.com/livygateway/livygateway/tokens"
 )
 
 func init() {
@@ -271,18 +272,39 @@ func (a *App) Validate() error {
 	default:
 		return fmt.Errorf("livy: on_exit must be keep or stop, not %q", a.OnExit)
 	}
-	if a.Retention != 0 && time.Duration(a.Retention) < sessions.MinRetention {
-		return fmt.Errorf("livy: retention must be at least %s, not %s", sessions.MinRetention, time.Duration(a.Retention))
-	}
-	if a.AuditRetention != 0 && time.Duration(a.AuditRetention) < sessions.MinRetention {
-		return fmt.Errorf("livy: audit_retention must be at least %s, not %s", sessions.MinRetention, time.Duration(a.AuditRetention))
-	}
-	if a.MaxBody < 0 {
-		return fmt.Errorf("livy: max_body must not be negative (got %d)", a.MaxBody)
+	if err := a.validateBounds(); err != nil {
+		return fmt.Errorf("livy: %w", err)
 	}
 	var err error
 	if a.declared, err = a.declarations(); err != nil {
 		return fmt.Errorf("livy: %w", err)
+	}
+	return nil
+}
+
+// validateBounds checks sizes and durations; 0 stands for each one's default.
+func (a *App) validateBounds() error {
+	for option, size := range map[string]int64{"max_body": a.MaxBody, "max_code": a.MaxCode, "max_upload": a.MaxUpload} {
+		if size < 0 {
+			return fmt.Errorf("%s must not be negative (got %d)", option, size)
+		}
+	}
+	type bound struct{ value, least time.Duration }
+	bounds := map[string]bound{
+		"retention":       {time.Duration(a.Retention), sessions.MinRetention},
+		"audit_retention": {time.Duration(a.AuditRetention), sessions.MinRetention},
+		"start_timeout":   {time.Duration(a.StartTimeout), time.Second},
+	}
+	if t := a.Tokens; t != nil {
+		bounds["tokens: max_lifetime"] = bound{time.Duration(t.MaxLifetime), tokens.MinLifetime}
+		if t.Grace != nil {
+			bounds["tokens: grace"] = bound{time.Duration(*t.Grace), 0}
+		}
+	}
+	for option, b := range bounds {
+		if b.value != 0 && b.value < b.least {
+			return fmt.Errorf("%s must be at least %s, not %s", option, b.least, b.value)
+		}
 	}
 	return nil
 }

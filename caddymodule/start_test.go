@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"encoding/json"
 	"fmt"
 	"strings"
 	"testing"
@@ -39,6 +40,24 @@ func TestStartRefusesDataOfANewerVersion(t *testing.T) {
 	}
 	if err := loadWithRedis(t, m.Addr()); err == nil || !strings.Contains(err.Error(), "schema 99") {
 		t.Errorf("error %v, want one that names the schema", err)
+	}
+}
+
+// JSON can say what the Caddyfile's parser would not let pass.
+func TestValidateBounds(t *testing.T) {
+	for option, value := range map[string]string{
+		"max_body": "-1", "max_code": "-1", "max_upload": "-1", "start_timeout": `"-3m"`, "retention": `"59m"`, "audit_retention": `"59m"`,
+		"tokens": `{"max_lifetime": "23h"}`, "tokens ": `{"grace": "-1s"}`,
+	} {
+		text := fmt.Sprintf(`{"admin": {"disabled": true}, "apps": {"livy": {"runtime": {"runtime": "static"}, "engines": [{"name": "x", "url": "http://127.0.0.1:1"}], %q: %s}}}`,
+			strings.TrimSpace(option), value)
+		var config caddy.Config
+		if err := json.Unmarshal([]byte(text), &config); err != nil {
+			t.Fatal(err)
+		}
+		if err := caddy.Validate(&config); err == nil || !strings.Contains(err.Error(), strings.TrimSpace(option)) {
+			t.Errorf("%s %s: error %v, want one that names it", option, value, err)
+		}
 	}
 }
 
