@@ -61,16 +61,17 @@ func LastLines(text string, n int) []string {
 
 // BoundFile cuts a log that a running process appends to down to its last
 // quarter when it has grown past limit bytes. Lines written in the same instant
-// may be lost.
-func BoundFile(path string, limit int64) error {
-	info, err := os.Stat(path)
-	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() <= limit {
+// may be lost. Only a regular file within dir is touched: who may write there may
+// not have others' files cut by a link.
+func BoundFile(dir *os.Root, name string, limit int64) error {
+	info, err := dir.Lstat(name)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && (info.Size() <= limit || !info.Mode().IsRegular()) {
 		return nil
 	}
 	if err != nil {
 		return fmt.Errorf("bounding the log: %w", err)
 	}
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0)
+	f, err := dir.OpenFile(name, os.O_RDWR|os.O_APPEND, 0)
 	if err != nil {
 		return fmt.Errorf("bounding the log: %w", err)
 	}

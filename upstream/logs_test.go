@@ -52,7 +52,12 @@ func TestTailFileReadsTheEndOnly(t *testing.T) {
 }
 
 func TestBoundFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "log")
+	dir, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dir.Close()
+	path := filepath.Join(dir.Name(), "log")
 	writer, err := os.OpenFile(path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -61,13 +66,13 @@ func TestBoundFile(t *testing.T) {
 	for i := range 100 {
 		fmt.Fprintf(writer, "line %02d\n", i) // 8 bytes
 	}
-	if err := BoundFile(path, 800); err != nil {
+	if err := BoundFile(dir, "log", 800); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(path); err != nil || info.Size() != 800 {
 		t.Errorf("a file at its limit was cut to %v, %v", info.Size(), err)
 	}
-	if err := BoundFile(path, 400); err != nil {
+	if err := BoundFile(dir, "log", 400); err != nil {
 		t.Fatal(err)
 	}
 	fmt.Fprintln(writer, "after")
@@ -78,7 +83,7 @@ func TestBoundFile(t *testing.T) {
 	if s := string(got); !strings.HasPrefix(s, "line 8") || !strings.HasSuffix(s, "line 99\nafter\n") || len(s) > 110 {
 		t.Errorf("the file now holds %q", s)
 	}
-	if err := BoundFile(path+".none", 1); err != nil {
+	if err := BoundFile(dir, "none", 1); err != nil {
 		t.Errorf("no file: %v", err)
 	}
 }

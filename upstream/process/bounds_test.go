@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -141,5 +142,53 @@ func TestAFullDiskLeavesNothing(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// Jobs can write where Livy has its access log. What they put there, a link among
+// it, must not have files cut that only we may write.
+func TestLogsAreBoundedWhereTheyAre(t *testing.T) {
+	const limit = 1000
+	elsewhere := filepath.Join(t.TempDir(), "of.request.log")
+	long := strings.Repeat("line\n", limit)
+	size := func(path string) int64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return info.Size()
+	}
+	for what, plant := range map[string]func(d dirs) error{
+		"a link to a file": func(d dirs) error { return os.Symlink(elsewhere, filepath.Join(d.logs(), "a.request.log")) },
+		"a link to a directory": func(d dirs) error {
+			return errors.Join(os.RemoveAll(d.logs()), os.Symlink(filepath.Dir(elsewhere), d.logs()))
+		},
+		"no directory": func(d dirs) error { return os.RemoveAll(d.work) },
+	} {
+		r := newRuntime(t, Options{})
+		d := r.dirs("lc-1", 1)
+		if err := d.prepare(nil, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{elsewhere, d.log, filepath.Join(d.logs(), "own.request.log")} {
+			if err := os.WriteFile(path, []byte(long), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := plant(d); err != nil {
+			t.Fatal(err)
+		}
+		if err := d.boundLogs(limit); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+		if size(elsewhere) != int64(len(long)) {
+			t.Errorf("%s: a file elsewhere was cut", what)
+		}
+		if size(d.log) > limit {
+			t.Errorf("%s: the server's log was not cut", what)
+		}
+		if what == "a link to a file" && size(filepath.Join(d.logs(), "own.request.log")) > limit {
+			t.Errorf("%s: the access log was not cut", what)
+		}
 	}
 }

@@ -146,18 +146,26 @@ func (d dirs) prepare(files, clusterFiles map[string]string, cred *syscall.Crede
 	if err := os.MkdirAll(d.own, 0o711); err != nil { //nolint:gosec // see above
 		return fmt.Errorf("making the gateway's directory: %w", err)
 	}
-	for _, dir := range []string{d.conf, d.cluster(), d.work, d.tmp(), d.logs()} {
+	made := []string{d.conf, d.cluster(), d.work, d.tmp(), d.logs()}
+	for _, dir := range made {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return fmt.Errorf("making the gateway's directory: %w", err)
-		}
-		if err := own(dir, cred); err != nil {
-			return err
 		}
 	}
 	if err := writeFiles(d.conf, files, cred); err != nil {
 		return err
 	}
-	return writeFiles(d.cluster(), clusterFiles, cred)
+	if err := writeFiles(d.cluster(), clusterFiles, cred); err != nil {
+		return err
+	}
+	// The outer ones last: as soon as a directory is the user's, other processes of
+	// that user can put links where we would write.
+	for _, dir := range slices.Backward(made) {
+		if err := own(dir, cred); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func writeFiles(dir string, files map[string]string, cred *syscall.Credential) error {
@@ -177,7 +185,7 @@ func own(path string, cred *syscall.Credential) error {
 	if cred == nil || os.Geteuid() != 0 {
 		return nil
 	}
-	if err := os.Chown(path, int(cred.Uid), int(cred.Gid)); err != nil {
+	if err := os.Lchown(path, int(cred.Uid), int(cred.Gid)); err != nil {
 		return fmt.Errorf("giving %s to the server's user: %w", path, err)
 	}
 	return nil
@@ -212,10 +220,20 @@ func (d dirs) openLog() (*os.File, error) {
 
 // boundLogs cuts the server's output and Livy's own access log.
 func (d dirs) boundLogs(limit int64) error {
-	access, _ := filepath.Glob(filepath.Join(d.logs(), "*.request.log"))
 	var errs []error
-	for _, path := range append(access, d.log) {
-		errs = append(errs, upstream.BoundFile(path, limit))
+	for dir, logs := range map[string]string{d.own: filepath.Base(d.log), d.work: "logs/*.request.log"} {
+		root, err := os.OpenRoot(dir)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // a job may have removed its server's home
+		}
+		if err != nil {
+			return fmt.Errorf("bounding the logs: %w", err)
+		}
+		defer root.Close()
+		names, _ := fs.Glob(root.FS(), logs)
+		for _, name := range names {
+			errs = append(errs, upstream.BoundFile(root, name, limit))
+		}
 	}
 	return errors.Join(errs...)
 }
