@@ -1,7 +1,9 @@
 package api
 
 import (
+	"fmt"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/livygateway/livygateway/gateway"
@@ -189,29 +191,12 @@ func (c *call) updateToken() error {
 		if err := c.check(g, &body); err != nil {
 			return nil, err
 		}
-		change := tokens.Change{
+		return c.Tokens.Update(c.ctx(), g.ID, id, tokens.Change{
 			Name: body.Name, ExpireDays: body.ExpireDays, ExpiresAt: body.ExpiresAt,
 			Scopes: body.Scopes, CIDRs: body.CIDRs, Identity: body.Identity, Queue: body.Queue,
-		}
-		if body.MaxSessions != nil || body.MaxBatches != nil || body.RequestsPerSecond != nil {
-			now, err := c.Tokens.Get(c.ctx(), g.ID, id)
-			if err != nil {
-				return nil, err
-			}
-			limits := now.Limits
-			set(&limits.MaxSessions, body.MaxSessions)
-			set(&limits.MaxBatches, body.MaxBatches)
-			set(&limits.RequestsPerSecond, body.RequestsPerSecond)
-			change.Limits = &limits
-		}
-		return c.Tokens.Update(c.ctx(), g.ID, id, change)
+			MaxSessions: body.MaxSessions, MaxBatches: body.MaxBatches, RequestsPerSecond: body.RequestsPerSecond,
+		})
 	})
-}
-
-func set[T any](target *T, v *T) {
-	if v != nil {
-		*target = *v
-	}
 }
 
 func (c *call) resetToken() error {
@@ -222,6 +207,10 @@ func (c *call) resetToken() error {
 	var body ResetToken
 	if err := c.read(&body); err != nil {
 		return err
+	}
+	const longest = float64(tokens.MaxOverlap / time.Hour)
+	if n := body.OverlapHours; n < 0 || n > longest {
+		return gateway.Invalid("overlapHours", strconv.FormatFloat(n, 'g', -1, 64), fmt.Sprintf("must be from 0 to %g", longest))
 	}
 	if err := c.tokenIfMatch(g, c.r.PathValue("token")); err != nil {
 		return err

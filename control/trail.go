@@ -69,8 +69,8 @@ func seen(g *gateway.Gateway) any {
 // trimInterval is how often what is old is removed.
 const trimInterval = 10 * time.Minute
 
-// trimOld removes old entries of the audit, and old records of gateways that do not
-// run: those of others go with their polls. It goes on until ctx ends.
+// trimOld removes old entries of the audit, and old records also of gateways that
+// are not polled, until ctx ends.
 func (m *Manager) trimOld(ctx context.Context) {
 	tick := time.NewTicker(trimInterval)
 	defer tick.Stop()
@@ -89,9 +89,6 @@ func (m *Manager) trim(ctx context.Context) {
 		m.Logger.Warn("trimming the audit", zap.Error(err))
 	}
 	for _, e := range m.view.all() {
-		if e.Gateway.Status.State == gateway.StateRunning {
-			continue
-		}
 		if err := m.Ledger.Trim(ctx, e.Gateway.ID); err != nil && ctx.Err() == nil {
 			m.Logger.Warn("trimming records", zap.String("gateway", e.Gateway.ID), zap.Error(err))
 		}

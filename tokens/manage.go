@@ -41,7 +41,10 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, 
 		return nil, "", err
 	}
 	row.ExpiresAt = expires
-	settings := Change{Name: &r.Name, Scopes: &r.Scopes, CIDRs: &r.CIDRs, Identity: &r.Identity, Queue: &r.Queue, Limits: &r.Limits}
+	settings := Change{
+		Name: &r.Name, Scopes: &r.Scopes, CIDRs: &r.CIDRs, Identity: &r.Identity, Queue: &r.Queue,
+		MaxSessions: &r.MaxSessions, MaxBatches: &r.MaxBatches, RequestsPerSecond: &r.RequestsPerSecond,
+	}
 	if err := settings.apply(row); err != nil {
 		return nil, "", err
 	}
@@ -104,7 +107,9 @@ type Change struct {
 	CIDRs      *[]string
 	Identity   *string
 	Queue      *string
-	Limits     *Limits
+	// MaxSessions, MaxBatches and RequestsPerSecond are as in Limits.
+	MaxSessions, MaxBatches *int
+	RequestsPerSecond       *float64
 }
 
 // apply checks a change and makes it, but for the expiry.
@@ -147,13 +152,16 @@ func (c *Change) apply(row *store.TokenRow) error {
 		}
 		row.Queue = *c.Queue
 	}
-	if c.Limits != nil {
-		if err := checkLimits(*c.Limits); err != nil {
-			return err
-		}
-		row.MaxSessions, row.MaxBatches, row.RequestsPerSecond = c.Limits.MaxSessions, c.Limits.MaxBatches, c.Limits.RequestsPerSecond
+	set(&row.MaxSessions, c.MaxSessions)
+	set(&row.MaxBatches, c.MaxBatches)
+	set(&row.RequestsPerSecond, c.RequestsPerSecond)
+	return checkLimits(row)
+}
+
+func set[T any](target *T, v *T) {
+	if v != nil {
+		*target = *v
 	}
-	return nil
 }
 
 // Update changes a token's name, expiry or rules. Its secret stays.
@@ -178,7 +186,9 @@ func (s *Service) changeExpiry(row *store.TokenRow, days *int, at *time.Time, no
 		}
 	}
 	if at != nil {
-		t = *at
+		if t = *at; t.IsZero() {
+			return gateway.Invalid("expiresAt", t.Format(time.RFC3339), "must be at least 1 day ahead")
+		}
 	}
 	expires, err := s.expiry(d, t, now)
 	if err == nil {

@@ -195,8 +195,8 @@ func TestConcurrentChanges(t *testing.T) {
 	s, _ := mini(t, tokens.Options{})
 	token, _ := mustCreate(t, s, tokens.CreateRequest{})
 	var wg sync.WaitGroup
-	name, queue := "renamed", "root.etl"
-	for _, c := range []tokens.Change{{Name: &name}, {Queue: &queue}, {Limits: &tokens.Limits{MaxSessions: 7}}} {
+	name, queue, seven := "renamed", "root.etl", 7
+	for _, c := range []tokens.Change{{Name: &name}, {Queue: &queue}, {MaxSessions: &seven}} {
 		wg.Go(func() {
 			if _, err := s.Update(t.Context(), gw, token.ID, c); err != nil {
 				t.Error(err)

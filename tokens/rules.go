@@ -62,6 +62,9 @@ func (s *Service) expiry(days int, at, now time.Time) (time.Time, error) {
 	if at.Before(now.Add(MinLifetime)) {
 		return at, gateway.Invalid("expiresAt", at.Format(time.RFC3339), "must be at least 1 day ahead")
 	}
+	if at.After(now.Add(maxExpireDays * 24 * time.Hour)) {
+		return at, gateway.Invalid("expiresAt", at.Format(time.RFC3339), fmt.Sprintf("must be at most %d days ahead", maxExpireDays))
+	}
 	if longest > 0 && at.After(now.Add(longest)) {
 		return at, gateway.Invalid("expiresAt", at.Format(time.RFC3339), "must not be further ahead than the operator's maximum of "+inDays(longest))
 	}
@@ -109,13 +112,13 @@ func readCIDRs(texts []string) ([]string, error) {
 	return ranges, nil
 }
 
-func checkLimits(l Limits) error {
-	for field, n := range map[string]int{"maxSessions": l.MaxSessions, "maxBatches": l.MaxBatches} {
+func checkLimits(row *store.TokenRow) error {
+	for field, n := range map[string]int{"maxSessions": row.MaxSessions, "maxBatches": row.MaxBatches} {
 		if n < 0 || n > maxLimit {
 			return gateway.Invalid(field, strconv.Itoa(n), fmt.Sprintf("must be from 1 to %d, or 0 for no limit", maxLimit))
 		}
 	}
-	if r := l.RequestsPerSecond; !(r >= 0 && r <= maxLimit) || (r > 0 && r < 0.01) { // also refuses NaN
+	if r := row.RequestsPerSecond; !(r >= 0 && r <= maxLimit) || (r > 0 && r < 0.01) { // also refuses NaN
 		return gateway.Invalid("requestsPerSecond", strconv.FormatFloat(r, 'g', -1, 64), fmt.Sprintf("must be from 0.01 to %d, or 0 for no limit", maxLimit))
 	}
 	return nil

@@ -266,7 +266,7 @@ func TestRequestsPerSecond(t *testing.T) {
 			t.Fatal(err)
 		}
 		want(t, "after a rename", reason(t, s, gw, secret, get), tokens.ReasonRate)
-		if _, err := s.Update(t.Context(), gw, token.ID, tokens.Change{Limits: &tokens.Limits{}}); err != nil {
+		if _, err := s.Update(t.Context(), gw, token.ID, tokens.Change{RequestsPerSecond: new(float64)}); err != nil {
 			t.Fatal(err)
 		}
 		for range 100 {
