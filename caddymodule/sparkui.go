@@ -2,7 +2,9 @@ package caddymodule
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -183,7 +185,11 @@ func (h *Gateway) proxyUI(t uiTarget, base, page string) *httputil.ReverseProxy 
 			resp.Header.Del("Set-Cookie")
 			resp.Header.Set("Cache-Control", "private, no-cache")
 			if location := resp.Header.Get("Location"); location != "" {
-				resp.Header.Set("Location", t.location(base, location))
+				to, ok := t.location(base, location)
+				if !ok {
+					return errUIGone
+				}
+				resp.Header.Set("Location", to)
 			}
 			return t.rewrite(base, resp)
 		},
@@ -193,20 +199,26 @@ func (h *Gateway) proxyUI(t uiTarget, base, page string) *httputil.ReverseProxy 
 	}
 }
 
-// location is the public path of where the UI sends the browser.
-func (t uiTarget) location(base, location string) string {
+var errUIGone = errors.New("the application has ended")
+
+// location is the public path of where the UI sends the browser. It is false for
+// a way out of the UI, which YARN's proxy shows when the application has ended.
+func (t uiTarget) location(base, location string) (public string, ok bool) {
 	to, err := url.Parse(location)
 	if err != nil {
-		return base + "/"
+		return base + "/", true
 	}
-	p := strings.TrimPrefix(to.EscapedPath(), t.root)
-	if !strings.HasPrefix(p, base+"/") {
-		p = base + p
-	}
+	query := ""
 	if to.RawQuery != "" {
-		p += "?" + to.RawQuery
+		query = "?" + to.RawQuery
 	}
-	return p
+	for _, prefix := range []string{base, t.root} {
+		page, found := strings.CutPrefix(to.EscapedPath(), prefix)
+		if found && (page == "" || page[0] == '/') {
+			return base + cmp.Or(page, "/") + query, true
+		}
+	}
+	return "", false
 }
 
 // maxPage bounds a page whose links are changed.

@@ -132,6 +132,10 @@ func TestSparkUIOnYarn(t *testing.T) {
 			http.Redirect(w, r, "http://"+r.Host+"/proxy/application_1_1/jobs/?x=1", http.StatusFound)
 			return
 		}
+		if strings.HasSuffix(r.URL.Path, "/ended/") {
+			http.Redirect(w, r, "http://"+r.Host+"/cluster/app/application_1_1", http.StatusFound)
+			return
+		}
 		w.Header().Set("Content-Type", "text/html;charset=utf-8")
 		fmt.Fprint(w, `<a href="/proxy/application_1_1/stages/">setUIRoot('/proxy/application_1_1')</a> http://rm/proxy/application_1_1`)
 	}))
@@ -196,6 +200,9 @@ func TestSparkUIOnYarn(t *testing.T) {
 				t.Errorf("the first page: %d %v", w.Code, w.Header())
 			}
 			want := `<a href="/base/stages/">setUIRoot('/base')</a> http://rm/proxy/application_1_1`
+			if w := look("ended/"); w.Code != http.StatusServiceUnavailable || w.Header().Get("Location") != "" {
+				t.Errorf("what the proxy leads away from: %d %v", w.Code, w.Header())
+			}
 			if w := look("jobs/"); w.Body.String() != want {
 				t.Errorf("a page: %d %s", w.Code, w.Body)
 			}
