@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -70,8 +71,12 @@ func newCore(a *App, r Runtime) (_ *core, err error) {
 	}
 	c.tokens = tokens.New(c.store, a.Tokens.options(), c.log)
 	c.ledger = sessions.New(c.store, c.log, time.Now, rand.Reader)
+	marks := filepath.Join(caddy.AppDataDir(), "livygateway")
+	if a.Redis.Embedded {
+		marks = ""
+	}
 	c.manager = control.New(control.Options{
-		Store: c.store, Runtime: rt, Ledger: c.ledger, Tokens: c.tokens, Logger: c.log,
+		Store: c.store, Runtime: rt, Ledger: c.ledger, Tokens: c.tokens, Logger: c.log, MarkDir: marks,
 	})
 	c.ui = newSparkUIs(c.store, rt, c.manager)
 	c.refusals = control.NewRefusals(c.store.AddEntry, c.log)

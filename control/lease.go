@@ -47,6 +47,11 @@ type keeper struct {
 	// gained and lost are told of changes, one at a time.
 	gained func(id string, number int64)
 	lost   func(id string)
+	// rewound is called, with no lease held, when Redis has gone back in time. If it
+	// fails it is called again.
+	rewound func(ctx context.Context) error
+	// recall tells the mark that was kept over a restart.
+	recall func(ctx context.Context) (store.Mark, error)
 
 	kicked chan struct{}
 	// place is where the servers are that we reach; nil while it is not known.
@@ -58,6 +63,9 @@ type keeper struct {
 	me     store.Instance
 	held   map[string]*lease
 	others []store.Instance
+	mark   store.Mark
+	// recalled says that recall has answered.
+	recalled bool
 	// frozen keeps what is held and takes nothing more.
 	frozen, closed bool
 	// since is when the present row of rounds began, and last its last one.
@@ -93,7 +101,10 @@ type lease struct {
 }
 
 func newKeeper(s leaseStore, me store.Instance, log *zap.Logger) *keeper {
-	return &keeper{store: s, me: me, log: log, kicked: make(chan struct{}, 1), held: make(map[string]*lease)}
+	return &keeper{
+		store: s, me: me, log: log, kicked: make(chan struct{}, 1), held: make(map[string]*lease),
+		recall: func(context.Context) (store.Mark, error) { return store.Mark{}, nil },
+	}
 }
 
 // run keeps leases until ctx ends.
@@ -132,8 +143,20 @@ func (k *keeper) round(ctx context.Context) error {
 		k.mu.Unlock()
 		return nil
 	}
+	recalled := k.recalled
+	k.mu.Unlock()
+	if !recalled {
+		mark, err := k.recall(ctx)
+		if err != nil {
+			return err
+		}
+		k.mu.Lock()
+		k.mark, k.recalled = mark, true
+		k.mu.Unlock()
+	}
+	k.mu.Lock()
 	k.me.Place = k.placeNow()
-	claim := store.Claim{By: k.me, Leases: make(map[string]int64), TTL: leaseTTL, Forget: placeGrace}
+	claim := store.Claim{By: k.me, Leases: make(map[string]int64), TTL: leaseTTL, Forget: placeGrace, Mark: k.mark}
 	places := foreign{ours: k.me.Place, others: k.others, sure: !k.last.IsZero() && time.Since(k.since) >= placeGrace}
 	k.mu.Unlock()
 	for _, id := range k.wanted(places) {
@@ -157,11 +180,15 @@ func (k *keeper) round(ctx context.Context) error {
 	if err != nil {
 		return err // what is held is given up when its time is over
 	}
+	if claim.Mark.WentBack(grant.Mark) {
+		return k.startOver(ctx, grant.Mark)
+	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if k.closed {
 		return nil
 	}
+	k.mark = grant.Mark
 	if now := time.Now(); k.last.IsZero() || now.Sub(k.last) > leaseTTL {
 		k.since, k.last = now, now
 	} else {
@@ -192,6 +219,24 @@ func (k *keeper) round(ctx context.Context) error {
 		}
 		k.gained(id, number)
 	}
+	return nil
+}
+
+// startOver lets go of everything that was decided by what Redis has forgotten. The
+// next round takes leases anew, and workers begin as if the process did.
+func (k *keeper) startOver(ctx context.Context, mark store.Mark) error {
+	k.mu.Lock()
+	for id := range k.held {
+		k.dropLocked(id)
+	}
+	k.mu.Unlock()
+	if err := k.rewound(ctx); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	k.mark = mark
+	k.mu.Unlock()
+	k.kick()
 	return nil
 }
 
@@ -228,6 +273,13 @@ func (k *keeper) numbers() map[string]int64 {
 		all[id] = l.number
 	}
 	return all
+}
+
+// markNow is what is to be kept over a restart.
+func (k *keeper) markNow() store.Mark {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.mark
 }
 
 // peers are the other instances that are there now.

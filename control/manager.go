@@ -36,6 +36,10 @@ type Options struct {
 	// Name tells this instance from others, for people. Default: host name and
 	// process id.
 	Name string
+	// MarkDir is where it is kept over a restart how far Redis had come (see
+	// store.Mark). Default: nowhere, so that an old backup is noticed only if it is
+	// restored while the process runs.
+	MarkDir string
 
 	// PollInterval is the time between two looks at a running Livy server: is
 	// it there, and what are its sessions doing. Default 3 seconds.
@@ -70,6 +74,8 @@ type Manager struct {
 
 	declared atomic.Pointer[[]Declaration] // the gateways of the configuration in force
 	declare  chan struct{}                 // says that they are new
+
+	reapSoon chan struct{} // says that there may be orphans
 }
 
 // Settings are what an operator may change by reloading the configuration
@@ -118,9 +124,10 @@ func New(o Options) *Manager {
 	if o.Name == "" {
 		o.Name = instanceName()
 	}
-	m := &Manager{Options: o, workers: workers{all: make(map[string]*worker)}, declare: make(chan struct{}, 1)}
+	m := &Manager{Options: o, workers: workers{all: make(map[string]*worker)}, declare: make(chan struct{}, 1), reapSoon: make(chan struct{}, 1)}
 	m.keeper = newKeeper(o.Store, store.Instance{ID: instanceID(o.Rand), Name: o.Name}, o.Logger)
-	m.keeper.wanted, m.keeper.gained, m.keeper.lost = m.supervisable, m.employ, m.dismiss
+	m.keeper.wanted, m.keeper.gained, m.keeper.lost, m.keeper.rewound = m.supervisable, m.employ, m.dismiss, m.rewound
+	m.keeper.recall = m.recallMark
 	m.Configure(Settings{})
 	return m
 }
@@ -152,6 +159,7 @@ func (m *Manager) Run() {
 	m.cancelKept = cancel
 	m.kept.Go(func() { m.keeper.run(kept) })
 	m.kept.Go(func() { m.learnPlace(kept) })
+	m.kept.Go(func() { m.keepMark(kept) })
 	m.wg.Go(func() { m.reportUse(m.ctx) })
 	m.wg.Go(func() { m.reap(m.ctx) })
 	m.wg.Go(func() { m.followRevisions(m.ctx) })

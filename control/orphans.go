@@ -41,6 +41,7 @@ func (m *Manager) reap(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case <-time.After(pause):
+		case <-m.reapSoon:
 		}
 	}
 }

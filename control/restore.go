@@ -6,11 +6,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/store"
 )
-
-// restoredSkip is how many public ids are left out when Redis has forgotten a
-// server: nobody knows which of them it gave out.
-const restoredSkip = 1_000_000
 
 // catchUp looks, when a worker begins, for a server of a later epoch than Redis
 // knows of, as there is one after an old backup was restored. Such a server is
@@ -31,7 +28,7 @@ func (w *worker) catchUp(ctx context.Context, g *gateway.Gateway) (*gateway.Gate
 	}
 	m.Logger.Warn("Redis does not know this gateway's server: was an old backup restored? It is ended, and ids go on above it",
 		zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.String("instance", inst.ID))
-	if _, _, err := m.Store.SkipIDs(ctx, g.ID, restoredSkip); err != nil {
+	if _, _, err := m.Store.SkipIDs(ctx, g.ID, store.RestoredSkip); err != nil {
 		return g, err
 	}
 	return w.update(ctx, func(g *gateway.Gateway) error {

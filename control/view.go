@@ -123,6 +123,22 @@ func (v *view) change(f func(entries map[string]*Entry)) {
 		maps.Copy(entries, p.byID)
 	}
 	f(entries)
+	v.showLocked(entries)
+}
+
+// replace makes a new picture from nothing: what f returns, during which nobody
+// else changes it.
+func (v *view) replace(f func() (map[string]*Entry, error)) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	entries, err := f()
+	if err == nil {
+		v.showLocked(entries)
+	}
+	return err
+}
+
+func (v *view) showLocked(entries map[string]*Entry) {
 	v.current.Store(newPicture(entries))
 	if v.changed != nil {
 		close(v.changed)

@@ -23,18 +23,33 @@ const TopicLease = "lease"
 // least Redis's clock in milliseconds, so that they go on rising when a failover
 // or a restored backup lost the last ones.
 //
-// KEYS: leases, instances, gateways
+// It also keeps the clock (see Mark): if Redis's is behind the one that the asking
+// instance knows, Redis has lost what was written in between, which is noted, and
+// public ids go on far above those that may have been given out.
+//
+// KEYS: leases, instances, gateways, clock, what keys of ids begin with
 // ARGV: who asks, time to live in ms, its description, ms after which instances
-// are forgotten, then for each gateway: id, number held or 0
+// are forgotten, the clock that it knows, ms by which Redis's may be behind, how
+// many ids to leave out then, then for each gateway: id, number held or 0
 // Returns the numbers (0: another one's), the former holders of leases that
-// were taken, and the instances.
+// were taken, the instances, and the clock with when it was found set back.
 var claimLeases = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local me, ttl = ARGV[1], tonumber(ARGV[2])
 redis.call('HSET', KEYS[2], me, string.format('%.0f ', now) .. ARGV[3])
 local numbers, former = {}, {}
-for i = 5, #ARGV, 2 do
+local clock, known = tonumber(redis.call('HGET', KEYS[4], 'now') or '0'), tonumber(ARGV[5])
+if known > clock + tonumber(ARGV[6]) then
+  redis.call('HSET', KEYS[4], 'rewound', string.format('%.0f', now), 'from', ARGV[5], 'to', string.format('%.0f', clock))
+  for _, id in ipairs(redis.call('HKEYS', KEYS[3])) do
+    redis.call('HINCRBY', KEYS[5] .. id, 'session', ARGV[7])
+    redis.call('HINCRBY', KEYS[5] .. id, 'batch', ARGV[7])
+  end
+end
+clock = string.format('%.0f', math.max(clock, known, now))
+redis.call('HSET', KEYS[4], 'now', clock)
+for i = 8, #ARGV, 2 do
   local number, till, holder = string.match(redis.call('HGET', KEYS[1], ARGV[i]) or '', '^(%d+) (%d+) (.*)$')
   number, till = tonumber(number or '0'), tonumber(till or '0')
   local free = till <= now or till > now + 2 * ttl -- the latter: the clock was set back
@@ -64,7 +79,7 @@ for i = 1, #all, 2 do
     instances[#instances+1] = string.match(all[i+1], '^%d+ (.*)$')
   end
 end
-return {numbers, former, instances}
+return {numbers, former, instances, {clock, redis.call('HGET', KEYS[4], 'rewound') or '0'}}
 `)
 
 // releaseLeases gives leases back. Their numbers stay.
@@ -105,6 +120,8 @@ type Claim struct {
 	// TTL is how long the leases last, Forget how long instances are listed after
 	// they were last heard of.
 	TTL, Forget time.Duration
+	// Mark is that of the last Grant.
+	Mark Mark
 }
 
 // Grant is the answer to a Claim.
@@ -115,6 +132,8 @@ type Grant struct {
 	Former map[string]string
 	// Instances are all that are known of, the asking one included.
 	Instances []Instance
+	// Mark is for the next Claim.
+	Mark Mark
 }
 
 // ClaimLeases renews leases and takes those that are free. A lease that was
@@ -124,13 +143,13 @@ func (s *Store) ClaimLeases(ctx context.Context, c Claim) (Grant, error) {
 	if err != nil {
 		return Grant{}, fmt.Errorf("describing an instance: %w", err)
 	}
-	args := []any{c.By.ID, c.TTL.Milliseconds(), about, c.Forget.Milliseconds()}
+	args := []any{c.By.ID, c.TTL.Milliseconds(), about, c.Forget.Milliseconds(), c.Mark.Clock, rewindTolerance.Milliseconds(), RestoredSkip}
 	ids := make([]string, 0, len(c.Leases))
 	for id, number := range c.Leases {
 		ids = append(ids, id)
 		args = append(args, id, number)
 	}
-	keys := []string{s.key("leases"), s.key("instances"), s.key("gateways")}
+	keys := []string{s.key("leases"), s.key("instances"), s.key("gateways"), s.key("clock"), s.key("ids", "")}
 	got, err := claimLeases.Run(ctx, s.rdb, keys, args...).Slice()
 	if err != nil {
 		return Grant{}, wrap("claiming leases", err)
@@ -156,6 +175,9 @@ func (s *Store) ClaimLeases(ctx context.Context, c Claim) (Grant, error) {
 		in.Silent = time.Duration(ms) * time.Millisecond
 		g.Instances = append(g.Instances, in)
 	}
+	mark := texts(got[3])
+	g.Mark.Clock, _ = strconv.ParseInt(mark[0], 10, 64)
+	g.Mark.Rewound, _ = strconv.ParseInt(mark[1], 10, 64)
 	slices.SortFunc(g.Instances, func(a, b Instance) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
 	return g, nil
 }

@@ -11,6 +11,7 @@
 //	GET /spawn?how=H   starts a child that stays and answers with its pid; it is
 //	                   in a group or session of its own, has an empty
 //	                   environment or is deaf to TERM (H: group, session, bare, deaf)
+//	anything else      what the double of Livy answers (livytest)
 package main
 
 import (
@@ -29,6 +30,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/livygateway/livygateway/livy/livytest"
 )
 
 func main() {
@@ -79,6 +82,7 @@ func readConf() (map[string]string, error) {
 
 func routes() http.Handler {
 	mux := http.NewServeMux()
+	mux.Handle("/", livytest.New())
 	mux.HandleFunc("GET /version", func(w http.ResponseWriter, _ *http.Request) {
 		version := os.Getenv("FAKELIVY_VERSION")
 		if version == "" {
