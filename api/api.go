@@ -47,6 +47,7 @@ func (s *Server) Handler(origin func(*http.Request) gateway.Origin) http.Handler
 	for _, route := range Routes() {
 		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
 			o := origin(r)
+			o.Actor = gateway.Person(o.Actor)
 			c := &call{Server: s, w: w, r: r.WithContext(gateway.WithOrigin(r.Context(), o)), actor: o.Actor}
 			if err := c.serve(&route); err != nil {
 				s.WriteError(w, r, err)

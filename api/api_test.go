@@ -29,6 +29,7 @@ type client struct {
 	t       *testing.T
 	handler http.Handler
 	header  http.Header // of the requests, besides the usual
+	actor   string
 }
 
 func newClient(t *testing.T) *client {
@@ -60,9 +61,11 @@ func newClientOn(t *testing.T, s *store.Store) *client {
 	m.Run()
 	t.Cleanup(func() { m.Close(false) })
 	server := &api.Server{Manager: m, Tokens: service, Store: s, Logger: log}
-	return &client{t: t, handler: server.Handler(func(*http.Request) gateway.Origin {
-		return gateway.Origin{Actor: "tester", Address: "192.0.2.1", Surface: "admin"}
-	})}
+	c := &client{t: t, actor: "tester"}
+	c.handler = server.Handler(func(*http.Request) gateway.Origin {
+		return gateway.Origin{Actor: c.actor, Address: "192.0.2.1", Surface: "admin"}
+	})
+	return c
 }
 
 // do makes a call and decodes its reply into out, if that is not nil.

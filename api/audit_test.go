@@ -75,7 +75,7 @@ func TestAudit(t *testing.T) {
 	if e := done["gateway.update"]; e != nil && (e.Before["queue"] != nil || e.After["queue"] != "root.etl" || e.After["cpu"] != nil) {
 		t.Errorf("a change is told as %v to %v", e.Before, e.After)
 	}
-	if e := done["token.disable"]; e != nil && (e.After["disabled"] != true || e.Target != made.ID) {
+	if e := done["token.disable"]; e != nil && (len(e.Before) != 0 || len(e.After) != 1 || e.After["disabled"] != true || e.Target != made.ID) {
 		t.Errorf("disabling is told as %+v", e)
 	}
 
@@ -219,5 +219,20 @@ func TestHTTP(t *testing.T) {
 	c.do("GET", "/v1/health", "", 200, &h)
 	if h["ready"] != true || h["live"] != true {
 		t.Errorf("health %v", h)
+	}
+}
+
+// Whoever is called as the gateway calls itself is told from it.
+func TestNobodyPassesForTheGateway(t *testing.T) {
+	c := newClient(t)
+	for i, name := range []string{gateway.SystemActor, gateway.ConfigActor} {
+		c.actor = name
+		var g api.Gateway
+		c.do("POST", base, fmt.Sprintf(`{"name":"g%d"}`, i), 201, &g)
+		var list api.AuditList
+		c.do("GET", "/v1/audit?limit=1", "", 200, &list)
+		if e := list.Entries[0]; e.Actor != "user "+name || e.Address != "192.0.2.1" || g.CreatedBy != e.Actor || g.History[0].Actor != e.Actor {
+			t.Errorf("what %q did is told as %+v; %+v", name, e, g.Gateway)
+		}
 	}
 }

@@ -25,10 +25,6 @@ type Declaration struct {
 	Manual bool
 }
 
-// configActor is who does what the configuration asks for. It is no name that a
-// job could run as.
-const configActor = "the configuration"
-
 func (d Declaration) ref() string { return d.Workspace + "/" + d.Spec.Name }
 
 // CheckDeclared checks the gateways of a configuration as far as that can be done
@@ -127,7 +123,7 @@ func (m *Manager) applyDeclarations(ctx context.Context, list []Declaration) err
 			delete(stored, d.ref())
 			continue
 		}
-		_, err := m.create(ctx, CreateRequest{Workspace: d.Workspace, Spec: d.Spec, Start: !d.Manual, Actor: configActor}, true)
+		_, err := m.create(ctx, CreateRequest{Workspace: d.Workspace, Spec: d.Spec, Start: !d.Manual, Actor: gateway.ConfigActor}, true)
 		errs = append(errs, err)
 	}
 	for _, g := range stored {
@@ -141,7 +137,7 @@ func (m *Manager) applyDeclarations(ctx context.Context, list []Declaration) err
 // redeclare gives a stored gateway the settings of the configuration. Whether it
 // runs is left as it is, unless it comes anew into the configuration.
 func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declaration) error {
-	_, err := m.updateAs(ctx, "gateway.declare", configActor, g.ID, func(g *gateway.Gateway) error {
+	_, err := m.updateAs(ctx, "gateway.declare", gateway.ConfigActor, g.ID, func(g *gateway.Gateway) error {
 		if g.Declared && sameSpec(&g.Spec, &d.Spec) {
 			return errUnchanged
 		}
@@ -150,7 +146,7 @@ func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declarat
 			if !d.Manual && g.Desired != gateway.StateRunning {
 				g.Desired = gateway.StateRunning
 				g.Status.Restarts = 0
-				g.Enter(gateway.StateStarting, "declared in the configuration", configActor, m.Now())
+				g.Enter(gateway.StateStarting, "declared in the configuration", gateway.ConfigActor, m.Now())
 				clearInstance(g)
 			}
 		}
@@ -163,14 +159,14 @@ func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declarat
 
 // undeclare stops a gateway that is no longer in the configuration.
 func (m *Manager) undeclare(ctx context.Context, g *gateway.Gateway) error {
-	_, err := m.updateAs(ctx, "gateway.undeclare", configActor, g.ID, func(g *gateway.Gateway) error {
+	_, err := m.updateAs(ctx, "gateway.undeclare", gateway.ConfigActor, g.ID, func(g *gateway.Gateway) error {
 		if !g.Declared {
 			return errUnchanged
 		}
 		g.Declared = false
 		if g.Desired == gateway.StateRunning {
 			g.Desired = gateway.StateStopped
-			g.Enter(gateway.StateStopping, "no longer in the configuration", configActor, m.Now())
+			g.Enter(gateway.StateStopping, "no longer in the configuration", gateway.ConfigActor, m.Now())
 		}
 		return nil
 	})

@@ -54,7 +54,7 @@ func TestDeclaredGateways(t *testing.T) {
 		g := byName(t, m, d.Spec.Name)
 		before[d.Spec.Name] = await(t, m, g.ID, "running", inState(gateway.StateRunning))
 	}
-	if g := before["g0"]; !g.Declared || g.CreatedBy != configActor || g.Spec.CPU != 1 {
+	if g := before["g0"]; !g.Declared || g.CreatedBy != gateway.ConfigActor || g.Spec.CPU != 1 {
 		t.Errorf("declared %+v", g)
 	}
 	// Somebody stops one of them: a reload leaves it so.
@@ -76,7 +76,7 @@ func TestDeclaredGateways(t *testing.T) {
 	if removed.Declared {
 		t.Error("the removed one still counts as declared")
 	}
-	if last := removed.History[len(removed.History)-2]; last.Actor != configActor || last.Cause != "no longer in the configuration" {
+	if last := removed.History[len(removed.History)-2]; last.Actor != gateway.ConfigActor || last.Cause != "no longer in the configuration" {
 		t.Errorf("stopped by %q because of %q", last.Actor, last.Cause)
 	}
 	if all, err := m.Tokens.List(ctx, removed.ID); err != nil || len(all) != 1 {

@@ -113,8 +113,20 @@ const MaxHistory = 50
 // maxCause bounds a Cause in bytes: reasons may carry log lines.
 const maxCause = 300
 
-// SystemActor causes transitions that nobody asked for.
-const SystemActor = "gateway"
+// SystemActor causes transitions that nobody asked for, ConfigActor those that the
+// configuration asks for. No person goes by these names; see Person.
+const (
+	SystemActor = "gateway"
+	ConfigActor = "the configuration"
+)
+
+// Person is the actor that a person of some name is.
+func Person(name string) string {
+	if name == SystemActor || name == ConfigActor {
+		return "user " + name
+	}
+	return name
+}
 
 // Enter puts the gateway into a state, with the reason to show while it is in
 // it, and writes the transition down. Entering the present state changes only

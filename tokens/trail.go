@@ -51,11 +51,12 @@ func shown(row *store.TokenRow) any {
 
 type fieldsOf struct {
 	store.TokenRow
-	// Hidden: ids are the entry's own, times say nothing new.
-	ID            string `json:"-"`
-	GatewayID     string `json:"-"`
-	CreatedAt     string `json:"-"`
-	UpdatedAt     string `json:"-"`
-	Secrets       string `json:"-"`
+	// Being empty they hide those of the row: ids are the entry's own, times say
+	// nothing new.
+	ID            string `json:"id,omitempty"`
+	GatewayID     string `json:"gatewayId,omitempty"`
+	CreatedAt     string `json:"createdAt,omitempty"`
+	UpdatedAt     string `json:"updatedAt,omitempty"`
+	Secrets       string `json:"secrets,omitempty"`
 	PreviousUntil string `json:"previousUntil,omitempty"`
 }
