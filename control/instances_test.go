@@ -95,7 +95,7 @@ func TestAnyInstanceTakesOrders(t *testing.T) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	b := testManager(t, storetest.Open(t, store.Options{Addrs: []string{redis.Addr()}}), rt)
+	b := testManager(t, storetest.Open(t, store.Options{Addrs: []string{redis.Addr()}, Timeout: storetest.Patience}), rt)
 	for range 1000 {
 		if _, err := b.Lookup("default", "etl"); err == nil {
 			break

@@ -98,7 +98,7 @@ func TestKillAnything(t *testing.T) {
 	if testing.Short() {
 		t.Skip("needs time: killing servers is left out of short runs")
 	}
-	redis := storetest.StartServer(t, "--appendfsync", "always")
+	redis := storetest.StartServer(t)
 	spark, notes := notingSpark(t)
 	stateDir := t.TempDir()
 	t.Cleanup(func() { endProcesses(t, stateDir) })

@@ -112,7 +112,7 @@ func TestRevocationThroughTwoCaddies(t *testing.T) {
 		}},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			redis := storetest.StartServer(t, "--appendonly", "yes", "--appendfsync", "always")
+			redis := storetest.StartServer(t)
 			instances, relays := twoCaddies(t, redis)
 			one := instances[0]
 			one.newGateway("etl")

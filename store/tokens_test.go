@@ -261,7 +261,7 @@ func TestLoadingRedis(t *testing.T) {
 	t.Parallel()
 	s, srv := storetest.Real(t)
 	row := create(t, s, testRow(1))
-	srv.MustDo("EVAL", "for i = 1, 1500 do redis.call('SET', 'filler:' .. i, i) end return 1", 0)
+	srv.MustDo("EVAL", "for i = 1, 3000 do redis.call('SET', 'filler:' .. i, i) end return 1", 0)
 	srv.MustDo("SAVE")
 	srv.Kill()
 	srv.RestartLoading()
@@ -270,7 +270,7 @@ func TestLoadingRedis(t *testing.T) {
 	if !strings.Contains(err.Error(), "LOADING") {
 		t.Errorf("the server was not loading: %v", err)
 	}
-	err = store.Retry(t.Context(), 8*time.Second, func(ctx context.Context) error {
+	err = store.Retry(t.Context(), 20*time.Second, func(ctx context.Context) error {
 		_, err := s.Token(ctx, row.ID)
 		return err
 	})
@@ -310,7 +310,7 @@ func TestCluster(t *testing.T) {
 	srv := storetest.StartServer(t, "--cluster-enabled", "yes")
 	srv.MustDo("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
 	srv.AwaitReply("CLUSTER INFO", "cluster_state:ok")
-	s := storetest.Open(t, store.Options{URL: "redis+cluster://" + srv.Addr()})
+	s := storetest.Open(t, store.Options{URL: "redis+cluster://" + srv.Addr(), Timeout: storetest.Patience})
 	events := watch(t, s)
 	next(t, events, store.Event{Topic: store.TopicResync}, 3*time.Second)
 	row := create(t, s, supplied(testRow(1), 1))

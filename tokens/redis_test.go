@@ -79,7 +79,8 @@ func TestFailuresOfRedis(t *testing.T) {
 	for name, f := range failures {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			st, srv := storetest.Real(t)
+			srv := storetest.StartServer(t)
+			st := storetest.Open(t, store.Options{Addrs: []string{srv.Addr()}})
 			s := tokens.New(st, tokens.Options{WaitBudget: patience}, nil)
 			run(t, s)
 			await(t, "a subscription", func() bool { return s.Stats().Resyncs > 0 })

@@ -32,12 +32,12 @@ type Server struct {
 	password string // see SetPassword
 }
 
-// Real opens a store on a real redis-server with append-only persistence. It
-// skips the test with "needs redis: ..." where there is no such program.
+// Real opens a patient store on a real redis-server with append-only persistence.
+// It skips the test with "needs redis: ..." where there is no such program.
 func Real(t testing.TB, args ...string) (*store.Store, *Server) {
 	t.Helper()
 	srv := StartServer(t, args...)
-	return Open(t, store.Options{Addrs: []string{srv.Addr()}}), srv
+	return Open(t, store.Options{Addrs: []string{srv.Addr()}, Timeout: Patience}), srv
 }
 
 // StartServer starts a redis-server on a spare port and waits until it answers.
@@ -48,8 +48,9 @@ func StartServer(t testing.TB, args ...string) *Server {
 	dir := t.TempDir()
 	base := []string{
 		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,
-		// What was answered is on disk, however busy that is.
-		"--appendonly", "yes", "--appendfsync", "always", "--save", "", "--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(dir, "redis.log"),
+		// What was answered is with the kernel, so that it outlives the server, and
+		// no answer waits for the disk, which may be busy for a second.
+		"--appendonly", "yes", "--appendfsync", "no", "--save", "", "--repl-diskless-sync-delay", "0", "--logfile", filepath.Join(dir, "redis.log"),
 	}
 	s := &Server{t: t, binary: "redis-server", args: append(base, args...), addr: "127.0.0.1:" + strconv.Itoa(port), dir: dir}
 	s.launch()

@@ -15,16 +15,21 @@ import (
 	"github.com/livygateway/livygateway/store"
 )
 
-// Mini opens a store on a miniredis of its own. Expiry does not run by itself
-// there (see miniredis.FastForward).
+// Patience is for Options.Timeout in tests that are not about how long a Redis is
+// waited for: a busy machine can keep any answer back for longer than the default.
+const Patience = 20 * time.Second
+
+// Mini opens a patient store on a miniredis of its own. Expiry does not run by
+// itself there (see miniredis.FastForward).
 func Mini(t testing.TB) (*store.Store, *miniredis.Miniredis) {
 	t.Helper()
 	m := miniredis.RunT(t)
-	return Open(t, store.Options{Addrs: []string{m.Addr()}}), m
+	return Open(t, store.Options{Addrs: []string{m.Addr()}, Timeout: Patience}), m
 }
 
 // Open opens a store with the given options, sets its schema up and closes it
-// with the test. Several may share one Redis, as several instances do.
+// with the test. Several may share one Redis, as several instances do. Without a
+// Timeout the store is as impatient as in production; see Patience.
 func Open(t testing.TB, o store.Options) *store.Store {
 	t.Helper()
 	s, err := store.Open(o, nil)
