@@ -279,6 +279,11 @@ func (a *App) Validate() error {
 	if a.declared, err = a.declarations(); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
+	// Not in Start: sites of this configuration may have accepted connections by
+	// then, which a refusal would break.
+	if err := a.core.manager.CheckCatalog(&catalog, a.declared); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
 	return nil
 }
 
@@ -324,12 +329,8 @@ func (a *App) settings() control.Settings {
 
 // Start puts this configuration into force.
 func (a *App) Start() error {
-	settings := a.settings()
-	if err := a.core.manager.CheckCatalog(&settings.Catalog, a.declared); err != nil {
-		return fmt.Errorf("livy: %w", err)
-	}
 	a.before = replaced{current: current.Load(), settings: a.core.manager.Settings()}
-	a.core.manager.Configure(settings)
+	a.core.manager.Configure(a.settings())
 	a.before.retention = a.core.ledger.SetRetention(cmp.Or(time.Duration(a.Retention), sessions.DefaultRetention))
 	if err := a.core.start(); err != nil {
 		return errors.Join(err, a.Stop())
