@@ -26,7 +26,7 @@ const (
 
 func (s *site) await(ok func() bool) {
 	s.t.Helper()
-	for range 1000 {
+	for range 3000 {
 		if ok() {
 			return
 		}

@@ -28,6 +28,10 @@ var cores = caddy.NewUsagePool()
 // whose modules are made before apps.
 var current atomic.Pointer[core]
 
+// redisPatience is how long an answer of Redis is waited for; 0 is the store's
+// default. Tests are more patient.
+var redisPatience time.Duration
+
 // core is everything below the Caddy surface, wired together.
 type core struct {
 	store    *store.Store
@@ -57,7 +61,7 @@ func newCore(a *App, r Runtime) (_ *core, err error) {
 			err = errors.Join(err, rt.Close())
 		}
 	}()
-	options := store.Options{URL: a.Redis.URL, Prefix: a.Redis.Prefix}
+	options := store.Options{URL: a.Redis.URL, Prefix: a.Redis.Prefix, Timeout: redisPatience}
 	if a.Redis.Embedded {
 		addr, end, err := store.StartEmbedded()
 		if err != nil {

@@ -141,7 +141,7 @@ func (s *site) respecify(change func(*gateway.Spec)) {
 	if err := core.store.SaveGateway(context.Background(), g); err != nil {
 		s.t.Fatal(err)
 	}
-	for range 1000 {
+	for range 3000 {
 		if e, err := core.manager.Lookup("default", "etl"); err == nil && e.Gateway.Revision >= g.Revision {
 			return
 		}

@@ -23,7 +23,7 @@ func TestRedisGoesAwayDuringACreate(t *testing.T) {
 	agree := func(step string, want int) {
 		t.Helper()
 		s.redis.SetError("")
-		for range 500 {
+		for range 3000 {
 			names := map[string]bool{}
 			confirmed := 0
 			for _, r := range s.records(store.RecordFilter{State: store.StateLive}) {
@@ -107,7 +107,7 @@ func TestLivyIsRestartedBehindOurBack(t *testing.T) {
 	}
 	double.Restart()
 	seen := map[int64]bool{0: true, 1: true}
-	for range 200 {
+	for range 1200 {
 		r := s.do("POST", "/sessions", `{}`)
 		if r.StatusCode == 201 {
 			if id := r.json(t).ID; seen[id] {

@@ -13,6 +13,9 @@ func TestMetricsAndLog(t *testing.T) {
 	s.load(s.config) // metrics must survive a reload
 	s.do("POST", "/sessions", `{"kind":"pyspark","executorMemory":"3g"}`)
 	s.do("POST", "/sessions", `{"kind":"nonsense"}`)
+	for range 20 { // two of them within the second for which a token is remembered
+		s.do("GET", "/sessions", "")
+	}
 	text := s.do("GET", "http://"+s.address+"/metrics", "").body
 	for _, want := range []string{
 		`caddy_livy_creates_total{decision="sent",gateway="default/etl",kind="session"}`,

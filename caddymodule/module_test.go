@@ -5,10 +5,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -43,6 +45,9 @@ type site struct {
 	// shared one, to the same port.
 	client *http.Client
 }
+
+// A busy machine can keep an answer of the Redis in this process back for long.
+func init() { redisPatience = storetest.Patience }
 
 const prefix = "/api/v1/workspace/default/livycompute/etl"
 
@@ -120,11 +125,45 @@ func (s *site) load(caddyfile string) {
 	if err := caddy.Load(config, true); err != nil {
 		s.t.Fatal(err)
 	}
+	s.awaitListeners()
+	s.client.CloseIdleConnections()
+}
+
+// awaitListeners waits until nobody listens for the configuration before any more.
+// Caddy ends those listeners in the background, and with them the connections that
+// they have not yet taken.
+func (s *site) awaitListeners() {
+	s.t.Helper()
+	for range 3000 {
+		if listeners(s.address) <= 1 && listeners(s.public) <= 1 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	s.t.Fatal("the listeners of the configuration before do not end")
+}
+
+// listeners counts the sockets that listen on an address's port; 0 where the system
+// does not tell.
+func listeners(address string) (n int) {
+	_, text, _ := net.SplitHostPort(address)
+	port, _ := strconv.Atoi(text)
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		lines, _ := os.ReadFile(table)
+		for line := range strings.Lines(string(lines)) {
+			// Number, local address, remote address, state.
+			f := strings.Fields(line)
+			if len(f) > 3 && strings.HasSuffix(f[1], fmt.Sprintf(":%04X", port)) && f[3] == "0A" {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func (s *site) awaitState(name string, state gateway.State) {
 	s.t.Helper()
-	for range 1000 {
+	for range 3000 {
 		if e, err := current.Load().manager.Lookup("default", name); err == nil && e.Gateway.Status.State == state {
 			return
 		}

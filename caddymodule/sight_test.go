@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -43,7 +44,7 @@ func TestRepliesKeepRecordsTrue(t *testing.T) {
 		s.do("HEAD", c.path, "")
 		s.do("GET", c.path, "")
 		got := ""
-		for range 500 {
+		for range 6000 {
 			r, err := current.Load().store.Record(t.Context(), s.gateway.ID, c.kind, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -64,39 +65,52 @@ func TestRepliesKeepRecordsTrue(t *testing.T) {
 func TestCreatesAndDeletesArePolledAtOnce(t *testing.T) {
 	double := livytest.New()
 	double.Manual = true
-	var polls atomic.Int64
+	var polls, last atomic.Int64
+	begun := time.Now()
 	double.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.URL.Path == "/sessions" && isPoll(r) {
+			last.Store(int64(time.Since(begun)))
 			polls.Add(1)
 		}
 		return false
 	}
 	s := newSite(t, double)
 	current.Load().manager.PollSoon("lc-unknown") // does nothing
-	next := func(what string, from int64, within time.Duration) {
+	// next waits for a poll and says when it was.
+	next := func(what string, from int64) time.Duration {
 		t.Helper()
-		for end := time.Now().Add(within); polls.Load() == from; time.Sleep(5 * time.Millisecond) {
+		for end := time.Now().Add(20 * time.Second); polls.Load() == from; time.Sleep(5 * time.Millisecond) {
 			if time.Now().After(end) {
-				t.Fatalf("no poll within %v of %s", within, what)
+				t.Fatalf("no poll after %s", what)
 			}
 		}
+		return time.Duration(last.Load())
 	}
-	// By itself the next poll is 3 s after the last one.
-	for _, c := range []struct{ what, method, path string }{{"a create", "POST", "/sessions"}, {"a delete", "DELETE", "/sessions/0"}} {
-		next("the last one", polls.Load(), 10*time.Second)
+	// By itself the next poll is 3 s after the last one: one that comes earlier was
+	// brought about. A busy machine may be too late to show it at the first try.
+	early := func(what, method, path string) bool {
+		was := next("the last one", polls.Load())
 		time.Sleep(1100 * time.Millisecond)
 		before := polls.Load()
-		if r := s.do(c.method, c.path, `{}`); r.StatusCode > 201 {
-			t.Fatalf("%s: %d %s", c.what, r.StatusCode, r.body)
+		if r := s.do(method, path, `{}`); r.StatusCode > 201 {
+			t.Fatalf("%s: %d %s", what, r.StatusCode, r.body)
 		}
-		next(c.what, before, 1200*time.Millisecond)
+		return next(what, before)-was < 2900*time.Millisecond
 	}
-	before, begun := polls.Load(), time.Now()
+	var created, deleted bool
+	for try := 0; try < 5 && !(created && deleted); try++ {
+		created = early("a create", "POST", "/sessions") || created
+		deleted = early("a delete", "DELETE", fmt.Sprint("/sessions/", try)) || deleted
+	}
+	if !created || !deleted {
+		t.Errorf("a create brought a poll about: %v, a delete: %v", created, deleted)
+	}
+	before, began := polls.Load(), time.Now()
 	for range 50 {
 		s.do("POST", "/sessions", `{}`)
 	}
-	if n, most := polls.Load()-before, int64(time.Since(begun)/time.Second)+2; n > most {
-		t.Errorf("50 creates in %v caused %d polls, want at most %d", time.Since(begun), n, most)
+	if n, most := polls.Load()-before, int64(time.Since(began)/time.Second)+2; n > most {
+		t.Errorf("50 creates in %v caused %d polls, want at most %d", time.Since(began), n, most)
 	}
 	if got := s.records(store.RecordFilter{State: store.StateLive}); len(got) != 50 {
 		t.Errorf("%d live records", len(got))

@@ -71,7 +71,7 @@ func TestStartWaitsForRedis(t *testing.T) {
 	if err := m.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	for range 1000 {
+	for range 3000 {
 		if got, _ := m.Get("livygw:schema"); got == "1" {
 			return
 		}
