@@ -94,7 +94,7 @@ const base = "/v1/workspaces/default/gateways"
 
 func (c *client) await(name string, state gateway.State) (g api.Gateway) {
 	c.t.Helper()
-	for range 500 {
+	for range 3000 {
 		if c.do("GET", base+"/"+name, "", 200, &g); g.Status.State == state {
 			return g
 		}

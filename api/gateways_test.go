@@ -19,7 +19,7 @@ func TestGatewayIsChangedAndRestarted(t *testing.T) {
 	c.do("POST", all, `{"name":"etl","start":true}`, http.StatusCreated, &g)
 	running := func(epoch int64) {
 		t.Helper()
-		for range 1000 {
+		for range 3000 {
 			g = api.Gateway{}
 			c.do("GET", one, "", http.StatusOK, &g)
 			if g.Status.State == gateway.StateRunning && g.Status.Epoch == epoch {

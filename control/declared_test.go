@@ -24,7 +24,7 @@ func declare(t *testing.T, m *Manager, list ...Declaration) {
 func byName(t *testing.T, m *Manager, name string) *gateway.Gateway {
 	t.Helper()
 	var found *gateway.Gateway
-	for range 300 {
+	for range 3000 {
 		if g, err := m.Get(context.Background(), "default", name); err == nil {
 			found = g
 			break

@@ -182,7 +182,7 @@ func TestOrphansAreStopped(t *testing.T) {
 		}
 	}
 	testManager(t, s, rt)
-	for range 500 {
+	for range 3000 {
 		if _, there, _ := rt.Find(ctx, "lc-orphan"); !there {
 			break
 		}

@@ -168,7 +168,7 @@ func testManagerWith(t *testing.T, s *store.Store, rt upstream.Runtime, change f
 	m := New(o)
 	m.Configure(Settings{
 		Catalog:      gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}},
-		StartTimeout: 5 * time.Second,
+		StartTimeout: 30 * time.Second,
 	})
 	m.Run()
 	t.Cleanup(func() { m.Close(false) })
@@ -188,7 +188,7 @@ func create(t *testing.T, m *Manager, name string, start bool) *gateway.Gateway 
 func await(t *testing.T, m *Manager, id string, what string, ok func(*gateway.Gateway) bool) *gateway.Gateway {
 	t.Helper()
 	var g *gateway.Gateway
-	for range 1000 {
+	for range 3000 {
 		var err error
 		if g, err = m.Store.Gateway(context.Background(), id); err == nil && ok(g) {
 			return g

@@ -141,8 +141,8 @@ func (c *caddy) end(sig syscall.Signal) {
 	}
 	select {
 	case <-c.exited:
-	case <-time.After(30 * time.Second):
-		c.t.Fatalf("Caddy did not end within 30 s of %v", sig)
+	case <-time.After(time.Minute):
+		c.t.Fatalf("Caddy did not end within a minute of %v", sig)
 	}
 }
 
@@ -157,7 +157,7 @@ func (c *caddy) livy(args ...string) string {
 }
 
 func (c *caddy) tryLivy(args ...string) (string, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 7*time.Minute) // more than any start_timeout
 	defer cancel()
 	cmd := c.command(ctx, append([]string{"livy", "--address", c.admin}, args...)...)
 	var stderr bytes.Buffer

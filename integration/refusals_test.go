@@ -158,7 +158,7 @@ func TestOutages(t *testing.T) {
 	t.Run("the gateway is stopped", func(t *testing.T) {
 		c.livy("gateway", "stop", "etl", "--wait")
 		for _, method := range []string{"GET", "POST"} {
-			if msg := refuses(t, cl, fake, method, time.Second); !strings.Contains(msg, "stopped") {
+			if msg := refuses(t, cl, fake, method, 5*time.Second); !strings.Contains(msg, "stopped") {
 				t.Errorf("msg %q does not say that the gateway is stopped", msg)
 			}
 		}
@@ -252,6 +252,12 @@ func TestReload(t *testing.T) {
 			t.Fatal("not all slow requests have reached Livy")
 		}
 	}
+	// Each of those below keeps a connection. One that is opened at the moment in
+	// which Caddy swaps its listeners can be reset before it is accepted, as with any
+	// Caddy.
+	before := httpClient.Transport
+	httpClient.Transport = &http.Transport{MaxIdleConnsPerHost: slow + cap(polls)}
+	defer func() { httpClient.Transport = before }()
 	count := make(chan int, cap(polls))
 	for range cap(polls) { // and these come and go
 		go func() {

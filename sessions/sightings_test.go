@@ -40,7 +40,7 @@ func TestRepliesTellStates(t *testing.T) {
 		t.Error("a state that was told is told again")
 	}
 	f.run()
-	for range 500 {
+	for range 3000 {
 		if f.record(livy.KindSession, 0).State == "idle" {
 			break
 		}

@@ -149,12 +149,12 @@ func TestUseReachesRedis(t *testing.T) {
 	})
 }
 
-// await waits until ok, and fails the test after 5 seconds.
+// await waits until ok, and fails the test after 30 seconds.
 func await(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(5 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 5 seconds for %s", what)
+			t.Fatalf("waited 30 seconds for %s", what)
 		}
 	}
 }

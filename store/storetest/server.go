@@ -179,7 +179,7 @@ func do(addr, password string, args []any) (any, error) {
 }
 
 // AwaitReply repeats a command (its words split at spaces) until the reply
-// contains want, and fails the test after 10 seconds.
+// contains want, and fails the test after a minute.
 func (s *Server) AwaitReply(command, want string) {
 	s.t.Helper()
 	var args []any
@@ -192,13 +192,13 @@ func (s *Server) AwaitReply(command, want string) {
 	})
 }
 
-// await waits until ok, and fails the test after 10 seconds.
+// await waits until ok, and fails the test after a minute.
 func await(t testing.TB, what string, ok func() bool) {
 	t.Helper()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for !ok() {
 		if time.Now().After(deadline) {
-			t.Fatalf("waited 10 seconds for %s", what)
+			t.Fatalf("waited a minute for %s", what)
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

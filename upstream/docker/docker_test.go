@@ -32,7 +32,7 @@ func needDocker(t *testing.T) *client.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, err = api.Ping(ctx, client.PingOptions{})
 	require.Need(t, require.Docker, err == nil, "no Docker engine answers")

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -25,7 +26,7 @@ func TestAPortThatIsTakenMeanwhile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = r.Stop(t.Context(), l.GatewayID, upstream.AnyEpoch) })
+	t.Cleanup(func() { _ = r.Stop(context.Background(), l.GatewayID, upstream.AnyEpoch) })
 	if now, _, err := r.Find(t.Context(), l.GatewayID); err != nil || !now.Running {
 		t.Fatalf("before anybody listens: %+v, %v", now, err)
 	}
@@ -113,7 +114,7 @@ func TestAFullDiskLeavesNothing(t *testing.T) {
 			if _, ok, err := r.Find(t.Context(), l.GatewayID); ok || err != nil {
 				t.Errorf("found %v, %v", ok, err)
 			}
-			for end := time.Now().Add(5 * time.Second); len(r.members(l.GatewayID, upstream.AnyEpoch)) > 0; time.Sleep(10 * time.Millisecond) {
+			for end := time.Now().Add(30 * time.Second); len(r.members(l.GatewayID, upstream.AnyEpoch)) > 0; time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(end) {
 					t.Fatalf("processes left behind: %v", r.members(l.GatewayID, upstream.AnyEpoch))
 				}

@@ -199,7 +199,7 @@ func TestStartEndsWhatACrashLeft(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		now, ok, err := r.Find(t.Context(), "lc-1")
 		if err == nil && ok && !now.Running && now.Exit == "killed by signal killed" {
 			break
