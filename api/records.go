@@ -122,7 +122,9 @@ func (c *call) linkSparkUI() error {
 // exportAtOnce is how many records are read in one go.
 const exportAtOnce = 500
 
-// exportRecords leaves out what is created meanwhile.
+// exportRecords leaves out what is created meanwhile. Each chunk goes on below the
+// last record of the one before: what begins to be chosen by the filter meanwhile,
+// or ends to be, moves no others.
 func (c *call) exportRecords() error {
 	g, err := c.gateway()
 	if err != nil {
@@ -135,20 +137,30 @@ func (c *call) exportRecords() error {
 	if filter.Until.IsZero() {
 		filter.Until = time.Now().Add(time.Millisecond)
 	}
+	written := map[string]bool{} // of the last record's millisecond
 	records, _, err := c.Store.Records(c.ctx(), g.ID, filter, 0, exportAtOnce)
 	if err != nil {
 		return err
 	}
 	c.w.Header().Set("Content-Type", jsonLines)
 	lines := json.NewEncoder(c.w)
-	for offset := int64(0); len(records) > 0; {
+	for more := true; more; {
+		more = false
 		for _, r := range records {
+			if written[r.ID] {
+				continue
+			}
+			more = true
 			if err := lines.Encode(r); err != nil {
 				return nil // the client is gone
 			}
+			if next := r.Created.Truncate(time.Millisecond).Add(time.Millisecond); !next.Equal(filter.Until) {
+				filter.Until = next
+				clear(written)
+			}
+			written[r.ID] = true
 		}
-		offset += int64(len(records))
-		if records, _, err = c.Store.Records(c.ctx(), g.ID, filter, offset, exportAtOnce); err != nil {
+		if records, _, err = c.Store.Records(c.ctx(), g.ID, filter, 0, exportAtOnce+int64(len(written))); err != nil {
 			// The status is sent: only breaking off tells that lines are missing.
 			panic(http.ErrAbortHandler)
 		}

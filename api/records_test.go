@@ -1,6 +1,10 @@
 package api_test
 
 import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"testing"
 	"time"
 
@@ -25,5 +29,84 @@ func TestARecordIsNamedByItsID(t *testing.T) {
 	for _, ref := range []string{"session:", "session:x", "session:0x0", "session:99999999999999999999", "batch:0", ":0", "livy-2"} {
 		c.do("GET", records+ref, "", 404, nil)
 		c.do("DELETE", records+ref, "", 404, nil)
+	}
+}
+
+// meanwhile is a reply during which something happens, once.
+type meanwhile struct {
+	*httptest.ResponseRecorder
+	happens func()
+}
+
+func (w *meanwhile) Write(b []byte) (int, error) {
+	if w.happens != nil {
+		w.happens()
+		w.happens = nil
+	}
+	return w.ResponseRecorder.Write(b)
+}
+
+// Sessions end while records are exported: all others are there, once.
+func TestAnExportWhileSessionsEnd(t *testing.T) {
+	s, _ := storetest.Mini(t)
+	c := newClientOn(t, s)
+	var g api.Gateway
+	c.do("POST", base, `{"name":"etl"}`, 201, &g)
+	const n = 1200
+	start := time.Now().Add(-time.Hour).UTC()
+	all := make([]*store.Record, n)
+	for i := range all {
+		// Some are of the same millisecond.
+		at := start.Add(time.Duration(i/3) * time.Millisecond)
+		r := &store.Record{ID: fmt.Sprintf("livy-%04d", i), GatewayID: g.ID, Kind: "batch", PublicID: int64(i), State: "running", Created: at, Updated: at}
+		if i%2 == 0 {
+			r.State, r.Ended = "dead", at.Add(time.Minute)
+		}
+		all[i] = r
+	}
+	if err := s.SaveRecords(t.Context(), g.ID, all...); err != nil {
+		t.Fatal(err)
+	}
+	end := map[string]bool{}
+	happens := func() {
+		for i := 1; i < n; i += 10 {
+			all[i].State, all[i].Ended = "dead", time.Now()
+			end[all[i].ID] = true
+			if err := s.SaveRecords(t.Context(), g.ID, all[i]); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for i, state := range []string{"live", "dead"} {
+		w := &meanwhile{ResponseRecorder: httptest.NewRecorder()}
+		if i == 0 {
+			w.happens = happens
+		} else { // what has died begins anew, to die in the export
+			for i := 1; i < n; i += 10 {
+				all[i].State, all[i].Ended = "running", time.Time{}
+				if err := s.SaveRecords(t.Context(), g.ID, all[i]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.happens = happens
+		}
+		c.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, base+"/etl/records/export?state="+state, http.NoBody))
+		lines := map[string]int{}
+		for d := json.NewDecoder(w.Body); d.More(); {
+			var r store.Record
+			if err := d.Decode(&r); err != nil {
+				t.Fatal(err)
+			}
+			lines[r.ID]++
+		}
+		for j, r := range all {
+			want := 0
+			if (j%2 == 0) == (state == "dead") {
+				want = 1
+			}
+			if got := lines[r.ID]; got != want && !(end[r.ID] && got <= 1) {
+				t.Errorf("%s: record %d is exported %d times, want %d", state, j, got, want)
+			}
+		}
 	}
 }

@@ -1,10 +1,12 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -84,8 +86,8 @@ type RecordFilter struct {
 	From, Until time.Time
 }
 
-// Records reads a page of a gateway's records, newest first, and the number of
-// all that the filter chooses.
+// Records reads a page of a gateway's records, newest first by the millisecond and
+// then by descending id, and the number of all that the filter chooses.
 func (s *Store) Records(ctx context.Context, gatewayID string, f RecordFilter, offset, limit int64) ([]*Record, int64, error) {
 	if slices.Contains(liveStates, f.State) {
 		return s.livePage(ctx, gatewayID, f, offset, limit)
@@ -140,7 +142,10 @@ func (s *Store) livePage(ctx context.Context, gatewayID string, f RecordFilter, 
 		return f.State != StateLive && r.State != f.State || f.TokenID != "" && r.TokenID != f.TokenID ||
 			!f.From.IsZero() && r.Created.Before(f.From) || !f.Until.IsZero() && !r.Created.Before(f.Until)
 	})
-	slices.SortFunc(all, func(a, b *Record) int { return b.Created.Compare(a.Created) })
+	// In the order of the indexes.
+	slices.SortFunc(all, func(a, b *Record) int {
+		return cmp.Or(cmp.Compare(b.Created.UnixMilli(), a.Created.UnixMilli()), strings.Compare(b.ID, a.ID))
+	})
 	total := int64(len(all))
 	offset = min(offset, total)
 	return all[offset:min(total, offset+limit)], total, nil
