@@ -333,7 +333,10 @@ func TestDirectoriesOnKubernetes(t *testing.T) {
 	s, _ := storetest.Mini(t)
 	m := testManager(t, s, newFakeRuntime(t))
 	configure(m, func(s *Settings) {
-		s.Catalog.Clusters = []gateway.Cluster{{Name: "k", Master: "k8s://https://k:6443"}, {Name: "y", Master: "yarn"}}
+		s.Catalog.Clusters = []gateway.Cluster{
+			{Name: "k", Master: "k8s://https://k:6443", DeployMode: "cluster"},
+			{Name: "y", Master: "yarn"}, {Name: "yc", Master: "yarn", DeployMode: "cluster"},
+		}
 		s.Catalog.Networks = []gateway.Network{{Name: "lake", VPC: "v"}}
 		s.Catalog.Directories = []gateway.Directory{{Name: "Ware_house", Type: "nas", Source: "nas:/e", Path: "/mnt/w", VPC: "v", ReadOnly: true}}
 	})
@@ -358,8 +361,36 @@ func TestDirectoriesOnKubernetes(t *testing.T) {
 	if c := conf(); c[executor+"mount.path"] != "/mnt/w" {
 		t.Errorf("conf with executors %v", c)
 	}
-	spec.Cluster = "y"
-	if notes := strings.Join(m.Notes(&gateway.Gateway{Spec: spec}), "\n"); !strings.Contains(notes, "mountToExecutor has no effect on yarn") {
-		t.Errorf("notes %s", notes)
+	for cluster, says := range map[string]struct{ executors, drivers bool }{"k": {false, false}, "y": {true, false}, "yc": {true, true}} {
+		spec.Cluster = cluster
+		notes := strings.Join(m.Notes(&gateway.Gateway{Spec: spec}), "\n")
+		if strings.Contains(notes, "mountToExecutor has no effect on yarn") != says.executors ||
+			strings.Contains(notes, "drivers run on the machines of yarn") != says.drivers {
+			t.Errorf("notes on cluster %s: %s", cluster, notes)
+		}
+	}
+}
+
+// Archives are unpacked for drivers beside the Livy server, if they are files in
+// the environment's directory.
+func TestArchivesForDrivers(t *testing.T) {
+	s, _ := storetest.Mini(t)
+	m := testManager(t, s, newFakeRuntime(t))
+	configure(m, func(s *Settings) {
+		s.Catalog.Clusters = []gateway.Cluster{{Name: "away", Master: "yarn", DeployMode: "cluster"}, {Name: "near", Master: "yarn"}}
+		s.Catalog.Environments = []gateway.Environment{{
+			Name: "e", Dir: "/srv/e", Archives: []string{"venv.tar.gz#venv", "sub/data.zip", "file:///srv/e/x.tgz#x", "hdfs:///far.zip#far", "file:/elsewhere.zip#y"},
+		}}
+	})
+	want := []upstream.Archive{
+		{Name: "venv", Path: "/srv/e/venv.tar.gz"}, {Name: "data.zip", Path: "/srv/e/sub/data.zip"}, {Name: "x", Path: "/srv/e/x.tgz"},
+	}
+	for cluster, want := range map[string][]upstream.Archive{"": want, "near": want, "away": nil} {
+		l, err := m.launch(&gateway.Gateway{ID: "lc-1", Spec: gateway.Spec{
+			Name: "etl", Engine: "spark", LivyVersion: "0.8.0", CPU: 1, Memory: "4Gi", Environment: "e", Cluster: cluster,
+		}})
+		if err != nil || !slices.Equal(l.Archives, want) {
+			t.Errorf("on cluster %q: %+v, %v", cluster, l.Archives, err)
+		}
 	}
 }

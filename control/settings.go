@@ -167,6 +167,9 @@ func (m *Manager) launch(g *gateway.Gateway) (upstream.Launch, error) {
 		l.Directories = append(l.Directories, gateway.Directory{
 			Name: "environment " + e.Name, Type: gateway.DirectoryLocal, Source: e.Dir, Path: e.Dir, ReadOnly: true,
 		})
+		if upstream.DriversBeside(files) {
+			l.Archives = packed(e)
+		}
 	}
 	if dir := m.History().LocalDir(); dir != "" && m.Runtime.Name() != "static" {
 		l.Directories = append(l.Directories, gateway.Directory{
@@ -176,9 +179,18 @@ func (m *Manager) launch(g *gateway.Gateway) (upstream.Launch, error) {
 	return l, nil
 }
 
+// packed are the archives of an environment that drivers beside the Livy server find
+// unpacked; Spark itself unpacks archives for executors and on clusters only.
+func packed(e gateway.Environment) (list []upstream.Archive) {
+	for _, a := range e.PackedIn() {
+		list = append(list, upstream.Archive{Name: a.Name, Path: a.Path})
+	}
+	return list
+}
+
 // Explain applies a gateway's policy to a create body without sending anything.
 func (m *Manager) Explain(g *gateway.Gateway, kind livy.Kind, body []byte) (policies.Result, error) {
-	p, err := m.compilePolicy(g, "", "")
+	p, err := m.compilePolicy(inForce(g), "", "")
 	if err != nil {
 		return policies.Result{}, err
 	}

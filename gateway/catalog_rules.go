@@ -90,6 +90,11 @@ func (c *Catalog) validateEnvironments() error {
 		if err := optional(e.Dir, func() error { return absolute(field+": dir", e.Dir) }); err != nil {
 			return err
 		}
+		for _, uri := range e.Archives {
+			if _, name, named := strings.Cut(uri, "#"); named && (name == "." || name == ".." || name == "" || strings.ContainsAny(name, "/#")) {
+				return Invalid(field+": archives", uri, "must have the name of a directory after the #")
+			}
+		}
 		for _, list := range [][]string{e.PyFiles, e.Jars, e.Files, e.Archives} {
 			for _, uri := range list {
 				if e.Dir == "" && !hasScheme(uri) {
@@ -122,6 +127,23 @@ func (e Environment) Resolve(uris []string) []string {
 		}
 	}
 	return out
+}
+
+// PackedIn lists the archives that are files in the environment's Dir: the path of
+// each, and the name of the directory that jobs find it unpacked in.
+func (e Environment) PackedIn() (list []struct{ Path, Name string }) {
+	for _, uri := range e.Resolve(e.Archives) {
+		file, name, named := strings.Cut(uri, "#")
+		file, ok := strings.CutPrefix(file, "file:")
+		if !ok || e.Dir == "" || !within(e.Dir, path.Clean(file)) {
+			continue
+		}
+		if !named {
+			name = path.Base(file)
+		}
+		list = append(list, struct{ Path, Name string }{path.Clean(file), name})
+	}
+	return list
 }
 
 func (c *Catalog) validateNetworks() error {

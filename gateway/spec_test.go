@@ -147,6 +147,8 @@ func TestCatalogRules(t *testing.T) {
 		"deploy mode":      {func(c *gateway.Catalog) { c.Clusters[0].DeployMode = "both" }, "deploy_mode"},
 		"conf dir":         {func(c *gateway.Catalog) { c.Clusters[0].ConfDir = "etc" }, "conf_dir"},
 		"file without dir": {func(c *gateway.Catalog) { c.Environments[0].Dir = "" }, "need dir"},
+		"archive's name":   {func(c *gateway.Catalog) { c.Environments[0].Archives = []string{"a.zip#../x"} }, "name of a directory"},
+		"archive unnamed":  {func(c *gateway.Catalog) { c.Environments[0].Archives = []string{"a.zip#"} }, "name of a directory"},
 		"file outside dir": {func(c *gateway.Catalog) { c.Environments[0].PyFiles = []string{"../x"} }, "below /srv/env"},
 		"host network":     {func(c *gateway.Catalog) { c.Networks[0].DockerNetwork = "host" }, "docker_network"},
 		"type":             {func(c *gateway.Catalog) { c.Directories[0].Type = "nfs" }, "local, oss, nas, cpfs"},

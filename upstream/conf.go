@@ -268,6 +268,13 @@ func RunsLocally(files map[string]string) bool {
 	return master == "" || master == "local" || strings.HasPrefix(master, "local[")
 }
 
+// DriversBeside reports whether the rendered files keep drivers beside the Livy
+// server, wherever the executors are.
+func DriversBeside(files map[string]string) bool {
+	entries, _ := livy.ParseProperties(files[LivyConf])
+	return Lookup(entries, deployModeKey) != "cluster"
+}
+
 func text(entries []Entry) string {
 	var b strings.Builder
 	livy.WriteProperties(&b, entries)

@@ -33,6 +33,8 @@ type Launch struct {
 	Network string
 	// Directories are mounted for the server and the drivers beside it.
 	Directories []gateway.Directory
+	// Archives are unpacked for the drivers beside the server.
+	Archives []Archive
 	// Installation marks what is started as this installation's.
 	Installation string
 	// Epoch marks the server as the gateway's so many-th; see Runtime.Stop.

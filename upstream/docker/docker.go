@@ -40,7 +40,9 @@ const (
 // What the image promises.
 const (
 	confDir = "/etc/livy"   // where Livy looks for its configuration
+	workDir = "/home/livy"  // where Livy and the drivers beside it are started
 	user    = "10001:10001" // who Livy runs as
+	userID  = 10001
 	groupID = 10001
 
 	// Apart from confDir, whose files may hold passwords: Spark sends all of
@@ -185,6 +187,9 @@ func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string
 	if _, err := r.api.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: "/", Content: files}); err != nil {
 		return upstream.Instance{}, startError(l, "copying the configuration into the container", err)
 	}
+	if err := r.unpack(ctx, l, id); err != nil {
+		return upstream.Instance{}, err
+	}
 	if err := l.Confirmed(ctx); err != nil {
 		return upstream.Instance{}, err
 	}
@@ -223,7 +228,7 @@ func (r *Runtime) config(l upstream.Launch) *container.Config {
 		list = append(list, k+"="+env[k])
 	}
 	return &container.Config{
-		Image: l.Engine.Image, User: user, Env: list,
+		Image: l.Engine.Image, User: user, Env: list, WorkingDir: workDir,
 		ExposedPorts: network.PortSet{livyPort: {}},
 		Labels: map[string]string{
 			labelNamespace: r.opts.Namespace, labelGateway: l.GatewayID, labelWorkspace: l.Workspace,

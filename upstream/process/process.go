@@ -156,6 +156,9 @@ func (r *Runtime) launch(ctx context.Context, l upstream.Launch, server string, 
 	if err := d.prepare(upstream.WithAddress(l.Files, "127.0.0.1", port), l.ClusterFiles, r.cred); err != nil {
 		return upstream.Instance{}, err
 	}
+	if err := d.unpack(l.Archives, r.cred); err != nil {
+		return upstream.Instance{}, err
+	}
 	log, err := d.openLog()
 	if err != nil {
 		return upstream.Instance{}, err

@@ -77,6 +77,8 @@ func Suite(t *testing.T, h Harness) {
 		{"a later process finds, reads and stops it", true, false, foundAgain},
 		{"each start is another instance", true, false, newInstance},
 		{"logs are readable after the stop", true, false, logsAfterStop},
+		{"archives are unpacked where jobs run", true, true, unpacked},
+		{"an archive that is no archive leaves nothing behind", true, false, brokenArchive},
 		{"a crash is seen and can be started over", true, true, crash},
 		{"one that dies at once says why", true, true, diesAtStart},
 		{"one that does not listen to TERM is killed", true, true, deaf},

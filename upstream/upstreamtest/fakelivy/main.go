@@ -93,6 +93,16 @@ func routes() http.Handler {
 	mux.HandleFunc("GET /conf/{name}", func(w http.ResponseWriter, r *http.Request) {
 		http.ServeFile(w, r, filepath.Join(os.Getenv("LIVY_CONF_DIR"), r.PathValue("name")))
 	})
+	mux.HandleFunc("GET /stat/{name...}", func(w http.ResponseWriter, r *http.Request) {
+		info, err := os.Stat(r.PathValue("name")) // in the working directory, as jobs see it
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusNotFound)
+			return
+		}
+		owner, _ := info.Sys().(*syscall.Stat_t)
+		text, _ := os.ReadFile(r.PathValue("name"))
+		fmt.Fprintf(w, "%v mine=%v %s", info.Mode(), int(owner.Uid) == os.Getuid(), text)
+	})
 	mux.HandleFunc("GET /env", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprintln(w, strings.Join(os.Environ(), "\n"))
 	})

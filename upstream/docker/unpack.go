@@ -1,0 +1,59 @@
+package docker
+
+import (
+	"archive/tar"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"path"
+
+	"github.com/moby/moby/client"
+
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// unpack lays archives into a container's working directory, for the server's user.
+func (r *Runtime) unpack(ctx context.Context, l upstream.Launch, id string) error {
+	for _, a := range l.Archives {
+		read, write := io.Pipe()
+		packed := make(chan error, 1)
+		go func() {
+			err := repack(a, write)
+			_ = write.CloseWithError(err)
+			packed <- err
+		}()
+		_, err := r.api.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: "/", Content: read})
+		_ = read.Close() // ends the packing if the engine did not want it all
+		if packing := <-packed; packing != nil && !errors.Is(packing, io.ErrClosedPipe) {
+			return packing
+		}
+		if err != nil {
+			return startError(l, "unpacking "+a.Path+" into the container", err)
+		}
+	}
+	return nil
+}
+
+// repack writes an archive as the engine reads it.
+func repack(a upstream.Archive, to io.Writer) error {
+	w := tar.NewWriter(to)
+	err := a.Each(func(h *tar.Header, content io.Reader) error {
+		h.Name, h.Uid, h.Gid = path.Join(workDir, h.Name), userID, groupID
+		if h.Typeflag == tar.TypeLink {
+			h.Linkname = path.Join(workDir, h.Linkname)
+		}
+		if err := w.WriteHeader(h); err != nil {
+			return err
+		}
+		_, err := io.Copy(w, content) //nolint:gosec // the operator's own archive
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := w.Close(); err != nil {
+		return fmt.Errorf("packing %s: %w", a.Path, err)
+	}
+	return nil
+}
