@@ -72,7 +72,7 @@ func (u *sparkUIs) serves(g *gateway.Gateway, p *policies.Policy) bool {
 // yarnConf is the directory with the configuration of the YARN that a gateway's
 // jobs run on, "" if there is none.
 func (u *sparkUIs) yarnConf(g *gateway.Gateway) string {
-	c, ok := u.manager.Catalog().Cluster(g.Spec.Cluster)
+	c, ok := u.manager.Catalog().Cluster(g.InForce().Cluster)
 	if !ok || !strings.HasPrefix(c.Master, "yarn") {
 		return ""
 	}

@@ -21,7 +21,8 @@ func (m *Manager) Catalog() *gateway.Catalog { return &m.settings.Load().Catalog
 func (m *Manager) UsedBy(uses func(*gateway.Spec) bool) []string {
 	var refs []string
 	for _, e := range m.view.all() {
-		if uses(&e.Gateway.Spec) {
+		now := e.Gateway.InForce()
+		if uses(&e.Gateway.Spec) || uses(&now) {
 			refs = append(refs, e.Gateway.Ref())
 		}
 	}
@@ -39,8 +40,8 @@ func (m *Manager) CheckCatalog(next *gateway.Catalog, declared []Declaration) er
 		if e.Gateway.Declared || slices.ContainsFunc(declared, here) {
 			continue
 		}
-		had := e.Gateway.Spec.Missing(now)
-		for _, lost := range e.Gateway.Spec.Missing(next) {
+		had := missing(e.Gateway, now)
+		for _, lost := range missing(e.Gateway, next) {
 			same := func(h *gateway.Error) bool { return h.Field == lost.Field && h.Value == lost.Value }
 			if !slices.ContainsFunc(had, same) {
 				return gateway.Errorf(gateway.KindConflict, "%s %q is used by gateway %s: change or delete the gateway first",
@@ -51,26 +52,45 @@ func (m *Manager) CheckCatalog(next *gateway.Catalog, declared []Declaration) er
 	return nil
 }
 
+// missing lists what a catalog lacks of what a gateway names, and of what the
+// server that runs was started with.
+func missing(g *gateway.Gateway, c *gateway.Catalog) []*gateway.Error {
+	list := g.Spec.Missing(c)
+	if g.Status.StartedWith == nil {
+		return list
+	}
+	now := g.InForce()
+	for _, e := range now.Missing(c) {
+		if !slices.ContainsFunc(list, func(h *gateway.Error) bool { return h.Field == e.Field && h.Value == e.Value }) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
 // Notes says what a person should know of a gateway besides its state: what it
 // names and is no more, and what has no effect.
 func (m *Manager) Notes(g *gateway.Gateway) []string {
 	var notes []string
-	for _, e := range g.Spec.Missing(m.Catalog()) {
+	for _, e := range missing(g, m.Catalog()) {
 		notes = append(notes, fmt.Sprintf("%s %q is no longer in the configuration; jobs are refused or the next start fails until it is back or the gateway is changed", e.Field, e.Value))
 	}
 	if g.Declared {
 		notes = append(notes, "declared in the configuration of Caddy, which alone can change its settings")
 	}
-	master := m.master(g)
+	master := m.master(inForce(g))
 	if g.Spec.Queue != "" && !strings.HasPrefix(master, "yarn") && !strings.HasPrefix(master, "k8s") {
 		notes = append(notes, fmt.Sprintf("queue %q is written into every job and has no effect there: %s has no queues", g.Spec.Queue, master))
+	}
+	if len(g.Spec.Directories) > 0 && m.driversAway(inForce(g)) {
+		notes = append(notes, fmt.Sprintf("directories are mounted beside the Livy server only: in deploy mode cluster drivers run on the machines of %s, which must mount them themselves", master))
 	}
 	if g.Spec.MountToExecutor && (strings.HasPrefix(master, "yarn") || strings.HasPrefix(master, "spark://")) {
 		notes = append(notes, fmt.Sprintf("mountToExecutor has no effect on %s: its machines must mount the directories themselves", master))
 	}
 	unseen := g.Status.Unseen
 	if unseen == "" {
-		unseen = m.cannotSee(g)
+		unseen = m.cannotSee(inForce(g))
 	}
 	if unseen != "" {
 		notes = append(notes, "the states of sessions and batches are not followed, and there is no automatic stop: "+unseen)
@@ -99,6 +119,17 @@ func (m *Manager) master(g *gateway.Gateway) string {
 		return engine.Master
 	}
 	return "local[" + fmt.Sprint(g.Spec.CPU) + "]"
+}
+
+// driversAway says whether drivers run on machines that the gateway mounts nothing
+// on: neither beside the Livy server nor on Kubernetes.
+func (m *Manager) driversAway(g *gateway.Gateway) bool {
+	conf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
+	mode := upstream.Lookup(conf, "livy.spark.deploy-mode")
+	if cluster, ok := m.Catalog().Cluster(g.Spec.Cluster); ok {
+		mode = cluster.DeployMode
+	}
+	return mode == "cluster" && !strings.HasPrefix(m.master(g), "k8s")
 }
 
 // environment is a gateway's runtime environment as policies know it, with the

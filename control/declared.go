@@ -150,7 +150,8 @@ func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declarat
 				clearInstance(g)
 			}
 		}
-		g.Declared, g.Spec = true, d.Spec
+		g.Declared = true
+		g.Change(d.Spec)
 		return nil
 	})
 	m.kick(g.ID)

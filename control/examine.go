@@ -42,7 +42,7 @@ func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found
 	if g.Status.State == gateway.StateError {
 		found = append(found, doctor.Failure(check, g.Status.Reason, "look at its log: "+command("logs")))
 	}
-	if _, err := m.compilePolicy(g, "", ""); err != nil {
+	if _, err := m.compilePolicy(inForce(g), "", ""); err != nil {
 		found = append(found, doctor.Failure(check, "lets nothing through, since its policy cannot be made: "+err.Error(),
 			"correct it with "+command("update")))
 	}
@@ -54,7 +54,7 @@ func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found
 	if pending := g.Spec.Pending(g.Status.Launched, m.Catalog()); len(pending) > 0 {
 		found = append(found, doctor.Warning(check, "was changed and runs without: "+strings.Join(pending, ", "), command("restart")))
 	}
-	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
+	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.InForce().LivyConf)
 	if upstream.Lookup(livyConf, "livy.server.auth.type") == "ldap" {
 		found = append(found, examineLDAP(ctx, check, upstream.Lookup(livyConf, "livy.server.auth.ldap.url"))...)
 	}

@@ -313,5 +313,6 @@ func (m *Manager) updateAs(ctx context.Context, action, actor, id string, change
 
 func clearInstance(g *gateway.Gateway) {
 	g.Status.Instance, g.Status.Address, g.Status.LivyVersion, g.Status.Launched = "", "", "", nil
+	g.Status.StartedWith = nil
 	g.Status.Unseen, g.Status.FusionOff = "", ""
 }

@@ -163,7 +163,7 @@ func (m *Manager) working(ctx context.Context, g *gateway.Gateway) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
+	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.InForce().LivyConf)
 	for i := range all {
 		if counts(all[i], upstream.Lookup(livyConf, "livy.server.session.timeout-check") != "false") {
 			return true, nil

@@ -68,7 +68,7 @@ func words(text string) string { return strings.Join(strings.Fields(text), " ") 
 // is needed and possible.
 func (m *Manager) Livy(g *gateway.Gateway) *livy.Client {
 	c := &livy.Client{Base: "http://" + g.Status.Address, HTTP: m.HTTP}
-	l, _ := m.login(g)
+	l, _ := m.login(inForce(g)) // whom the server asks that runs, and no other
 	if l.User == "" {
 		return c
 	}
@@ -137,7 +137,7 @@ type refusal struct {
 
 // refused says whether there is no use in asking a Livy server now.
 func (w *worker) refused(g *gateway.Gateway) bool {
-	l, _ := w.m.login(g)
+	l, _ := w.m.login(inForce(g))
 	r := w.refusal
 	return r.instance == g.Status.Instance && r.login == l && w.m.Now().Before(r.until)
 }
@@ -147,9 +147,9 @@ func (w *worker) refused(g *gateway.Gateway) bool {
 func (w *worker) see(ctx context.Context, g *gateway.Gateway, err error) error {
 	unseen := ""
 	if livy.IsRefused(err) {
-		l, _ := w.m.login(g)
+		l, _ := w.m.login(inForce(g))
 		w.refusal = refusal{login: l, instance: g.Status.Instance, until: w.m.Now().Add(refusedPause)}
-		if unseen = w.m.cannotSee(g); unseen == "" {
+		if unseen = w.m.cannotSee(inForce(g)); unseen == "" {
 			unseen = fmt.Sprintf("Livy refuses %s (user %s)", l, l.User)
 		}
 	} else if err != nil {

@@ -32,7 +32,7 @@ func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateReques
 			return err
 		}
 		catalog := m.Catalog()
-		g.Spec = spec.WithDefaults(catalog)
+		g.Change(spec.WithDefaults(catalog))
 		if err := g.Spec.Validate(catalog); err != nil {
 			return err
 		}

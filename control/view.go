@@ -159,14 +159,15 @@ func (v *view) recompile(compile func(*gateway.Gateway) *Entry) {
 
 // compile makes the data path's entry of a gateway.
 func (m *Manager) compile(g *gateway.Gateway) *Entry {
+	now := inForce(g)
 	compile := func(identity, queue string) (*policies.Policy, error) {
-		return m.compilePolicy(g, identity, queue)
+		return m.compilePolicy(now, identity, queue)
 	}
 	p, err := compile("", "")
 	if err != nil {
 		m.Logger.Error("a stored policy cannot be compiled", zap.String("gateway", g.ID), zap.Error(err))
 	}
-	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
+	livyConf, _ := upstream.ParseConf(upstream.LivyConf, now.Spec.LivyConf)
 	ldap := upstream.Lookup(livyConf, "livy.server.auth.type") == "ldap"
 	return &Entry{Gateway: g, Policy: p, PolicyError: err, LDAP: ldap, used: m.usage(g.ID), compile: compile, forTokens: new(sync.Map)}
 }
@@ -174,7 +175,19 @@ func (m *Manager) compile(g *gateway.Gateway) *Entry {
 // samePolicy says whether two versions of a gateway have the same policy.
 func samePolicy(a, b *gateway.Gateway) bool {
 	return a.Status.LivyVersion == b.Status.LivyVersion && a.Status.FusionOff == b.Status.FusionOff &&
-		a.Status.Launched[eventLogsMark] == b.Status.Launched[eventLogsMark] && reflect.DeepEqual(a.Spec, b.Spec)
+		a.Status.Launched[eventLogsMark] == b.Status.Launched[eventLogsMark] && reflect.DeepEqual(a.Spec, b.Spec) &&
+		reflect.DeepEqual(a.Status.StartedWith, b.Status.StartedWith)
+}
+
+// inForce is the gateway with the settings that hold for requests now, in place of
+// those that hold from the next start on.
+func inForce(g *gateway.Gateway) *gateway.Gateway {
+	if g.Status.StartedWith == nil {
+		return g
+	}
+	now := *g
+	now.Spec = g.InForce()
+	return &now
 }
 
 // refreshAll reads all gateways anew. When Redis is away the old picture stays.

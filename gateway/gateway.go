@@ -83,6 +83,9 @@ type Status struct {
 	// Launched holds a mark of each setting that a running Livy server was
 	// started with and that takes effect only at a start; see Spec.Pending.
 	Launched map[string]string `json:"launched,omitempty"`
+	// StartedWith are the settings that the running Livy server was started with,
+	// while others wait for its next start; see Gateway.InForce.
+	StartedWith *Spec `json:"startedWith,omitempty"`
 	// Unseen says why the states of sessions and batches are not followed, e.g.
 	// because Livy wants a login; empty when they are.
 	Unseen string `json:"unseen,omitempty"`

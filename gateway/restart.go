@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -18,6 +19,33 @@ func (s *Spec) launchSettings() map[string]any {
 		"directories": append([]string{}, s.Directories...), "sparkDefaults": s.SparkDefaults, "livyConf": s.LivyConf,
 		"livyClientConf": s.LivyClientConf, "sparkBlacklist": s.SparkBlacklist,
 	}
+}
+
+// Change puts new settings in place. What takes effect only at a start waits for
+// the next one: until then InForce has what the running server was started with.
+func (g *Gateway) Change(s Spec) {
+	if g.Status.Launched != nil && g.Status.StartedWith == nil {
+		was := g.Spec
+		g.Status.StartedWith = &was
+	}
+	g.Spec = s
+	if was := g.Status.StartedWith; was != nil && reflect.DeepEqual(was.launchSettings(), s.launchSettings()) {
+		g.Status.StartedWith = nil
+	}
+}
+
+// InForce are the settings that hold for requests. They are the gateway's, but for
+// those that wait for the next start of its Livy server: files that are not mounted
+// yet would be of no use to jobs, and passwords must not go where the server that
+// runs would send them. A blacklist holds at once.
+func (g *Gateway) InForce() Spec {
+	s := g.Spec
+	if was := g.Status.StartedWith; was != nil {
+		s.CPU, s.Memory, s.Engine, s.LivyVersion = was.CPU, was.Memory, was.Engine, was.LivyVersion
+		s.Fusion, s.Cluster, s.Network, s.Environment, s.Directories = was.Fusion, was.Cluster, was.Network, was.Environment, was.Directories
+		s.SparkDefaults, s.LivyConf, s.LivyClientConf = was.SparkDefaults, was.LivyConf, was.LivyClientConf
+	}
+	return s
 }
 
 // entries are what the spec names in the catalog and a Livy server is started

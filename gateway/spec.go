@@ -52,16 +52,16 @@ type Spec struct {
 	// same VPC. Default: none.
 	Directories []string `json:"directories,omitempty"`
 	// MountToExecutor mounts the directories into executors too, not only into
-	// drivers. Executors that run in the gateway's own container see them anyway;
-	// on YARN and standalone Spark the machines have to mount them themselves.
-	// Default false.
+	// drivers, on Kubernetes. Executors that run in the gateway's own container see
+	// them anyway; on YARN and standalone Spark it has no effect, which the gateway
+	// says: their machines have to mount the directories themselves. Default false.
 	MountToExecutor bool `json:"mountToExecutor,omitempty"`
 	// Network names a network connection of the catalog that the gateway's Livy
 	// server joins. Default: the runtime's own network.
 	Network string `json:"network,omitempty"`
 	// Environment names a runtime environment of the catalog: Python files, jars,
-	// files, archives, settings and environment variables that every job gets.
-	// Default: none.
+	// files, archives such as a packed Python environment, settings and environment
+	// variables that every job gets. Default: none.
 	Environment string `json:"environment,omitempty"`
 	// Public says whether the gateway also answers on public endpoints.
 	// Default false: internal endpoints only.
@@ -83,7 +83,8 @@ type Spec struct {
 	// LivyClientConf is the text of livy-client.conf.
 	LivyClientConf string `json:"livyClientConf,omitempty"`
 	// SparkBlacklist is the text of spark-blacklist.conf: one Spark parameter a
-	// line. A client's value for such a parameter is ignored.
+	// line. A client's value for such a parameter is ignored, from the next request
+	// on; Livy's own copy, behind the gateway, waits for the next start.
 	SparkBlacklist string `json:"sparkBlacklist,omitempty"`
 	// PolicyRules is the text of policy.rules: caps, allowed values and required
 	// keys, one a line, e.g. "max spark.executor.memory 8g lower".
