@@ -153,10 +153,7 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 const held = `read -r word && exec "$0" </dev/null`
 
 func (r *Runtime) launch(ctx context.Context, l upstream.Launch, server string, d dirs, port int) (upstream.Instance, error) {
-	if err := d.prepare(upstream.WithAddress(l.Files, "127.0.0.1", port), l.ClusterFiles, r.cred); err != nil {
-		return upstream.Instance{}, err
-	}
-	if err := d.unpack(l.Archives, r.cred); err != nil {
+	if err := d.prepare(upstream.WithAddress(l.Files, "127.0.0.1", port), l.ClusterFiles, l.Archives, r.cred); err != nil {
 		return upstream.Instance{}, err
 	}
 	log, err := d.openLog()

@@ -142,9 +142,17 @@ func TestOtherUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := newRuntime(t, Options{User: "nobody", StateDir: dir})
-	inst := started(t, r, launch(t, fakeEngine(t)))
+	l := launch(t, fakeEngine(t))
+	l.Archives = []upstream.Archive{{Name: "env", Path: filepath.Join(dir, "env.zip")}}
+	upstreamtest.PackEnvironment(t, l.Archives[0].Path)
+	inst := started(t, r, l)
 	if who := upstreamtest.Get(t, inst.Address, "/whoami"); strings.HasPrefix(who, "uid=0 ") {
 		t.Errorf("runs as %s", who)
+	}
+	for _, name := range []string{"env", "env/bin/python3", "env/lib", "env/lib/deep/mod.py"} {
+		if stat := upstreamtest.Get(t, inst.Address, "/stat/"+name); !strings.Contains(stat, "mine=true") {
+			t.Errorf("%s is %s", name, stat)
+		}
 	}
 	if conf := upstreamtest.Get(t, inst.Address, "/conf/livy.conf"); conf == "" {
 		t.Error("it cannot read its configuration")

@@ -136,9 +136,10 @@ func (d dirs) cluster() string { return filepath.Join(d.conf, "cluster") }
 func (d dirs) tmp() string  { return filepath.Join(d.work, "tmp") }
 func (d dirs) logs() string { return filepath.Join(d.work, "logs") }
 
-// prepare makes the directories anew and writes the configuration, readable by
-// the server's user and nobody else: it may hold passwords.
-func (d dirs) prepare(files, clusterFiles map[string]string, cred *syscall.Credential) error {
+// prepare makes the directories anew, unpacks archives and writes the
+// configuration, readable by the server's user and nobody else: it may hold
+// passwords.
+func (d dirs) prepare(files, clusterFiles map[string]string, archives []upstream.Archive, cred *syscall.Credential) error {
 	if err := d.clear(); err != nil {
 		return err
 	}
@@ -156,6 +157,9 @@ func (d dirs) prepare(files, clusterFiles map[string]string, cred *syscall.Crede
 		return err
 	}
 	if err := writeFiles(d.cluster(), clusterFiles, cred); err != nil {
+		return err
+	}
+	if err := d.unpack(archives, cred); err != nil {
 		return err
 	}
 	// The outer ones last: as soon as a directory is the user's, other processes of

@@ -20,7 +20,7 @@ func unpacked(t *testing.T, h Harness) {
 	l := h.launch(t, gatewayID)
 	for _, name := range []string{"env.tar.gz", "env.tgz", "env.tar", "env.zip", "env.jar"} {
 		path := filepath.Join(dir, name)
-		packEnvironment(t, path)
+		PackEnvironment(t, path)
 		l.Archives = append(l.Archives, upstream.Archive{Name: strings.ReplaceAll(name, ".", "-"), Path: path})
 	}
 	inst := start(t, h, h.New(t), l)
@@ -37,9 +37,9 @@ func unpacked(t *testing.T, h Harness) {
 	}
 }
 
-// packEnvironment makes an archive as programs do that pack Python environments:
+// PackEnvironment makes an archive as programs do that pack Python environments:
 // without entries for all directories, with links, owned by somebody.
-func packEnvironment(t *testing.T, path string) {
+func PackEnvironment(t *testing.T, path string) {
 	t.Helper()
 	var buf bytes.Buffer
 	files := []struct {
@@ -104,7 +104,7 @@ func brokenArchive(t *testing.T, h Harness) {
 	dir := t.TempDir()
 	whole, cut, text, kind, out := filepath.Join(dir, "env.tar.gz"), filepath.Join(dir, "cut.tgz"), filepath.Join(dir, "text.zip"),
 		filepath.Join(dir, "env.rar"), filepath.Join(dir, "out.tar")
-	packEnvironment(t, whole)
+	PackEnvironment(t, whole)
 	content, err := os.ReadFile(whole)
 	if err != nil {
 		t.Fatal(err)
