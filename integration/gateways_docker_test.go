@@ -21,9 +21,9 @@ func otherImage() string {
 	return setting("LIVYGW_OTHER_IMAGE", "livygateway/livy:0.8.0-spark3.4.4")
 }
 
-// gatewayJob is what a session does to see what its gateway gives it: a module of
-// the environment, a variable, files in a mounted directory, and the same query
-// with and without the accelerator.
+// gatewayJob is what a session does to see what its gateway gives it: modules of the
+// environment, its packed Python, a variable, files in a mounted directory, and the
+// same query with and without the accelerator.
 const gatewayJob = `
 import json, os, time, greet
 with open("/mnt/scratch/in.txt") as f:
@@ -40,11 +40,12 @@ def run(enabled):
     return {"sum": sum(r[1] for r in rows), "plan": plan, "seconds": time.time() - began}
 run("true")
 from pyspark import SparkFiles
-import sys
-sys.path.insert(0, SparkFiles.get("packed") + "/lib/site-packages")
-import shipped
+import sys, shipped
+def worker(_):
+    import sys, shipped
+    return sys.prefix + " " + shipped.NAME
 resource = spark._jvm.java.lang.Thread.currentThread().getContextClassLoader().getResource("shouter.txt")
-out = {"file": open(SparkFiles.get("greeting.txt")).read(), "archive": shipped.NAME, "jar": str(resource), "greeting": greet.hello(), "stage": os.environ.get("STAGE"), "partitions": spark.conf.get("spark.sql.shuffle.partitions"), "on": run("true"), "off": run("false"), "version": spark.version}
+out = {"driver": sys.prefix, "worker": sc.parallelize([0], 1).map(worker).first(), "same": os.path.exists(SparkFiles.get("packed") + "/bin/python"), "zone": spark.conf.get("spark.sql.session.timeZone"), "timeout": spark.conf.get("spark.sql.broadcastTimeout"), "file": open(SparkFiles.get("greeting.txt")).read(), "archive": shipped.NAME, "jar": str(resource), "greeting": greet.hello(), "stage": os.environ.get("STAGE"), "partitions": spark.conf.get("spark.sql.shuffle.partitions"), "on": run("true"), "off": run("false"), "version": spark.version}
 print("<<<" + json.dumps(out) + ">>>")
 `
 
@@ -71,7 +72,8 @@ func TestGatewayParameters(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	packEnvironment(t, env)
+	packPython(t, env)
+	packJar(t, filepath.Join(env, "shouter.jar"))
 	for dir, mode := range map[string]os.FileMode{scratch: 0o777, env: 0o755} {
 		if err := os.Chmod(dir, mode); err != nil {
 			t.Fatal(err)
@@ -98,6 +100,7 @@ func TestGatewayParameters(t *testing.T) {
 			jars shouter.jar
 			conf spark.sql.shuffle.partitions 4
 			env STAGE prod
+			env PYSPARK_PYTHON ./packed/bin/python
 		}
 		directory scratch {
 			type local
@@ -106,7 +109,13 @@ func TestGatewayParameters(t *testing.T) {
 		}`)
 
 	t.Run("a jar that is missing", func(t *testing.T) { missingJar(t, c) })
-	t.Run("woken", func(t *testing.T) { wokenGateway(t, c, scratch, network) })
+	public := publicSite(t, c)
+	var session *running
+	t.Run("woken", func(t *testing.T) { session = wokenGateway(t, c, scratch, network) })
+	if session == nil {
+		return
+	}
+	t.Run("without a restart", func(t *testing.T) { session.withoutRestart(t, public) })
 	t.Run("another Spark beside it", func(t *testing.T) { otherSpark(t, c, scratch) })
 }
 
@@ -124,14 +133,18 @@ func missingJar(t *testing.T, c *caddy) {
 	c.livy("gateway", "delete", "nojar", "--force")
 }
 
-func wokenGateway(t *testing.T, c *caddy, scratch, network string) {
+func wokenGateway(t *testing.T, c *caddy, scratch, network string) *running {
+	conf := t.TempDir()
+	args := confFiles(t, conf)
 	// Deleted with the outer test's container cleanup: the other engine runs beside it.
-	c.livy("gateway", "create", "etl", "--cpu", "2", "--memory", "4Gi", "--environment", "analytics", "--directory", "scratch",
-		"--network", "lab", "--fusion", "comet", "--auto-start", "--auto-start-wait", "360", "--auto-stop", "45")
+	c.livy(append([]string{
+		"gateway", "create", "etl", "--cpu", "2", "--memory", "4Gi", "--environment", "analytics", "--directory", "scratch",
+		"--network", "lab", "--fusion", "comet", "--auto-start", "--auto-start-wait", "360", "--auto-stop", "45",
+	}, args...)...)
 	cl := client{t, c.url("etl"), c.newToken("etl").Token}
 	began := time.Now()
 	r, err := patient(cl, "POST", "/sessions", map[string]any{
-		"kind": "pyspark", "driverMemory": "1g", "conf": map[string]string{"spark.sql.shuffle.partitions": "99"},
+		"kind": "pyspark", "driverMemory": "1g", "conf": map[string]string{"spark.sql.shuffle.partitions": "99", "spark.sql.broadcastTimeout": "1"},
 	})
 	if err != nil || r.status != http.StatusCreated {
 		t.Fatalf("creating a session: %d %s %v", r.status, r.body, err)
@@ -177,7 +190,9 @@ func wokenGateway(t *testing.T, c *caddy, scratch, network string) {
 	text, _, _ = strings.Cut(text, ">>>")
 	var out struct {
 		Greeting, Stage, Partitions, Version string
-		File, Archive, Jar                   string
+		File, Archive, Jar, Driver, Worker   string
+		Zone, Timeout                        string
+		Same                                 bool
 		On, Off                              struct {
 			Sum     int64
 			Plan    string
@@ -193,6 +208,13 @@ func wokenGateway(t *testing.T, c *caddy, scratch, network string) {
 	if out.File != "from a file" || out.Archive != "from an archive" || !strings.HasSuffix(out.Jar, "shouter.jar!/shouter.txt") {
 		t.Errorf("the environment's file %q, archive %q, jar %q", out.File, out.Archive, out.Jar)
 	}
+	const python = "/home/livy/packed"
+	if out.Driver != python || out.Worker != python+" from an archive" || !out.Same {
+		t.Errorf("driver %q and worker %q run Python; want the packed one", out.Driver, out.Worker)
+	}
+	if out.Zone != "Asia/Tokyo" || out.Timeout != "77" {
+		t.Errorf("time zone %q and timeout %q; want those of spark-defaults.conf, of which one is blacklisted", out.Zone, out.Timeout)
+	}
 	if written, err := os.ReadFile(filepath.Join(scratch, "out.txt")); string(written) != "READ ME" {
 		t.Errorf("written into the mounted directory: %q, %v", written, err)
 	}
@@ -203,6 +225,7 @@ func wokenGateway(t *testing.T, c *caddy, scratch, network string) {
 		t.Errorf("sums %d and %d", out.On.Sum, out.Off.Sum)
 	}
 	t.Logf("Spark %s, the same query %.2f s with Comet and %.2f s without; plan:\n%s", out.Version, out.On.Seconds, out.Off.Seconds, out.On.Plan)
+	return &running{c, cl, path}
 }
 
 // patient is try without the client's own time limit.
@@ -262,22 +285,35 @@ func stopsByItself(t *testing.T, c *caddy, idle, working string) {
 	}
 }
 
-// packEnvironment makes a packed Python environment and a jar.
-func packEnvironment(t *testing.T, dir string) {
+// packPython packs a Python environment as it is for the engine image: made by the
+// image's own Python, with one module.
+func packPython(t *testing.T, dir string) {
 	t.Helper()
-	site := filepath.Join(t.TempDir(), "lib", "site-packages")
-	if err := os.MkdirAll(site, 0o755); err != nil {
-		t.Fatal(err)
+	work := t.TempDir()
+	out, err := exec.Command("docker", "run", "--rm", "--user", "0", "--network", "none", "-v", work+":/out", "--entrypoint", "python3", image(),
+		"-m", "venv", "--copies", "--without-pip", "/out/env").CombinedOutput()
+	if err != nil {
+		t.Fatalf("making a Python environment: %v: %s", err, out)
 	}
-	write(t, filepath.Join(site, "shipped.py"), "NAME = 'from an archive'\n")
-	if err := os.Chmod(filepath.Join(site, "shipped.py"), 0o644); err != nil { // unpacked by another user
+	site, err := filepath.Glob(filepath.Join(work, "env", "lib", "python3.*", "site-packages"))
+	if err != nil || len(site) != 1 {
+		t.Fatalf("no place for modules: %q, %v", site, err)
+	}
+	module := filepath.Join(site[0], "shipped.py")
+	write(t, module, "NAME = 'from an archive'\n")
+	if err := os.Chmod(module, 0o644); err != nil { // executors may be others
 		t.Fatal(err)
 	}
 	archive := filepath.Join(dir, "packed.tar.gz")
-	if out, err := exec.Command("tar", "-czf", archive, "-C", filepath.Dir(filepath.Dir(site)), "lib").CombinedOutput(); err != nil {
+	if out, err := exec.Command("tar", "-czf", archive, "-C", filepath.Join(work, "env"), ".").CombinedOutput(); err != nil {
 		t.Fatalf("packing: %v: %s", err, out)
 	}
-	jar, err := os.Create(filepath.Join(dir, "shouter.jar"))
+}
+
+// packJar makes a jar with a text in it.
+func packJar(t *testing.T, path string) {
+	t.Helper()
+	jar, err := os.Create(path)
 	if err != nil {
 		t.Fatal(err)
 	}

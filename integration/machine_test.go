@@ -124,6 +124,15 @@ func onEachRuntime(t *testing.T, test func(t *testing.T, l live)) {
 	t.Run("process", func(t *testing.T) { test(t, processLive(t)) })
 }
 
+// oneLive runs a test in a container if the machine has the image, else as a process.
+func oneLive(t testing.TB) live {
+	t.Helper()
+	if imageThere() {
+		return dockerLive(t)
+	}
+	return processLive(t)
+}
+
 func dockerLive(t testing.TB) live {
 	t.Helper()
 	require.Need(t, require.Docker, dockerAnswers(), "no Docker engine answers")
@@ -162,6 +171,20 @@ func processLive(t testing.TB) live {
 		interactive: e.Interactive,
 		stateDir:    stateDir,
 	}
+}
+
+// hostOf is the address at which Livy servers find this machine: containers at
+// the bridge that they are on.
+func hostOf(t testing.TB, l live) string {
+	t.Helper()
+	if l.runtime != "docker" {
+		return "127.0.0.1"
+	}
+	out, err := exec.Command("docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").Output()
+	if err != nil {
+		t.Fatalf("looking at the containers' network: %v", err)
+	}
+	return strings.TrimSpace(string(out))
 }
 
 // removeContainers ends what a failed test left behind.
