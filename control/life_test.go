@@ -371,15 +371,15 @@ func TestDirectoriesOnKubernetes(t *testing.T) {
 	}
 }
 
-// Archives are unpacked for drivers beside the Livy server, if they are files in
-// the environment's directory.
-func TestArchivesForDrivers(t *testing.T) {
+// Drivers beside the Livy server have its variables, and find archives unpacked
+// that are files in the environment's directory.
+func TestEnvironmentOfDriversBesideLivy(t *testing.T) {
 	s, _ := storetest.Mini(t)
 	m := testManager(t, s, newFakeRuntime(t))
 	configure(m, func(s *Settings) {
 		s.Catalog.Clusters = []gateway.Cluster{{Name: "away", Master: "yarn", DeployMode: "cluster"}, {Name: "near", Master: "yarn"}}
 		s.Catalog.Environments = []gateway.Environment{{
-			Name: "e", Dir: "/srv/e", Archives: []string{"venv.tar.gz#venv", "sub/data.zip", "file:///srv/e/x.tgz#x", "hdfs:///far.zip#far", "file:/elsewhere.zip#y"},
+			Name: "e", Dir: "/srv/e", Env: map[string]string{"STAGE": "prod"}, Archives: []string{"venv.tar.gz#venv", "sub/data.zip", "file:///srv/e/x.tgz#x", "hdfs:///far.zip#far", "file:/elsewhere.zip#y"},
 		}}
 	})
 	want := []upstream.Archive{
@@ -389,8 +389,8 @@ func TestArchivesForDrivers(t *testing.T) {
 		l, err := m.launch(&gateway.Gateway{ID: "lc-1", Spec: gateway.Spec{
 			Name: "etl", Engine: "spark", LivyVersion: "0.8.0", CPU: 1, Memory: "4Gi", Environment: "e", Cluster: cluster,
 		}})
-		if err != nil || !slices.Equal(l.Archives, want) {
-			t.Errorf("on cluster %q: %+v, %v", cluster, l.Archives, err)
+		if err != nil || !slices.Equal(l.Archives, want) || (l.Env["STAGE"] == "prod") != (cluster != "away") {
+			t.Errorf("on cluster %q: %+v, %v, %v", cluster, l.Archives, l.Env, err)
 		}
 	}
 }

@@ -148,11 +148,6 @@ func (m *Manager) launch(g *gateway.Gateway) (upstream.Launch, error) {
 	if missing := g.Spec.Missing(c); len(missing) > 0 {
 		return l, missing[0]
 	}
-	policy, err := m.compilePolicy(g, "", "")
-	if err != nil {
-		return l, err
-	}
-	l.Env = policy.ServerEnv()
 	cluster, _ := c.Cluster(g.Spec.Cluster)
 	if l.ClusterFiles, err = clusterFiles(cluster); err != nil {
 		return l, err
@@ -167,9 +162,13 @@ func (m *Manager) launch(g *gateway.Gateway) (upstream.Launch, error) {
 		l.Directories = append(l.Directories, gateway.Directory{
 			Name: "environment " + e.Name, Type: gateway.DirectoryLocal, Source: e.Dir, Path: e.Dir, ReadOnly: true,
 		})
-		if upstream.DriversBeside(files) {
-			l.Archives = packed(e)
+	}
+	if upstream.DriversBeside(files) { // they have the server's variables and directory
+		if e := m.environment(g); e != nil {
+			l.Env = e.DriverEnv
 		}
+		e, _ := c.Environment(g.Spec.Environment)
+		l.Archives = packed(e)
 	}
 	if dir := m.History().LocalDir(); dir != "" && m.Runtime.Name() != "static" {
 		l.Directories = append(l.Directories, gateway.Directory{

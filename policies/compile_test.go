@@ -77,19 +77,6 @@ func TestRecommendedBlacklist(t *testing.T) {
 	}
 }
 
-func TestServerEnv(t *testing.T) {
-	env := &policies.Environment{Name: "e", DriverEnv: map[string]string{"TZ": "UTC"}}
-	for master, want := range map[string]string{"local[2]": "UTC", "spark://m:7077": "UTC", "yarn": "", "k8s://x": ""} {
-		p, err := policies.Compile(policies.Settings{Master: master, Environment: env})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := p.ServerEnv()["TZ"]; got != want {
-			t.Errorf("%s: %q, want %q", master, got, want)
-		}
-	}
-}
-
 // TestMountCost is the rule of the product, with its own example first.
 func TestMountCost(t *testing.T) {
 	const gi = 1 << 30

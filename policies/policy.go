@@ -161,13 +161,3 @@ func (p *Policy) AllowRoute(r *livy.Route) error {
 	}
 	return nil
 }
-
-// ServerEnv is the environment variables that the Livy server itself must be
-// started with, because drivers run inside of it (no YARN, no Kubernetes) and
-// take their variables from there.
-func (p *Policy) ServerEnv() map[string]string {
-	if p.yarn() || p.kubernetes() || p.set.Environment == nil {
-		return nil
-	}
-	return p.set.Environment.DriverEnv
-}

@@ -89,9 +89,8 @@ type Environment struct {
 	Archives []string
 	// Conf is Spark configuration.
 	Conf map[string]string
-	// DriverEnv and ExecutorEnv are environment variables. Where drivers run
-	// inside the Livy server's container or process (client mode) DriverEnv cannot
-	// go with a job: see Policy.ServerEnv.
+	// DriverEnv and ExecutorEnv are environment variables. Drivers that run beside the
+	// Livy server (client mode) have the server's own: it must be started with DriverEnv.
 	DriverEnv   map[string]string
 	ExecutorEnv map[string]string
 }
