@@ -1,8 +1,7 @@
 package integration
 
 import (
-	"bufio"
-	"encoding/base64"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -10,18 +9,17 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/cdproto/storage"
+	"github.com/chromedp/chromedp"
+
 	"github.com/livygateway/livygateway/internal/require"
 )
 
-// browser is a headless Chromium with one page, told what to do by the DevTools
-// protocol: JSON messages over two pipes, each ended by a zero byte.
+// browser is a headless Chromium with one page.
 type browser struct {
-	t       testing.TB
-	in      *os.File
-	out     *os.File
-	replies *bufio.Reader
-	session string
-	id      int
+	t    testing.TB
+	page context.Context
 }
 
 // browserProgram is the path of Chromium, "" where there is none.
@@ -34,164 +32,96 @@ func browserProgram() string {
 	return ""
 }
 
-// openBrowser starts a browser that has never been anywhere.
+// openBrowser starts a browser that has never been anywhere; it ends with the test.
 func openBrowser(t testing.TB) *browser {
 	t.Helper()
 	program := browserProgram()
 	require.Need(t, require.Browser, program != "", "there is no chromium (apt-get install chromium)")
-	ours, in, err := os.Pipe() // chromium reads file 3
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, theirs, err := os.Pipe() // and writes file 4
-	if err != nil {
-		t.Fatal(err)
-	}
 	home := t.TempDir()
-	cmd := exec.Command(program, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-		"--disable-background-networking", "--disable-component-update", "--remote-debugging-pipe",
-		"--window-size=1400,900", "--user-data-dir="+home+"/profile", "about:blank")
-	cmd.Env = append(os.Environ(), "HOME="+home)
-	cmd.ExtraFiles = []*os.File{ours, theirs}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	_ = ours.Close()
-	_ = theirs.Close()
-	b := &browser{t: t, in: in, out: out, replies: bufio.NewReaderSize(out, 1<<20)}
+	options := append(chromedp.DefaultExecAllocatorOptions[:],
+		chromedp.ExecPath(program), chromedp.NoSandbox, chromedp.DisableGPU, chromedp.WindowSize(1400, 900),
+		chromedp.Env("HOME="+home), chromedp.UserDataDir(filepath.Join(home, "profile")))
+	allocator, end := chromedp.NewExecAllocator(context.Background(), options...)
+	page, leave := chromedp.NewContext(allocator)
 	t.Cleanup(func() {
-		b.session = ""
-		b.call("Browser.close", nil, nil)
-		_ = in.Close()
-		_ = cmd.Wait()
-		_ = out.Close()
+		if err := chromedp.Cancel(page); err != nil {
+			t.Logf("closing the browser: %v", err)
+		}
+		leave()
+		end()
 	})
-	var target struct{ TargetID string }
-	b.call("Target.createTarget", map[string]any{"url": "about:blank"}, &target)
-	var attached struct{ SessionID string }
-	b.call("Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true}, &attached)
-	b.session = attached.SessionID
-	return b
+	if err := chromedp.Do(page); err != nil { // without a time limit, which would end the browser too
+		t.Fatalf("starting %s: %v", program, err)
+	}
+	return &browser{t: t, page: page}
 }
 
-// call gives one command and waits for its result.
-func (b *browser) call(method string, params, into any) {
+// inPage does something in the page of a browser.
+func inPage[T any](b *browser, what string, action chromedp.Action[T]) T {
 	b.t.Helper()
-	b.id++
-	message := map[string]any{"id": b.id, "method": method}
-	if params != nil {
-		message["params"] = params
+	ctx, cancel := context.WithTimeout(b.page, time.Minute)
+	defer cancel()
+	result, err := chromedp.Run(ctx, action)
+	if err != nil {
+		b.t.Fatalf("%s: %v", what, err)
 	}
-	if b.session != "" {
-		message["sessionId"] = b.session
-	}
-	if _, err := b.in.Write(append([]byte(asJSON(b.t, message)), 0)); err != nil {
-		b.t.Fatalf("%s: %v", method, err)
-	}
-	_ = b.out.SetReadDeadline(time.Now().Add(time.Minute))
-	for {
-		text, err := b.replies.ReadBytes(0)
-		if err != nil {
-			b.t.Fatalf("%s: the browser says nothing: %v", method, err)
-		}
-		var reply struct {
-			ID     int
-			Error  json.RawMessage
-			Result json.RawMessage
-		}
-		if err := json.Unmarshal(text[:len(text)-1], &reply); err != nil {
-			b.t.Fatal(err)
-		}
-		if reply.ID != b.id {
-			continue // an event
-		}
-		if reply.Error != nil {
-			b.t.Fatalf("%s: %s", method, reply.Error)
-		}
-		if into != nil {
-			if err := json.Unmarshal(reply.Result, into); err != nil {
-				b.t.Fatalf("%s: %v", method, err)
-			}
-		}
-		return
-	}
+	return result
 }
 
-// open goes to an address, through all redirects.
+// open goes to an address, through all redirects, and waits until the page is there.
 func (b *browser) open(url string) {
 	b.t.Helper()
-	var reply struct{ ErrorText string }
-	b.call("Page.navigate", map[string]any{"url": url}, &reply)
-	if reply.ErrorText != "" {
-		b.t.Fatalf("%s: %s", url, reply.ErrorText)
-	}
-	b.await("the page being there", "document.readyState == 'complete'")
+	inPage(b, url, chromedp.Navigate(url))
 }
 
-// eval runs JavaScript in the page.
+// eval runs JavaScript in the page, and waits for what it promises.
 func (b *browser) eval(expression string, into any) {
 	b.t.Helper()
-	var reply struct {
-		Result           struct{ Value json.RawMessage }
-		ExceptionDetails json.RawMessage
-	}
-	b.call("Runtime.evaluate", map[string]any{"expression": expression, "returnByValue": true, "awaitPromise": true}, &reply)
-	if reply.ExceptionDetails != nil {
-		b.t.Fatalf("%s: %s", expression, reply.ExceptionDetails)
-	}
-	if err := json.Unmarshal(reply.Result.Value, into); err != nil {
-		b.t.Fatalf("%s: %v: %s", expression, err, reply.Result.Value)
+	text := inPage(b, expression, chromedp.Evaluate[[]byte](expression, chromedp.EvalAwaitPromise))
+	if err := json.Unmarshal(text, into); err != nil {
+		b.t.Fatalf("%s: %v: %s", expression, err, text)
 	}
 }
 
 // text is what an expression is, as text.
-func (b *browser) text(expression string) (text string) {
+func (b *browser) text(expression string) string {
 	b.t.Helper()
-	b.eval("String("+expression+")", &text)
-	return text
+	return inPage(b, expression, chromedp.Evaluate[string]("String("+expression+")"))
 }
 
 // await waits until an expression holds.
 func (b *browser) await(what, expression string) {
 	b.t.Helper()
-	eventually(b.t, 30*time.Second, what, func() bool { return b.text("Boolean("+expression+")") == "true" })
+	inPage(b, what, chromedp.Poll[chromedp.Void](expression))
 }
 
 // click follows the link in the page that a selector finds.
 func (b *browser) click(selector string) {
 	b.t.Helper()
-	// A mark that the next page will not have.
-	if b.text("(l => { if (l) { window.left = true; l.click() }; return l != null })(document.querySelector("+asJSON(b.t, selector)+"))") != "true" {
-		b.t.Fatalf("no link %s in %s", selector, b.text("location.href"))
+	ctx, cancel := context.WithTimeout(b.page, time.Minute)
+	defer cancel()
+	if _, err := chromedp.RunResponse(ctx, chromedp.Click(chromedp.CSS(selector))); err != nil {
+		b.t.Fatalf("the link %s in %s: %v", selector, b.text("location.href"), err)
 	}
-	b.await("the page behind "+selector, "!window.left && document.readyState == 'complete'")
 }
 
-// webCookie is a cookie that the browser has.
-type webCookie struct {
-	Name, Domain, Path string
-	HTTPOnly           bool
-}
-
-func (b *browser) cookies() []webCookie {
+// cookies are all that the browser has, of whatever path.
+func (b *browser) cookies() []*network.Cookie {
 	b.t.Helper()
-	var got struct{ Cookies []webCookie }
-	b.call("Network.getAllCookies", nil, &got)
-	return got.Cookies
+	all, err := chromedp.Call(b.page, storage.GetCookies, storage.GetCookiesParams{})
+	if err != nil {
+		b.t.Fatalf("reading the cookies: %v", err)
+	}
+	return all.Cookies
 }
 
 // screenshot keeps a picture of the page with the test's artifacts.
 func (b *browser) screenshot(name string) {
 	b.t.Helper()
-	var shot struct{ Data string }
-	b.call("Page.captureScreenshot", map[string]any{"format": "png"}, &shot)
-	picture, err := base64.StdEncoding.DecodeString(shot.Data)
-	if err != nil || len(picture) < 1000 {
-		b.t.Fatalf("no picture: %d bytes, %v", len(picture), err)
-	}
+	picture := inPage(b, "a picture", chromedp.CaptureScreenshot())
 	path := filepath.Join(b.t.ArtifactDir(), name+".png")
 	if err := os.WriteFile(path, picture, 0o600); err != nil {
 		b.t.Fatal(err)
 	}
-	b.t.Logf("%s: %s", path, b.text("document.title"))
+	b.t.Logf("%s: %s (%d bytes)", path, b.text("document.title"), len(picture))
 }

@@ -144,7 +144,7 @@ func lookAtSparkUI(t *testing.T, c *caddy, id, path string) {
 	b.checkPage("Spark Jobs", ui)
 	b.screenshot("jobs")
 	if cookies := b.cookies(); len(cookies) != 1 || cookies[0].Path != path || !cookies[0].HTTPOnly {
-		t.Errorf("the browser has the cookies %+v, want one for %s alone", cookies, path)
+		t.Errorf("the browser has the cookies %s, want one for %s alone", asJSON(t, cookies), path)
 	}
 	for _, page := range []struct{ name, title string }{
 		{"stages", "Stages for All Jobs"}, {"storage", "Storage"}, {"environment", "Environment"}, {"executors", "Executors"},
