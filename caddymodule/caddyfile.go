@@ -328,14 +328,19 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // proxy is Caddy's reverse_proxy as Livy needs it. Creates and statements on a
 // starting session answer late, so only connecting has a time limit; nothing is
-// retried, since a create that is sent twice starts two sessions; replies come
-// uncompressed, because ids in them may have to be changed.
+// retried, since a create that is sent twice starts two sessions; connections are
+// given up before Livy does, which closes idle ones after 30 seconds, since a create
+// sent in that moment would fail; replies come uncompressed, because ids in them may
+// have to be changed.
 func proxy() *reverseproxy.Handler {
 	off := false
 	transport := &reverseproxy.HTTPTransport{
 		DialTimeout: caddy.Duration(2 * time.Second),
 		Compression: &off,
-		KeepAlive:   &reverseproxy.KeepAlive{MaxIdleConnsPerHost: 256},
+		KeepAlive: &reverseproxy.KeepAlive{
+			MaxIdleConnsPerHost: 256,
+			IdleConnTimeout:     caddy.Duration(20 * time.Second),
+		},
 	}
 	return &reverseproxy.Handler{
 		TransportRaw:        caddyconfig.JSONModuleObject(transport, "protocol", "http", nil),
