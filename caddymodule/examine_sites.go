@@ -53,7 +53,8 @@ func readConfig(text []byte) (*config, error) {
 // served is a livy_gateway directive of a server.
 type served struct {
 	public bool
-	// some says that a path leads to it, so that other requests go elsewhere.
+	// some says that it takes some requests to its host only, so that others go
+	// elsewhere.
 	some bool
 }
 
@@ -74,8 +75,9 @@ func (s *server) gateways() (all []served) {
 			}
 			matchers, _ := v["match"].([]any)
 			for _, m := range matchers {
-				if m, ok := m.(map[string]any); ok && (m["path"] != nil || m["path_regexp"] != nil || m["method"] != nil || m["header"] != nil) {
-					some = true
+				if m, ok := m.(map[string]any); ok {
+					_, host := m["host"]
+					some = some || len(m) > 1 || len(m) == 1 && !host
 				}
 			}
 			for _, e := range v {
@@ -158,7 +160,7 @@ func (p *patient) examineAccessLog(check string, s *server, gateways []served) d
 	}
 	if name, ok := p.config.unfiltered(); ok {
 		return doctor.Warning(check,
-			fmt.Sprintf("livy_gateway takes some paths only; of requests to other paths the log %q keeps the header %s", name, tokens.Header),
+			fmt.Sprintf("livy_gateway takes some requests only; of others the log %q keeps the header %s", name, tokens.Header),
 			"in the log's block: format filter { request>headers>"+tokens.Header+" delete }")
 	}
 	return doctor.Good(check, "tokens are taken out, and filtered elsewhere")

@@ -63,6 +63,10 @@ func TestExamineFile(t *testing.T) {
 		{"log", "", "", ":28086 {\nlog\nlivy_gateway\n}", "log :28086", doctor.OK},
 		{"log of other paths", "", "", ":28087 {\nlog\nhandle /livy/* {\nlivy_gateway etl\n}\n}", "log :28087", doctor.Warn},
 		{
+			"log of other clients", "", "", ":28091 {\nlog\n@here client_ip 127.0.0.1\nhandle @here {\nlivy_gateway etl\n}\n}", "log :28091", doctor.Warn,
+		},
+		{"log of one host", "", "", "http://livy.test:28092 {\nlog\nlivy_gateway\n}", "log :28092", doctor.OK},
+		{
 			"log that filters", "", "log {\nformat filter {\nrequest>headers>X-Acs-Spark-Livy-Token delete\n}\n}",
 			":28088 {\nlog\nhandle /livy/* {\nlivy_gateway etl\n}\n}", "log :28088", doctor.OK,
 		},

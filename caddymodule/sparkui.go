@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -182,7 +184,7 @@ func (h *Gateway) proxyUI(t uiTarget, base, page string) *httputil.ReverseProxy 
 			}
 		},
 		ModifyResponse: func(resp *http.Response) error {
-			resp.Header.Del("Set-Cookie")
+			maps.DeleteFunc(resp.Header, func(name string, _ []string) bool { return !slices.Contains(uiHeaders, name) })
 			resp.Header.Set("Cache-Control", "private, no-cache")
 			if location := resp.Header.Get("Location"); location != "" {
 				to, ok := t.location(base, location)
@@ -197,6 +199,15 @@ func (h *Gateway) proxyUI(t uiTarget, base, page string) *httputil.ReverseProxy 
 			h.fail(w, r, gateway.Wrap(gateway.KindUnavailable, "asking for the Spark UI", err))
 		},
 	}
+}
+
+// uiHeaders are the headers that pages of the UI may have. A driver runs users' code:
+// others could set cookies, give a page's scripts power over the whole site
+// (Service-Worker-Allowed) or have a browser throw the site's logins away
+// (Clear-Site-Data).
+var uiHeaders = []string{
+	"Content-Disposition", "Content-Encoding", "Content-Length", "Content-Security-Policy", "Content-Type", "Date",
+	"Etag", "Last-Modified", "Location", "Vary", "X-Content-Type-Options", "X-Frame-Options", "X-Xss-Protection",
 }
 
 var errUIGone = errors.New("the application has ended")

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -33,6 +34,9 @@ func driver(t *testing.T, base string, seen *[]string) {
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		*seen = append(*seen, fmt.Sprint(r.Method, " ", r.URL, " ", r.Header))
 		http.SetCookie(w, &http.Cookie{Name: "driver", Value: "x"})
+		w.Header().Set("Service-Worker-Allowed", "/")
+		w.Header().Set("Clear-Site-Data", "*")
+		w.Header().Set("Access-Control-Allow-Origin", "*")
 		if r.URL.Path == "/" {
 			http.Redirect(w, r, "http://"+r.Host+"/jobs/", http.StatusFound)
 			return
@@ -81,6 +85,11 @@ func TestSparkUI(t *testing.T) {
 
 	if r := s.do("GET", site+rec.SparkUI+"/jobs/?id=1", ""); r.StatusCode != 200 || r.body != "page /jobs/?id=1" || r.Header.Get("Set-Cookie") != "" {
 		t.Errorf("with the token: %d %s %v", r.StatusCode, r.body, r.Header)
+	}
+	for name := range s.do("GET", site+rec.SparkUI+"/jobs/", "").Header {
+		if !slices.Contains([]string{"Cache-Control", "Content-Length", "Content-Type", "Date", "Server", "Via"}, name) {
+			t.Errorf("a driver's page has the header %s", name)
+		}
 	}
 	if r := s.do("GET", site+rec.SparkUI+"/", ""); r.StatusCode != 302 || r.Header.Get("Location") != rec.SparkUI+"/jobs/" {
 		t.Errorf("the first page: %d %v", r.StatusCode, r.Header)
