@@ -73,7 +73,10 @@ func coreOf(ctx caddy.Context) (*core, error) {
 
 // call is what the handlers of one request tell each other.
 type call struct {
+	core  *core
 	entry *control.Entry
+	// awake is the manager's word that this process has not been halted since.
+	awake int64
 	req   livy.Request
 	// prefix is the public path before Livy's own, without a trailing slash.
 	prefix string
@@ -84,6 +87,8 @@ type call struct {
 	created *policies.Result
 	// page is what a client asked for of a list that is filtered.
 	page *livy.Query
+	// unsent says that nothing was sent to Livy.
+	unsent bool
 	// refused is why the request is refused, for the audit, where it was the
 	// gateway's rules that refused it.
 	refused string
@@ -105,6 +110,11 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.access != nil {
 		defer h.access.take(w, r)()
 	}
+	awake, err := h.core.manager.Awake(r.Context())
+	if err != nil {
+		h.fail(w, r, err)
+		return nil
+	}
 	if done, err := h.serveSparkUI(w, r); done {
 		if err != nil {
 			h.fail(w, r, err)
@@ -113,6 +123,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	c, err := h.resolve(r)
 	if err == nil {
+		c.core, c.awake = h.core, awake
 		caddyhttp.SetVar(r.Context(), callVar, c)
 		err = next.ServeHTTP(w, r)
 	}

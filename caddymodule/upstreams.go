@@ -22,10 +22,15 @@ func (*Upstreams) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.reverse_proxy.upstreams.livy", New: func() caddy.Module { return new(Upstreams) }}
 }
 
-// GetUpstreams returns the one server; it asks nobody.
+// GetUpstreams returns the one server; it asks nobody, unless this process was halted
+// since the request came.
 func (*Upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
 	c, err := callOf(r)
 	if err != nil {
+		return nil, err
+	}
+	if err := c.core.manager.StillAwake(r.Context(), c.entry, c.awake); err != nil {
+		c.unsent = true
 		return nil, err
 	}
 	address := c.entry.Gateway.Status.Address

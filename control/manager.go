@@ -57,6 +57,7 @@ type Manager struct {
 	Options
 	settings atomic.Pointer[Settings]
 	view     view
+	pulse    pulse
 
 	keeper  *keeper
 	workers workers
@@ -155,6 +156,7 @@ func (m *Manager) Configure(s Settings) {
 func (m *Manager) Run() {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.wg.Go(func() { m.followDeclarations(m.ctx) })
+	m.wg.Go(func() { m.pulse.run(m.ctx) })
 	kept, cancel := context.WithCancel(context.Background())
 	m.cancelKept = cancel
 	m.kept.Go(func() { m.keeper.run(kept) })
@@ -169,7 +171,7 @@ func (m *Manager) Run() {
 			case store.TopicGateway:
 				m.refreshOne(m.ctx, e.ID)
 			case store.TopicResync:
-				m.refreshAll(m.ctx)
+				_ = m.refreshAll(m.ctx) // it says why, and the next one will do
 				m.keeper.kick()
 			case store.TopicLease:
 				m.keeper.kick()
@@ -181,7 +183,7 @@ func (m *Manager) Run() {
 		tick := time.NewTicker(m.RefreshInterval)
 		defer tick.Stop()
 		for {
-			m.refreshAll(m.ctx)
+			_ = m.refreshAll(m.ctx)
 			select {
 			case <-m.ctx.Done():
 				return

@@ -237,7 +237,7 @@ func (p *pair) claim(i int) {
 // steps lets one of the two work for a while.
 func (p *pair) steps(i, n int) {
 	ctx := store.WithFence(context.Background(), store.Fence{GatewayID: p.id, Number: p.w[i].number})
-	p.m[i].refreshAll(ctx)
+	_ = p.m[i].refreshAll(ctx)
 	for range n {
 		p.w[i].step(ctx)
 		p.now = p.now.Add(2 * time.Second)

@@ -47,7 +47,9 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.refreshAll(ctx)
+	if err := m.refreshAll(ctx); err != nil {
+		t.Fatal(err)
+	}
 	round()
 	number := m.keeper.numbers()[g.ID]
 	clock := redis.HGet("livygw:clock", "now")
@@ -60,7 +62,9 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m.refreshAll(ctx)
+	if err := m.refreshAll(ctx); err != nil {
+		t.Fatal(err)
+	}
 	round()
 	back := func() {
 		redis.HSet("livygw:clock", "now", clock[:len(clock)-7]+"0000000") // some minutes earlier
@@ -92,7 +96,9 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 	back()
 	redis.HDel("livygw:clock", "rewound")
 	m = newManager()
-	m.refreshAll(ctx)
+	if err := m.refreshAll(ctx); err != nil {
+		t.Fatal(err)
+	}
 	round()
 	if lost, err := s.Rewound(ctx); err != nil || lost == nil {
 		t.Errorf("after a start on an old dump: %v, %v", lost, err)

@@ -191,7 +191,7 @@ func inForce(g *gateway.Gateway) *gateway.Gateway {
 }
 
 // refreshAll reads all gateways anew. When Redis is away the old picture stays.
-func (m *Manager) refreshAll(ctx context.Context) {
+func (m *Manager) refreshAll(ctx context.Context) error {
 	// What is shown or deleted while Redis answers is newer than the answer.
 	before := map[string]*Entry{}
 	if p := m.view.current.Load(); p != nil {
@@ -202,7 +202,7 @@ func (m *Manager) refreshAll(ctx context.Context) {
 		if ctx.Err() == nil {
 			m.Logger.Warn("reading gateways", zap.Error(err))
 		}
-		return
+		return err
 	}
 	var deleted []string
 	m.view.change(func(entries map[string]*Entry) {
@@ -225,6 +225,7 @@ func (m *Manager) refreshAll(ctx context.Context) {
 	for _, id := range deleted {
 		m.forget(id)
 	}
+	return nil
 }
 
 // revisionInterval is the pause between two looks whether a change was missed:

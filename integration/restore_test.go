@@ -28,11 +28,19 @@ func TestRestore(t *testing.T) {
 	}
 }
 
+// doubles are lines of the livy block with which each gateway has a process of its
+// own that is a double of Livy, and the folder where they are noted.
+func doubles(t *testing.T) (block, stateDir string) {
+	t.Helper()
+	livyHome, sparkHome := upstreamtest.FakeHomes(t)
+	stateDir = t.TempDir()
+	return "runtime process {\n\t\t\tstate_dir " + stateDir + "\n\t\t}\n\t\tengine fake {\n\t\t\tlivy_home " + livyHome + "\n\t\t\tspark_home " + sparkHome + "\n\t\t}", stateDir
+}
+
 func restore(t *testing.T, stopped bool) {
 	redis := storetest.StartServer(t, "--appendonly", "no")
-	livyHome, sparkHome := upstreamtest.FakeHomes(t)
-	stateDir := t.TempDir()
-	c := newCaddy(t, redis, "runtime process {\n\t\t\tstate_dir "+stateDir+"\n\t\t}\n\t\tengine fake {\n\t\t\tlivy_home "+livyHome+"\n\t\t\tspark_home "+sparkHome+"\n\t\t}")
+	block, stateDir := doubles(t)
+	c := newCaddy(t, redis, block)
 	kept := []string{"stays", "restarted", "stopped"}
 	clients, told := map[string]client{}, map[string]string{}
 	// creates makes a session and two batches on each gateway; ids are new ones.
