@@ -35,7 +35,7 @@ var settings = []setting{
 	{"queue", "queue", settingText, "Queue that every job is put into"},
 	{"identity", "identity", settingText, "User that jobs run as, with impersonation on in livy.conf"},
 	{"directory", "directories", settingList, "File directory of the configuration to mount (may be repeated)"},
-	{"mount-to-executor", "mountToExecutor", settingBool, "Mount the directories into executors too"},
+	{"mount-to-executor", "mountToExecutor", settingBool, "Mount the directories into executors too, on Kubernetes"},
 	{"network", "network", settingText, "Network of the configuration to join"},
 	{"environment", "environment", settingText, "Environment of the configuration for every job"},
 	{"public", "public", settingBool, "Also answer on public endpoints"},
