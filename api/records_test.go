@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"testing"
 	"time"
 
@@ -64,8 +65,10 @@ func TestAnExportWhileSessionsEnd(t *testing.T) {
 		}
 		all[i] = r
 	}
-	if err := s.SaveRecords(t.Context(), g.ID, all...); err != nil {
-		t.Fatal(err)
+	for some := range slices.Chunk(all, 40) {
+		if err := s.SaveRecords(t.Context(), g.ID, some...); err != nil {
+			t.Fatal(err)
+		}
 	}
 	end := map[string]bool{}
 	happens := func() {
