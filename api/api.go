@@ -190,7 +190,7 @@ func (c *call) read(v any) error {
 	case errors.Is(err, io.EOF):
 		return gateway.Errorf(gateway.KindInvalid, "the body is empty: a JSON object is wanted")
 	case err != nil:
-		return gateway.Errorf(gateway.KindInvalid, "the body is not the JSON object that is wanted: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return gateway.Undecodable("the body is not the JSON object that is wanted", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
 		return gateway.Errorf(gateway.KindInvalid, "the body holds more than one JSON object")

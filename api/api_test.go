@@ -145,7 +145,7 @@ func TestBadRequests(t *testing.T) {
 		{"not JSON", "POST", base, "name: etl", 400, ""},
 		{"unknown field", "POST", base, `{"name":"a","colour":"red"}`, 400, ""},
 		{"two objects", "POST", base, `{"name":"a"}{}`, 400, ""},
-		{"wrong type", "POST", base, `{"name":1}`, 400, ""},
+		{"wrong type", "POST", base, `{"name":1}`, 400, "name"},
 		{"too large", "POST", base, `{"livyConf":"` + strings.Repeat("x", 2<<20) + `"}`, 413, ""},
 		{"bad name", "POST", base, `{"name":"A"}`, 400, "name"},
 		{"bad queue", "POST", base, `{"name":"a","queue":"root.evil"}`, 400, "queue"},

@@ -100,7 +100,7 @@ func TestUpdateRefusesBadInput(t *testing.T) {
 	g := create(t, m, "etl", false)
 	for text, want := range map[string]string{
 		`{"cpu":3}`:              "cpu: must be one of",
-		`{"cpu":"2"}`:            "cannot be read",
+		`{"cpu":"2"}`:            `cpu: must be a whole number (got "string")`,
 		`{"colour":"red"}`:       `unknown field "colour"`,
 		`{"name":"taken"}`:       "name: is already used",
 		`{"name":null}`:          "name: must be",

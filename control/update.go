@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"strings"
 
 	"github.com/livygateway/livygateway/gateway"
 )
@@ -78,7 +77,7 @@ func patched(spec gateway.Spec, patch json.RawMessage) (gateway.Spec, error) {
 	d = json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&next); err != nil {
-		return spec, gateway.Errorf(gateway.KindInvalid, "the settings cannot be read: %s", strings.TrimPrefix(err.Error(), "json: "))
+		return spec, gateway.Undecodable("the settings cannot be read", err)
 	}
 	return next, nil
 }
