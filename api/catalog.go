@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/policies"
 )
 
 // Catalog is what the configuration offers to gateways.
@@ -20,6 +21,11 @@ func (c *call) showCatalog() error {
 	shown.Environments = make([]gateway.Environment, len(all.Environments))
 	for i, e := range all.Environments {
 		shown.Environments[i] = hideValues(e)
+	}
+	shown.Fusion = make([]gateway.Fusion, len(all.Fusion))
+	for i, f := range all.Fusion {
+		f.Conf = redacted(f.Conf)
+		shown.Fusion[i] = f
 	}
 	return c.reply(http.StatusOK, Catalog{Catalog: &shown, CPUs: all.AllowedCPUs(), Memories: all.AllowedMemories()})
 }
@@ -45,14 +51,22 @@ func (c *call) environment(e gateway.Environment) Environment {
 }
 
 // hideValues leaves the values of environment variables out: they are where
-// people keep passwords.
+// people keep passwords. Settings that look like secrets are redacted.
 func hideValues(e gateway.Environment) gateway.Environment {
 	env := make(map[string]string, len(e.Env))
 	for name := range e.Env {
 		env[name] = "***"
 	}
-	e.Env = env
+	e.Env, e.Conf = env, redacted(e.Conf)
 	return e
+}
+
+func redacted(conf map[string]string) map[string]string {
+	shown := make(map[string]string, len(conf))
+	for key, value := range conf {
+		shown[key] = policies.Redact(key, value)
+	}
+	return shown
 }
 
 func (c *call) listEnvironments() error {

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -59,7 +60,7 @@ func TestGatewayIsChangedAndRestarted(t *testing.T) {
 	c.do("POST", one+"/restart", "", http.StatusConflict, nil)
 }
 
-func TestCatalogHidesVariables(t *testing.T) {
+func TestCatalogHidesSecrets(t *testing.T) {
 	c := newClient(t)
 	var list api.EnvironmentList
 	c.do("GET", "/v1/environments", "", http.StatusOK, &list)
@@ -71,6 +72,13 @@ func TestCatalogHidesVariables(t *testing.T) {
 	c.do("GET", "/v1/environments/analytics", "", http.StatusOK, &e)
 	if e.Env["PASSWORD"] != "***" || !slices.Equal(e.UsedBy, []string{"default/etl"}) {
 		t.Errorf("environment %+v", e)
+	}
+	for _, path := range []string{"/v1/environments", "/v1/environments/analytics", "/v1/catalog"} {
+		w := httptest.NewRecorder()
+		c.handler.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, http.NoBody))
+		if body := w.Body.String(); strings.Contains(body, "planted") || !strings.Contains(body, `"spark.sql.shuffle.partitions":"8"`) {
+			t.Errorf("%s: %s", path, body)
+		}
 	}
 	c.do("GET", "/v1/environments/none", "", http.StatusNotFound, nil)
 	var catalog api.Catalog
