@@ -1,14 +1,14 @@
 package integration
 
 import (
-	"encoding/json"
-	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/require"
 	"github.com/livygateway/livygateway/store/storetest"
 )
 
@@ -16,7 +16,12 @@ import (
 // returns the lines of the livy block that name it.
 func startHistory(t *testing.T) (block string) {
 	t.Helper()
-	spark, events, port := preparedEngine().SparkHome, t.TempDir(), sparePort(t)
+	e := preparedEngine()
+	require.Need(t, require.Livy, e != nil, "no engine is prepared (make engine)")
+	spark, events, port := e.SparkHome, t.TempDir(), sparePort(t)
+	if err := os.Chmod(events, 0o777); err != nil { // jobs of several users write there
+		t.Fatal(err)
+	}
 	daemon(t, t.TempDir(), []string{
 		"SPARK_HOME=" + spark, "SPARK_CONF_DIR=" + t.TempDir(), "SPARK_DAEMON_MEMORY=512m", "SPARK_LOCAL_IP=127.0.0.1",
 		"SPARK_HISTORY_OPTS=-Dspark.history.fs.logDirectory=file:" + events + " -Dspark.history.ui.port=" + port + " -Dspark.history.fs.update.interval=2s",
@@ -24,60 +29,54 @@ func startHistory(t *testing.T) (block string) {
 	return "\nhistory_server http://127.0.0.1:" + port + " {\nevent_logs " + events + "\n}"
 }
 
-// TestHistoryServer looks at the Spark UI of a batch that has finished, at a real
-// history server behind the gateway.
+// TestHistoryServer looks at the Spark UI of a batch that has finished, after the
+// Livy server and all that it ran in is gone: at a real history server behind the
+// gateway.
 func TestHistoryServer(t *testing.T) {
-	l := processLive(t)
-	c := newCaddy(t, storetest.StartServer(t), l.livyBlock+"\nstart_timeout 6m\nlocal_dir "+jobDir(l)+startHistory(t))
-	g := c.newGateway("etl")
-	cl := client{t: t, base: c.url(g.ID), token: c.newToken("etl").Token}
-	var b batch
-	cl.expect(http.StatusCreated, "POST", "/batches", map[string]any{
-		"file": jobFile(l), "conf": map[string]string{"spark.eventLog.enabled": "false", "spark.eventLog.dir": "file:/elsewhere"},
-	}, &b)
-	if state, log := cl.batchDone(b.ID); state != "success" {
-		t.Fatalf("the batch is %s:\n%s", state, log)
-	}
+	onEachRuntime(t, func(t *testing.T, l live) {
+		c := newCaddy(t, storetest.StartServer(t), l.livyBlock+"\nstart_timeout 6m\nlocal_dir "+jobDir(l)+startHistory(t))
+		g := c.newGateway("etl")
+		if l.runtime == "docker" {
+			copyJob(t, g)
+		}
+		cl := client{t: t, base: c.url(g.ID), token: c.newToken("etl").Token}
+		var b batch
+		cl.expect(http.StatusCreated, "POST", "/batches", map[string]any{
+			"file": jobFile(l), "conf": map[string]string{"spark.eventLog.enabled": "false", "spark.eventLog.dir": "file:/elsewhere"},
+		}, &b)
+		if state, log := cl.batchDone(b.ID); state != "success" {
+			t.Fatalf("the batch is %s:\n%s", state, log)
+		}
+		c.livy("gateway", "stop", "etl", "--wait")
+		if l.runtime == "docker" && docker("inspect", g.container()) == nil {
+			t.Fatal("the container is still there")
+		}
+		checkPastUI(t, c, client{t, "http://" + c.all, cl.token})
+	})
+}
+
+// checkPastUI looks at the Spark UI of batch 0 of the gateway etl at the history
+// server: the application's own pages are there, and no others.
+func checkPastUI(t *testing.T, c *caddy, site client) {
+	t.Helper()
 	var rec struct{ ID, SparkUI, AppID string }
 	show := func() { c.json(&rec, "session", "show", "--gateway", "etl", "batch:0", "--json") }
 	show()
-	ui := "http://" + c.all + rec.SparkUI
-	get := func(url, cookie string) (*http.Response, string) {
-		t.Helper()
-		req, err := http.NewRequest(http.MethodGet, url, http.NoBody)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if cookie == "" {
-			req.Header.Set(tokenHeader, cl.token)
-		} else {
-			req.Header.Set("Cookie", cookie)
-		}
-		once := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
-		res, err := once.Do(req)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		text, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return res, string(text)
-	}
 	var first string
 	eventually(t, 2*time.Minute, "the history server showing the batch", func() bool {
-		res, text := get(ui+"/", "")
-		if res.StatusCode != http.StatusFound && res.StatusCode != http.StatusServiceUnavailable {
-			t.Fatalf("%d %s", res.StatusCode, text)
+		r := site.do("GET", rec.SparkUI+"/", nil)
+		if r.status != http.StatusOK && r.status != http.StatusServiceUnavailable {
+			t.Fatalf("%d %s", r.status, r.body)
 		}
-		first = res.Header.Get("Location")
-		return res.StatusCode == http.StatusFound
+		first = string(r.body)
+		return r.status == http.StatusOK
 	})
 	show() // by now its application is known
 	own := rec.SparkUI + "/history/" + rec.AppID
-	if rec.AppID == "" || first != own+"/jobs/" {
-		t.Fatalf("the first page is %q of application %q", first, rec.AppID)
+	for _, want := range []string{"Spark Jobs", `="` + rec.SparkUI + `/static/`, `="` + own + `/stages/`} {
+		if rec.AppID == "" || !strings.Contains(first, want) {
+			t.Errorf("the first page of application %q is without %s: %.900s", rec.AppID, want, first)
+		}
 	}
 	for path, want := range map[string]string{
 		own + "/jobs/": "Spark Jobs", own + "/stages/": "Stages for All Jobs", own + "/environment/": "spark.ui.proxyBase",
@@ -86,34 +85,16 @@ func TestHistoryServer(t *testing.T) {
 		rec.SparkUI + "/api/v1/applications/" + rec.AppID + "/allexecutors":        "driver",
 		rec.SparkUI + "/api/v1/applications/" + rec.AppID + "/stages?details=true": "stageId",
 	} {
-		res, text := get("http://"+c.all+path, "")
-		if res.StatusCode != http.StatusOK || !strings.Contains(text, want) {
-			t.Errorf("%s: %d %.300s", path, res.StatusCode, text)
-		}
-		if path == own+"/jobs/" {
-			for _, link := range []string{`="` + rec.SparkUI + `/static/`, `="` + own + `/stages/`} {
-				if !strings.Contains(text, link) {
-					t.Errorf("no %s in the page: %.900s", link, text)
-				}
-			}
+		if r := site.do("GET", path, nil); r.status != http.StatusOK || !strings.Contains(string(r.body), want) {
+			t.Errorf("%s: %d %.300s", path, r.status, r.body)
 		}
 	}
 	for _, path := range []string{"/home", "/api/v1/applications", "/api/v1/applications/local-1/jobs", "/history/local-1/jobs/", "/api/v1/version", "/jobs/"} {
-		if res, text := get(ui+path, ""); res.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %d %.300s", path, res.StatusCode, text)
+		if r := site.do("GET", rec.SparkUI+path, nil); r.status != http.StatusNotFound {
+			t.Errorf("%s: %d %.300s", path, r.status, r.body)
 		}
 	}
-
-	var link struct{ Path string }
-	if err := json.Unmarshal([]byte(c.livy("session", "ui", "--gateway", "etl", rec.ID, "--json")), &link); err != nil {
-		t.Fatal(err)
-	}
-	res, _ := get("http://"+c.all+link.Path, "none=1")
-	if len(res.Cookies()) != 1 {
-		t.Fatalf("the link: %d %v", res.StatusCode, res.Header)
-	}
-	cookie := res.Cookies()[0]
-	if res, text := get("http://"+c.all+first, cookie.Name+"="+cookie.Value); res.StatusCode != http.StatusOK || !strings.Contains(text, "Spark Jobs") {
-		t.Errorf("with the cookie: %d %.300s", res.StatusCode, text)
+	if r := c.withUILink("etl", rec.ID, own+"/jobs/"); r.status != http.StatusOK || !strings.Contains(string(r.body), "Spark Jobs") {
+		t.Errorf("with the cookie of a link: %d %.300s", r.status, r.body)
 	}
 }

@@ -1,8 +1,6 @@
 package integration
 
 import (
-	"encoding/json"
-	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -29,71 +27,64 @@ func TestSparkUIOfARealSession(t *testing.T) {
 		})
 		var rec struct{ ID, SparkUI string }
 		c.json(&rec, "session", "show", "--gateway", "etl", "session:0", "--json")
-		ui := "http://" + c.all + rec.SparkUI
-
-		page := func(url, cookie string) (int, string) {
-			t.Helper()
-			req, err := http.NewRequest(http.MethodGet, url, http.NoBody)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if cookie == "" {
-				req.Header.Set(tokenHeader, cl.token)
-			} else {
-				req.Header.Set("Cookie", cookie)
-			}
-			res, err := httpClient.Do(req)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
-			text, err := io.ReadAll(res.Body)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return res.StatusCode, string(text)
-		}
-		for path, want := range map[string]string{
-			"/": "Spark Jobs", "/jobs/": "Spark Jobs", "/stages/": "Stages for All Jobs", "/storage/": "Storage",
-			"/environment/": "spark.ui.proxyBase", "/executors/": "Executors", "/static/webui.css": "table", "/api/v1/applications": "attempts",
-		} {
-			status, text := page(ui+path, "")
-			if status != 200 || !strings.Contains(text, want) {
-				t.Errorf("%s: %d %.300s", path, status, text)
-			}
-			if path == "/jobs/" && !strings.Contains(text, `="`+rec.SparkUI+`/static/`) {
-				t.Errorf("styles are not linked below the UI's own path: %.600s", text)
-			}
-		}
-		for _, path := range []string{"/executors/threadDump/?executorId=driver", "/jobs/job/kill/?id=0"} {
-			if status, _ := page(ui+path, ""); status != 404 {
-				t.Errorf("%s: %d, want 404", path, status)
-			}
-		}
-
-		var link struct{ Path string }
-		if err := json.Unmarshal([]byte(c.livy("session", "ui", "--gateway", "etl", rec.ID, "--json")), &link); err != nil {
-			t.Fatal(err)
-		}
-		res, err := (&http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}).Get("http://" + c.all + link.Path)
-		if err != nil {
-			t.Fatal(err)
-		}
-		_ = res.Body.Close()
-		if len(res.Cookies()) != 1 {
-			t.Fatalf("the link: %d %v", res.StatusCode, res.Header)
-		}
-		cookie := res.Cookies()[0]
-		if status, text := page(ui+"/stages/", cookie.Name+"="+cookie.Value); status != 200 || !strings.Contains(text, "Stages for All Jobs") {
-			t.Errorf("with the cookie: %d %.300s", status, text)
+		site := client{t, "http://" + c.all, cl.token}
+		checkLiveUI(t, site, rec.SparkUI)
+		if r := c.withUILink("etl", rec.ID, rec.SparkUI+"/stages/"); r.status != 200 || !strings.Contains(string(r.body), "Stages for All Jobs") {
+			t.Errorf("with the cookie of a link: %d %.300s", r.status, r.body)
 		}
 
 		c.livy("session", "close", "--gateway", "etl", rec.ID)
 		if r := cl.do("GET", "/sessions/0", nil); r.status != 404 || !strings.Contains(string(r.body), "deleted by") {
 			t.Errorf("the closed session: %d %s", r.status, r.body)
 		}
-		if status, _ := page(ui+"/jobs/", ""); status != 404 && status != 503 {
-			t.Errorf("the UI of a closed session: %d", status)
+		if r := site.do("GET", rec.SparkUI+"/jobs/", nil); r.status != 404 && r.status != 503 {
+			t.Errorf("the UI of a closed session: %d", r.status)
 		}
 	})
+}
+
+// checkLiveUI looks at the Spark UI of what lives, with a token: its pages are
+// there and linked below the UI's own path; what acts on it, or is behind it, is not.
+func checkLiveUI(t *testing.T, site client, ui string) {
+	t.Helper()
+	for path, want := range map[string]string{
+		"/": "Spark Jobs", "/jobs/": "Spark Jobs", "/stages/": "Stages for All Jobs", "/storage/": "Storage",
+		"/environment/": "spark.ui.proxyBase", "/executors/": "Executors", "/static/webui.css": "table", "/api/v1/applications": "attempts",
+	} {
+		r := site.do("GET", ui+path, nil)
+		if r.status != http.StatusOK || !strings.Contains(string(r.body), want) {
+			t.Errorf("%s: %d %.600s", path, r.status, r.body)
+		}
+		if path == "/jobs/" && (!strings.Contains(string(r.body), `="`+ui+`/static/`) || !strings.Contains(string(r.body), `="`+ui+`/stages/`)) {
+			t.Errorf("styles and pages are not linked below the UI's own path: %.900s", r.body)
+		}
+	}
+	for _, path := range []string{"/executors/threadDump/?executorId=driver", "/jobs/job/kill/?id=0", "/../../cluster", "/..%2f..%2fcluster"} {
+		if r := site.do("GET", ui+path, nil); r.status < 400 || r.status >= 500 {
+			t.Errorf("%s: %d %.300s", path, r.status, r.body)
+		}
+	}
+}
+
+// withUILink opens a signed link to a record's Spark UI as a browser does, and
+// then a page with nothing but the cookie that it was given.
+func (c *caddy) withUILink(gatewayName, record, page string) reply {
+	c.t.Helper()
+	var link struct{ Path string }
+	c.json(&link, "session", "ui", "--gateway", gatewayName, record, "--json")
+	once := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	res, err := once.Get("http://" + c.all + link.Path)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	_ = res.Body.Close()
+	if len(res.Cookies()) != 1 {
+		c.t.Fatalf("the link: %d %v", res.StatusCode, res.Header)
+	}
+	cookie := res.Cookies()[0]
+	r, err := client{t: c.t, base: "http://" + c.all}.tryWith("GET", page, nil, map[string]string{"Cookie": cookie.Name + "=" + cookie.Value})
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return r
 }
