@@ -60,12 +60,12 @@ func TestWaitsAreBounded(t *testing.T) {
 		if gateway.KindOf(err) != gateway.KindUnavailable {
 			t.Errorf("%s: %v, want unavailable", name, err)
 		}
-		if took > 900*time.Millisecond {
+		if took > 1500*time.Millisecond {
 			t.Errorf("%s: took %s", name, took)
 		}
 		t.Logf("%s: %s (%v)", name, took.Round(time.Millisecond), err)
 		relay.Pass()
-		if err := store.Retry(t.Context(), 3*time.Second, s.Ping); err != nil {
+		if err := store.Retry(t.Context(), 20*time.Second, s.Ping); err != nil {
 			t.Errorf("after %s: %v", name, err)
 		}
 	}

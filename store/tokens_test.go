@@ -201,18 +201,18 @@ func TestTouchTokens(t *testing.T) {
 func TestChangesToTokensArePublished(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *store.Store, _ func(...any) any) {
 		events := watch(t, s)
-		next(t, events, store.Event{Topic: store.TopicResync}, 3*time.Second)
+		next(t, events, store.Event{Topic: store.TopicResync})
 		row := create(t, s, testRow(1))
 		told := store.Event{Topic: store.TopicToken, ID: row.ID}
-		next(t, events, told, time.Second)
+		next(t, events, told)
 		if err := s.UpdateToken(t.Context(), row); err != nil {
 			t.Fatal(err)
 		}
-		next(t, events, told, time.Second)
+		next(t, events, told)
 		if err := s.RevokeToken(t.Context(), gw, row.ID, day); err != nil {
 			t.Fatal(err)
 		}
-		next(t, events, told, time.Second)
+		next(t, events, told)
 	})
 }
 
@@ -312,9 +312,9 @@ func TestCluster(t *testing.T) {
 	srv.AwaitReply("CLUSTER INFO", "cluster_state:ok")
 	s := storetest.Open(t, store.Options{URL: "redis+cluster://" + srv.Addr(), Timeout: storetest.Patience})
 	events := watch(t, s)
-	next(t, events, store.Event{Topic: store.TopicResync}, 3*time.Second)
+	next(t, events, store.Event{Topic: store.TopicResync})
 	row := create(t, s, supplied(testRow(1), 1))
-	next(t, events, store.Event{Topic: store.TopicToken, ID: row.ID}, time.Second)
+	next(t, events, store.Event{Topic: store.TopicToken, ID: row.ID})
 	if _, err := s.TokenBySecret(t.Context(), testSum(1)); err != nil {
 		t.Error(err)
 	}
