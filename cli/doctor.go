@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livygateway/livygateway/doctor"
+	"github.com/livygateway/livygateway/gateway"
 )
 
 // doctorPath is beside the API, below the same base: it is about one Caddy.
@@ -84,5 +85,5 @@ func (c *cli) printReport(r doctor.Report) {
 			say(indent, "Mend: "+res.Mend)
 		}
 	}
-	fmt.Fprintf(c.out, "\n%d ok, %d warnings, %d failures\n", r.OK, r.Warned, r.Failed)
+	fmt.Fprintf(c.out, "\n%d ok, %s, %s\n", r.OK, gateway.Count(r.Warned, "warning"), gateway.Count(r.Failed, "failure"))
 }

@@ -83,7 +83,7 @@ func autoStop(a gateway.AutoStop) string {
 	if !a.Enabled {
 		return ""
 	}
-	return fmt.Sprintf("after %d idle minutes", a.Minutes)
+	return "after " + gateway.Count(a.Minutes, "idle minute")
 }
 
 func autoStart(a gateway.AutoStart) string {

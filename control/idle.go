@@ -2,7 +2,6 @@ package control
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"sync"
 	"sync/atomic"
@@ -132,7 +131,7 @@ func (w *worker) stopIfIdle(ctx context.Context, g *gateway.Gateway) error {
 			return errUnchanged
 		}
 		g.Desired = gateway.StateStopped
-		g.Enter(gateway.StateStopping, fmt.Sprintf("idle for %d minutes", g.Spec.AutoStop.Minutes), gateway.SystemActor, now)
+		g.Enter(gateway.StateStopping, "idle for "+gateway.Count(g.Spec.AutoStop.Minutes, "minute"), gateway.SystemActor, now)
 		return nil
 	})
 	return err

@@ -33,3 +33,13 @@ func TestUndecodable(t *testing.T) {
 		}
 	}
 }
+
+func TestCount(t *testing.T) {
+	for want, got := range map[string]string{
+		"0 minutes": Count(0, "minute"), "1 minute": Count(1, "minute"), "45 minutes": Count(45, "minute"), "1 batch": Count(1, "batch"), "2 batches": Count(2, "batch"),
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}

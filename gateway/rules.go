@@ -1,6 +1,10 @@
 package gateway
 
-import "regexp"
+import (
+	"regexp"
+	"strconv"
+	"strings"
+)
 
 // The rules of names, for settings of gateways and of tokens alike.
 
@@ -38,4 +42,16 @@ func ValidateQueue(field, name string) error {
 		return Invalid(field, name, "must be letters, digits, dots, hyphens and underscores, at most 128")
 	}
 	return nil
+}
+
+// Count is a number of things in words: "1 minute", "2 batches".
+func Count(n int, thing string) string {
+	switch {
+	case n == 1:
+	case strings.HasSuffix(thing, "ch"):
+		thing += "es"
+	default:
+		thing += "s"
+	}
+	return strconv.Itoa(n) + " " + thing
 }

@@ -276,7 +276,7 @@ func stopsByItself(t *testing.T, c *caddy, idle, working string) {
 	}
 	c.json(&all, "gateway", "show", idle, "--json")
 	stopping := all.History[len(all.History)-2]
-	if stopping.Actor != "gateway" || stopping.Cause != "idle for 1 minutes" {
+	if stopping.Actor != "gateway" || stopping.Cause != "idle for 1 minute" {
 		t.Errorf("stopped by %q because of %q", stopping.Actor, stopping.Cause)
 	}
 	time.Sleep(5 * time.Second) // polls of the other one, whose minute is over too

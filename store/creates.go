@@ -79,19 +79,12 @@ func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repe
 	case "repeated":
 		return &RepeatedError{Value: got[1]}
 	case "limit":
-		return gateway.Errorf(gateway.KindLimited, "this token may have %d %s at a time, and has them", limit, plural(r.Kind))
+		return gateway.Errorf(gateway.KindLimited, "this token may have %s at a time, and has as many", gateway.Count(limit, r.Kind))
 	case "name":
 		return gateway.Errorf(gateway.KindConflict, "another %s named %q is being created", r.Kind, r.Name)
 	default:
 		return fmt.Errorf("writing down create %s: %w", r.ID, ErrChanged)
 	}
-}
-
-func plural(kind string) string {
-	if kind == "batch" {
-		return "batches"
-	}
-	return kind + "s"
 }
 
 func (s *Store) repetition(r *Record, key string) string {

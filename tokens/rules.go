@@ -72,7 +72,10 @@ func (s *Service) expiry(days int, at, now time.Time) (time.Time, error) {
 }
 
 func inDays(d time.Duration) string {
-	return strconv.FormatFloat(d.Hours()/24, 'f', -1, 64) + " days"
+	if days := d.Hours() / 24; days != 1 {
+		return strconv.FormatFloat(days, 'f', -1, 64) + " days"
+	}
+	return "1 day"
 }
 
 func checkScopes(scopes []Scope) error {
