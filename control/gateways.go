@@ -84,12 +84,19 @@ func (m *Manager) Get(ctx context.Context, workspace, nameOrID string) (*gateway
 	if err != nil {
 		return nil, err
 	}
+	var named *gateway.Gateway
 	for _, g := range all {
-		if g.ID == nameOrID || g.Spec.Name == nameOrID {
+		switch nameOrID {
+		case g.ID: // which is nobody else's, even if it is somebody's name
 			return g, nil
+		case g.Spec.Name:
+			named = g
 		}
 	}
-	return nil, gateway.Errorf(gateway.KindNotFound, "no gateway %q in workspace %q", nameOrID, workspace)
+	if named == nil {
+		return nil, gateway.Errorf(gateway.KindNotFound, "no gateway %q in workspace %q", nameOrID, workspace)
+	}
+	return named, nil
 }
 
 // List returns the gateways of a workspace (all of them if it is empty), as

@@ -75,9 +75,11 @@ type picture struct {
 
 func newPicture(entries map[string]*Entry) *picture {
 	p := &picture{byID: entries, byRef: make(map[string]*Entry, 2*len(entries))}
-	for id, e := range entries {
-		p.byRef[e.Gateway.Workspace+"/"+id] = e
+	for _, e := range entries {
 		p.byRef[e.Gateway.Ref()] = e
+	}
+	for id, e := range entries { // an id is nobody else's, even if it is somebody's name
+		p.byRef[e.Gateway.Workspace+"/"+id] = e
 	}
 	return p
 }
