@@ -40,7 +40,7 @@ const (
 // What the image promises.
 const (
 	confDir = "/etc/livy"   // where Livy looks for its configuration
-	workDir = "/home/livy"  // where Livy and the drivers beside it are started
+	workDir = "/home/livy"  // where Livy and the drivers beside it are started if archives are unpacked there
 	user    = "10001:10001" // who Livy runs as
 	userID  = 10001
 	groupID = 10001
@@ -227,8 +227,12 @@ func (r *Runtime) config(l upstream.Launch) *container.Config {
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, k+"="+env[k])
 	}
+	dir := "" // the image's own
+	if len(l.Archives) > 0 {
+		dir = workDir
+	}
 	return &container.Config{
-		Image: l.Engine.Image, User: user, Env: list, WorkingDir: workDir,
+		Image: l.Engine.Image, User: user, Env: list, WorkingDir: dir,
 		ExposedPorts: network.PortSet{livyPort: {}},
 		Labels: map[string]string{
 			labelNamespace: r.opts.Namespace, labelGateway: l.GatewayID, labelWorkspace: l.Workspace,
