@@ -46,11 +46,12 @@ type health struct {
 func (m *Manager) Health(ctx context.Context) Health {
 	m.health.mu.Lock()
 	defer m.health.mu.Unlock()
-	if now := m.Now(); m.health.looked.IsZero() || now.Sub(m.health.looked) >= healthLife {
+	if m.health.looked.IsZero() || m.Now().Sub(m.health.looked) >= healthLife {
 		// Whoever asked may go away: the answer is for others too.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthTimeout)
 		defer cancel()
-		m.health.last, m.health.looked = m.look(ctx), now
+		m.health.last = m.look(ctx)
+		m.health.looked = m.Now() // when it ended: who waited for it takes its result
 	}
 	return m.health.last
 }
