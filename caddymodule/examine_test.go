@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+
 	"github.com/livygateway/livygateway/doctor"
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy/livytest"
@@ -108,5 +110,31 @@ func TestExamineWhatIsNoConfiguration(t *testing.T) {
 		if err != nil || report.Failed != 1 {
 			t.Errorf("%s: %+v %v", text, report, err)
 		}
+	}
+}
+
+// The example says that it serves this machine only, and its tokens travel in clear.
+func TestTheExampleIsForThisMachineOnly(t *testing.T) {
+	text, err := os.ReadFile("../Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	adapted, _, err := caddyconfig.GetAdapter("caddyfile").Adapt(text, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := readConfig(adapted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, server := range config.Apps.HTTP.Servers {
+		for _, address := range server.Listen {
+			if !isLocal(address) {
+				t.Errorf("it listens on %s", address)
+			}
+		}
+	}
+	if len(config.exposedAdmin()) > 0 {
+		t.Errorf("its admin endpoint listens on %v", config.exposedAdmin())
 	}
 }
