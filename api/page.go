@@ -2,7 +2,9 @@ package api
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/livygateway/livygateway/gateway"
@@ -87,7 +89,7 @@ func (c *call) wordQuery(name string, words ...string) (string, error) {
 			return word, nil
 		}
 	}
-	return "", gateway.Invalid(name, text, "must be one of the values that are documented")
+	return "", gateway.Invalid(name, text, "must be "+strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " or "))
 }
 
 // timeQuery reads a query parameter that is a time.

@@ -33,6 +33,19 @@ func TestARecordIsNamedByItsID(t *testing.T) {
 	}
 }
 
+func TestWordsOfAQueryAreNamed(t *testing.T) {
+	c := newClient(t)
+	c.do("POST", base, `{"name":"etl"}`, 201, nil)
+	for path, want := range map[string]string{
+		"/v1/audit?outcome=no": "must be done or refused", base + "/etl/usage?format=xml": "must be json or csv",
+	} {
+		var p api.Problem
+		if c.do("GET", path, "", 400, &p); p.Rule != want {
+			t.Errorf("%s: %+v", path, p)
+		}
+	}
+}
+
 // meanwhile is a reply during which something happens, once.
 type meanwhile struct {
 	*httptest.ResponseRecorder
