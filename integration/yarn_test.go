@@ -20,9 +20,12 @@ import (
 
 // yarn is a YARN on this machine with the queues default, etl and adhoc.
 type yarn struct {
-	t       testing.TB
+	t       *testing.T
 	confDir string // the clients' configuration
 	web     string // host:port of the ResourceManager's pages
+
+	site   map[string]string // what confDir's yarn-site.xml says
+	server func(class, confDir string)
 }
 
 // startYarn starts a ResourceManager and a NodeManager, which end with the test.
@@ -44,12 +47,13 @@ func startYarn(t *testing.T) yarn {
 
 	work, serverConf := t.TempDir(), t.TempDir()
 	y := yarn{t: t, confDir: t.TempDir(), web: "127.0.0.1:" + sparePort(t)}
-	site := map[string]string{
+	y.site = map[string]string{
 		"yarn.resourcemanager.address":           "127.0.0.1:" + sparePort(t),
 		"yarn.resourcemanager.scheduler.address": "127.0.0.1:" + sparePort(t),
 		"yarn.resourcemanager.webapp.address":    y.web,
 	}
-	writeHadoopConf(t, filepath.Join(y.confDir, "yarn-site.xml"), site)
+	writeHadoopConf(t, filepath.Join(y.confDir, "yarn-site.xml"), y.site)
+	site := maps.Clone(y.site)
 	maps.Copy(site, map[string]string{
 		"yarn.resourcemanager.resource-tracker.address": "127.0.0.1:" + sparePort(t),
 		"yarn.resourcemanager.admin.address":            "127.0.0.1:" + sparePort(t),
@@ -72,15 +76,27 @@ func startYarn(t *testing.T) yarn {
 		"hadoop.proxyuser." + me.Username + ".groups": "*",
 	})
 	args := append([]string{"-Xmx512m", "--add-opens=java.base/java.security=ALL-UNNAMED"}, strings.Fields(upstream.JavaOptions())...)
-	args = append(args, "-cp", strings.Join([]string{serverConf, filepath.Join(root, "integration", "yarn"), filepath.Join(dir, "jars", "*")}, ":"))
-	for _, class := range []string{"resourcemanager.ResourceManager", "nodemanager.NodeManager"} {
-		daemon(t, work, nil, "java", append(slices.Clone(args), "org.apache.hadoop.yarn.server."+class)...)
+	y.server = func(class, confDir string) {
+		path := strings.Join([]string{confDir, filepath.Join(root, "integration", "yarn"), filepath.Join(dir, "jars", "*")}, ":")
+		daemon(t, work, nil, "java", append(slices.Clone(args), "-cp", path, "org.apache.hadoop.yarn.server."+class)...)
 	}
+	y.server("resourcemanager.ResourceManager", serverConf)
+	y.server("nodemanager.NodeManager", serverConf)
 	eventually(t, 4*time.Minute, "YARN having a node", func() bool {
 		var m struct{ ClusterMetrics struct{ ActiveNodes int } }
 		status, err := y.ask("metrics", &m)
 		return err == nil && status == http.StatusOK && m.ClusterMetrics.ActiveNodes == 1
 	})
+	return y
+}
+
+// withProxy starts a proxy before the applications' pages that is not the
+// ResourceManager, and returns the YARN of clients that are told of it.
+func (y yarn) withProxy() yarn {
+	y.confDir, y.site = y.t.TempDir(), maps.Clone(y.site)
+	y.site["yarn.web-proxy.address"] = "127.0.0.1:" + sparePort(y.t)
+	writeHadoopConf(y.t, filepath.Join(y.confDir, "yarn-site.xml"), y.site)
+	y.server("webproxy.WebAppProxyServer", y.confDir)
 	return y
 }
 
