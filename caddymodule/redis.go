@@ -3,7 +3,8 @@ package caddymodule
 // Redis says where the gateways, tokens and records are kept.
 type Redis struct {
 	// The server: `redis://[user:password@]host[:port][/db]`, `rediss://` for
-	// TLS, `redis+sentinel://host,host/master[/db]` for a Sentinel group.
+	// TLS, `redis+sentinel://host,host/master[/db]` for a Sentinel group,
+	// `redis+cluster://host,host` for a cluster.
 	// Placeholders such as `{env.LIVY_REDIS_URL}` are allowed. Default:
 	// `redis://127.0.0.1:6379/0`.
 	URL string `json:"url,omitempty"`

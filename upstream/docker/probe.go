@@ -31,6 +31,7 @@ func (r *Runtime) CPUFlags(ctx context.Context, gatewayID string) ([]string, err
 		return nil, callError(doing, err)
 	}
 	defer attached.Close()
+	defer context.AfterFunc(ctx, attached.Close)() // reading knows of no context
 	var text bytes.Buffer
 	// Cut off in the middle of a frame, which is no error of ours.
 	if _, err := stdcopy.StdCopy(&text, io.Discard, io.LimitReader(attached.Reader, maxCPUInfo)); err != nil && text.Len() == 0 {
