@@ -62,17 +62,33 @@ func (p *Policy) DriversHere() bool { return !p.yarn() && !p.kubernetes() }
 
 // Takes is what a job takes while it runs, in thousandths of a core and MiB:
 // driver, executors and mounted directories. Where Spark runs inside the driver
-// there are no executors.
+// there are no executors. What a client asks for without sense, such as fewer than
+// no executors, neither takes anything off its usage nor overflows it.
 func (p *Policy) Takes(e *Effective) (milliCPU, memoryMB int64) {
-	cores, memory := int64(max(1, e.DriverCores)), e.DriverMemoryBytes()
-	if !strings.HasPrefix(p.set.Master, "local") {
-		cores += int64(e.NumExecutors) * int64(max(1, e.ExecutorCores))
-		memory += int64(e.NumExecutors) * e.ExecutorMemoryBytes()
+	executors := e.NumExecutors
+	if strings.HasPrefix(p.set.Master, "local") {
+		executors = 0
 	}
-	milliCPU = cores * 1000
+	milliCPU = product(1000, max(1, e.DriverCores)) + product(1000*int64(max(1, e.ExecutorCores)), executors)
+	memory := product(e.DriverMemoryBytes(), 1) + product(e.ExecutorMemoryBytes(), executors)
 	if e.MountCost != nil {
-		milliCPU += e.MountCost.MilliCPU
-		memory += e.MountCost.MemoryBytes
+		milliCPU += product(e.MountCost.MilliCPU, 1)
+		memory += product(e.MountCost.MemoryBytes, 1)
 	}
-	return milliCPU, memory >> 20
+	return min(milliCPU, mostTaken), min(memory>>20, mostTaken)
+}
+
+// mostTaken is the most that is counted: a million cores, about a petabyte.
+const mostTaken = 1_000_000_000
+
+// product is of what is taken, never below 0 and never an overflow.
+func product(each int64, n int) int64 {
+	const most = mostTaken << 20
+	switch {
+	case each <= 0 || n <= 0:
+		return 0
+	case each > most/int64(n):
+		return most
+	}
+	return each * int64(n)
 }

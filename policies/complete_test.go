@@ -61,3 +61,25 @@ func TestTakes(t *testing.T) {
 		}
 	}
 }
+
+// What no job can have must not spoil the sums of usage.
+func TestTakesNothingSenseless(t *testing.T) {
+	p, err := policies.Compile(policies.Settings{Master: "yarn"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for body, want := range map[string][2]int64{
+		`{"numExecutors":-2147483648,"executorCores":1000,"executorMemory":"1000t"}`: {1000, 1024},
+		`{"numExecutors":2147483647,"executorCores":2147483647,"executorMemory":"8000p","driverCores":2147483647,"driverMemory":"8000p"}`: {
+			1_000_000_000, 1_000_000_000,
+		},
+	} {
+		r, err := p.Create(livy.KindSession, "", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if cpu, memory := p.Takes(&r.Effective); cpu != want[0] || memory != want[1] {
+			t.Errorf("%s takes %d thousandths of a core and %d MiB, want %v", body, cpu, memory, want)
+		}
+	}
+}
