@@ -137,7 +137,7 @@ func dockerLive(t testing.TB) live {
 	t.Helper()
 	require.Need(t, require.Docker, dockerAnswers(), "no Docker engine answers")
 	require.Need(t, require.Image, imageThere(), "image "+image()+" is not there (make image)")
-	namespace := "test-" + strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	namespace := fmt.Sprintf("test-%s-%d", strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())), os.Getpid())
 	t.Cleanup(func() { removeContainers(t, namespace) })
 	return live{
 		runtime: "docker",
