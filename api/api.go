@@ -8,6 +8,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -112,7 +113,7 @@ func (c *call) serve(route *Route) error {
 	if err := c.checkQuery(route); err != nil {
 		return err
 	}
-	if c.r.Method == http.MethodGet || c.r.Method == http.MethodHead {
+	if c.reading() {
 		return c.patiently(func() error { return route.handle(c) })
 	}
 	return route.handle(c)
@@ -157,11 +158,24 @@ func (c *call) checkBodyType() error {
 	return &statusError{http.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json"}
 }
 
+// reading says that the call changes nothing.
+func (c *call) reading() bool { return c.r.Method == http.MethodGet || c.r.Method == http.MethodHead }
+
 func (c *call) reply(status int, v any) error {
-	c.w.Header().Set("Content-Type", "application/json")
-	c.w.WriteHeader(status)
-	_ = json.NewEncoder(c.w).Encode(v)
-	return nil
+	text, err := encode(v)
+	if err != nil {
+		return err
+	}
+	return c.replyText(status, text)
+}
+
+// encode makes one line of JSON.
+func encode(v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a reply: %w", err)
+	}
+	return append(text, '\n'), nil
 }
 
 // body reads the request's body.

@@ -11,8 +11,5 @@ import (
 var Document []byte
 
 func (c *call) document() error {
-	c.w.Header().Set("Content-Type", "application/json")
-	c.w.WriteHeader(http.StatusOK)
-	_, _ = c.w.Write(Document)
-	return nil
+	return c.replyText(http.StatusOK, Document)
 }

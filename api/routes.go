@@ -36,6 +36,12 @@ type Route struct {
 	handle func(*call) error
 }
 
+// Tagged says that replies have an ETag for If-None-Match: all that is read as JSON,
+// but whether the instance is healthy.
+func (r *Route) Tagged() bool {
+	return r.Method == http.MethodGet && r.Type == "" && r.Name != "getHealth"
+}
+
 // Param is a query parameter.
 type Param struct {
 	Name, Doc string

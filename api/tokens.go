@@ -123,7 +123,8 @@ func (c *call) createToken() error {
 
 func (c *call) replySecret(status int, token *tokens.Token, secret string) error {
 	c.w.Header().Set("Cache-Control", "no-store")
-	return c.replyRevision(status, token.Revision, NewToken{Token: c.present(token), Secret: secret})
+	c.w.Header().Set("ETag", etag(token.Revision, nil)) // a digest would be one of the secret
+	return c.reply(status, NewToken{Token: c.present(token), Secret: secret})
 }
 
 func (c *call) listTokens() error {

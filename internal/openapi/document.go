@@ -67,7 +67,7 @@ const description = "Gateways, their tokens, the records of their sessions and b
 	"On a site the API is behind an authentication of Caddy's; on Caddy's admin endpoint, below /livy, whoever reaches it may do everything. " +
 	"Bodies are JSON. Errors are problems (RFC 9457) with a machine-readable kind. " +
 	"Lists come in pages, and a Link header leads to the next one. " +
-	"A change can be made to depend, with If-Match, on the ETag of an earlier reply."
+	"A change can be made to depend, with If-Match, on the ETag of an earlier reply; with If-None-Match what has not changed is answered 304."
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
@@ -103,7 +103,14 @@ func operation(types *types, r *api.Route) object {
 		params = append(params, object{
 			"name": "If-Match", "in": "header",
 			"description": "Change it only if it is still what an earlier reply showed: that reply's ETag, or * for any.",
-			"schema":      object{"type": "string", "pattern": `^(\*|"[0-9]{1,18}")$`},
+			"schema":      object{"type": "string", "pattern": `^(\*|"[0-9]{1,18}(-[0-9a-z-]{1,40})?")$`},
+		})
+	}
+	if r.Tagged() {
+		params = append(params, object{
+			"name": "If-None-Match", "in": "header",
+			"description": "Answer 304 if it still is what an earlier reply showed: that reply's ETag.",
+			"schema":      object{"type": "string"},
 		})
 	}
 	if len(params) > 0 {
@@ -164,6 +171,9 @@ func responses(types *types, r *api.Route) object {
 	for _, status := range problems {
 		all[strconv.Itoa(status)] = object{"$ref": "#/components/responses/Problem"}
 	}
+	if r.Tagged() {
+		all["304"] = object{"description": "It still is what If-None-Match names."}
+	}
 	if r.Name == "getHealth" {
 		all["503"] = object{"description": "Not ready.", "content": object{"application/json": object{"schema": types.reply(r.Reply)}}}
 	}
@@ -187,8 +197,11 @@ func success(types *types, r *api.Route) object {
 	}
 	s["content"] = content
 	headers := object{}
-	if r.Conditional || slices.Contains([]string{"createGateway", "getGateway", "createToken", "getToken"}, r.Name) {
-		headers["ETag"] = object{"description": "The revision of what is shown, for If-Match.", "schema": object{"type": "string"}}
+	switch {
+	case r.Conditional || slices.Contains([]string{"createGateway", "getGateway", "createToken", "getToken"}, r.Name):
+		headers["ETag"] = object{"description": "The revision of what is shown, for If-Match, and a digest of it, for If-None-Match.", "schema": object{"type": "string"}}
+	case r.Tagged():
+		headers["ETag"] = object{"description": "A digest of what is shown, for If-None-Match.", "schema": object{"type": "string"}}
 	}
 	for _, p := range r.Query {
 		if p.Name == "limit" {
