@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
@@ -115,20 +116,36 @@ func unescape(s string) (string, error) {
 		case 'f':
 			b.WriteByte('\f')
 		case 'u':
-			if i+5 > len(s) {
-				return "", fmt.Errorf(`\u needs four hexadecimal digits`)
-			}
-			n, err := strconv.ParseUint(s[i+1:i+5], 16, 16)
+			r, err := escaped(s[i:])
 			if err != nil {
-				return "", fmt.Errorf(`\u needs four hexadecimal digits, not %q`, s[i+1:i+5])
+				return "", err
 			}
-			b.WriteRune(rune(n))
 			i += 4
+			if utf16.IsSurrogate(r) { // half of a character; the other half must follow
+				low, err := escaped(strings.TrimPrefix(s[i+1:], `\`))
+				if r = utf16.DecodeRune(r, low); err != nil || s[i+1] != '\\' || r == utf8.RuneError {
+					return "", fmt.Errorf(`\%s is half of a character, and the other half does not follow`, s[i-4:i+1])
+				}
+				i += 6
+			}
+			b.WriteRune(r)
 		default:
 			b.WriteByte(s[i])
 		}
 	}
 	return b.String(), nil
+}
+
+// escaped reads the number at the beginning of "uXXXX...".
+func escaped(s string) (rune, error) {
+	if len(s) < 5 || s[0] != 'u' {
+		return 0, fmt.Errorf(`\u needs four hexadecimal digits`)
+	}
+	n, err := strconv.ParseUint(s[1:5], 16, 16)
+	if err != nil {
+		return 0, fmt.Errorf(`\u needs four hexadecimal digits, not %q`, s[1:5])
+	}
+	return rune(n), nil
 }
 
 // WriteProperties is the reverse of ParseProperties: "key = value" lines that

@@ -140,3 +140,16 @@ public class Read {
 		})
 	}
 }
+
+// Java writes what is beyond 16 bits as two escapes.
+func TestPropertiesBeyond16Bits(t *testing.T) {
+	got, err := ParseProperties(`k = a\uD83D\uDE00b`)
+	if err != nil || len(got) != 1 || got[0].Value != "a\U0001F600b" {
+		t.Errorf("%v, %v", got, err)
+	}
+	for _, half := range []string{`\uD83D`, `\uD83Dx`, `\uD83D\u0041`, `\uDE00`, `\uD83D\n`} {
+		if _, err := ParseProperties("k = " + half); err == nil {
+			t.Errorf("%s was taken", half)
+		}
+	}
+}
