@@ -56,7 +56,8 @@ func newClientOn(t *testing.T, s *store.Store) *client {
 	})
 	m.Configure(control.Settings{Catalog: gateway.Catalog{
 		Engines: []gateway.Engine{{Name: "double", URL: livy.URL}}, Queues: []string{"root.etl", "root.adhoc"},
-		Environments: []gateway.Environment{{Name: "analytics", Env: map[string]string{"PASSWORD": "secret"},
+		Environments: []gateway.Environment{{
+			Name: "analytics", Env: map[string]string{"PASSWORD": "secret"},
 			Conf: map[string]string{"spark.hadoop.fs.s3a.secret.key": "planted", "spark.sql.shuffle.partitions": "8"},
 		}},
 		Fusion: []gateway.Fusion{{Name: "fast", Conf: map[string]string{"spark.plugin.password": "planted"}}},

@@ -335,7 +335,8 @@ func TestDirectoriesOnKubernetes(t *testing.T) {
 	configure(m, func(s *Settings) {
 		s.Catalog.Clusters = []gateway.Cluster{
 			{Name: "k", Master: "k8s://https://k:6443", DeployMode: "cluster"},
-			{Name: "y", Master: "yarn"}, {Name: "yc", Master: "yarn", DeployMode: "cluster"},
+			{Name: "y", Master: "yarn"},
+			{Name: "yc", Master: "yarn", DeployMode: "cluster"},
 		}
 		s.Catalog.Networks = []gateway.Network{{Name: "lake", VPC: "v"}}
 		s.Catalog.Directories = []gateway.Directory{{Name: "Ware_house", Type: "nas", Source: "nas:/e", Path: "/mnt/w", VPC: "v", ReadOnly: true}}

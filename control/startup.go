@@ -13,7 +13,7 @@ import (
 )
 
 // start starts a server; awaitReady follows it up.
-func (w *worker) start(ctx context.Context, g *gateway.Gateway) (time.Duration, error) {
+func (w *worker) start(ctx context.Context) (time.Duration, error) {
 	m := w.m
 	g, err := w.condemn(ctx, gateway.StateRunning)
 	if err != nil || g.Desired != gateway.StateRunning {

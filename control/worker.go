@@ -234,7 +234,7 @@ func (w *worker) keepRunning(ctx context.Context, g *gateway.Gateway) (time.Dura
 	case w.m.Now().Before(w.retryAt):
 		return min(w.m.PollInterval, w.retryAt.Sub(w.m.Now())), nil
 	default:
-		return w.start(ctx, g)
+		return w.start(ctx)
 	}
 }
 

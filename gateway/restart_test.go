@@ -16,10 +16,10 @@ func filled(n int) (s gateway.Spec) {
 }
 
 func fill(v reflect.Value, n int) {
-	switch v.Kind() {
+	switch v.Kind() { //nolint:exhaustive // the kinds that a Spec has
 	case reflect.Struct:
-		for i := range v.NumField() {
-			fill(v.Field(i), n)
+		for _, field := range v.Fields() {
+			fill(field, n)
 		}
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))

@@ -133,7 +133,7 @@ func (a Archive) handOver(h *tar.Header, content io.Reader, take func(*tar.Heade
 		if !filepath.IsLocal(link) {
 			return gateway.Invalid("archives", a.Path, "leads out of itself: "+link)
 		}
-		link = path.Join(a.Name, link)
+		link = path.Join(a.Name, link) //nolint:gosec // it is local
 	default:
 		return nil
 	}
@@ -145,6 +145,6 @@ func (a Archive) handOver(h *tar.Header, content io.Reader, take func(*tar.Heade
 		mode |= 0o700 // something is to be put there
 	}
 	return take(&tar.Header{
-		Typeflag: h.Typeflag, Name: path.Join(a.Name, h.Name), Linkname: link, Mode: mode, Size: h.Size, ModTime: h.ModTime,
+		Typeflag: h.Typeflag, Name: path.Join(a.Name, h.Name), Linkname: link, Mode: mode, Size: h.Size, ModTime: h.ModTime, //nolint:gosec // it is local
 	}, content)
 }

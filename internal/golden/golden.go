@@ -16,7 +16,7 @@ var update = flag.Bool("update", false, "write anew what is made from code: test
 func File(t testing.TB, path, made string) {
 	t.Helper()
 	if *update {
-		if err := os.WriteFile(path, []byte(made), 0o644); err != nil { // documents and test data
+		if err := os.WriteFile(path, []byte(made), 0o644); err != nil { //nolint:gosec // documents and test data
 			t.Fatal(err)
 		}
 		return

@@ -25,7 +25,7 @@ func Spare(t testing.TB) int {
 	t.Helper()
 	end := end()
 	for range 1000 {
-		port := lowest + rand.IntN(end-lowest)
+		port := lowest + rand.IntN(end-lowest) //nolint:gosec // nobody is to be kept from guessing it
 		if free := reserve(port); free != nil {
 			t.Cleanup(free)
 			return port

@@ -39,14 +39,15 @@ func (r *Runtime) unpack(ctx context.Context, l upstream.Launch, id string) erro
 func repack(a upstream.Archive, to io.Writer) error {
 	w := tar.NewWriter(to)
 	err := a.Each(func(h *tar.Header, content io.Reader) error {
-		h.Name, h.Uid, h.Gid = path.Join(workDir, h.Name), userID, groupID
+		name := path.Join(workDir, h.Name) //nolint:gosec // Each keeps names inside
+		h.Name, h.Uid, h.Gid = name, userID, groupID
 		if h.Typeflag == tar.TypeLink {
-			h.Linkname = path.Join(workDir, h.Linkname)
+			h.Linkname = path.Join(workDir, h.Linkname) //nolint:gosec // and those of hard links
 		}
 		if err := w.WriteHeader(h); err != nil {
 			return err
 		}
-		_, err := io.Copy(w, content) //nolint:gosec // the operator's own archive
+		_, err := io.Copy(w, content)
 		return err
 	})
 	if err != nil {

@@ -30,7 +30,7 @@ func (d dirs) unpack(archives []upstream.Archive, cred *syscall.Credential) erro
 }
 
 func lay(root *os.Root, h *tar.Header, content io.Reader, cred *syscall.Credential) error {
-	mode := os.FileMode(h.Mode) //nolint:gosec // nothing but permissions
+	mode := os.FileMode(h.Mode)
 	if err := makeDirs(root, path.Dir(h.Name), 0o755, cred); err != nil {
 		return err
 	}
@@ -73,7 +73,7 @@ func copyTo(root *os.Root, name string, mode os.FileMode, content io.Reader) err
 	if err != nil {
 		return err
 	}
-	_, err = io.Copy(file, content) //nolint:gosec // the operator's own archive
+	_, err = io.Copy(file, content)
 	if closing := file.Close(); err == nil {
 		err = closing
 	}
