@@ -110,7 +110,8 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		h.core.manager.PollSoon(c.entry.Gateway.ID)
 	}
 	if !rec.Buffered() {
-		return states.finish()
+		states.finish()
+		return nil
 	}
 	if rec.Status() == http.StatusNotFound {
 		return h.notFound(rec, w, r, c, buf.Bytes())
@@ -128,7 +129,8 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err != nil {
 		return err
 	}
-	return states.whole(rec.Header(), rec.Status(), body)
+	states.whole(rec.Header(), rec.Status(), body)
+	return nil
 }
 
 // notFound says what became of a session or batch that Livy does not know. A
@@ -146,14 +148,16 @@ func (h *Record) notFound(rec caddyhttp.ResponseRecorder, w http.ResponseWriter,
 			return err
 		}
 	}
-	return writeWhole(w, rec.Header(), rec.Status(), body)
+	writeWhole(w, rec.Header(), rec.Status(), body)
+	return nil
 }
 
-func writeWhole(w http.ResponseWriter, header http.Header, status int, body []byte) error {
+// writeWhole answers. That it could not be written is no failure of the request: the
+// client is gone, and nobody is left to be told.
+func writeWhole(w http.ResponseWriter, header http.Header, status int, body []byte) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
-	_, err := w.Write(body)
-	return err
+	_, _ = w.Write(body)
 }
 
 // location turns Livy's Location into the public one.
@@ -186,7 +190,8 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 	create, err := h.begin(r, c)
 	if err != nil {
 		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {
-			return replay(w, &repeated.Reply)
+			replay(w, &repeated.Reply)
+			return nil
 		}
 		return err
 	}
@@ -213,7 +218,8 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 		} else {
 			create.Refused(r.Context())
 		}
-		return writeWhole(w, rec.Header(), rec.Status(), buf.Bytes())
+		writeWhole(w, rec.Header(), rec.Status(), buf.Bytes())
+		return nil
 	}
 	var s struct {
 		ID    int64  `json:"id"`
@@ -242,7 +248,8 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 	if err := create.Confirmed(r.Context(), c.entry.Gateway, s.ID, s.State, s.AppID, kept); err != nil {
 		return err
 	}
-	return writeWhole(w, rec.Header(), http.StatusCreated, body)
+	writeWhole(w, rec.Header(), http.StatusCreated, body)
+	return nil
 }
 
 // begin writes down what is about to be sent.
@@ -282,11 +289,11 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 }
 
 // replay answers a repetition as the first create was answered.
-func replay(w http.ResponseWriter, reply *sessions.KeptReply) error {
+func replay(w http.ResponseWriter, reply *sessions.KeptReply) {
 	header := w.Header()
 	maps.Copy(header, reply.Header)
 	header.Set("Idempotency-Replayed", "true")
-	return writeWhole(w, header, reply.Status, reply.Body)
+	writeWhole(w, header, reply.Status, reply.Body)
 }
 
 // Interface guards

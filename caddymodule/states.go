@@ -74,16 +74,14 @@ func beginning(b []byte) int {
 }
 
 // finish writes what is held.
-func (w *stateWriter) finish() error {
-	if len(w.held) == 0 {
-		return nil
+func (w *stateWriter) finish() {
+	if len(w.held) > 0 {
+		_, _ = w.ResponseWriter.Write(w.held) // else the client is gone
+		w.held = nil
 	}
-	_, err := w.ResponseWriter.Write(w.held)
-	w.held = nil
-	return err
 }
 
 // whole writes a reply that was buffered.
-func (w *stateWriter) whole(header http.Header, status int, body []byte) error {
-	return writeWhole(w.ResponseWriter, header, status, showStates(body))
+func (w *stateWriter) whole(header http.Header, status int, body []byte) {
+	writeWhole(w.ResponseWriter, header, status, showStates(body))
 }
