@@ -33,6 +33,9 @@ func sparkContainer(t *testing.T, network, name string, options []string, class 
 	})
 }
 
+// workersDir is where workers keep what they run, in their containers.
+const workersDir = "/home/livy/workers"
+
 // clusterJob looks on both workers at once at what is there: the environment's
 // Python, and the gateway's directory.
 const clusterJob = `
@@ -82,7 +85,7 @@ func TestStandaloneClusterInContainers(t *testing.T) {
 		"org.apache.spark.deploy.master.Master", "--host", "spark-master", "--port", "7077", "--webui-port", "8080")
 	for name, options := range map[string][]string{"mounting": {"-v", scratch + ":/mnt/scratch"}, "bare": nil} {
 		sparkContainer(t, network, name, options, "org.apache.spark.deploy.worker.Worker",
-			"--cores", "1", "--memory", "1g", "--work-dir", "/tmp/work", cluster.url)
+			"--cores", "1", "--memory", "1g", "--work-dir", workersDir, cluster.url)
 	}
 	c := newCaddy(t, storetest.StartServer(t), l.livyBlock+`
 		start_timeout 6m
@@ -140,7 +143,7 @@ func TestStandaloneClusterInContainers(t *testing.T) {
 		t.Errorf("on the machine that does not: %+v", w)
 	}
 	for name, w := range out.Workers {
-		if w.Module != "from an archive" || !strings.HasSuffix(w.Python, "/packed") || !strings.HasPrefix(w.Python, "/tmp/work/") {
+		if w.Module != "from an archive" || !strings.HasSuffix(w.Python, "/packed") || !strings.HasPrefix(w.Python, workersDir+"/") {
 			t.Errorf("Python on %s: %+v", name, w)
 		}
 	}
