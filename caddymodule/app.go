@@ -13,6 +13,7 @@ import (
 
 	"github.com/livygateway/livygateway/control"
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/sessions"
 	"github.com/livygateway/livygateway/tokens"
 )
@@ -93,6 +94,22 @@ type App struct {
 	// The schemes that URIs of jobs may have besides `file` and `local`. Default:
 	// those of the usual file systems and object stores; see docs/policies.md.
 	Schemes []string `json:"schemes,omitempty"`
+
+	// What clients may set on gateways that do not say so themselves: `open` lets them
+	// set whatever no guard, blacklist or rule forbids; `strict` lets them set the
+	// settings, main classes and URI schemes of a list and what rules or the two
+	// options below allow, and nothing else. Strict is recommended where gateways force
+	// an identity or a queue. See docs/policies.md. Default: `open`.
+	Policy string `json:"policy,omitempty"`
+
+	// Settings that clients of all gateways may set although a policy is strict, or
+	// although they are environment variables of Spark, Hadoop or Java, such as
+	// `spark.executorEnv.JAVA_HOME`. A trailing `*` takes all that begin so.
+	AllowConf []string `json:"allow_conf,omitempty"`
+
+	// Main classes of batches that a strict policy lets through. A trailing `*` takes
+	// all that begin so, e.g. `com.example.*`.
+	AllowClasses []string `json:"allow_classes,omitempty"`
 
 	// Keys beginning with `livy.` that clients may set all the same, e.g.
 	// `livy.rsc.retained-statements`. All others are dropped.
@@ -275,6 +292,9 @@ func (a *App) Validate() error {
 	if err := a.validateBounds(); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
+	if _, err := policies.Compile(policies.Settings{Mode: a.Policy, Schemes: a.Schemes, Grants: a.grants()}); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
 	var err error
 	if a.declared, err = a.declarations(); err != nil {
 		return fmt.Errorf("livy: %w", err)
@@ -321,10 +341,22 @@ func (a *App) settings() control.Settings {
 		History: (*gateway.HistoryServer)(a.HistoryServer),
 		MaxBody: a.MaxBody, MaxCode: a.MaxCode, MaxUpload: a.MaxUpload,
 		Schemes: a.Schemes, LivyKeys: a.LivyKeys,
+		PolicyMode: a.Policy, Grants: a.grants(),
 		ClientIdentity: a.ClientIdentity, CustomClasspath: a.CustomClasspath,
 		StartTimeout: time.Duration(a.StartTimeout), StopOnExit: a.OnExit == "stop",
 		AuditRetention: time.Duration(a.AuditRetention),
 	}
+}
+
+// grants are what the configuration allows clients of all gateways.
+func (a *App) grants() (all []policies.Grant) {
+	for _, name := range a.AllowConf {
+		all = append(all, policies.Grant{What: policies.GrantConf, Name: name, Source: "option allow_conf"})
+	}
+	for _, name := range a.AllowClasses {
+		all = append(all, policies.Grant{What: policies.GrantClass, Name: name, Source: "option allow_class"})
+	}
+	return all
 }
 
 // Start puts this configuration into force.

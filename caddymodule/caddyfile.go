@@ -78,6 +78,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    max_code      <size>
 //	    max_upload    <size>
 //	    schemes       <scheme>...
+//	    policy        open|strict
+//	    allow_conf    <key>...
+//	    allow_class   <class>...
 //	    livy_keys     <key>...
 //	    client_identity
 //	    custom_classpath
@@ -96,7 +99,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	given := make(map[string]bool)
 	for d.NextBlock(0) {
 		option := d.Val()
-		repeatable := option == "engine" || option == "gateway" || option == "queue" || option == "local_dir" || catalogOptions[option] != nil
+		repeatable := option == "engine" || option == "gateway" || option == "queue" || option == "local_dir" || option == "allow_conf" || option == "allow_class" || catalogOptions[option] != nil
 		if given[option] && !repeatable {
 			return d.Errf("option %q is given twice", option)
 		}
@@ -141,6 +144,15 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return a.unmarshalTokens(d)
 	case "schemes":
 		return appendArgs(d, &a.Schemes)
+	case "policy":
+		if !d.AllArgs(&a.Policy) {
+			return d.ArgErr()
+		}
+		return nil
+	case "allow_conf":
+		return appendArgs(d, &a.AllowConf)
+	case "allow_class":
+		return appendArgs(d, &a.AllowClasses)
 	case "livy_keys":
 		return appendArgs(d, &a.LivyKeys)
 	case "max_body":

@@ -35,6 +35,7 @@ import (
 //	    livy_conf         <text>
 //	    livy_client_conf  <text>
 //	    spark_blacklist   <text>
+//	    policy            open|strict
 //	    policy_rules      <text>
 //	}
 //
@@ -50,7 +51,7 @@ func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 		"fusion": &s.Fusion, "cluster": &s.Cluster, "queue": &s.Queue, "identity": &s.Identity, "network": &s.Network,
 		"environment": &s.Environment, "statement_audit": &s.StatementAudit, "spark_defaults": &s.SparkDefaults,
 		"livy_conf": &s.LivyConf, "livy_client_conf": &s.LivyClientConf, "spark_blacklist": &s.SparkBlacklist,
-		"policy_rules": &s.PolicyRules,
+		"policy": &s.Policy, "policy_rules": &s.PolicyRules,
 	}
 	flags := map[string]*bool{
 		"manual_start": &g.ManualStart, "mount_to_executor": &s.MountToExecutor, "public": &s.Public, "isolated": &s.Isolated,

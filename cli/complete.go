@@ -96,6 +96,8 @@ func (c *cli) offered(flag string) completion {
 		switch flag {
 		case "statement-audit":
 			return []string{"hash", "code"}
+		case "policy":
+			return []string{"open", "strict"}
 		case "public", "isolated", "mount-to-executor":
 			return []string{"true", "false"}
 		}

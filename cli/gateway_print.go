@@ -35,6 +35,7 @@ func (c *cli) printGateway(r reply[api.Gateway]) error {
 		d.add("Isolated", yesNo(g.Spec.Isolated))
 		d.add("Auto-stop", autoStop(g.Spec.AutoStop))
 		d.add("Auto-start", autoStart(g.Spec.AutoStart))
+		d.add("Policy", g.Spec.Policy)
 		d.add("Statement audit", g.Spec.StatementAudit)
 		d.add("Files", strings.Join(files(&g.Spec), ", "))
 		d.add("Routes off", strings.Join(g.Spec.DisabledRoutes, ", "))

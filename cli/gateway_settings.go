@@ -45,6 +45,7 @@ var settings = []setting{
 	{"livy-conf", "livyConf", settingFile, "File with the text of livy.conf"},
 	{"livy-client-conf", "livyClientConf", settingFile, "File with the text of livy-client.conf"},
 	{"spark-blacklist", "sparkBlacklist", settingFile, "File with the text of spark-blacklist.conf"},
+	{"policy", "policy", settingText, "strict: clients may set what is listed or allowed and nothing else; or open"},
 	{"policy-rules", "policyRules", settingFile, "File with the text of policy.rules"},
 	{"disable-route", "disabledRoutes", settingList, `Route not to serve, e.g. "session.job.*" (may be repeated)`},
 }

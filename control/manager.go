@@ -15,6 +15,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/sessions"
 	"github.com/livygateway/livygateway/store"
 	"github.com/livygateway/livygateway/tokens"
@@ -92,6 +93,11 @@ type Settings struct {
 	// guards; see policies.Settings.
 	Schemes, LivyKeys               []string
 	ClientIdentity, CustomClasspath bool
+	// PolicyMode is the mode of the policies of gateways that do not name one,
+	// policies.ModeOpen or ModeStrict. Default ModeOpen.
+	PolicyMode string
+	// Grants are what clients of all gateways may set although a policy is strict.
+	Grants []policies.Grant
 	// LocalDirs are the directories that file: URIs of clients may name; none by
 	// default.
 	LocalDirs []string

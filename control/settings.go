@@ -2,6 +2,7 @@ package control
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -28,11 +29,12 @@ func (m *Manager) compilePolicy(g *gateway.Gateway, identity, queue string) (*po
 	if queue != "" {
 		s.Queue = queue
 	}
-	rules, err := policies.ParseRules(policies.File{Name: "policy.rules", Text: g.Spec.PolicyRules})
+	rules, granted, err := policies.ParseRules(policies.File{Name: "policy.rules", Text: g.Spec.PolicyRules})
 	if err != nil {
 		return nil, err
 	}
 	s.Rules = rules
+	s.Grants = append(s.Grants, granted...)
 	return policies.Compile(s)
 }
 
@@ -54,6 +56,8 @@ func (m *Manager) policySettings(g *gateway.Gateway) policies.Settings {
 		}
 	}
 	return policies.Settings{
+		Mode:            cmp.Or(g.Spec.Policy, s.PolicyMode),
+		Grants:          slices.Clone(s.Grants),
 		LivyVersion:     livyVersion(g),
 		Master:          m.master(g),
 		Environment:     m.environment(g),

@@ -86,8 +86,14 @@ type Spec struct {
 	// line. A client's value for such a parameter is ignored, from the next request
 	// on; Livy's own copy, behind the gateway, waits for the next start.
 	SparkBlacklist string `json:"sparkBlacklist,omitempty"`
-	// PolicyRules is the text of policy.rules: caps, allowed values and required
-	// keys, one a line, e.g. "max spark.executor.memory 8g lower".
+	// Policy is "strict" to let clients set only the settings, main classes and URI
+	// schemes of a list (docs/policies.md) and what policy.rules allows, or "open" to
+	// let them set whatever is not forbidden. Strict is recommended where an identity
+	// or a queue is forced. Default: what the operator says, else open.
+	Policy string `json:"policy,omitempty"`
+	// PolicyRules is the text of policy.rules: caps, allowed values, required keys
+	// and what a strict policy allows besides, one a line, e.g.
+	// "max spark.executor.memory 8g lower" or "allow-conf spark.myteam.*".
 	PolicyRules string `json:"policyRules,omitempty"`
 	// DisabledRoutes are names of Livy's routes that this gateway does not
 	// serve; a trailing * takes all that begin so, e.g. "session.job.*".

@@ -10,7 +10,7 @@ import (
 // are checked by the rooms that understand them (see control).
 func (s *Spec) Validate(c *Catalog) error {
 	for _, check := range []func(*Catalog) error{
-		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateLife, s.validateAudit,
+		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateLife, s.validatePolicy, s.validateAudit,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -145,6 +145,20 @@ func (s *Spec) validateLife(*Catalog) error {
 		return Invalid("autoStart.waitSeconds", fmt.Sprint(n), fmt.Sprintf("must be from 0 to %d", maxWaitSeconds))
 	}
 	return nil
+}
+
+// The values of Spec.Policy.
+const (
+	PolicyOpen   = "open"
+	PolicyStrict = "strict"
+)
+
+func (s *Spec) validatePolicy(*Catalog) error {
+	switch s.Policy {
+	case "", PolicyOpen, PolicyStrict:
+		return nil
+	}
+	return Invalid("policy", s.Policy, "must be "+PolicyOpen+" or "+PolicyStrict)
 }
 
 // The values of Spec.StatementAudit.

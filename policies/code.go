@@ -2,6 +2,7 @@ package policies
 
 import (
 	"io"
+	"strings"
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
@@ -97,31 +98,88 @@ func parseSmall(data []byte, parts []part) (map[string]string, error) {
 	return values, nil
 }
 
-// judgeSmall holds the kind of code and the URI against the policy.
+// judgeSmall holds what a body brings into a session against what the policy says
+// of sessions when they are created.
 func (p *Policy) judgeSmall(route *livy.Route, values map[string]string) error {
 	switch route.Body {
 	case livy.BodyURI:
 		if reason := p.badURI(namesURIs, values["uri"]); reason != "" {
 			return gateway.Invalid("uri", shown("uri", values["uri"]), reason)
 		}
+		return p.judgeAdded(route, values["uri"])
 	case livy.BodyStatement, livy.BodyCompletion:
 		kind, ok := values["kind"]
 		if !ok {
 			// It is the session's own kind, which was judged when it was created.
 			return nil
 		}
-		if sessionKinds[kind] == "" || sessionKinds[kind] == "shared" {
-			return gateway.Invalid("kind", kind, "must be one of spark, pyspark, sparkr, sql (or scala, python, r)")
+		return p.judgeKind("kind", kind)
+	case livy.BodyJob:
+		// Livy takes a job without a type for JVM code.
+		return p.judgeKind("jobType", orDefault(values["jobType"], "spark"))
+	default: // nothing in it to judge
+	}
+	return nil
+}
+
+// judgeKind holds the language of code against the rules on kind.
+func (p *Policy) judgeKind(field, kind string) error {
+	if sessionKinds[kind] == "" || sessionKinds[kind] == "shared" {
+		return gateway.Invalid(field, kind, "must be one of spark, pyspark, sparkr, sql (or scala, python, r)")
+	}
+	for i := range p.rules {
+		if p.rules[i].field != fKind {
+			continue
+		}
+		if reason, _ := p.rules[i].violated(kind); reason != "" {
+			return gateway.Invalid(field, kind, reason+" ("+p.rules[i].Source+")")
+		}
+	}
+	return nil
+}
+
+// addedTo says which list of a create request a route adds to later.
+var addedTo = map[string]string{
+	"session.add.jar": "jars", "session.add.pyfile": "pyFiles", "session.add.file": "files",
+	"session.upload.jar": "jars", "session.upload.pyfile": "pyFiles", "session.upload.file": "files",
+}
+
+// judgeAdded holds a URI that is added to a session against the blacklist and the
+// rules on the list that it is added to.
+func (p *Policy) judgeAdded(route *livy.Route, uri string) error {
+	list := addedTo[route.Name]
+	if m, ok := p.deny.find(list); ok {
+		return gateway.Errorf(gateway.KindForbidden, "%s cannot be added on this gateway: %s (%s)", list, m.rule, m.source)
+	}
+	for i := range p.rules {
+		if r := &p.rules[i]; r.fam.field == list && r.Allowed != nil {
+			if reason, _ := r.violated(uri); reason != "" {
+				return gateway.Invalid("uri", shown("uri", uri), reason+" ("+r.Source+")")
+			}
+		}
+	}
+	return nil
+}
+
+// compileUploads switches off uploads into lists that the policy rules: what an
+// uploaded file is cannot be told from its name.
+func (p *Policy) compileUploads() error {
+	for route, list := range addedTo {
+		if _, off := p.disabled[route]; off || !strings.HasPrefix(route, "session.upload.") {
+			continue
+		}
+		source := ""
+		if m, ok := p.deny.find(list); ok {
+			source = m.source
 		}
 		for i := range p.rules {
-			if p.rules[i].field != fKind {
-				continue
-			}
-			if reason, _ := p.rules[i].violated(kind); reason != "" {
-				return gateway.Invalid("kind", kind, reason)
+			if r := &p.rules[i]; r.fam.field == list && r.Allowed != nil {
+				source = r.Source
 			}
 		}
-	default: // nothing in it to judge
+		if source != "" {
+			p.disabled[route] = closedRoute{"is switched off on this gateway, since " + list + " are ruled by it (" + source + ")", source}
+		}
 	}
 	return nil
 }

@@ -40,7 +40,7 @@ func TestCompileRefuses(t *testing.T) {
 		"an identity that is none":        {policies.Settings{Identity: "a b"}, "identity: must be a user name"},
 		"a Livy key that is none":         {policies.Settings{LivyKeys: []string{"spark.x"}}, "livyKeys: must begin with livy."},
 		"a list in an environment's conf": {env(map[string]string{"spark.jars": "x"}), "environment e: is a list that is merged"},
-		"a Livy key in an environment":    {env(map[string]string{"livy.rsc.x": "x"}), "environment e: is a key of Livy itself"},
+		"a Livy key in an environment":    {env(map[string]string{"livy.rsc.x": "x"}), "environment e: cannot be set for jobs: it belongs to Livy"},
 		"a field in an environment":       {env(map[string]string{"driverMemory": "x"}), "environment e: is a field of Livy's requests"},
 		"an equals sign in a key":         {env(map[string]string{"spark.a=b": "x"}), "environment e: the key must not contain ="},
 		"cores that are no number":        {env(map[string]string{"spark.driver.cores": "two"}), "environment e: spark.driver.cores: must be a whole number"},

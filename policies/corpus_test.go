@@ -55,10 +55,15 @@ func run(t testing.TB, c *policytest.Case) outcome {
 		o.body, err = p.Small(req.Route, encoding, kind, bytes.NewReader(c.Bytes()))
 	}
 	if err != nil {
-		if gateway.KindOf(err) != gateway.KindInvalid {
+		status := 400
+		switch gateway.KindOf(err) {
+		case gateway.KindInvalid:
+		case gateway.KindForbidden:
+			status = 403
+		default:
 			t.Errorf("kind of %v is %v", err, gateway.KindOf(err))
 		}
-		return outcome{status: 400, message: err.Error(), report: o.report}
+		return outcome{status: status, message: err.Error(), report: o.report}
 	}
 	return o
 }

@@ -176,6 +176,10 @@ func (c *creation) badField(i int, v *value) string {
 		if !userName.MatchString(v.text) {
 			return userRule
 		}
+	case fClassName:
+		if reason := c.p.allowClass(v.text); reason != "" {
+			return reason
+		}
 	}
 	naming := fieldNaming[fields[i].name]
 	if naming == namesNothing {
@@ -204,13 +208,18 @@ func (c *creation) screenConf() {
 			c.refuse("conf key "+s.key, "", reason, builtIn)
 			continue
 		}
-		if c.p.reserved(s.key) {
+		if reason := c.p.reserved(s.key); reason != "" {
 			s.dropped = true
-			c.report.Ignored = append(c.report.Ignored, Entry{Key: s.key, Given: shown(s.key, s.value), Rule: "belongs to Livy and the gateway", Source: builtIn, Quiet: true})
+			c.report.Ignored = append(c.report.Ignored, Entry{Key: s.key, Given: shown(s.key, s.value), Rule: reason, Source: builtIn, Quiet: true})
 			continue
 		}
 		if c.dropped(s.key, &value{text: s.value}) {
 			s.dropped = true
+			continue
+		}
+		if reason, source := c.p.closed(s.key); reason != "" {
+			s.dropped = true
+			c.ignore(s.key, s.value, reason, source)
 			continue
 		}
 		if winner := c.shadowedBy(s.key); winner != "" {
@@ -224,11 +233,7 @@ func (c *creation) screenConf() {
 
 func (c *creation) screenValue(s *setting) {
 	if isJavaOptions(s.key) {
-		reason := badJavaOptions(s.value)
-		if reason == "" {
-			reason = c.p.badHeap(s.key, s.value)
-		}
-		if reason != "" {
+		if reason := c.p.badJavaOptions(s.key, s.value); reason != "" {
 			c.refuse(s.key, s.value, reason, builtIn)
 		}
 	}
@@ -237,16 +242,6 @@ func (c *creation) screenValue(s *setting) {
 			c.refuse(s.key, s.value, reason, builtIn)
 		}
 	}
-}
-
-// badHeap refuses heap options where the gateway has a say on the heap.
-func (p *Policy) badHeap(key, text string) string {
-	for fam := range p.controlled {
-		if slices.Contains(fam.javaOptions, key) && heapOption.MatchString(unquote.Replace(text)) {
-			return "must not set the heap, since " + fam.keys[0] + " is ruled by the gateway"
-		}
-	}
-	return ""
 }
 
 // shadowedBy returns the name that wins over a key in this request, "" if none

@@ -92,7 +92,7 @@ var families = []family{
 		note: "Livy does not look at spark.archives",
 	},
 	{
-		field: "driverMemory", keys: []string{"spark.driver.memory"}, related: driverJavaEnv,
+		field: "driverMemory", keys: []string{"spark.driver.memory"}, related: append(env(driverEnvPrefixes, "SPARK_DRIVER_MEMORY"), driverJavaEnv...),
 		unit: unitMiB, fallback: "1g", javaOptions: driverJavaOptions,
 	},
 	{
@@ -101,12 +101,12 @@ var families = []family{
 		unit:    unitInt, fallback: "1",
 	},
 	{
-		field: "executorMemory", keys: []string{"spark.executor.memory"}, related: executorJavaEnv,
+		field: "executorMemory", keys: []string{"spark.executor.memory"}, related: append(env(slices.Concat(driverEnvPrefixes, executorEnvPrefixes), "SPARK_EXECUTOR_MEMORY"), executorJavaEnv...),
 		unit: unitMiB, fallback: "1g", javaOptions: executorJavaOptions,
 	},
 	{
 		field: "executorCores", keys: []string{"spark.executor.cores"},
-		related: []string{"spark.kubernetes.executor.request.cores", "spark.kubernetes.executor.limit.cores"},
+		related: append(env(slices.Concat(driverEnvPrefixes, executorEnvPrefixes), "SPARK_EXECUTOR_CORES"), "spark.kubernetes.executor.request.cores", "spark.kubernetes.executor.limit.cores"),
 		unit:    unitInt, fallback: "1",
 	},
 	{

@@ -66,6 +66,7 @@ var fieldIndex = func() map[string]int {
 var (
 	fKind      = fieldIndex["kind"]
 	fFile      = fieldIndex["file"]
+	fClassName = fieldIndex["className"]
 	fName      = fieldIndex["name"]
 	fProxyUser = fieldIndex["proxyUser"]
 	fConf      = fieldIndex["conf"]

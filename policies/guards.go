@@ -36,50 +36,30 @@ func badKey(key string) string {
 // send keys such as livy.uri with every session, so they are left out, not refused.
 var reservedPrefixes = []string{"livy.", "spark.__livy__.", "spark.livy.", "spark.livygateway."}
 
-// reserved says whether clients may not set a key because it steers Livy itself.
-func (p *Policy) reserved(key string) bool {
+// internalKeys are settings that Spark makes itself and reads again elsewhere:
+// from a client they would name jars and files for executors, or lie about the
+// application. A key that ends with a dot takes all that begin so.
+var internalKeys = newNames(
+	"spark.app.initial.", "spark.app.id", "spark.app.startTime", "spark.app.submitTime", "spark.app.attempt.id",
+	"spark.driver.appUIAddress", "spark.driver.resourcesFile", "spark.executor.id", "spark.worker.resourcesFile",
+	"spark.repl.class.", "spark.yarn.app.", "spark.yarn.cache.", "spark.yarn.isPython", "spark.yarn.secondary.jars",
+	"spark.yarn.user.jar", "spark.kubernetes.submitInDriver", "spark.kubernetes.resource.type",
+	"spark.org.apache.hadoop.yarn.server.webproxy.",
+)
+
+// reserved returns why clients may not set a key because it steers Livy or Spark
+// from within; "" if they may.
+func (p *Policy) reserved(key string) string {
 	for _, prefix := range reservedPrefixes {
-		if strings.HasPrefix(key, prefix) {
-			return !p.livyKeys[key]
+		if strings.HasPrefix(key, prefix) && !p.livyKeys[key] {
+			return "belongs to Livy and the gateway"
 		}
 	}
-	return false
-}
-
-// isJavaOptions says whether a key's value is a JVM command line: Spark's own
-// keys, and environment variables such as _JAVA_OPTIONS and SPARK_EXECUTOR_OPTS.
-func isJavaOptions(key string) bool {
-	if strings.HasSuffix(key, "extraJavaOptions") || strings.HasSuffix(key, "defaultJavaOptions") {
-		return true
-	}
-	return (strings.HasSuffix(key, "_OPTIONS") || strings.HasSuffix(key, "_OPTS")) && strings.Contains(key, "Env.")
-}
-
-// badJavaOptions finds what a JVM option can do behind the back of conf: Spark
-// reads system properties beginning with "spark." as settings, Hadoop reads its
-// user name from one, and an argument file hides any of it.
-func badJavaOptions(value string) string {
-	// Quotes and backslashes vanish when the options are cut into words.
-	plain := unquote.Replace(value)
-	switch {
-	case strings.Contains(plain, "${"):
-		return "must not contain ${...}"
-	case settingOption.MatchString(plain):
-		return "must not set spark.*, livy.* or HADOOP_* properties with -D; settings belong in conf"
-	case fileOption.MatchString(plain):
-		return "must not read options from a file"
+	if internalKeys.has(key) {
+		return "is internal to Spark, which sets it itself"
 	}
 	return ""
 }
-
-var (
-	unquote       = strings.NewReplacer(`"`, "", `'`, "", `\`, "")
-	settingOption = regexp.MustCompile(`-D\s*(spark\.|livy\.|HADOOP_)`)
-	fileOption    = regexp.MustCompile(`(^|\s)@|-XX:(Flags|VMOptionsFile)=|-XX:\+ReadVMOptionsFile`)
-	// heapOption is what sets the heap besides -Xmx, which Spark itself refuses
-	// in most places.
-	heapOption = regexp.MustCompile(`-Xmx|-Xms|-XX:(MaxHeapSize|InitialHeapSize|MinHeapSize|MaxRAM|MaxRAMPercentage|MaxRAMFraction|InitialRAMPercentage|MinRAMPercentage|SoftMaxHeapSize|AggressiveHeap)|-XX:\+AggressiveHeap`)
-)
 
 // nameRule is what a session's or batch's name may look like. Livy checks names
 // only after it has started a driver, and prints them unescaped.

@@ -9,8 +9,9 @@ import (
 // InForce is one thing that a policy does to every create request.
 type InForce struct {
 	// Effect is force (the gateway sets it), add (its values come before the
-	// client's), ignore (the client's value is dropped), max, allow, require, or
-	// off for a route of Livy's API that is not served.
+	// client's), ignore (the client's value is dropped), max, allow, require,
+	// grant (clients may set it although the policy is strict), strict (clients may
+	// set the listed settings alone), or off for a route of Livy's API that is not served.
 	Effect string `json:"effect"`
 	// Key is the field, the Spark key, a prefix with a * behind it, or the route.
 	Key string `json:"key"`
@@ -60,8 +61,14 @@ func (p *Policy) InForce() []InForce {
 			all = append(all, InForce{Effect: "require", Key: r.Key, Source: r.Source})
 		}
 	}
-	for name := range p.disabled {
-		all = append(all, InForce{Effect: "off", Key: name, Source: "gateway disabledRoutes"})
+	if p.set.Mode == ModeStrict {
+		all = append(all, InForce{Effect: ModeStrict, Key: "conf, className, schemes", Value: "only what is listed, granted or ruled", Source: strictSource})
+	}
+	for _, g := range p.set.Grants {
+		all = append(all, InForce{Effect: "grant", Key: g.Name, Value: g.What, Source: g.Source})
+	}
+	for name, off := range p.disabled {
+		all = append(all, InForce{Effect: "off", Key: name, Source: off.source})
 	}
 	slices.SortStableFunc(all, func(a, b InForce) int {
 		return cmp.Or(strings.Compare(a.Effect, b.Effect), strings.Compare(a.Key, b.Key))

@@ -143,8 +143,8 @@ func (p *Policy) forceConf(conf map[string]string, rule, source string) error {
 		if _, ok := fieldIndex[key]; ok {
 			return gateway.Invalid(source, key, "is a field of Livy's requests; name Spark's key")
 		}
-		if p.reserved(key) {
-			return gateway.Invalid(source, key, "is a key of Livy itself; it belongs in livy.conf or livy-client.conf")
+		if reason := p.reserved(key); reason != "" {
+			return gateway.Invalid(source, key, "cannot be set for jobs: it "+reason+"; keys of Livy go into livy.conf or livy-client.conf")
 		}
 		if err := p.force(key, conf[key], rule, source); err != nil {
 			return err

@@ -27,6 +27,8 @@ const (
 	namesLocal
 	// namesClasspath: local paths separated by colons.
 	namesClasspath
+	// namesMetastoreJars: builtin, maven or path, or else a class path.
+	namesMetastoreJars
 )
 
 // fileKeys are the settings that name files, beginning with those that Livy
@@ -42,19 +44,29 @@ var fileKeys = map[string]naming{
 	"spark.yarn.jar":           namesURIs,
 	"spark.yarn.jars":          namesURIs,
 
-	"spark.archives":                            namesLocal, // CVE-2025-60012
-	"spark.yarn.dist.pyFiles":                   namesLocal,
-	"spark.repl.local.jars":                     namesLocal,
-	"spark.jars.repositories":                   namesLocal,
-	"spark.jars.ivySettings":                    namesLocal,
-	"spark.yarn.keytab":                         namesLocal,
-	"spark.kerberos.keytab":                     namesLocal,
-	"spark.metrics.conf":                        namesLocal,
-	"spark.kubernetes.kerberos.krb5.path":       namesLocal,
-	"spark.sql.hive.metastore.jars.path":        namesLocal,
-	"spark.driver.log.layout.file":              namesLocal,
-	"spark.kubernetes.driver.podTemplateFile":   namesLocal,
-	"spark.kubernetes.executor.podTemplateFile": namesLocal,
+	"spark.archives":                          namesLocal, // CVE-2025-60012
+	"spark.yarn.dist.pyFiles":                 namesLocal,
+	"spark.repl.local.jars":                   namesLocal,
+	"spark.jars.repositories":                 namesLocal,
+	"spark.jars.ivySettings":                  namesLocal,
+	"spark.yarn.keytab":                       namesLocal,
+	"spark.kerberos.keytab":                   namesLocal,
+	"spark.metrics.conf":                      namesLocal,
+	"spark.kubernetes.kerberos.krb5.path":     namesLocal,
+	"spark.sql.hive.metastore.jars.path":      namesLocal,
+	"spark.driver.log.layout.file":            namesLocal,
+	"spark.jars.ivy":                          namesLocal, // written and read by spark-submit
+	"spark.authenticate.secret.file":          namesLocal,
+	"spark.authenticate.secret.driver.file":   namesLocal,
+	"spark.authenticate.secret.executor.file": namesLocal,
+	"spark.mesos.principal.file":              namesLocal,
+	"spark.mesos.secret.file":                 namesLocal,
+	"spark.storage.replication.topologyFile":  namesLocal,
+	"spark.ui.store.path":                     namesLocal,
+	"spark.scheduler.allocation.file":         namesURIs,
+	"spark.executor.uri":                      namesURIs,
+	"spark.mesos.uris":                        namesURIs,
+	"spark.sql.hive.metastore.jars":           namesMetastoreJars,
 
 	"spark.driver.extraClassPath":     namesClasspath,
 	"spark.executor.extraClassPath":   namesClasspath,
@@ -65,9 +77,12 @@ var fileKeys = map[string]naming{
 
 // fileKeyPatterns are such keys with a variable middle: prefix and suffix.
 var fileKeyPatterns = [][2]string{
+	{"spark.kubernetes.", "TemplateFile"},
 	{"spark.kubernetes.authenticate.", "File"},
 	{"spark.ssl.", "keyStore"},
 	{"spark.ssl.", "trustStore"},
+	{"spark.ssl.", "privateKey"},
+	{"spark.ssl.", "certChain"},
 	{"spark.driver.resource.", ".discoveryScript"},
 	{"spark.executor.resource.", ".discoveryScript"},
 	{"spark.kubernetes.driver.volumes.hostPath.", ".options.path"},
@@ -93,7 +108,13 @@ func namingOf(key string) naming {
 
 // badPaths says what is wrong with a setting that names files, "" if nothing.
 func (p *Policy) badPaths(n naming, value string) string {
-	if n == namesClasspath {
+	switch n {
+	case namesMetastoreJars:
+		if value == "builtin" || value == "maven" || value == "path" {
+			return ""
+		}
+		fallthrough
+	case namesClasspath:
 		if p.set.CustomClasspath {
 			return ""
 		}
@@ -103,6 +124,7 @@ func (p *Policy) badPaths(n naming, value string) string {
 			}
 		}
 		return ""
+	default:
 	}
 	for entry := range strings.SplitSeq(value, ",") {
 		entry = strings.TrimSpace(entry)

@@ -25,8 +25,15 @@ type Policy struct {
 	rules    []rule
 	// controlled are the families on which a heap option must not work.
 	controlled map[*family]bool
-	disabled   map[string]bool
+	granted    grants
+	// ruled are the keys of conf that a rule names.
+	ruled map[string]bool
+	// disabled are the routes that are not served.
+	disabled map[string]closedRoute
 }
+
+// closedRoute is why and by what a route is not served.
+type closedRoute struct{ reason, source string }
 
 // Default bounds, in bytes.
 const (
@@ -40,10 +47,10 @@ const (
 func Compile(s Settings) (*Policy, error) {
 	p := &Policy{
 		set: s, defaults: map[string]string{}, livyKeys: map[string]bool{}, forcedAt: map[string]int{},
-		deny: denials{exact: map[string]mark{}}, controlled: map[*family]bool{}, disabled: map[string]bool{},
+		deny: denials{exact: map[string]mark{}}, controlled: map[*family]bool{}, disabled: map[string]closedRoute{}, ruled: map[string]bool{},
 	}
 	for _, step := range []func() error{
-		p.compileBasics, p.compileDefaults, p.compileRoutes, p.compileBlacklist, p.compileIdentity, p.compileInjection, p.compileRules,
+		p.compileMode, p.compileBasics, p.compileDefaults, p.compileRoutes, p.compileBlacklist, p.compileIdentity, p.compileInjection, p.compileRules, p.compileGrants, p.compileUploads,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -71,8 +78,8 @@ func (p *Policy) compileBasics() error {
 		}
 	}
 	for _, scheme := range s.Schemes {
-		if got, rest, ok := cutScheme(scheme + ":"); !ok || rest != "" || got != strings.ToLower(scheme) || scheme == "file" || scheme == "local" {
-			return gateway.Invalid("schemes", scheme, "must be a URI scheme in lower case other than file and local, which localDirs is for")
+		if reason := badScheme(scheme); reason != "" {
+			return gateway.Invalid("schemes", scheme, reason)
 		}
 	}
 	for _, key := range s.LivyKeys {
@@ -84,6 +91,14 @@ func (p *Policy) compileBasics() error {
 	var err error
 	p.version, err = parseVersion(s.LivyVersion)
 	return err
+}
+
+// badScheme says why a scheme cannot be allowed, "" if it can.
+func badScheme(scheme string) string {
+	if got, rest, ok := cutScheme(scheme + ":"); !ok || rest != "" || got != strings.ToLower(scheme) || scheme == "file" || scheme == "local" {
+		return "must be a URI scheme in lower case other than file and local, which local_dir is for"
+	}
+	return ""
 }
 
 func orDefault[T comparable](v, def T) T {
@@ -116,7 +131,7 @@ func (p *Policy) compileRoutes() error {
 		for i := range livy.Routes {
 			r := livy.Routes[i].Name
 			if r == name || wild && strings.HasPrefix(r, prefix) {
-				p.disabled[r] = true
+				p.disabled[r] = closedRoute{"is switched off on this gateway", "gateway disabledRoutes"}
 				found = true
 			}
 		}
@@ -156,8 +171,8 @@ func (p *Policy) compileIdentity() error {
 // AllowRoute returns an error of gateway.KindForbidden for routes that are
 // switched off.
 func (p *Policy) AllowRoute(r *livy.Route) error {
-	if p.disabled[r.Name] {
-		return gateway.Errorf(gateway.KindForbidden, "%s is switched off on this gateway", r.Name)
+	if off, ok := p.disabled[r.Name]; ok {
+		return gateway.Errorf(gateway.KindForbidden, "%s %s", r.Name, off.reason)
 	}
 	return nil
 }

@@ -29,6 +29,10 @@ func (p *Policy) compileRules() error {
 		}
 		p.rules = append(p.rules, c)
 		p.controlled[c.fam] = true
+		p.ruled[r.Key] = true
+		for _, key := range c.fam.keys {
+			p.ruled[key] = true
+		}
 	}
 	for _, r := range slices.Clone(p.rules) {
 		if r.fam.field != "numExecutors" || r.Max == "" {

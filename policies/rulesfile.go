@@ -7,7 +7,10 @@ import (
 	"github.com/livygateway/livygateway/gateway"
 )
 
-const ruleSyntax = "must be one of: max KEY VALUE [lower|refuse], allow KEY VALUE... [lower|refuse], require KEY"
+const ruleSyntax = "must be one of: max KEY VALUE [lower|refuse], allow KEY VALUE... [lower|refuse], require KEY, allow-conf KEY..., allow-class CLASS..., allow-scheme SCHEME..."
+
+// grantVerbs are the lines that allow clients more.
+var grantVerbs = map[string]string{"allow-conf": GrantConf, "allow-class": GrantClass, "allow-scheme": GrantScheme}
 
 // ParseRules reads rules as people write them, one a line, with # comments:
 //
@@ -16,12 +19,16 @@ const ruleSyntax = "must be one of: max KEY VALUE [lower|refuse], allow KEY VALU
 //	allow   spark.sql.shuffle.partitions 100 200 400
 //	allow   kind                         pyspark sql
 //	require spark.app.name
+//	allow-conf   spark.myteam.* spark.executorEnv.JAVA_HOME
+//	allow-class  com.example.*
+//	allow-scheme https
 //
 // Values of allow are separated by blanks; a trailing * takes all that begin
-// so. What breaks a rule is refused unless the line ends in "lower". Errors
-// name file, line and reason; whether a rule makes sense is for Compile to say.
-func ParseRules(f File) ([]Rule, error) {
-	var rules []Rule
+// so. What breaks a rule is refused unless the line ends in "lower". The lines
+// that begin with "allow-" let clients set what a strict policy, or the guard on
+// environment variables, would not. Errors name file, line and reason; whether a
+// rule makes sense is for Compile to say.
+func ParseRules(f File) (rules []Rule, granted []Grant, err error) {
 	line := 0
 	for text := range strings.Lines(f.Text) {
 		line++
@@ -31,14 +38,20 @@ func ParseRules(f File) ([]Rule, error) {
 			continue
 		}
 		source := fmt.Sprintf("%s:%d", f.Name, line)
+		if what := grantVerbs[words[0]]; what != "" && len(words) > 1 {
+			for _, name := range words[1:] {
+				granted = append(granted, Grant{What: what, Name: name, Source: source})
+			}
+			continue
+		}
 		r, ok := parseRule(words)
 		if !ok {
-			return nil, gateway.Invalid(source, strings.Join(words, " "), ruleSyntax)
+			return nil, nil, gateway.Invalid(source, strings.Join(words, " "), ruleSyntax)
 		}
 		r.Source = source
 		rules = append(rules, r)
 	}
-	return rules, nil
+	return rules, granted, nil
 }
 
 func parseRule(words []string) (Rule, bool) {

@@ -10,12 +10,15 @@ import (
 )
 
 func TestParseRules(t *testing.T) {
-	got, err := ParseRules(File{Name: "policy.rules", Text: `# sizes
+	got, granted, err := ParseRules(File{Name: "policy.rules", Text: `# sizes
 max spark.executor.memory 8g lower   # quietly
 max numExecutors 20
 
 allow kind pyspark sql refuse
 require spark.app.name
+allow-conf spark.myteam.* spark.executorEnv.JAVA_HOME # two
+allow-class com.example.*
+allow-scheme https
 `})
 	if err != nil {
 		t.Fatal(err)
@@ -29,13 +32,22 @@ require spark.app.name
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
 	}
+	wantGrants := []Grant{
+		{What: GrantConf, Name: "spark.myteam.*", Source: "policy.rules:7"},
+		{What: GrantConf, Name: "spark.executorEnv.JAVA_HOME", Source: "policy.rules:7"},
+		{What: GrantClass, Name: "com.example.*", Source: "policy.rules:8"},
+		{What: GrantScheme, Name: "https", Source: "policy.rules:9"},
+	}
+	if !reflect.DeepEqual(granted, wantGrants) {
+		t.Errorf("got  %+v\nwant %+v", granted, wantGrants)
+	}
 }
 
 func TestParseRulesErrors(t *testing.T) {
 	for _, text := range []string{
-		"max", "max a", "max a 1 2", "max a lower", "allow a", "allow a lower", "require", "require a b", "min a 1", "maximum a 1",
+		"max", "max a", "max a 1 2", "max a lower", "allow a", "allow a lower", "require", "require a b", "min a 1", "maximum a 1", "allow-conf", "allow-jar x",
 	} {
-		_, err := ParseRules(File{Name: "policy.rules", Text: "\n" + text})
+		_, _, err := ParseRules(File{Name: "policy.rules", Text: "\n" + text})
 		var e *gateway.Error
 		if !errors.As(err, &e) || e.Field != "policy.rules:2" || !strings.Contains(e.Rule, "max KEY VALUE") {
 			t.Errorf("%q: error %v, want one that names line 2 and the syntax", text, err)

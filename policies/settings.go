@@ -45,13 +45,21 @@ type Settings struct {
 	// spark.livygateway.NAME, tags on YARN and labels on Kubernetes.
 	Labels map[string]string
 
+	// Mode is ModeOpen (the default) or ModeStrict, under which clients may set only
+	// what is on the list of StrictSettings, granted or ruled; whatever else they set
+	// in conf is ignored, and other main classes and schemes are refused.
+	Mode string
+	// Grants allow clients what a strict policy or the guard on environment
+	// variables would not.
+	Grants []Grant
 	// Rules are caps, allowed values and required keys.
 	Rules []Rule
 
 	// LocalDirs are the directories that file: and local: URIs may name files
 	// in; usually those of livy.file.local-dir-whitelist. Default: none.
 	LocalDirs []string
-	// Schemes that URIs may have besides file and local. Default: DefaultSchemes.
+	// Schemes that URIs may have besides file and local. Default: DefaultSchemes, or
+	// under a strict policy those of them that are file systems and object stores.
 	Schemes []string
 	// LivyKeys are keys beginning with "livy." that clients may set all the same,
 	// e.g. "livy.rsc.retained-statements". Default: none.

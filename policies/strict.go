@@ -1,0 +1,201 @@
+package policies
+
+import (
+	_ "embed"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/livygateway/livygateway/gateway"
+)
+
+// Grant is one thing more that an operator allows clients: see Settings.Grants.
+type Grant struct {
+	// What is allowed: GrantConf, GrantClass or GrantScheme.
+	What string
+	// Name of the setting, main class or URI scheme; a trailing * takes all settings
+	// or classes that begin so.
+	Name string
+	// Source is where the grant was written, for messages, e.g. "policy.rules:3".
+	Source string
+}
+
+// What a grant can allow.
+const (
+	GrantConf   = "conf"
+	GrantClass  = "class"
+	GrantScheme = "scheme"
+)
+
+// The modes of a policy.
+const (
+	// ModeOpen lets clients set what no guard, blacklist or rule forbids.
+	ModeOpen = gateway.PolicyOpen
+	// ModeStrict lets clients set what is on a list, and nothing else.
+	ModeStrict = gateway.PolicyStrict
+)
+
+// strictSchemes are the schemes of strict policies: file systems and object
+// stores, but nothing that Livy's side fetches from any web server.
+var strictSchemes = []string{
+	"hdfs", "viewfs", "s3", "s3a", "s3n", "oss", "gs", "abfs", "abfss", "wasb", "wasbs", "cosn", "obs", "o3fs", "ofs",
+}
+
+//go:embed strict-settings.conf
+var strictText string
+
+// Setting is a line of the list of settings that clients may set under a strict policy.
+type Setting struct {
+	// Key of Spark; a trailing * takes all that begin so.
+	Key string
+	// Why clients may set it.
+	Why string
+}
+
+// StrictSettings returns the list that strict policies begin with.
+func StrictSettings() []Setting { return slices.Clone(strictSettings) }
+
+var strictSettings = func() []Setting {
+	var list []Setting
+	for line := range strings.Lines(strictText) {
+		key, why, _ := strings.Cut(line, "#")
+		if key = strings.TrimSpace(key); key != "" {
+			list = append(list, Setting{Key: key, Why: strings.TrimSpace(why)})
+		}
+	}
+	return list
+}()
+
+// strictNames is the list in its form for looking up.
+var strictNames = func() names {
+	var n names
+	for _, s := range strictSettings {
+		n.add(s.Key)
+	}
+	return n
+}()
+
+// grants are what the operator allows clients beyond the mode.
+type grants struct {
+	conf    names
+	classes names
+}
+
+func (p *Policy) compileMode() error {
+	switch p.set.Mode {
+	case "", ModeOpen:
+		p.set.Mode = ModeOpen
+	case ModeStrict:
+		if p.set.Schemes == nil {
+			p.set.Schemes = strictSchemes
+		}
+	default:
+		return gateway.Invalid("policy", p.set.Mode, "must be "+ModeOpen+" or "+ModeStrict)
+	}
+	return nil
+}
+
+func (p *Policy) compileGrants() error {
+	for _, g := range p.set.Grants {
+		source := orDefault(g.Source, "allow-"+g.What)
+		var reason string
+		switch g.What {
+		case GrantConf:
+			reason = p.grantConf(g.Name)
+		case GrantClass:
+			reason = p.grantClass(g.Name)
+		case GrantScheme:
+			if reason = badScheme(g.Name); reason == "" && !slices.Contains(p.set.Schemes, g.Name) {
+				p.set.Schemes = append(slices.Clone(p.set.Schemes), g.Name)
+			}
+		default:
+			return fmt.Errorf("a grant of %q", g.What)
+		}
+		if reason != "" {
+			return gateway.Invalid(source, g.Name, reason)
+		}
+	}
+	return nil
+}
+
+// grantConf allows a setting, or says why it cannot be allowed. The blacklist and
+// what the gateway sets itself win over it.
+func (p *Policy) grantConf(name string) string {
+	prefix, wild := strings.CutSuffix(name, "*")
+	switch {
+	case prefix == "":
+		return "a lone * would allow every setting; policy open does that"
+	case strings.ContainsRune(prefix, '*'):
+		return "a * may stand at the end only"
+	}
+	if reason := badKey(prefix); reason != "" {
+		return "the key " + reason
+	}
+	if reason := p.reserved(name); reason != "" && !wild {
+		return "cannot be allowed: it " + reason
+	}
+	p.granted.conf.add(name)
+	return ""
+}
+
+func (p *Policy) grantClass(name string) string {
+	prefix, wild := strings.CutSuffix(name, "*")
+	if strings.ContainsRune(prefix, '*') {
+		return "a * may stand at the end only"
+	}
+	plain := prefix
+	if wild {
+		plain = strings.TrimSuffix(prefix, ".")
+	}
+	if plain == "" || !className.MatchString(plain) {
+		return "must be the name of a class, or the beginning of one with a * after it"
+	}
+	if reason := badClass(plain); reason == ownClassRule {
+		return "cannot be allowed: Spark reads the arguments of such classes as its own options"
+	}
+	p.granted.classes.add(name)
+	return ""
+}
+
+// allowClass says why a batch may not have this main class, "" if it may.
+func (p *Policy) allowClass(name string) string {
+	if reason := badClass(name); reason != "" {
+		return reason
+	}
+	if p.set.Mode != ModeStrict || p.ruled["className"] || strings.HasPrefix(name, exampleClasses) || p.granted.classes.has(name) {
+		return ""
+	}
+	return "must be a class that the gateway allows by allow-class, since its policy is strict"
+}
+
+// closed says why clients may not set a key, and by what, where neither the
+// blacklist nor a forced setting says so; "" if they may.
+func (p *Policy) closed(key string) (reason, source string) {
+	if name := envVariable(key); name != "" {
+		if reason := badVariable(name); reason != "" && !p.granted.conf.has(key) {
+			return reason + "; allow-conf " + key + " would let clients set it", builtIn
+		}
+	}
+	if p.set.Mode != ModeStrict || p.allowed(key) {
+		return "", ""
+	}
+	return "is not among the settings that clients may set; allow-conf " + key + " would let them", strictSource
+}
+
+const strictSource = "policy strict"
+
+// allowed reports whether a strict policy lets clients set a key: it is on the list,
+// granted or ruled, by this name or by another name of the same setting.
+func (p *Policy) allowed(key string) bool {
+	if strictNames.has(key) || p.granted.conf.has(key) || p.ruled[key] {
+		return true
+	}
+	for _, f := range familiesOf[key] {
+		for _, other := range f.keys {
+			if strictNames.has(other) || p.granted.conf.has(other) || p.ruled[other] {
+				return true
+			}
+		}
+	}
+	return false
+}
