@@ -120,8 +120,10 @@ type App struct {
 	// for installations in which every token may be everybody. Default: false.
 	ClientIdentity bool `json:"client_identity,omitempty"`
 
-	// Lets clients name class path and library path entries outside LocalDirs.
-	// Default: false.
+	// Lets clients name class path and library path entries outside LocalDirs, in
+	// `conf` and in Java options, and load agents there. What stands on a job's class
+	// path runs as the job anyway: this keeps paths to what is reviewed, and is no
+	// boundary against code. Default: false.
 	CustomClasspath bool `json:"custom_classpath,omitempty"`
 
 	// What becomes of the Livy servers when Caddy ends: `keep` (the default)

@@ -150,7 +150,10 @@ func (p *Policy) grantClass(name string) string {
 	if plain == "" || !className.MatchString(plain) {
 		return "must be the name of a class, or the beginning of one with a * after it"
 	}
-	if reason := badClass(plain); reason == ownClassRule {
+	if wild {
+		plain += ".X"
+	}
+	if badClass(plain) == ownClassRule {
 		return "cannot be allowed: Spark reads the arguments of such classes as its own options"
 	}
 	p.granted.classes.add(name)
