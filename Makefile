@@ -53,7 +53,7 @@ unit: ## unit tests only
 torture: build ## kill Caddy, Redis and Livy 60 times under load, one of two instances 20 times; write a million records (about 40 minutes)
 	LIVYGW_KILLS=60 $(GO) test $(TESTFLAGS) -timeout 80m -v -run TestKillAnything ./integration
 	LIVYGW_ROUNDS=20 $(GO) test $(TESTFLAGS) -v -run TestTwoInstances ./integration
-	LIVYGW_RECORDS=1000000 $(GO) test $(TESTFLAGS) -v -run TestScale ./api
+	LIVYGW_RECORDS=1000000 $(GO) test $(TESTFLAGS) -v -run TestScale ./internal/api
 
 lint: ## formatters, golangci-lint, go vet, known vulnerabilities
 	@scripts/lint

@@ -12,7 +12,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // Caddy copies a request's headers for its access log before any handler runs, and

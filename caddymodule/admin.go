@@ -7,8 +7,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/livygateway/livygateway/cli"
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/cli"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 func init() {

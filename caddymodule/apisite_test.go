@@ -13,9 +13,9 @@ import (
 
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"
 
-	"github.com/livygateway/livygateway/api"
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
 	"github.com/livygateway/livygateway/internal/ports"
-	"github.com/livygateway/livygateway/livy/livytest"
 )
 
 // annHash is the bcrypt hash of annPassword.

@@ -11,11 +11,11 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/livygateway/livygateway/control"
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/sessions"
+	"github.com/livygateway/livygateway/internal/tokens"
 	"github.com/livygateway/livygateway/policies"
-	"github.com/livygateway/livygateway/sessions"
-	"github.com/livygateway/livygateway/tokens"
 )
 
 func init() {

@@ -7,9 +7,9 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
-	"github.com/livygateway/livygateway/sessions"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
 )
 
 // audit is the part of the record handler that writes down which statements are

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/api"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
 func TestStatementAudit(t *testing.T) {

@@ -1,6 +1,6 @@
 package caddymodule
 
-import "github.com/livygateway/livygateway/gateway"
+import "github.com/livygateway/livygateway/internal/gateway"
 
 // Cluster is a place where jobs run.
 type Cluster struct {

@@ -9,9 +9,9 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/livygateway/livygateway/control"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
 const catalogText = `livy {

@@ -12,7 +12,7 @@ import (
 	caddycmd "github.com/caddyserver/caddy/v2/cmd"
 	"github.com/spf13/cobra"
 
-	"github.com/livygateway/livygateway/cli"
+	"github.com/livygateway/livygateway/internal/cli"
 )
 
 func init() {

@@ -12,12 +12,12 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
-	"github.com/livygateway/livygateway/api"
-	"github.com/livygateway/livygateway/control"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/sessions"
-	"github.com/livygateway/livygateway/store"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/sessions"
+	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // cores holds what must outlive a reload: connections, caches, the supervision

@@ -12,7 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"go.uber.org/zap"
 
-	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
 	"github.com/livygateway/livygateway/upstream"
 )
 

@@ -9,10 +9,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/livygateway/livygateway/control"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 func TestRefusals(t *testing.T) {

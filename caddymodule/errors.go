@@ -11,10 +11,10 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
-	"github.com/livygateway/livygateway/api"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // answer is a failure as a Livy client gets it: Livy's own {"msg": ...}, and a

@@ -12,8 +12,8 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
-	"github.com/livygateway/livygateway/doctor"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/doctor"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // config is the part of Caddy's configuration that the doctor reads as it was

@@ -10,10 +10,10 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
-	"github.com/livygateway/livygateway/doctor"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/doctor"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // statuses are a report's results by their check.

@@ -8,7 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	"github.com/livygateway/livygateway/api"
+	"github.com/livygateway/livygateway/internal/api"
 )
 
 func init() {

@@ -15,12 +15,12 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/sessions"
-	"github.com/livygateway/livygateway/store"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/sessions"
+	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 func (s *site) newToken(name string, limits tokens.Limits) (header string) {

@@ -7,7 +7,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/internal/control"
 )
 
 // LDAPLogin is a user of an LDAP directory as which the gateway itself asks Livy

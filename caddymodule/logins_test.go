@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/control"
+	"github.com/livygateway/livygateway/internal/control"
 )
 
 func TestLDAPLogins(t *testing.T) {

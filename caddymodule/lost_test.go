@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 // TestRedisGoesAwayDuringACreate takes Redis away at each step of a create: the

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
 func TestMetricsAndLog(t *testing.T) {

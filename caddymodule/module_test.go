@@ -23,11 +23,11 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/logging"
 	_ "github.com/caddyserver/caddy/v2/modules/metrics"
 
-	"github.com/livygateway/livygateway/control"
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/ports"
-	"github.com/livygateway/livygateway/store/storetest"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/store/storetest"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // site is a Caddy in this process, in front of a Livy double.

@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
 // Go's HTTP client sends a POST with an idempotency key a second time when a

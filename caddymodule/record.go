@@ -16,10 +16,10 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"go.uber.org/zap"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/policies"
-	"github.com/livygateway/livygateway/sessions"
 )
 
 func init() {

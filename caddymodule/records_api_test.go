@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/api"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 // manage asks the management API.

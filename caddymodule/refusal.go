@@ -4,9 +4,9 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/store"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // noteRefusal puts a refusal of consequence into the audit: a token that was shown

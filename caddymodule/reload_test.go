@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // TestReload changes the configuration again and again while requests are under

@@ -5,8 +5,8 @@ import (
 	"encoding/hex"
 	"net/http"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/sessions"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/sessions"
 )
 
 // headerRepeat marks creates that may be sent again.

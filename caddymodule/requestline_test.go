@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/livy"
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // requestLines remembers the request lines that arrive, as they arrive.

@@ -4,8 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 
-	"github.com/livygateway/livygateway/livy"
-	"github.com/livygateway/livygateway/sessions"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
 )
 
 // tellsState says whether the reply to a request is about the state of one

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 // isPoll says whether a request to Livy is the gateway's own look at a list.

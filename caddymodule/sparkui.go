@@ -20,12 +20,12 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/livygateway/livygateway/control"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
-	"github.com/livygateway/livygateway/sessions"
-	"github.com/livygateway/livygateway/store"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
+	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // sparkUIPath begins the path of Spark UIs below a gateway's endpoint; the id of

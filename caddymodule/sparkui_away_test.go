@@ -11,10 +11,10 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/livygateway/livygateway/api"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 // history is a Spark history server that shows two applications, the first of

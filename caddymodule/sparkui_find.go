@@ -13,10 +13,10 @@ import (
 	"sync"
 	"time"
 
-	"github.com/livygateway/livygateway/control"
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/policies"
-	"github.com/livygateway/livygateway/store"
 	"github.com/livygateway/livygateway/upstream"
 	"github.com/livygateway/livygateway/upstream/yarn"
 )

@@ -11,8 +11,8 @@ import (
 
 	"go.uber.org/zap"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/store"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 // pastApp is an application as a history server lists it.

@@ -11,10 +11,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/api"
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/store"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/tokens"
 	"github.com/livygateway/livygateway/upstream"
 )
 

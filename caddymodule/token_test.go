@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/control"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // mint makes a token of the site's gateway.

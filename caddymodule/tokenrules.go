@@ -6,7 +6,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // TokenRules is what holds for the tokens of all gateways.

@@ -6,9 +6,9 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/livygateway/livygateway/control"
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
 func TestARequestWakesAStoppedGateway(t *testing.T) {

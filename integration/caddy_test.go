@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // caddy is one Caddy under test, with a Redis, ports and a folder of its own.

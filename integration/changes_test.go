@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // order makes a call of the management API, with a body, and reads the reply into v, if it is

@@ -3,8 +3,8 @@ package integration
 import (
 	"testing"
 
+	"github.com/livygateway/livygateway/internal/livy/livytest"
 	"github.com/livygateway/livygateway/internal/require"
-	"github.com/livygateway/livygateway/livy/livytest"
 )
 
 // TestLivyKeepsTheContract holds real servers to what the gateway, and the

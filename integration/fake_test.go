@@ -7,8 +7,8 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // fake is the double of Livy behind a gateway of the static runtime, for what

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/internal/require"
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // mountBucket starts an S3 server with a bucket and mounts it with FUSE, as an

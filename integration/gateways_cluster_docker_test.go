@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // sparkContainer starts a Spark daemon from the engine image in a Docker network.

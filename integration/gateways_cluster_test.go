@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/internal/require"
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // daemon starts a program in a process group of its own, which ends with the test.

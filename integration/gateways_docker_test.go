@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/internal/require"
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // otherImage is an engine image of another Spark than image's.

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/internal/require"
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 	"github.com/livygateway/livygateway/upstream/upstreamtest"
 )
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/internal/require"
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // TestYarn runs batches and a session on a real YARN. Its ResourceManager says

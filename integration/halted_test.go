@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // TestAHaltedInstanceSendsNothingAstray halts one of two Caddys, lets the other one

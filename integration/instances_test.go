@@ -18,7 +18,7 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/internal/require"
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // rounds is how often an instance is killed or halted: a few times, or

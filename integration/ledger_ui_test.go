@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/internal/require"
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // TestSparkUIOfARealSession looks at the Spark UI of a session through the

@@ -17,8 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/require"
-	"github.com/livygateway/livygateway/livy"
 )
 
 // recordingLivy is a real Livy whose spark-submit writes down what it was

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // TestRefusals asks for what must be refused, and sees that none of it reaches Livy.

@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/livy/livytest"
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // attempt is one request with a token.

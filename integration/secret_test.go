@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // assertNowhere searches for a token's text: in Caddy's log and files, in all

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/store/storetest"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
 // places is all that a gateway leaves behind, by where it is.

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // body is a create request of about this many bytes, as sparkmagic and Airflow

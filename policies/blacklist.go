@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // mark is why a key's client value is ignored.

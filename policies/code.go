@@ -4,8 +4,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // part is a field of one of the small bodies.

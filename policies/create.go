@@ -7,8 +7,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // Result is what a policy made of a create request.

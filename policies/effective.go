@@ -4,8 +4,8 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // Effective is what a job runs with, after the policy and with the defaults of

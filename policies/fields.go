@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // shape is what JSON a field takes.

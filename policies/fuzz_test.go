@@ -10,7 +10,7 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/policies/policytest"
 )

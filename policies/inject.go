@@ -7,7 +7,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // force is one setting that the gateway makes, whatever a client says.

@@ -5,8 +5,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // Policy is compiled settings. It does not change and is safe for concurrent use.

@@ -10,7 +10,7 @@ import (
 	"mime"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // read reads a whole body within a bound, decodes it as Livy does and makes

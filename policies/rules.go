@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // rule is a compiled Rule.

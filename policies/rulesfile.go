@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 const ruleSyntax = "must be one of: max KEY VALUE [lower|refuse], allow KEY VALUE... [lower|refuse], require KEY, allow-conf KEY..., allow-class CLASS..., allow-scheme SCHEME..."

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 func TestParseRules(t *testing.T) {

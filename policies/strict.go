@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // Grant is one thing more that an operator allows clients: see Settings.Grants.

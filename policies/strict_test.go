@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/livygateway/livygateway/internal/golden"
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // TestStrictSettingsDoc holds the list in docs/strict-settings.md to the one in force.

@@ -11,8 +11,8 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // Upload reads an uploaded file while it is being sent on. It returns the

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/policies"
 )
 

@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 func TestRenderCluster(t *testing.T) {

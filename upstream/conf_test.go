@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 func TestParseConf(t *testing.T) {

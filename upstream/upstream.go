@@ -9,8 +9,8 @@ import (
 	"math"
 	"time"
 
-	"github.com/livygateway/livygateway/doctor"
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/doctor"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // Launch is everything that a runtime needs to start a gateway's Livy server.

@@ -12,7 +12,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/livygateway/livygateway/api"
+	"github.com/livygateway/livygateway/internal/api"
 )
 
 type object = map[string]any

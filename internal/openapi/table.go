@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/livygateway/livygateway/api"
+	"github.com/livygateway/livygateway/internal/api"
 )
 
 // Table lists the calls for docs/api.md.

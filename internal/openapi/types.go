@@ -15,8 +15,8 @@ import (
 
 	"github.com/invopop/jsonschema"
 
-	"github.com/livygateway/livygateway/gateway"
-	"github.com/livygateway/livygateway/tokens"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 const modulePath = "github.com/livygateway/livygateway"
@@ -29,7 +29,7 @@ type types struct {
 
 func newTypes(root string) (*types, error) {
 	t := &types{schemas: object{}, comments: map[string]string{}}
-	for _, dir := range []string{"api", "control", "gateway", "policies", "sessions", "store", "tokens"} {
+	for _, dir := range []string{"internal/api", "internal/control", "internal/gateway", "policies", "internal/sessions", "internal/store", "internal/tokens"} {
 		if err := t.readComments(root, dir); err != nil {
 			return nil, err
 		}
@@ -120,9 +120,9 @@ func name(of reflect.Type) string {
 		return "PolicyEntry"
 	case of.PkgPath() == modulePath+"/policies" && of.Name() == "Report":
 		return "PolicyReport"
-	case of.PkgPath() == modulePath+"/store" && of.Name() == "Entry":
+	case of.PkgPath() == modulePath+"/internal/store" && of.Name() == "Entry":
 		return "AuditEntry"
-	case of.PkgPath() == modulePath+"/gateway" && of.Name() == "Environment":
+	case of.PkgPath() == modulePath+"/internal/gateway" && of.Name() == "Environment":
 		return "CatalogEnvironment"
 	}
 	return of.Name()

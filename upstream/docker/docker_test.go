@@ -17,7 +17,7 @@ import (
 	"github.com/moby/moby/client"
 	"go.uber.org/zap/zaptest"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/require"
 	"github.com/livygateway/livygateway/upstream"
 	"github.com/livygateway/livygateway/upstream/upstreamtest"

@@ -10,8 +10,8 @@ import (
 	cerrdefs "github.com/containerd/errdefs"
 	"github.com/moby/moby/client"
 
-	"github.com/livygateway/livygateway/doctor"
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/doctor"
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 )
 

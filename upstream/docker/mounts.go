@@ -5,7 +5,7 @@ import (
 
 	"github.com/moby/moby/api/types/mount"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // defaultNFS are mount options under which a file server that is away makes

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // reservePort asks the kernel for a port that nobody listens on and that no other

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 )
 

@@ -15,7 +15,7 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // Cluster is a YARN as its clients know it.

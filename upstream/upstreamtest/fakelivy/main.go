@@ -31,7 +31,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/livygateway/livygateway/livy/livytest"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
 func main() {

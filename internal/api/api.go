@@ -1,0 +1,216 @@
+// Package api is the management REST API: gateways, their tokens, their records,
+// the audit. It is served on Caddy's admin endpoint, where the command line uses
+// it, and on sites with the livy_api directive.
+package api
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/tokens"
+)
+
+// maxBody bounds the body of a management request; the largest are conf files.
+const maxBody = 1 << 20
+
+// Server answers management requests.
+type Server struct {
+	Manager *control.Manager
+	Tokens  *tokens.Service
+	Store   *store.Store
+	// Refusals takes the requests that are refused, for the audit.
+	Refusals *control.Refusals
+	Logger   *zap.Logger
+	// Patience is how long a read waits for a Redis that is away. Default 3 seconds.
+	Patience time.Duration
+}
+
+// Handler returns the API below /v1. origin tells who made a request, for the
+// audit; the caller has let only those in who may do everything.
+func (s *Server) Handler(origin func(*http.Request) gateway.Origin) http.Handler {
+	mux := http.NewServeMux()
+	for _, route := range Routes() {
+		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
+			o := origin(r)
+			o.Actor = gateway.Person(o.Actor)
+			c := &call{Server: s, w: w, r: r.WithContext(gateway.WithOrigin(r.Context(), o)), actor: o.Actor}
+			if err := c.serve(&route); err != nil {
+				s.WriteError(w, r, err)
+			}
+		})
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := s.check(mux, w, r); err != nil {
+			s.WriteError(w, r, err)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// check refuses what no route is for, which the mux would answer in its own words.
+func (s *Server) check(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) error {
+	missing := gateway.Errorf(gateway.KindNotFound, "no such call: %s %s", r.Method, r.URL.Path)
+	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
+		return missing // the mux would redirect
+	}
+	if _, pattern := mux.Handler(r); pattern != "" {
+		return nil
+	}
+	// A path can match two patterns, of which the one with fewer parameters counts:
+	// DELETE .../records/export would only look for a record of that name.
+	methods := make(map[string][]string)
+	best := ""
+	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost} {
+		other := *r
+		other.Method = method
+		_, pattern := mux.Handler(&other)
+		if _, route, ok := strings.Cut(pattern, " "); ok {
+			methods[route] = append(methods[route], method)
+			if best == "" || strings.Count(route, "{") < strings.Count(best, "{") {
+				best = route
+			}
+		}
+	}
+	allowed := methods[best]
+	if allowed == nil {
+		return missing
+	}
+	w.Header().Set("Allow", strings.Join(allowed, ", "))
+	return &statusError{http.StatusMethodNotAllowed, "method_not_allowed", "the methods of this path are " + strings.Join(allowed, ", ")}
+}
+
+// call is one request on its way.
+type call struct {
+	*Server
+	w     http.ResponseWriter
+	r     *http.Request
+	actor string
+}
+
+func (c *call) ctx() context.Context { return c.r.Context() }
+
+func (c *call) serve(route *Route) error {
+	if err := c.checkBodyType(); err != nil {
+		return err
+	}
+	if err := c.checkQuery(route); err != nil {
+		return err
+	}
+	if c.reading() {
+		return c.patiently(func() error { return route.handle(c) })
+	}
+	return route.handle(c)
+}
+
+// defaultPatience is as long as a Redis takes to start again, or a Sentinel group to
+// choose another primary.
+const defaultPatience = 3 * time.Second
+
+// patiently does what may be done twice again while a part that it needs is away
+// for a moment, for instance while Redis is started again.
+func (c *call) patiently(read func() error) error {
+	return store.Retry(c.ctx(), cmp.Or(c.Patience, defaultPatience), func(context.Context) error { return read() })
+}
+
+// checkQuery refuses query parameters that the call does not have: a filter that is
+// misspelled would choose everything.
+func (c *call) checkQuery(route *Route) error {
+	if _, err := url.ParseQuery(c.r.URL.RawQuery); err != nil {
+		return gateway.Errorf(gateway.KindInvalid, "the query cannot be read: %s", err)
+	}
+	for name := range c.values() {
+		if !slices.ContainsFunc(route.Query, func(p Param) bool { return p.Name == name }) {
+			return gateway.Invalid(name, c.values().Get(name), "is not a query parameter of this call")
+		}
+	}
+	return nil
+}
+
+// checkBodyType refuses a body that is not said to be JSON. It also keeps web pages
+// of others from sending one: without asking first, a browser sends only forms and
+// plain text.
+func (c *call) checkBodyType() error {
+	if c.r.Body == nil || c.r.Body == http.NoBody || c.r.ContentLength == 0 {
+		return nil
+	}
+	given := c.r.Header.Get("Content-Type")
+	kind, _, err := mime.ParseMediaType(given)
+	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") {
+		return nil
+	}
+	return &statusError{http.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json"}
+}
+
+// reading says that the call changes nothing.
+func (c *call) reading() bool { return c.r.Method == http.MethodGet || c.r.Method == http.MethodHead }
+
+func (c *call) reply(status int, v any) error {
+	text, err := encode(v)
+	if err != nil {
+		return err
+	}
+	return c.replyText(status, text)
+}
+
+// encode makes one line of JSON.
+func encode(v any) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, fmt.Errorf("encoding a reply: %w", err)
+	}
+	return append(text, '\n'), nil
+}
+
+// body reads the request's body.
+func (c *call) body() ([]byte, error) {
+	text, err := io.ReadAll(http.MaxBytesReader(c.w, c.r.Body, maxBody))
+	var tooLarge *http.MaxBytesError
+	switch {
+	case errors.As(err, &tooLarge):
+		return nil, &statusError{http.StatusRequestEntityTooLarge, "too_large", "the body is larger than 1 MiB"}
+	case err != nil:
+		return nil, gateway.Errorf(gateway.KindInvalid, "reading the body: %s", err)
+	}
+	return text, nil
+}
+
+// read decodes the request's body, which must hold exactly one JSON object with
+// known fields.
+func (c *call) read(v any) error {
+	text, err := c.body()
+	if err != nil {
+		return err
+	}
+	d := json.NewDecoder(strings.NewReader(string(text)))
+	d.DisallowUnknownFields()
+	switch err := d.Decode(v); {
+	case errors.Is(err, io.EOF):
+		return gateway.Errorf(gateway.KindInvalid, "the body is empty: a JSON object is wanted")
+	case err != nil:
+		return gateway.Undecodable("the body is not the JSON object that is wanted", err)
+	}
+	if _, err := d.Token(); !errors.Is(err, io.EOF) {
+		return gateway.Errorf(gateway.KindInvalid, "the body holds more than one JSON object")
+	}
+	if !strings.HasPrefix(strings.TrimLeft(string(text), " \t\r\n"), "{") {
+		return gateway.Errorf(gateway.KindInvalid, "the body is not a JSON object")
+	}
+	return nil
+}

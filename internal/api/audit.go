@@ -1,0 +1,90 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
+)
+
+// AuditList is a page of the audit, newest first.
+type AuditList struct {
+	Entries []*store.Entry `json:"entries"`
+	// Next is the cursor of the next page; absent on the last one. A page can hold
+	// fewer entries than asked for, even none, and still have a next one.
+	Next string `json:"next,omitempty"`
+}
+
+func (c *call) listAudit() error {
+	filter, err := c.auditFilter()
+	if err != nil {
+		return err
+	}
+	limit, err := c.intQuery("limit", defaultLimit, 1, maxLimit)
+	if err != nil {
+		return err
+	}
+	page, next, err := c.Store.Trail(c.ctx(), filter, limit)
+	if err != nil {
+		return err
+	}
+	if next != "" {
+		c.linkNext("cursor", next)
+	}
+	return c.reply(http.StatusOK, AuditList{Entries: page, Next: next})
+}
+
+func (c *call) auditFilter() (f store.TrailFilter, err error) {
+	for name, target := range map[string]*string{
+		"gateway": &f.Gateway, "actor": &f.Actor, "action": &f.Action, "target": &f.Target, "cursor": &f.Before,
+	} {
+		if *target, err = c.query(name); err != nil {
+			return f, err
+		}
+	}
+	if f.Outcome, err = c.wordQuery("outcome", "", store.OutcomeDone, store.OutcomeRefused); err != nil {
+		return f, err
+	}
+	if f.Before != "" && !store.ValidEntryID(f.Before) {
+		return f, gateway.Invalid("cursor", f.Before, "must be the next of an earlier page")
+	}
+	if f.Gateway != "" {
+		f.GatewayID = c.Manager.IDOf(f.Gateway)
+	}
+	if f.From, err = c.timeQuery("from"); err != nil {
+		return f, err
+	}
+	f.Until, err = c.timeQuery("until")
+	return f, err
+}
+
+// exportAudit writes all that the filter chooses, newest first, one JSON object a
+// line.
+func (c *call) exportAudit() error {
+	filter, err := c.auditFilter()
+	if err != nil {
+		return err
+	}
+	page, next, err := c.Store.Trail(c.ctx(), filter, exportAtOnce)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", jsonLines)
+	lines := json.NewEncoder(c.w)
+	for {
+		for _, e := range page {
+			if err := lines.Encode(e); err != nil {
+				return nil // the client is gone
+			}
+		}
+		if next == "" {
+			return nil
+		}
+		filter.Before = next
+		if page, next, err = c.Store.Trail(c.ctx(), filter, exportAtOnce); err != nil {
+			// The status is sent: only breaking off tells that lines are missing.
+			panic(http.ErrAbortHandler)
+		}
+	}
+}

@@ -1,0 +1,187 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// Gateway is a gateway as the API shows it.
+type Gateway struct {
+	*gateway.Gateway
+	// Endpoint is the path of the gateway's Livy API below a site with the
+	// livy_gateway directive.
+	Endpoint string `json:"endpoint"`
+	// RestartNeeded lists the settings, and the entries of the configuration that
+	// they name (as "environment analytics"), that differ from those with which the
+	// running Livy server was started: it must be restarted for them.
+	RestartNeeded []string `json:"restartNeeded,omitempty"`
+	// Notes are what a person should know besides: what the gateway names and is no
+	// longer configured, what has no effect.
+	Notes []string `json:"notes,omitempty"`
+}
+
+func (c *call) shown(g *gateway.Gateway) Gateway {
+	return Gateway{
+		Gateway: g, Endpoint: EndpointPath(g.Workspace, g.ID),
+		RestartNeeded: g.Spec.Pending(g.Status.Launched, c.Manager.Catalog()), Notes: c.Manager.Notes(g),
+	}
+}
+
+func (c *call) replyGateway(status int, g *gateway.Gateway) error {
+	return c.replyRevision(status, g.Revision, c.shown(g))
+}
+
+// EndpointPath is the path under which a gateway is reached on sites that serve
+// all gateways; Livy's own path follows it.
+func EndpointPath(workspace, nameOrID string) string {
+	return "/api/v1/workspace/" + workspace + "/livycompute/" + nameOrID
+}
+
+// GatewayList is a page of gateways, ordered by workspace and name.
+type GatewayList struct {
+	// Total counts the gateways on all pages.
+	Total    int64     `json:"total"`
+	Gateways []Gateway `json:"gateways"`
+}
+
+func (c *call) gateway() (*gateway.Gateway, error) {
+	var g *gateway.Gateway
+	err := c.patiently(func() (err error) {
+		g, err = c.Manager.Get(c.ctx(), c.r.PathValue("workspace"), c.r.PathValue("gateway"))
+		return err
+	})
+	return g, err
+}
+
+// changing is gateway for calls that change it.
+func (c *call) changing() (*gateway.Gateway, error) {
+	g, err := c.gateway()
+	if err != nil {
+		return nil, err
+	}
+	return g, c.onlyIfMatch(g.ID, g.Revision)
+}
+
+func (c *call) listAllGateways() error { return c.list("") }
+func (c *call) listGateways() error    { return c.list(c.r.PathValue("workspace")) }
+
+func (c *call) list(workspace string) error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	all, err := c.Manager.List(c.ctx(), workspace)
+	if err != nil {
+		return err
+	}
+	list := GatewayList{Total: int64(len(all)), Gateways: []Gateway{}}
+	for _, g := range cut(all, p) {
+		list.Gateways = append(list.Gateways, c.shown(g))
+	}
+	c.more(p, list.Total)
+	return c.reply(http.StatusOK, list)
+}
+
+// CreateGateway is the body of a create call.
+type CreateGateway struct {
+	gateway.Spec
+	// Start starts the gateway right after it was created.
+	Start bool `json:"start"`
+}
+
+func (c *call) createGateway() error {
+	var body CreateGateway
+	if err := c.read(&body); err != nil {
+		return err
+	}
+	g, err := c.Manager.Create(c.ctx(), control.CreateRequest{
+		Workspace: c.r.PathValue("workspace"), Spec: body.Spec, Start: body.Start, Actor: c.actor,
+	})
+	if err != nil {
+		return err
+	}
+	return c.replyGateway(http.StatusCreated, g)
+}
+
+func (c *call) showGateway() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	return c.replyGateway(http.StatusOK, g)
+}
+
+func (c *call) deleteGateway() error {
+	force, err := c.boolQuery("force")
+	if err != nil {
+		return err
+	}
+	g, err := c.changing()
+	if err != nil {
+		return err
+	}
+	if err := c.Manager.Delete(c.ctx(), g, force); err != nil {
+		return err
+	}
+	return c.none()
+}
+
+// updateGateway takes a merge patch of the gateway's settings.
+func (c *call) updateGateway() error {
+	restart, err := c.boolQuery("restart")
+	if err != nil {
+		return err
+	}
+	g, err := c.changing()
+	if err != nil {
+		return err
+	}
+	patch, err := c.body()
+	if err != nil {
+		return err
+	}
+	if g, err = c.Manager.Update(c.ctx(), g, control.UpdateRequest{Patch: patch, Restart: restart, Actor: c.actor}); err != nil {
+		return err
+	}
+	return c.replyGateway(http.StatusOK, g)
+}
+
+func (c *call) startGateway() error   { return c.life(c.Manager.Start) }
+func (c *call) stopGateway() error    { return c.life(c.Manager.Stop) }
+func (c *call) restartGateway() error { return c.life(c.Manager.Restart) }
+
+// life asks for another state, which is not awaited.
+func (c *call) life(ask func(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error)) error {
+	g, err := c.changing()
+	if err != nil {
+		return err
+	}
+	if g, err = ask(c.ctx(), g, c.actor); err != nil {
+		return err
+	}
+	return c.replyGateway(http.StatusAccepted, g)
+}
+
+// Logs is the last output of a Livy server, oldest line first.
+type Logs struct {
+	Lines []string `json:"lines"`
+}
+
+func (c *call) gatewayLogs() error {
+	n, err := c.intQuery("lines", 100, 1, 10000)
+	if err != nil {
+		return err
+	}
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	lines, err := c.Manager.Logs(c.ctx(), g, n)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, Logs{Lines: append([]string{}, lines...)})
+}

@@ -1,0 +1,21 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/livygateway/livygateway/internal/control"
+)
+
+// HealthStatus is the status that tells load balancers about an instance.
+func HealthStatus(h control.Health) int {
+	if h.Ready {
+		return http.StatusOK
+	}
+	return http.StatusServiceUnavailable
+}
+
+func (c *call) health() error {
+	h := c.Manager.Health(c.ctx())
+	c.w.Header().Set("Cache-Control", "no-store")
+	return c.reply(HealthStatus(h), h)
+}

@@ -1,0 +1,23 @@
+package api_test
+
+import (
+	"testing"
+
+	"github.com/livygateway/livygateway/internal/golden"
+	"github.com/livygateway/livygateway/internal/openapi"
+)
+
+// TestDocs checks that the table of calls says what the code does.
+func TestDocs(t *testing.T) {
+	golden.Part(t, "../../docs/api.md", "<!-- generated from api/routes.go by: go test ./internal/api -run TestDoc -update -->", "<!-- end of the generated part -->",
+		"\n"+openapi.Table()+"\n")
+}
+
+// TestDocument checks that openapi.json says what the code does.
+func TestDocument(t *testing.T) {
+	want, err := openapi.Document("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden.File(t, "openapi.json", string(want))
+}

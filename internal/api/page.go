@@ -1,0 +1,119 @@
+package api
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// How many a list holds when the client does not say, and at most.
+const (
+	defaultLimit = 100
+	maxLimit     = 1000
+)
+
+// page is the part of a list that a client asks for.
+type page struct{ offset, limit int }
+
+// page reads offset and limit.
+func (c *call) page() (p page, err error) {
+	if p.offset, err = c.intQuery("offset", 0, 0, 1<<30); err != nil {
+		return p, err
+	}
+	p.limit, err = c.intQuery("limit", defaultLimit, 1, maxLimit)
+	return p, err
+}
+
+// more tells by a Link header where the next page is, if there is one.
+func (c *call) more(p page, total int64) {
+	if next := p.offset + p.limit; int64(next) < total {
+		c.linkNext("offset", strconv.Itoa(next))
+	}
+}
+
+// linkNext links the page that one changed query parameter leads to. The link is
+// relative, so that it holds wherever the API is mounted.
+func (c *call) linkNext(name, value string) {
+	q := c.r.URL.Query()
+	q.Set(name, value)
+	c.w.Header().Set("Link", `<?`+q.Encode()+`>; rel="next"`)
+}
+
+// cut returns a page of a list that is there as a whole.
+func cut[T any](all []T, p page) []T {
+	from := min(p.offset, len(all))
+	return all[from:min(len(all), from+p.limit)]
+}
+
+// intQuery reads a query parameter that is a number within bounds.
+func (c *call) intQuery(name string, fallback, least, most int) (int, error) {
+	text, err := c.query(name)
+	if err != nil || !c.has(name) {
+		return fallback, err
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < least || n > most {
+		return 0, gateway.Invalid(name, text, "must be a number from "+strconv.Itoa(least)+" to "+strconv.Itoa(most))
+	}
+	return n, nil
+}
+
+// boolQuery reads a query parameter that is true or false; false by default.
+func (c *call) boolQuery(name string) (bool, error) {
+	text, err := c.query(name)
+	switch {
+	case err != nil:
+		return false, err
+	case text == "true":
+		return true, nil
+	case text == "false" || !c.has(name):
+		return false, nil
+	default:
+		return false, gateway.Invalid(name, text, "must be true or false")
+	}
+}
+
+// wordQuery reads a query parameter that is one of some words, the first of which is
+// the default; an empty one stands for none of them.
+func (c *call) wordQuery(name string, words ...string) (string, error) {
+	text, err := c.query(name)
+	if err != nil || !c.has(name) {
+		return words[0], err
+	}
+	for _, word := range words {
+		if text == word && text != "" {
+			return word, nil
+		}
+	}
+	return "", gateway.Invalid(name, text, "must be "+strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " or "))
+}
+
+// timeQuery reads a query parameter that is a time.
+func (c *call) timeQuery(name string) (time.Time, error) {
+	text, err := c.query(name)
+	if err != nil || !c.has(name) {
+		return time.Time{}, err
+	}
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, gateway.Invalid(name, text, "must be a time such as 2026-01-31T12:00:00Z")
+	}
+	return t, nil
+}
+
+// query is a query parameter, which may be given once.
+func (c *call) query(name string) (string, error) {
+	values := c.values()[name]
+	if len(values) > 1 {
+		return "", gateway.Invalid(name, values[1], "must be given once")
+	}
+	return c.values().Get(name), nil
+}
+
+func (c *call) has(name string) bool { return c.values().Has(name) }
+
+func (c *call) values() url.Values { return c.r.URL.Query() }

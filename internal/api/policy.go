@@ -1,0 +1,69 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/policies"
+)
+
+// Policy is what a gateway does to every create request.
+type Policy struct {
+	// Rules are what is in force besides the guards that hold for every gateway.
+	Rules []policies.InForce `json:"rules"`
+}
+
+// showPolicy answers GET .../policy.
+func (c *call) showPolicy() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	rules, err := c.Manager.Rules(g)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, Policy{Rules: rules})
+}
+
+// Explanation is what would become of a create request.
+type Explanation struct {
+	// Body is what Livy would get; null if the request would be refused.
+	Body json.RawMessage `json:"body" jsonschema:"nullable"`
+	// Refusal is what the client would be told instead; null if it would pass.
+	Refusal *Problem `json:"refusal" jsonschema:"nullable"`
+	// Report is what was ignored, forced, lowered and refused, and by which rule.
+	Report policies.Report `json:"report"`
+	// Resources is what the job would run with, as its record would show it.
+	Resources *policies.Effective `json:"resources" jsonschema:"nullable"`
+}
+
+func (c *call) explain() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	kind, err := c.wordQuery("kind", string(livy.KindSession), string(livy.KindBatch))
+	if err != nil {
+		return err
+	}
+	body, err := c.body()
+	if err != nil {
+		return err
+	}
+	if len(body) == 0 {
+		return gateway.Errorf(gateway.KindInvalid, "the body is empty: a create request is wanted")
+	}
+	result, err := c.Manager.Explain(g, livy.Kind(kind), body)
+	if err != nil && gateway.KindOf(err) != gateway.KindInvalid {
+		return err
+	}
+	e := Explanation{Body: result.Body, Report: result.Report, Resources: &result.Effective}
+	if err != nil {
+		p := problem(err)
+		e.Refusal, e.Resources = &p, nil
+	}
+	return c.reply(http.StatusOK, e)
+}

@@ -1,0 +1,100 @@
+package api
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
+)
+
+// Problem is the body of every error reply (RFC 9457).
+type Problem struct {
+	// Type is always "about:blank": Kind tells more.
+	Type string `json:"type"`
+	// Title is the status in words.
+	Title string `json:"title"`
+	// Status is the HTTP status.
+	Status int `json:"status"`
+	// Detail says what is wrong, for people.
+	Detail string `json:"detail"`
+	// Kind is the machine-readable sort of failure, e.g. "not_found".
+	Kind string `json:"kind"`
+	// Field names the setting, parameter or header that is wrong.
+	Field string `json:"field,omitempty"`
+	// Value is what was given for it.
+	Value string `json:"value,omitempty"`
+	// Rule is what would have been right.
+	Rule string `json:"rule,omitempty"`
+}
+
+// Status chooses the HTTP status for a kind of failure.
+func Status(kind gateway.Kind) int {
+	switch kind {
+	case gateway.KindInvalid:
+		return http.StatusBadRequest
+	case gateway.KindUnauthorized:
+		return http.StatusUnauthorized
+	case gateway.KindForbidden:
+		return http.StatusForbidden
+	case gateway.KindNotFound:
+		return http.StatusNotFound
+	case gateway.KindConflict:
+		return http.StatusConflict
+	case gateway.KindStale:
+		return http.StatusPreconditionFailed
+	case gateway.KindUnavailable:
+		return http.StatusServiceUnavailable
+	case gateway.KindLimited:
+		return http.StatusTooManyRequests
+	default:
+		return http.StatusInternalServerError
+	}
+}
+
+// statusError is a failure that only HTTP knows.
+type statusError struct {
+	status int
+	kind   string
+	detail string
+}
+
+func (e *statusError) Error() string { return e.detail }
+
+// problem is an error as the API shows it.
+func problem(err error) Problem {
+	kind := gateway.KindOf(err)
+	p := Problem{Type: "about:blank", Status: Status(kind), Detail: err.Error(), Kind: kind.String()}
+	var of *gateway.Error
+	var http11 *statusError
+	switch {
+	case errors.As(err, &http11):
+		p.Status, p.Kind = http11.status, http11.kind
+	case errors.As(err, &of):
+		p.Field, p.Value, p.Rule = of.Field, of.Value, of.Rule
+	}
+	p.Title = http.StatusText(p.Status)
+	return p
+}
+
+// WriteError answers with a problem. A 401 or 403 goes into the audit.
+func (s *Server) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+	p := problem(err)
+	switch {
+	case p.Status >= 500:
+		s.Logger.Error("management request failed",
+			zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Error(err))
+	case s.Refusals != nil && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
+		o := gateway.OriginOf(r.Context())
+		s.Refusals.Note(store.Entry{Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface, Detail: r.Method + ": " + p.Detail})
+	}
+	if p.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", "2")
+	}
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	_ = json.NewEncoder(w).Encode(p)
+}

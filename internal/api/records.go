@@ -1,0 +1,196 @@
+package api
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
+)
+
+// RecordList is a page of a gateway's sessions and batches, newest first. Total
+// counts all that the filter chooses.
+type RecordList struct {
+	Total   int64           `json:"total"`
+	Records []*store.Record `json:"records"`
+}
+
+func (c *call) listRecords() error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	filter, err := c.recordFilter()
+	if err != nil {
+		return err
+	}
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	records, total, err := c.Store.Records(c.ctx(), g.ID, filter, int64(p.offset), int64(p.limit))
+	if err != nil {
+		return err
+	}
+	if records == nil {
+		records = []*store.Record{}
+	}
+	c.more(p, total)
+	return c.reply(http.StatusOK, RecordList{Total: total, Records: records})
+}
+
+func (c *call) recordFilter() (f store.RecordFilter, err error) {
+	if f.State, err = c.query("state"); err != nil {
+		return f, err
+	}
+	if f.TokenID, err = c.query("token"); err != nil {
+		return f, err
+	}
+	if f.From, err = c.timeQuery("from"); err != nil {
+		return f, err
+	}
+	f.Until, err = c.timeQuery("until")
+	return f, err
+}
+
+func (c *call) record() (*gateway.Gateway, *store.Record, error) {
+	g, err := c.gateway()
+	if err != nil {
+		return nil, nil, err
+	}
+	// livy-..., or kind and public id such as session:3
+	ref := c.r.PathValue("record")
+	var r *store.Record
+	if kind, id, ok := strings.Cut(ref, ":"); ok {
+		var n int64
+		if n, err = strconv.ParseInt(id, 10, 64); err != nil {
+			return nil, nil, gateway.Errorf(gateway.KindNotFound, "no record %q of gateway %q", ref, g.Spec.Name)
+		}
+		r, err = c.Store.Record(c.ctx(), g.ID, kind, n)
+	} else {
+		r, err = c.Store.RecordByID(c.ctx(), g.ID, ref)
+	}
+	if gateway.KindOf(err) == gateway.KindNotFound {
+		return nil, nil, gateway.Errorf(gateway.KindNotFound, "no record %q of gateway %q", ref, g.Spec.Name)
+	}
+	return g, r, err
+}
+
+func (c *call) showRecord() error {
+	_, r, err := c.record()
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, r)
+}
+
+func (c *call) closeRecord() error {
+	g, r, err := c.record()
+	if err != nil {
+		return err
+	}
+	if r, err = c.Manager.CloseRecord(c.ctx(), g, r, c.actor); err != nil {
+		return err
+	}
+	return c.reply(http.StatusOK, r)
+}
+
+// UILink opens a Spark UI in a browser.
+type UILink struct {
+	// Path is to be put after the address of the site that the gateway is on.
+	Path string `json:"path"`
+	// Expires is until when it can be opened; who has opened it may look on for
+	// sessions.UICookieLife.
+	Expires time.Time `json:"expires"`
+}
+
+func (c *call) linkSparkUI() error {
+	g, r, err := c.record()
+	if err != nil {
+		return err
+	}
+	path, expires, err := c.Manager.LinkSparkUI(c.ctx(), g, r, c.actor)
+	if err != nil {
+		return err
+	}
+	return c.reply(http.StatusCreated, UILink{Path: path, Expires: expires})
+}
+
+// exportAtOnce is how many records are read in one go.
+const exportAtOnce = 500
+
+// exportRecords leaves out what is created meanwhile. Each chunk goes on below the
+// last record of the one before: what begins to be chosen by the filter meanwhile,
+// or ends to be, moves no others.
+func (c *call) exportRecords() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	filter, err := c.recordFilter()
+	if err != nil {
+		return err
+	}
+	if filter.Until.IsZero() {
+		filter.Until = time.Now().Add(time.Millisecond)
+	}
+	written := map[string]bool{} // of the last record's millisecond
+	records, _, err := c.Store.Records(c.ctx(), g.ID, filter, 0, exportAtOnce)
+	if err != nil {
+		return err
+	}
+	c.w.Header().Set("Content-Type", jsonLines)
+	lines := json.NewEncoder(c.w)
+	for more := true; more; {
+		more = false
+		for _, r := range records {
+			if written[r.ID] {
+				continue
+			}
+			more = true
+			if err := lines.Encode(r); err != nil {
+				return nil // the client is gone
+			}
+			if next := r.Created.Truncate(time.Millisecond).Add(time.Millisecond); !next.Equal(filter.Until) {
+				filter.Until = next
+				clear(written)
+			}
+			written[r.ID] = true
+		}
+		if records, _, err = c.Store.Records(c.ctx(), g.ID, filter, 0, exportAtOnce+int64(len(written))); err != nil {
+			// The status is sent: only breaking off tells that lines are missing.
+			panic(http.ErrAbortHandler)
+		}
+	}
+	return nil
+}
+
+// StatementList is a page of the statements that were run in a gateway's
+// sessions, newest first.
+type StatementList struct {
+	Total      int64              `json:"total"`
+	Statements []*store.Statement `json:"statements"`
+}
+
+func (c *call) statements() error {
+	p, err := c.page()
+	if err != nil {
+		return err
+	}
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	all, total, err := c.Store.Statements(c.ctx(), g.ID, int64(p.offset), int64(p.limit))
+	if err != nil {
+		return err
+	}
+	if all == nil {
+		all = []*store.Statement{}
+	}
+	c.more(p, total)
+	return c.reply(http.StatusOK, StatementList{Total: total, Statements: all})
+}

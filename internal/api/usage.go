@@ -1,0 +1,65 @@
+package api
+
+import (
+	"encoding/csv"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/sessions"
+)
+
+// UsageList is what a gateway's tokens used, by day and token.
+type UsageList struct {
+	Usage []sessions.Usage `json:"usage"`
+}
+
+// dayQuery reads a query parameter that is a day; empty if it is not given.
+func (c *call) dayQuery(name string) (string, error) {
+	text, err := c.query(name)
+	if err != nil || !c.has(name) {
+		return "", err
+	}
+	if _, err := time.Parse(time.DateOnly, text); err != nil {
+		return "", gateway.Invalid(name, text, "must be a day such as 2026-01-31")
+	}
+	return text, nil
+}
+
+func (c *call) usage() error {
+	from, err := c.dayQuery("from")
+	if err != nil {
+		return err
+	}
+	until, err := c.dayQuery("until")
+	if err != nil {
+		return err
+	}
+	format, err := c.wordQuery("format", "json", "csv")
+	if err != nil {
+		return err
+	}
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	usage, err := c.Manager.Ledger.Usage(c.ctx(), g.ID, from, until)
+	if err != nil {
+		return err
+	}
+	if format != "csv" {
+		return c.reply(http.StatusOK, UsageList{Usage: append([]sessions.Usage{}, usage...)})
+	}
+	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+	w := csv.NewWriter(c.w)
+	_ = w.Write([]string{"day", "gateway", "token", "vcoreHours", "gbHours"})
+	for _, u := range usage {
+		_ = w.Write([]string{
+			u.Day, g.ID, u.TokenID,
+			strconv.FormatFloat(u.VCoreHours, 'f', 6, 64), strconv.FormatFloat(u.GBHours, 'f', 6, 64),
+		})
+	}
+	w.Flush()
+	return nil
+}

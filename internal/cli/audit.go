@@ -1,0 +1,140 @@
+package cli
+
+import (
+	"fmt"
+	"maps"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/store"
+)
+
+func (c *cli) auditCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "audit",
+		Short: "Lists and exports who changed what, and what was refused",
+		Long: `Lists and exports the audit: every change of a gateway or token, what became of
+gateways by themselves, and refused requests of consequence.`,
+	}
+	cmd.AddCommand(c.auditList(), c.auditExport())
+	return cmd
+}
+
+// auditFilter adds the flags that choose entries.
+func (c *cli) auditFilter(cmd *cobra.Command) func() url.Values {
+	var q [7]string
+	flags := cmd.Flags()
+	names := []string{"gateway", "actor", "action", "outcome", "target", "from", "until"}
+	for i, usage := range []string{
+		"Only what is about this gateway: its id, name, or workspace/name",
+		"Only what this person or token did",
+		`Only this action, e.g. "gateway.update", or all that begin so: "token"`,
+		"Only what was done, or only what was refused: done or refused",
+		"Only what is about the token or record with this id",
+		"Only what is from this time or later, e.g. 2026-01-31T12:00:00Z",
+		"Only what is from before this time",
+	} {
+		flags.StringVar(&q[i], names[i], "", usage)
+	}
+	offer := map[string]completion{"gateway": c.gateways, "outcome": words("done", "refused")}
+	for _, name := range names {
+		f := offer[name]
+		if f == nil {
+			f = nothing
+		}
+		complete(cmd, name, f)
+	}
+	return func() url.Values {
+		v := url.Values{}
+		for i, name := range names {
+			v.Set(name, q[i])
+		}
+		return v
+	}
+}
+
+func (c *cli) auditList() *cobra.Command {
+	var limit int
+	var cursor string
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "Lists the audit, newest first",
+		Example: `  caddy livy audit list --gateway etl --action gateway
+  caddy livy audit list --outcome refused --from 2026-01-31T00:00:00Z`,
+		Args: noArgs,
+	}
+	filter := c.auditFilter(cmd)
+	cmd.Flags().IntVar(&limit, "limit", 20, "How many, up to 1000")
+	cmd.Flags().StringVar(&cursor, "cursor", "", "Go on after an earlier page, which says this word")
+	complete(cmd, "cursor", nothing)
+	cmd.RunE = func(*cobra.Command, []string) error {
+		q := filter()
+		q.Set("limit", strconv.Itoa(limit))
+		q.Set("cursor", cursor)
+		got, err := get[api.AuditList](c, query("/v1/audit", q))
+		if err != nil {
+			return err
+		}
+		return c.print(got.raw, func() {
+			t := table{columns: []column{
+				{head: "TIME (UTC)"},
+				{head: "WHO", flex: true},
+				{head: "FROM", wide: true},
+				{head: "ACTION"},
+				{head: "OUTCOME"},
+				{head: "GATEWAY", flex: true},
+				{head: "TARGET", wide: true},
+				{head: "WHAT", flex: true},
+			}}
+			for _, e := range got.got.Entries {
+				t.add(minute(e.Time), e.Actor, dash(e.Address), e.Action, e.Outcome, dash(e.Gateway), dash(e.Target), dash(what(e)))
+			}
+			c.write(&t, "No entries.")
+			if got.got.Next != "" {
+				fmt.Fprintf(c.err, "There may be more: --cursor %s\n", got.got.Next)
+			}
+		})
+	}
+	return cmd
+}
+
+// what says in a line what an entry is about.
+func what(e *store.Entry) string {
+	var parts []string
+	if e.Count > 1 {
+		parts = append(parts, fmt.Sprintf("%d times", e.Count))
+	}
+	if e.Detail != "" {
+		parts = append(parts, e.Detail)
+	}
+	for _, field := range slices.Sorted(maps.Keys(e.After)) {
+		if before, ok := e.Before[field]; ok {
+			parts = append(parts, fmt.Sprintf("%s: %v -> %v", field, before, e.After[field]))
+		} else {
+			parts = append(parts, fmt.Sprintf("%s: %v", field, e.After[field]))
+		}
+	}
+	for _, field := range slices.Sorted(maps.Keys(e.Before)) {
+		if _, ok := e.After[field]; !ok && e.After != nil {
+			parts = append(parts, fmt.Sprintf("%s: %v -> nothing", field, e.Before[field]))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (c *cli) auditExport() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "export",
+		Short:   "Writes the audit as JSON, one entry a line, newest first",
+		Example: "  caddy livy audit export --from 2026-01-01T00:00:00Z > audit.jsonl",
+		Args:    noArgs,
+	}
+	filter := c.auditFilter(cmd)
+	cmd.RunE = func(*cobra.Command, []string) error { return c.copy(query("/v1/audit/export", filter())) }
+	return cmd
+}

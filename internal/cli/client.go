@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// ActorHeader tells the admin endpoint, which knows no users, who asks.
+const ActorHeader = "X-Livy-Actor"
+
+// path makes the API path of a gateway or something below it.
+func (c *cli) path(parts ...string) string {
+	p := []string{"/v1/workspaces", url.PathEscape(c.workspace), "gateways"}
+	for _, part := range parts {
+		p = append(p, url.PathEscape(part))
+	}
+	return strings.Join(p, "/")
+}
+
+// query puts parameters that are not empty after a path.
+func query(path string, q url.Values) string {
+	for name, values := range q {
+		if len(values) == 0 || values[0] == "" {
+			q.Del(name)
+		}
+	}
+	if len(q) == 0 {
+		return path
+	}
+	return path + "?" + q.Encode()
+}
+
+// request asks the API and returns its reply, which was no error.
+func (c *cli) request(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	resp, err := c.send(ctx, method, path, body)
+	if err != nil || resp.StatusCode < 400 {
+		return resp, err
+	}
+	defer resp.Body.Close()
+	text, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	return nil, readProblem(resp, text)
+}
+
+// send asks the API and returns its reply, whatever it is.
+func (c *cli) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+	var payload io.Reader
+	switch b := body.(type) {
+	case nil:
+	case []byte:
+		payload = bytes.NewReader(b)
+	default:
+		text, err := json.Marshal(b)
+		if err != nil {
+			return nil, err
+		}
+		payload = bytes.NewReader(text)
+	}
+	client, base, err := c.Dial(c.address)
+	if err != nil {
+		return nil, gateway.Wrap(gateway.KindInvalid, "--address", err)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, base+path, payload)
+	if err != nil {
+		return nil, err
+	}
+	if payload != nil {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if name := userName(); name != "" {
+		req.Header.Set(ActorHeader, name)
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		f := fromKind(gateway.KindUnavailable, fmt.Sprintf("asking Caddy's admin endpoint: %s", unwrapURL(err)))
+		f.hint = "Is Caddy running there? --address names another endpoint."
+		return nil, f
+	}
+	return resp, nil
+}
+
+// unwrapURL leaves out the URL that was asked for, which says nothing to people.
+func unwrapURL(err error) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		return u.Err
+	}
+	return err
+}
+
+// readProblem reads an error reply: the API's, Caddy's own, or a stranger's.
+func readProblem(resp *http.Response, text []byte) *failure {
+	var p api.Problem
+	var caddys struct {
+		Error string `json:"error"`
+	}
+	switch {
+	case json.Unmarshal(text, &p) == nil && p.Detail != "" && p.Kind != "":
+		return &failure{Problem: p, ExitCode: exitCode(p.Kind)}
+	case json.Unmarshal(text, &caddys) == nil && caddys.Error != "":
+		kind := gateway.KindInternal
+		switch resp.StatusCode {
+		case http.StatusServiceUnavailable:
+			kind = gateway.KindUnavailable
+		case http.StatusForbidden:
+			kind = gateway.KindForbidden
+		}
+		return fromKind(kind, caddys.Error)
+	case resp.StatusCode == http.StatusNotFound:
+		f := fromKind(gateway.KindUnavailable, "the Caddy there does not serve the livy API")
+		f.hint = "Is this module in it, and the livy option in its configuration?"
+		return f
+	default:
+		return fromKind(gateway.KindInternal, "the admin endpoint answered "+resp.Status)
+	}
+}
+
+// reply is what the API answered: as it was, for --json, and decoded.
+type reply[T any] struct {
+	raw json.RawMessage
+	got T
+}
+
+// call asks the API and decodes its reply.
+func call[T any](c *cli, method, path string, body any) (r reply[T], err error) {
+	return callWith[T](c.ctx, c, method, path, body)
+}
+
+func callWith[T any](ctx context.Context, c *cli, method, path string, body any) (r reply[T], err error) {
+	resp, err := c.request(ctx, method, path, body)
+	if err != nil {
+		return r, err
+	}
+	defer resp.Body.Close()
+	if r.raw, err = io.ReadAll(resp.Body); err != nil {
+		return r, gateway.Wrap(gateway.KindUnavailable, "reading the reply", err)
+	}
+	if len(r.raw) == 0 {
+		return r, nil
+	}
+	if err = json.Unmarshal(r.raw, &r.got); err != nil {
+		return r, fmt.Errorf("reading the reply: %w", err)
+	}
+	return r, nil
+}
+
+// allPages reads a list as a whole, page by page.
+func allPages[T any](c *cli, path string, size func(*T) (shown int, total int64), add func(*T)) error {
+	const limit = 1000
+	for offset := 0; ; {
+		r, err := get[T](c, query(path, url.Values{"offset": {strconv.Itoa(offset)}, "limit": {strconv.Itoa(limit)}}))
+		if err != nil {
+			return err
+		}
+		add(&r.got)
+		shown, total := size(&r.got)
+		if offset += shown; shown == 0 || int64(offset) >= total {
+			return nil
+		}
+	}
+}
+
+// get asks for something that is there.
+func get[T any](c *cli, path string) (reply[T], error) {
+	return call[T](c, http.MethodGet, path, nil)
+}
+
+// copy writes an API reply as it comes.
+func (c *cli) copy(path string) error {
+	resp, err := c.request(c.ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(c.out, resp.Body); err != nil {
+		return gateway.Wrap(gateway.KindUnavailable, "the reply broke off: lines are missing", err)
+	}
+	return nil
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// The exit codes.
+const (
+	exitOK = iota
+	exitFailed
+	exitInvalid
+	exitNotFound
+	exitConflict
+	exitUnavailable
+	exitForbidden
+	exitTimeout
+)
+
+// failure is an error as it is shown: by a sentence, or with --json as the
+// API's problem with the exit code beside it.
+type failure struct {
+	api.Problem
+	ExitCode int `json:"exitCode"`
+	// hint is a further sentence for people.
+	hint string
+}
+
+func (f *failure) Error() string { return f.Detail }
+
+// fromKind makes a failure of a kind and a sentence.
+func fromKind(kind gateway.Kind, detail string) *failure {
+	status := api.Status(kind)
+	return &failure{
+		Problem:  api.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Kind: kind.String()},
+		ExitCode: exitCode(kind.String()),
+	}
+}
+
+// exitCode chooses the exit code for a kind of failure.
+func exitCode(kind string) int {
+	switch kind {
+	case gateway.KindInvalid.String():
+		return exitInvalid
+	case gateway.KindNotFound.String():
+		return exitNotFound
+	case gateway.KindConflict.String(), gateway.KindStale.String():
+		return exitConflict
+	case gateway.KindUnavailable.String(), gateway.KindLimited.String():
+		return exitUnavailable
+	case gateway.KindForbidden.String(), gateway.KindUnauthorized.String():
+		return exitForbidden
+	default:
+		return exitFailed
+	}
+}
+
+// badUsage is what is wrong with the command itself.
+func badUsage(err error) *failure {
+	f := fromKind(gateway.KindInvalid, err.Error())
+	f.hint = "usage"
+	return f
+}
+
+// asFailure is err with an exit code.
+func asFailure(err error) *failure {
+	var f *failure
+	if errors.As(err, &f) {
+		return f
+	}
+	f = fromKind(gateway.KindOf(err), err.Error())
+	if e, ok := errors.AsType[*gateway.Error](err); ok {
+		f.Field, f.Value, f.Rule = e.Field, e.Value, e.Rule
+	}
+	return f
+}
+
+// fail prints an error to standard error and returns what ends the program.
+func (c *cli) fail(cmd *cobra.Command, err error) error {
+	f := asFailure(err)
+	w := cmd.ErrOrStderr()
+	switch {
+	case f.Detail == "": // all is said already
+	case c.json:
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		_ = e.Encode(f)
+	default:
+		fmt.Fprintf(w, "Error: %s\n", f.Detail)
+		switch f.hint {
+		case "":
+		case "usage":
+			fmt.Fprintf(w, "See: %s --help\n", cmd.CommandPath())
+		default:
+			fmt.Fprintln(w, f.hint)
+		}
+	}
+	return c.Exit(f.ExitCode)
+}

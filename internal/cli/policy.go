@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/policies"
+)
+
+func (c *cli) policyCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "policy", Short: "Shows what a gateway's policy does"}
+	var gatewayName string
+	c.gatewayFlag(cmd, &gatewayName, "Gateway whose policy is meant")
+	cmd.AddCommand(c.policyShow(&gatewayName), c.policyExplain(&gatewayName))
+	return cmd
+}
+
+func (c *cli) policyShow(gatewayName *string) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show --gateway NAME",
+		Short: "Shows the rules in force and where each comes from",
+		Args:  noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			got, err := get[api.Policy](c, c.path(*gatewayName, "policy"))
+			if err != nil {
+				return err
+			}
+			return c.print(got.raw, func() {
+				t := table{columns: []column{{head: "EFFECT"}, {head: "KEY", flex: true}, {head: "VALUE", flex: true}, {head: "SOURCE", flex: true}}}
+				for _, r := range got.got.Rules {
+					t.add(r.Effect, r.Key, dash(r.Value), r.Source)
+				}
+				c.write(&t, "No rules but the built-in guards.")
+			})
+		},
+	}
+}
+
+func (c *cli) policyExplain(gatewayName *string) *cobra.Command {
+	var kind string
+	cmd := &cobra.Command{
+		Use:   "explain --gateway NAME BODY.json",
+		Short: "Shows what would become of a create request",
+		Long: `Shows what would become of a create request, without sending it: what is
+ignored, forced, lowered or refused, by which rule, and what Livy would get.
+BODY.json is the body that a client would send; - is standard input.
+
+The exit code is 0 if the request would pass, and 6 if it would be refused.`,
+		Example: "  caddy livy policy explain --gateway etl --kind batch body.json",
+		Args:    oneArg,
+		RunE: func(_ *cobra.Command, args []string) error {
+			body, err := c.readFile(args[0])
+			if err != nil {
+				return err
+			}
+			got, err := call[api.Explanation](c, http.MethodPost,
+				query(c.path(*gatewayName, "policy", "explain"), url.Values{"kind": {kind}}), body)
+			if err != nil {
+				return err
+			}
+			if err := c.print(got.raw, func() { c.printExplanation(&got.got) }); err != nil {
+				return err
+			}
+			if got.got.Refusal != nil {
+				return &failure{ExitCode: exitForbidden}
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&kind, "kind", "session", "What the body would create: session or batch")
+	complete(cmd, "kind", words("session", "batch"))
+	return cmd
+}
+
+func (c *cli) printExplanation(e *api.Explanation) {
+	if e.Refusal != nil {
+		fmt.Fprintln(c.out, strings.Join(c.wrap("Refused: "+e.Refusal.Detail, c.width()), "\n"))
+	} else {
+		fmt.Fprintln(c.out, "It would pass.")
+	}
+	var d details
+	for _, part := range []struct {
+		effect  string
+		entries []policies.Entry
+	}{
+		{"Refused", e.Report.Refused}, {"Ignored", e.Report.Ignored}, {"Lowered", e.Report.Lowered}, {"Forced", e.Report.Forced},
+	} {
+		for _, entry := range part.entries {
+			what := entry.Key
+			if entry.Given != "" {
+				what += " = " + entry.Given
+			}
+			if entry.Set != "" {
+				what += ", set to " + entry.Set
+			}
+			d.list(part.effect, []string{what, "  " + entry.Rule + " (" + entry.Source + ")"})
+		}
+	}
+	if len(d.names) > 0 {
+		fmt.Fprintln(c.out)
+		c.writeDetails(&d)
+	}
+	if len(e.Body) > 0 && string(e.Body) != "null" {
+		body, err := json.MarshalIndent(e.Body, "", "  ")
+		if err == nil {
+			fmt.Fprintf(c.out, "\nLivy would get:\n%s\n", body)
+		}
+	}
+}

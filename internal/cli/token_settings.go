@@ -1,0 +1,53 @@
+package cli
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/tokens"
+)
+
+// tokenFlags adds the flags for what can be said of a token; read gives those
+// that were set.
+func tokenFlags(cmd *cobra.Command) (read func() api.TokenSettings) {
+	f := cmd.Flags()
+	name := f.String("name", "", "Name of the token")
+	days := f.Int("expire-days", 0, "Days until it expires, at least 1 (default 365)")
+	scopes := f.StringSlice("scope", nil, "What it may do: sessions, batches, read, admin (default: everything)")
+	cidrs := f.StringSlice("cidr", nil, "Address range that may use it, e.g. 10.0.0.0/8 (default: all)")
+	identity := f.String("identity", "", "User that its jobs run as, instead of the gateway's")
+	queue := f.String("queue", "", "Queue that its jobs are put into, instead of the gateway's")
+	sessions := f.Int("max-sessions", 0, "Most live sessions (0: no limit)")
+	batches := f.Int("max-batches", 0, "Most live batches (0: no limit)")
+	rate := f.Float64("requests-per-second", 0, "Most requests a second (0: no limit)")
+	complete(cmd, "scope", words("sessions", "batches", "read", "admin"))
+	for _, flag := range []string{"name", "expire-days", "cidr", "identity", "queue", "max-sessions", "max-batches", "requests-per-second"} {
+		complete(cmd, flag, nothing)
+	}
+	return func() (s api.TokenSettings) {
+		given := func(flag string) bool { return f.Changed(flag) }
+		s.Name = ifGiven(given("name"), name)
+		s.ExpireDays = ifGiven(given("expire-days"), days)
+		s.CIDRs = ifGiven(given("cidr"), cidrs)
+		s.Identity = ifGiven(given("identity"), identity)
+		s.Queue = ifGiven(given("queue"), queue)
+		s.MaxSessions = ifGiven(given("max-sessions"), sessions)
+		s.MaxBatches = ifGiven(given("max-batches"), batches)
+		s.RequestsPerSecond = ifGiven(given("requests-per-second"), rate)
+		if given("scope") {
+			all := make([]tokens.Scope, len(*scopes))
+			for i, scope := range *scopes {
+				all[i] = tokens.Scope(scope)
+			}
+			s.Scopes = &all
+		}
+		return s
+	}
+}
+
+func ifGiven[T any](given bool, v *T) *T {
+	if given {
+		return v
+	}
+	return nil
+}

@@ -1,0 +1,54 @@
+package cli
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livygateway/livygateway/internal/api"
+)
+
+// usageCommand is "session usage" once more, where people look for it.
+func (c *cli) usageCommand() *cobra.Command {
+	var gatewayName string
+	cmd := c.usageOf(&gatewayName)
+	c.gatewayFlag(cmd, &gatewayName, "Gateway whose usage is meant")
+	return cmd
+}
+
+func (c *cli) usageOf(gatewayName *string) *cobra.Command {
+	var from, until string
+	var csv bool
+	cmd := &cobra.Command{
+		Use:     "usage --gateway NAME",
+		Short:   "Shows vCore-hours and GB-hours by day and token",
+		Example: "  caddy livy usage --gateway etl --from 2026-01-01 --until 2026-01-31 --csv",
+		Args:    noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			q := url.Values{"from": {from}, "until": {until}}
+			path := c.path(*gatewayName, "usage")
+			if csv {
+				q.Set("format", "csv")
+				return c.copy(query(path, q))
+			}
+			got, err := get[api.UsageList](c, query(path, q))
+			if err != nil {
+				return err
+			}
+			return c.print(got.raw, func() {
+				t := table{columns: []column{{head: "DAY"}, {head: "TOKEN"}, {head: "VCORE-HOURS"}, {head: "GB-HOURS"}}}
+				for _, u := range got.got.Usage {
+					t.add(u.Day, dash(u.TokenID), fmt.Sprintf("%.3f", u.VCoreHours), fmt.Sprintf("%.3f", u.GBHours))
+				}
+				c.write(&t, "No usage.")
+			})
+		},
+	}
+	cmd.Flags().StringVar(&from, "from", "", "First day, e.g. 2026-01-31 (UTC)")
+	cmd.Flags().StringVar(&until, "until", "", "Last day")
+	cmd.Flags().BoolVar(&csv, "csv", false, "Print CSV")
+	complete(cmd, "from", nothing)
+	complete(cmd, "until", nothing)
+	return cmd
+}

@@ -1,0 +1,97 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// waiting is the flags --wait and --timeout.
+type waiting struct {
+	wait    bool
+	timeout time.Duration
+}
+
+func (w *waiting) flags(cmd *cobra.Command, usage string) {
+	cmd.Flags().BoolVar(&w.wait, "wait", false, usage)
+	cmd.Flags().DurationVar(&w.timeout, "timeout", 10*time.Minute, "With --wait: how long at most")
+}
+
+// await asks until a gateway is where it is wanted.
+func (c *cli) await(g reply[api.Gateway], goal gateway.State, timeout time.Duration) (reply[api.Gateway], error) {
+	id, name, workspace := g.got.ID, g.got.Spec.Name, g.got.Workspace
+	start := time.Now()
+	p := progress{c: c, start: start}
+	defer p.end()
+	reached := func(s gateway.State) bool {
+		return s == goal || goal == gateway.StateStopped && s == gateway.StateCreated
+	}
+	for {
+		status := g.got.Status
+		p.show(name + ": " + strings.TrimSpace(string(status.State)+" "+status.Reason))
+		switch {
+		case reached(status.State):
+			return g, nil
+		case status.State == gateway.StateError:
+			return g, fmt.Errorf("gateway %s: %s", name, status.Reason)
+		}
+		for {
+			if time.Since(start) >= timeout {
+				f := fromKind(gateway.KindUnavailable, fmt.Sprintf("gateway %s is still %s after %s", name, status.State, timeout))
+				f.ExitCode = exitTimeout
+				return g, f
+			}
+			select {
+			case <-c.ctx.Done():
+				return g, c.ctx.Err()
+			case <-time.After(c.Poll):
+			}
+			c.workspace = workspace
+			next, err := get[api.Gateway](c, c.path(id))
+			if err == nil {
+				g = next
+				break
+			}
+			// Redis may be away for a moment; what was asked for goes on.
+			if asFailure(err).ExitCode != exitUnavailable {
+				return g, err
+			}
+			p.show(name + ": " + err.Error())
+		}
+	}
+}
+
+// progress tells what is waited for: one line that is written anew on a
+// terminal, else a line for each news.
+type progress struct {
+	c     *cli
+	start time.Time
+	last  string
+	open  bool
+}
+
+func (p *progress) show(text string) {
+	text = oneLine(text)
+	if isTerminal(p.c.err) {
+		took := fmt.Sprintf(" (%s)", time.Since(p.start).Round(time.Second))
+		fmt.Fprintf(p.c.err, "\r\x1b[K%s%s", cut(text, p.c.width()-len(took)-1), took)
+		p.open = true
+		return
+	}
+	// With --json a program may read standard error too.
+	if text != p.last && !p.c.json {
+		fmt.Fprintln(p.c.err, text)
+		p.last = text
+	}
+}
+
+func (p *progress) end() {
+	if p.open {
+		fmt.Fprintln(p.c.err)
+	}
+}

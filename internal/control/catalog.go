@@ -1,0 +1,226 @@
+package control
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/policies"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Catalog is what the configuration in force offers to gateways.
+func (m *Manager) Catalog() *gateway.Catalog { return &m.settings.Load().Catalog }
+
+// UsedBy lists the gateways, as "workspace/name", whose spec satisfies uses.
+func (m *Manager) UsedBy(uses func(*gateway.Spec) bool) []string {
+	var refs []string
+	for _, e := range m.view.all() {
+		now := e.Gateway.InForce()
+		if uses(&e.Gateway.Spec) || uses(&now) {
+			refs = append(refs, e.Gateway.Ref())
+		}
+	}
+	return refs
+}
+
+// CheckCatalog refuses a catalog that lacks what gateways use which the one in
+// force has. Before the gateways have been read there is nothing to compare. Those
+// that the configuration declares itself are not asked: declared is what it says of
+// them, and what it says no more is stopped.
+func (m *Manager) CheckCatalog(next *gateway.Catalog, declared []Declaration) error {
+	now := m.Catalog()
+	for _, e := range m.view.all() {
+		here := func(d Declaration) bool { return d.ref() == e.Gateway.Ref() }
+		if e.Gateway.Declared || slices.ContainsFunc(declared, here) {
+			continue
+		}
+		had := missing(e.Gateway, now)
+		for _, lost := range missing(e.Gateway, next) {
+			same := func(h *gateway.Error) bool { return h.Field == lost.Field && h.Value == lost.Value }
+			if !slices.ContainsFunc(had, same) {
+				return gateway.Errorf(gateway.KindConflict, "%s %q is used by gateway %s: change or delete the gateway first",
+					lost.Field, lost.Value, e.Gateway.Ref())
+			}
+		}
+	}
+	return nil
+}
+
+// missing lists what a catalog lacks of what a gateway names, and of what the
+// server that runs was started with.
+func missing(g *gateway.Gateway, c *gateway.Catalog) []*gateway.Error {
+	list := g.Spec.Missing(c)
+	if g.Status.StartedWith == nil {
+		return list
+	}
+	now := g.InForce()
+	for _, e := range now.Missing(c) {
+		if !slices.ContainsFunc(list, func(h *gateway.Error) bool { return h.Field == e.Field && h.Value == e.Value }) {
+			list = append(list, e)
+		}
+	}
+	return list
+}
+
+// Notes says what a person should know of a gateway besides its state: what it
+// names and is no more, and what has no effect.
+func (m *Manager) Notes(g *gateway.Gateway) []string {
+	var notes []string
+	for _, e := range missing(g, m.Catalog()) {
+		notes = append(notes, fmt.Sprintf("%s %q is no longer in the configuration; jobs are refused or the next start fails until it is back or the gateway is changed", e.Field, e.Value))
+	}
+	if g.Declared {
+		notes = append(notes, "declared in the configuration of Caddy, which alone can change its settings")
+	}
+	master := m.master(inForce(g))
+	if g.Spec.Queue != "" && !strings.HasPrefix(master, "yarn") && !strings.HasPrefix(master, "k8s") {
+		notes = append(notes, fmt.Sprintf("queue %q is written into every job and has no effect there: %s has no queues", g.Spec.Queue, master))
+	}
+	if len(g.Spec.Directories) > 0 && m.driversAway(inForce(g)) {
+		notes = append(notes, fmt.Sprintf("directories are mounted beside the Livy server only: in deploy mode cluster drivers run on the machines of %s, which must mount them themselves", master))
+	}
+	if g.Spec.MountToExecutor && (strings.HasPrefix(master, "yarn") || strings.HasPrefix(master, "spark://")) {
+		notes = append(notes, fmt.Sprintf("mountToExecutor has no effect on %s: its machines must mount the directories themselves", master))
+	}
+	unseen := g.Status.Unseen
+	if unseen == "" {
+		unseen = m.cannotSee(inForce(g))
+	}
+	if unseen != "" {
+		notes = append(notes, "the states of sessions and batches are not followed, and there is no automatic stop: "+unseen)
+	}
+	if m.awaitsEventLogs(g) {
+		notes = append(notes, "jobs write no events for the history server before the next start: the container does not have its directory yet")
+	}
+	if off := g.Status.FusionOff; off != "" {
+		notes = append(notes, off)
+	}
+	return notes
+}
+
+// master says where a gateway's jobs run.
+func (m *Manager) master(g *gateway.Gateway) string {
+	c := m.Catalog()
+	// A text that cannot be read is refused when it is rendered.
+	conf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
+	if master := upstream.Lookup(conf, "livy.spark.master"); master != "" {
+		return master
+	}
+	if cluster, ok := c.Cluster(g.Spec.Cluster); ok {
+		return cluster.Master
+	}
+	if engine, _ := c.Engine(g.Spec.Engine); engine.Master != "" {
+		return engine.Master
+	}
+	return "local[" + fmt.Sprint(g.Spec.CPU) + "]"
+}
+
+// driversAway says whether drivers run on machines that the gateway mounts nothing
+// on: neither beside the Livy server nor on Kubernetes.
+func (m *Manager) driversAway(g *gateway.Gateway) bool {
+	conf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
+	mode := upstream.Lookup(conf, "livy.spark.deploy-mode")
+	if cluster, ok := m.Catalog().Cluster(g.Spec.Cluster); ok {
+		mode = cluster.DeployMode
+	}
+	return mode == "cluster" && !strings.HasPrefix(m.master(g), "k8s")
+}
+
+// environment is a gateway's runtime environment as policies know it, with the
+// settings by which Kubernetes mounts directories; nil if there is neither.
+func (m *Manager) environment(g *gateway.Gateway) *policies.Environment {
+	s := &g.Spec
+	volumes := map[string]string{}
+	if strings.HasPrefix(m.master(g), "k8s") {
+		volumes = m.volumes(s)
+	}
+	e, ok := m.Catalog().Environment(s.Environment)
+	if !ok {
+		if len(volumes) == 0 {
+			return nil
+		}
+		return &policies.Environment{Name: "directories", Conf: volumes}
+	}
+	maps.Copy(volumes, e.Conf)
+	return &policies.Environment{
+		Name: e.Name, PyFiles: e.Resolve(e.PyFiles), Jars: e.Resolve(e.Jars), Files: e.Resolve(e.Files),
+		Archives: e.Resolve(e.Archives), Conf: volumes, DriverEnv: e.Env, ExecutorEnv: e.Env,
+	}
+}
+
+// volumes are the settings by which Kubernetes mounts a gateway's directories
+// into drivers and, if that is wanted, executors.
+func (m *Manager) volumes(s *gateway.Spec) map[string]string {
+	conf := make(map[string]string)
+	pods := []string{"driver"}
+	if s.MountToExecutor {
+		pods = append(pods, "executor")
+	}
+	for _, name := range s.Directories {
+		d, ok := m.Catalog().Directory(name)
+		if !ok {
+			continue
+		}
+		for _, pod := range pods {
+			kind := "hostPath."
+			if d.Type == gateway.DirectoryNAS || d.Type == gateway.DirectoryCPFS {
+				kind = "nfs."
+			}
+			prefix := "spark.kubernetes." + pod + ".volumes." + kind + volumeName(name) + "."
+			conf[prefix+"mount.path"] = d.Path
+			conf[prefix+"mount.readOnly"] = strconv.FormatBool(d.ReadOnly)
+			if kind == "nfs." {
+				conf[prefix+"options.server"], conf[prefix+"options.path"], _ = strings.Cut(d.Source, ":")
+			} else {
+				conf[prefix+"options.path"] = d.Source
+			}
+		}
+	}
+	return conf
+}
+
+// volumeName makes a name that Kubernetes takes.
+func volumeName(name string) string {
+	return strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(name))
+}
+
+// maxClusterFile bounds one file of a cluster's client configuration.
+const maxClusterFile = 1 << 20
+
+// clusterFiles reads a cluster's client configuration.
+func clusterFiles(c gateway.Cluster) (map[string]string, error) {
+	if c.ConfDir == "" {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(c.ConfDir)
+	if err != nil {
+		return nil, gateway.Wrap(gateway.KindInvalid, "reading the configuration of cluster "+c.Name, err)
+	}
+	files := make(map[string]string)
+	for _, e := range entries {
+		info, err := os.Stat(filepath.Join(c.ConfDir, e.Name()))
+		if err != nil || !info.Mode().IsRegular() {
+			continue
+		}
+		if info.Size() > maxClusterFile {
+			return nil, gateway.Errorf(gateway.KindInvalid, "%s in the configuration of cluster %s is larger than 1 MiB", e.Name(), c.Name)
+		}
+		text, err := os.ReadFile(filepath.Join(c.ConfDir, e.Name()))
+		if err != nil {
+			return nil, gateway.Wrap(gateway.KindInvalid, "reading the configuration of cluster "+c.Name, err)
+		}
+		files[e.Name()] = string(text)
+	}
+	return files, nil
+}

@@ -1,0 +1,190 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Declaration is a gateway that stands in the configuration. Its settings are
+// the configuration's to change; everything else, its tokens and records and
+// whether it runs, is as with other gateways.
+type Declaration struct {
+	// Workspace and the Spec's name say which gateway it is. Default "default".
+	Workspace string
+	Spec      gateway.Spec
+	// Manual leaves it to people and requests to start the gateway. Default: it
+	// is started when it appears in the configuration.
+	Manual bool
+}
+
+func (d Declaration) ref() string { return d.Workspace + "/" + d.Spec.Name }
+
+// CheckDeclared checks the gateways of a configuration as far as that can be done
+// without asking anybody, and fills in what they leave out.
+func CheckDeclared(s Settings, list []Declaration) error {
+	m := New(Options{Logger: zap.NewNop()})
+	m.Configure(s)
+	catalog := m.Catalog()
+	seen := make(map[string]bool, len(list))
+	for i := range list {
+		d := &list[i]
+		if d.Workspace == "" {
+			d.Workspace = gateway.DefaultWorkspace
+		}
+		if err := gateway.ValidateName("workspace", d.Workspace); err != nil {
+			return err
+		}
+		d.Spec = d.Spec.WithDefaults(catalog)
+		if err := d.Spec.Validate(catalog); err != nil {
+			return err
+		}
+		if seen[d.ref()] {
+			return gateway.Invalid("name", d.Spec.Name, "is declared twice in workspace "+d.Workspace)
+		}
+		seen[d.ref()] = true
+		livyConf, err := upstream.ParseConf(upstream.LivyConf, d.Spec.LivyConf)
+		if err != nil {
+			return err
+		}
+		if d.Spec.Identity == "" && upstream.Lookup(livyConf, "livy.impersonation.enabled") == "true" {
+			return gateway.Invalid("identity", "", "must be set with livy.impersonation.enabled: nobody created this gateway whose name jobs could run under")
+		}
+		if err := m.checkFiles(&gateway.Gateway{ID: "lc-declared", Workspace: d.Workspace, Spec: d.Spec}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Declare makes the gateways of the configuration in force what it says: new ones
+// are created and started, changed ones get their settings (what of it needs a
+// restart waits for one), and those that were in the configuration before and are
+// no longer are stopped; they keep their tokens and records and can be changed and
+// deleted from then on. A gateway of the same name that was created otherwise is
+// taken over. It returns at once and goes on until Redis has taken it all. list
+// has passed CheckDeclared.
+func (m *Manager) Declare(list []Declaration) {
+	m.declared.Store(&list)
+	select {
+	case m.declare <- struct{}{}:
+	default:
+	}
+}
+
+// declareRetry is the pause between two tries to write what the configuration says.
+const declareRetry = time.Second
+
+// followDeclarations carries out what Declare was given, the last one only.
+func (m *Manager) followDeclarations(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-m.declare:
+		}
+		if err := m.applyDeclarations(ctx, *m.declared.Load()); err != nil && ctx.Err() == nil {
+			m.Logger.Error("the gateways of the configuration are not all as it says; trying again", zap.Error(err))
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(declareRetry):
+			}
+			select {
+			case m.declare <- struct{}{}:
+			default: // a newer configuration waits already
+			}
+		}
+	}
+}
+
+// applyDeclarations does what can be done, and returns what could not.
+func (m *Manager) applyDeclarations(ctx context.Context, list []Declaration) error {
+	all, err := m.Store.Gateways(ctx)
+	if err != nil {
+		return err
+	}
+	stored := make(map[string]*gateway.Gateway, len(all))
+	for _, g := range all {
+		stored[g.Ref()] = g
+	}
+	var errs []error
+	for i := range list {
+		d := &list[i]
+		if g := stored[d.ref()]; g != nil {
+			errs = append(errs, m.redeclare(ctx, g, d))
+			delete(stored, d.ref())
+			continue
+		}
+		_, err := m.create(ctx, CreateRequest{Workspace: d.Workspace, Spec: d.Spec, Start: !d.Manual, Actor: gateway.ConfigActor}, true)
+		errs = append(errs, err)
+	}
+	for _, g := range stored {
+		if g.Declared {
+			errs = append(errs, m.undeclare(ctx, g))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// redeclare gives a stored gateway the settings of the configuration. Whether it
+// runs is left as it is, unless it comes anew into the configuration.
+func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declaration) error {
+	_, err := m.updateAs(ctx, "gateway.declare", gateway.ConfigActor, g.ID, func(g *gateway.Gateway) error {
+		if g.Declared && sameSpec(&g.Spec, &d.Spec) {
+			return errUnchanged
+		}
+		if !g.Declared {
+			m.Logger.Info("taking a gateway over into the configuration", zap.String("gateway", g.ID), zap.String("name", g.Ref()))
+			if !d.Manual && g.Desired != gateway.StateRunning {
+				g.Desired = gateway.StateRunning
+				g.Status.Restarts = 0
+				g.Enter(gateway.StateStarting, "declared in the configuration", gateway.ConfigActor, m.Now())
+				clearInstance(g)
+			}
+		}
+		g.Declared = true
+		g.Change(d.Spec)
+		return nil
+	})
+	m.kick(g.ID)
+	return err
+}
+
+// undeclare stops a gateway that is no longer in the configuration.
+func (m *Manager) undeclare(ctx context.Context, g *gateway.Gateway) error {
+	_, err := m.updateAs(ctx, "gateway.undeclare", gateway.ConfigActor, g.ID, func(g *gateway.Gateway) error {
+		if !g.Declared {
+			return errUnchanged
+		}
+		g.Declared = false
+		if g.Desired == gateway.StateRunning {
+			g.Desired = gateway.StateStopped
+			g.Enter(gateway.StateStopping, "no longer in the configuration", gateway.ConfigActor, m.Now())
+		}
+		return nil
+	})
+	m.kick(g.ID)
+	return err
+}
+
+func sameSpec(a, b *gateway.Spec) bool {
+	x, errX := json.Marshal(a)
+	y, errY := json.Marshal(b)
+	return errX == nil && errY == nil && bytes.Equal(x, y)
+}
+
+// checkOurs refuses to change what the configuration says.
+func checkOurs(g *gateway.Gateway, what string) error {
+	if !g.Declared {
+		return nil
+	}
+	return gateway.Errorf(gateway.KindConflict, "gateway %q is declared in the configuration of Caddy and can only be %s there", g.Spec.Name, what)
+}

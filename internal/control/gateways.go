@@ -1,0 +1,325 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// CreateRequest is what it takes to create a gateway.
+type CreateRequest struct {
+	Workspace string       `json:"workspace"`
+	Spec      gateway.Spec `json:"spec"`
+	// Start starts the gateway right after it was created.
+	Start bool `json:"start"`
+	// Actor is who asked, for the record.
+	Actor string `json:"-"`
+}
+
+// Create checks and stores a new gateway.
+func (m *Manager) Create(ctx context.Context, r CreateRequest) (*gateway.Gateway, error) {
+	return m.create(ctx, r, false)
+}
+
+func (m *Manager) create(ctx context.Context, r CreateRequest, declared bool) (*gateway.Gateway, error) {
+	if r.Workspace == "" {
+		r.Workspace = gateway.DefaultWorkspace
+	}
+	if err := gateway.ValidateName("workspace", r.Workspace); err != nil {
+		return nil, err
+	}
+	catalog := &m.settings.Load().Catalog
+	id, err := gateway.NewID("lc-", m.Rand)
+	if err != nil {
+		return nil, err
+	}
+	now := m.Now().UTC()
+	g := &gateway.Gateway{
+		ID: id, Workspace: r.Workspace, Spec: r.Spec.WithDefaults(catalog),
+		Desired: gateway.StateStopped, Declared: declared, CreatedBy: r.Actor, CreatedAt: now, UpdatedAt: now,
+	}
+	g.Enter(gateway.StateCreated, "", r.Actor, now)
+	if r.Start {
+		g.Desired = gateway.StateRunning
+	}
+	if err := g.Spec.Validate(catalog); err != nil {
+		return nil, err
+	}
+	if err := m.checkFiles(g); err != nil {
+		return nil, err
+	}
+	if err := m.Store.SaveGateway(store.WithEntry(ctx, entry("gateway.create", r.Actor, nil, g)), g); err != nil {
+		return nil, err
+	}
+	m.show(g.ID, g)
+	return g, nil
+}
+
+// checkFiles checks what Spec.Validate cannot: the texts of the conf files.
+func (m *Manager) checkFiles(g *gateway.Gateway) error {
+	if _, err := m.compilePolicy(g, "", ""); err != nil {
+		return err
+	}
+	if _, err := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf); err != nil {
+		return err
+	}
+	if why := m.cannotSee(g); g.Spec.AutoStop.Enabled && why != "" {
+		return gateway.Invalid("autoStop.enabled", "true", "needs to see Livy's sessions: "+why)
+	}
+	if err := m.checkOffHeap(g); err != nil {
+		return err
+	}
+	_, _, err := m.render(g)
+	return err
+}
+
+// Get finds a gateway by workspace and name or id, as stored now.
+func (m *Manager) Get(ctx context.Context, workspace, nameOrID string) (*gateway.Gateway, error) {
+	all, err := m.List(ctx, workspace)
+	if err != nil {
+		return nil, err
+	}
+	var named *gateway.Gateway
+	for _, g := range all {
+		switch nameOrID {
+		case g.ID: // which is nobody else's, even if it is somebody's name
+			return g, nil
+		case g.Spec.Name:
+			named = g
+		}
+	}
+	if named == nil {
+		return nil, gateway.Errorf(gateway.KindNotFound, "no gateway %q in workspace %q", nameOrID, workspace)
+	}
+	return named, nil
+}
+
+// List returns the gateways of a workspace (all of them if it is empty), as
+// stored now, ordered by workspace and name.
+func (m *Manager) List(ctx context.Context, workspace string) ([]*gateway.Gateway, error) {
+	all, err := m.Store.Gateways(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return sorted(all, workspace), nil
+}
+
+// Start asks for a gateway to run. It returns at once; the gateway's state
+// tells when it does. Starting what runs is no error.
+func (m *Manager) Start(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error) {
+	return m.want(ctx, g, gateway.StateRunning, actor, "")
+}
+
+// Stop asks for a gateway to be stopped, which ends its sessions. It returns at
+// once. Stopping what is stopped is no error.
+func (m *Manager) Stop(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error) {
+	return m.want(ctx, g, gateway.StateStopped, actor, "")
+}
+
+// Restart stops a running gateway's Livy server, which ends its sessions, and
+// starts another one. It returns at once.
+func (m *Manager) Restart(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error) {
+	updated, err := m.updateAs(ctx, "gateway.restart", actor, g.ID, func(g *gateway.Gateway) error { return m.restart(g, actor) })
+	if err == nil {
+		m.kick(g.ID)
+	}
+	return updated, err
+}
+
+// restart marks a gateway's server as one to be replaced: the worker stops what
+// is not written down before it starts anything.
+func (m *Manager) restart(g *gateway.Gateway, actor string) error {
+	if g.Desired != gateway.StateRunning {
+		return gateway.Errorf(gateway.KindConflict, "gateway %q is stopped: start it", g.Spec.Name)
+	}
+	g.Status.Restarts = 0
+	g.Enter(gateway.StateStopping, "restarting", actor, m.Now())
+	clearInstance(g)
+	return nil
+}
+
+// want changes what is wanted of a gateway; why is shown while it starts.
+func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.State, actor, why string) (*gateway.Gateway, error) {
+	action := "gateway.start"
+	switch {
+	case desired == gateway.StateStopped:
+		action = "gateway.stop"
+	case actor == gateway.SystemActor:
+		action = "gateway.wake"
+	}
+	updated, err := m.updateAs(ctx, action, actor, g.ID, func(g *gateway.Gateway) error {
+		if g.Desired == desired && g.Status.State != gateway.StateError {
+			return errUnchanged
+		}
+		g.Desired = desired
+		g.Status.Restarts = 0
+		if desired == gateway.StateRunning {
+			if why == "" {
+				why = "waiting for the Livy server"
+			}
+			g.Enter(gateway.StateStarting, why, actor, m.Now())
+			clearInstance(g)
+		} else if g.Status.State != gateway.StateCreated {
+			g.Enter(gateway.StateStopping, why, actor, m.Now())
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	m.kick(g.ID)
+	return updated, nil
+}
+
+// deletePatience is how long Delete waits for a server to end.
+const deletePatience = time.Minute
+
+// Delete removes a stopped gateway with its tokens and records. With force a
+// running one is stopped first. Whichever instance supervises it ends its server;
+// when that takes longer than a minute the error is of KindUnavailable.
+func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool) error {
+	if err := checkOurs(g, "removed"); err != nil {
+		return err
+	}
+	if g.Desired == gateway.StateRunning && !force {
+		return gateway.Errorf(gateway.KindConflict, "gateway %q is running: stop it first, or force", g.Spec.Name)
+	}
+	bounded, cancel := context.WithTimeout(ctx, deletePatience)
+	defer cancel()
+	for {
+		stopped, err := m.stopped(bounded, g)
+		if err != nil {
+			return err
+		}
+		if err := m.Tokens.RevokeAll(ctx, g.ID); err != nil {
+			return err
+		}
+		err = m.Store.DeleteGateway(store.WithEntry(ctx, entry("gateway.delete", "", stopped, nil)), stopped)
+		if errors.Is(err, store.ErrRevision) {
+			continue // somebody changed it, perhaps started it
+		}
+		if err != nil {
+			return err
+		}
+		m.show(g.ID, nil)
+		return m.Store.DeleteRecords(ctx, g.ID)
+	}
+}
+
+// stopped has a gateway stopped and waits until it is.
+func (m *Manager) stopped(ctx context.Context, g *gateway.Gateway) (*gateway.Gateway, error) {
+	now, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+		if g.Desired == gateway.StateStopped {
+			return errUnchanged
+		}
+		g.Desired = gateway.StateStopped
+		if g.Status.State != gateway.StateCreated {
+			g.Enter(gateway.StateStopping, "to be deleted", gateway.SystemActor, m.Now())
+		}
+		return nil
+	})
+	m.kick(g.ID)
+	for err == nil && now.Status.State != gateway.StateStopped && now.Status.State != gateway.StateCreated {
+		changed := m.view.next()
+		if now, err = m.Store.Gateway(ctx, g.ID); err != nil || now.Desired != gateway.StateStopped {
+			break
+		}
+		select {
+		case <-changed:
+		case <-time.After(time.Second): // a change may be missed
+		case <-ctx.Done():
+			return nil, gateway.Errorf(gateway.KindUnavailable,
+				"gateway %q is still being stopped, by the instance that supervises it; delete it again when it is stopped", g.Spec.Name)
+		}
+	}
+	if err == nil && now.Desired != gateway.StateStopped {
+		err = gateway.Errorf(gateway.KindConflict, "gateway %q was started again", g.Spec.Name)
+	}
+	return now, err
+}
+
+// Logs returns the last lines of the Livy server's output. When they are kept
+// where another instance runs, the error of KindUnavailable says so.
+func (m *Manager) Logs(ctx context.Context, g *gateway.Gateway, lines int) ([]string, error) {
+	text, err := m.Runtime.Logs(ctx, g.ID, lines)
+	if err != nil || len(text) > 0 {
+		return text, err
+	}
+	if place := g.Status.Place; place != "" && place != m.keeper.placeNow() {
+		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server of gateway %q runs at %s: ask an instance there%s",
+			g.Spec.Name, place, m.others(place))
+	}
+	if others := m.others(""); others != "" && g.Status.State != gateway.StateCreated {
+		return nil, gateway.Errorf(gateway.KindUnavailable, "this instance has no log of gateway %q; the one that stopped it may have it%s",
+			g.Spec.Name, others)
+	}
+	return nil, nil
+}
+
+// others names the other instances, those at a place if it is not empty.
+func (m *Manager) others(place string) string {
+	var names []string
+	for _, in := range m.keeper.peers() {
+		if place == "" || in.Place == place {
+			names = append(names, in.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
+// errUnchanged lets an update end without writing.
+var errUnchanged = errors.New("unchanged")
+
+// update changes a stored gateway; change may run several times when others
+// change it too. If it brings the gateway into another state, that is written to
+// the audit as the work of whoever the transition names.
+func (m *Manager) update(ctx context.Context, id string, change func(*gateway.Gateway) error) (*gateway.Gateway, error) {
+	return m.updateAs(ctx, "", "", id, change)
+}
+
+// updateAs is update for what somebody asked for: it is written to the audit as
+// the action, whatever it changes. It fails with KindStale where the context
+// demands another revision (gateway.OnlyIf).
+func (m *Manager) updateAs(ctx context.Context, action, actor, id string, change func(*gateway.Gateway) error) (*gateway.Gateway, error) {
+	for range 20 {
+		g, err := m.Store.Gateway(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if err := gateway.CheckRevision(ctx, id, g.Revision); err != nil {
+			return nil, err
+		}
+		before := *g
+		if err := change(g); err != nil {
+			if errors.Is(err, errUnchanged) {
+				m.showNewer(g) // another instance may have been faster
+				return g, nil
+			}
+			return nil, err
+		}
+		g.UpdatedAt = m.Now().UTC()
+		err = m.Store.SaveGateway(audited(ctx, action, actor, &before, g), g)
+		if err == nil {
+			m.show(id, g)
+			return g, nil
+		}
+		if !errors.Is(err, store.ErrRevision) {
+			return nil, err
+		}
+	}
+	return nil, gateway.Errorf(gateway.KindConflict, "gateway %s is being changed by others all the time", id)
+}
+
+func clearInstance(g *gateway.Gateway) {
+	g.Status.Instance, g.Status.Address, g.Status.LivyVersion, g.Status.Launched = "", "", "", nil
+	g.Status.StartedWith = nil
+	g.Status.Unseen, g.Status.FusionOff = "", ""
+}

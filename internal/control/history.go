@@ -1,0 +1,37 @@
+package control
+
+import "github.com/livygateway/livygateway/internal/gateway"
+
+// History is the Spark history server that the configuration in force names; nil
+// if there is none.
+func (m *Manager) History() *gateway.HistoryServer { return m.settings.Load().History }
+
+// eventLogsMark is where a gateway's launch marks have the directory of this
+// machine that its server was started with, to write events to.
+const eventLogsMark = "event logs"
+
+// eventLogs is where a gateway's jobs are made to write their events, "" if
+// nowhere.
+func (m *Manager) eventLogs(g *gateway.Gateway) string {
+	if m.awaitsEventLogs(g) {
+		return ""
+	}
+	return m.History().EventLogDir()
+}
+
+// awaitsEventLogs says whether a gateway's container was started before the
+// directory for events was configured, and so does not have it: jobs that wrote
+// there would not start.
+func (m *Manager) awaitsEventLogs(g *gateway.Gateway) bool {
+	dir := m.History().LocalDir()
+	return dir != "" && m.Runtime.Name() == "docker" && g.Status.Launched != nil && g.Status.Launched[eventLogsMark] != dir
+}
+
+// launchMarks are short marks of what a server is started with.
+func (m *Manager) launchMarks(g *gateway.Gateway) map[string]string {
+	marks := g.Spec.LaunchMarks(m.Catalog())
+	if dir := m.History().LocalDir(); dir != "" {
+		marks[eventLogsMark] = dir
+	}
+	return marks
+}

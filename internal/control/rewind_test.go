@@ -1,0 +1,117 @@
+package control
+
+import (
+	"context"
+	"crypto/rand"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/sessions"
+	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/store/storetest"
+	"github.com/livygateway/livygateway/internal/tokens"
+)
+
+// TestAnInstanceBelievesARedisThatWentBack shows an instance a Redis in which a
+// gateway is as it was before, and another one is not yet there: its picture of
+// later goes, its leases are new ones. What it knows outlives it in a file.
+func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
+	ctx := context.Background()
+	redis := miniredis.RunT(t)
+	s := storetest.Open(t, store.Options{Addrs: []string{redis.Addr()}})
+	dir := t.TempDir()
+	newManager := func() *Manager {
+		m := New(Options{
+			Store: s, Runtime: handle{&engine{named: map[string]*box{}}, func(string) {}}, Logger: zap.NewNop(),
+			Ledger: sessions.New(s, zap.NewNop(), time.Now, rand.Reader), Tokens: tokens.New(s, tokens.Options{}, zap.NewNop()),
+			MarkDir: dir,
+		})
+		m.Configure(Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}}})
+		m.keeper.gained, m.keeper.lost = func(string, int64) {}, func(string) {}
+		return m
+	}
+	m := newManager()
+	round := func() {
+		t.Helper()
+		if err := m.keeper.round(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, err := m.Create(ctx, CreateRequest{Spec: gateway.Spec{Name: "etl"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.refreshAll(ctx); err != nil {
+		t.Fatal(err)
+	}
+	round()
+	number := m.keeper.numbers()[g.ID]
+	clock := redis.HGet("livygw:clock", "now")
+	old, oldRevision := redis.HGet("livygw:gateways", g.ID), redis.HGet("livygw:gateway-revisions", g.ID)
+
+	if g, err = m.Update(ctx, g, UpdateRequest{Patch: []byte(`{"public":true}`)}); err != nil {
+		t.Fatal(err)
+	}
+	late, err := m.Create(ctx, CreateRequest{Spec: gateway.Spec{Name: "late"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := m.refreshAll(ctx); err != nil {
+		t.Fatal(err)
+	}
+	round()
+	back := func() {
+		redis.HSet("livygw:clock", "now", clock[:len(clock)-7]+"0000000") // some minutes earlier
+		redis.HSet("livygw:gateways", g.ID, old)
+		redis.HSet("livygw:gateway-revisions", g.ID, oldRevision)
+		redis.HDel("livygw:gateways", late.ID)
+		redis.HDel("livygw:gateway-revisions", late.ID)
+	}
+	if err := m.writeMark(m.keeper.markNow()); err != nil {
+		t.Fatal(err)
+	}
+	back()
+	round()
+	if e, err := m.Lookup("default", "etl"); err != nil || e.Gateway.Spec.Public {
+		t.Errorf("afterwards it is public all the same: %+v, %v", e, err)
+	}
+	if _, err := m.Lookup("default", "late"); gateway.KindOf(err) != gateway.KindNotFound {
+		t.Errorf("a gateway that is not there any more: %v", err)
+	}
+	if held := m.keeper.numbers(); len(held) != 0 {
+		t.Errorf("leases %v are still held", held)
+	}
+	round()
+	if again := m.keeper.numbers()[g.ID]; again <= number {
+		t.Errorf("the lease is number %d, was %d", again, number)
+	}
+
+	// Another process, with what the first one left in the file.
+	back()
+	redis.HDel("livygw:clock", "rewound")
+	m = newManager()
+	if err := m.refreshAll(ctx); err != nil {
+		t.Fatal(err)
+	}
+	round()
+	if lost, err := s.Rewound(ctx); err != nil || lost == nil {
+		t.Errorf("after a start on an old dump: %v, %v", lost, err)
+	}
+	// A broken file says nothing.
+	files, _ := filepath.Glob(filepath.Join(dir, "*"))
+	if len(files) != 1 {
+		t.Fatalf("files %v", files)
+	}
+	if err := os.WriteFile(files[0], []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if mark, err := newManager().recallMark(ctx); err != nil || mark != (store.Mark{}) {
+		t.Errorf("from a broken file: %+v, %v", mark, err)
+	}
+}

@@ -1,0 +1,114 @@
+package control
+
+import (
+	"context"
+	"reflect"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
+)
+
+// audited puts the entry of a gateway's change into the context. Without an action
+// the change is the gateway's own, and called after the state that it leads to, e.g.
+// "gateway.error"; it needs no entry if nothing changes that the audit shows.
+func audited(ctx context.Context, action, actor string, before, after *gateway.Gateway) context.Context {
+	if action == "" {
+		if reflect.DeepEqual(seen(before), seen(after)) {
+			return ctx
+		}
+		switch {
+		case before.Status.State != after.Status.State:
+			action = "gateway." + strings.ToLower(string(after.Status.State))
+			if n := len(after.History); n > 0 {
+				actor = after.History[n-1].Actor
+			}
+		case before.Desired != after.Desired && after.Desired == gateway.StateStopped:
+			action = "gateway.stop"
+		default:
+			action = "gateway.update"
+		}
+	}
+	return store.WithEntry(ctx, entry(action, actor, before, after))
+}
+
+// entry tells what a change made of a gateway; before is nil for a creation, after
+// for a deletion.
+func entry(action, actor string, before, after *gateway.Gateway) store.Entry {
+	g := after
+	if g == nil {
+		g = before
+	}
+	e := store.Entry{Action: action, Actor: actor, GatewayID: g.ID, Gateway: g.Ref()}
+	if action == "gateway.wake" {
+		e.Actor = "" // whose request it was
+	}
+	e.Before, e.After = gateway.Changes(seen(before), seen(after))
+	if after != nil && before != nil && before.Status.State != after.Status.State {
+		e.Detail = gateway.MaskSecrets(after.Status.Reason)
+	}
+	return e
+}
+
+// seen is what the audit shows of a gateway: its settings, and whether it runs.
+func seen(g *gateway.Gateway) any {
+	if g == nil {
+		return nil
+	}
+	return struct {
+		gateway.Spec
+		Declared bool          `json:"declared,omitempty"`
+		Desired  gateway.State `json:"desired"`
+		State    gateway.State `json:"state"`
+	}{g.Spec, g.Declared, g.Desired, g.Status.State}
+}
+
+// trimInterval is how often what is old is removed.
+const trimInterval = 10 * time.Minute
+
+// trimOld removes old entries of the audit, and old records also of gateways that
+// are not polled, until ctx ends.
+func (m *Manager) trimOld(ctx context.Context) {
+	tick := time.NewTicker(trimInterval)
+	defer tick.Stop()
+	for {
+		m.trim(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (m *Manager) trim(ctx context.Context) {
+	if err := m.Store.TrimTrail(ctx, m.Now(), m.settings.Load().AuditRetention); err != nil && ctx.Err() == nil {
+		m.Logger.Warn("trimming the audit", zap.Error(err))
+	}
+	for _, e := range m.view.all() {
+		if err := m.Ledger.Trim(ctx, e.Gateway.ID); err != nil && ctx.Err() == nil {
+			m.Logger.Warn("trimming records", zap.String("gateway", e.Gateway.ID), zap.Error(err))
+		}
+	}
+}
+
+// IDOf is the id of the gateway that a person means: by id, by workspace/name, or
+// by a name that only one gateway has. It is empty if there is none.
+func (m *Manager) IDOf(text string) string {
+	id := ""
+	for _, e := range m.view.all() {
+		g := e.Gateway
+		switch {
+		case g.ID == text || g.Ref() == text:
+			return g.ID
+		case g.Spec.Name == text && id != "":
+			return "" // which of them?
+		case g.Spec.Name == text:
+			id = g.ID
+		}
+	}
+	return id
+}

@@ -1,0 +1,102 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// UpdateRequest changes settings of a gateway.
+type UpdateRequest struct {
+	// Patch is a JSON object with the fields of the Spec that change; null takes
+	// a field back to its default (RFC 7396).
+	Patch json.RawMessage
+	// Restart restarts a running Livy server if the change needs it, which ends
+	// its sessions. Without it such a change waits for the next start.
+	Restart bool
+	Actor   string
+}
+
+// Update changes a gateway, whatever its state. Most settings hold for the next
+// request; Pending of the result's spec lists those that a running server lacks.
+func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateRequest) (*gateway.Gateway, error) {
+	updated, err := m.updateAs(ctx, "gateway.update", r.Actor, g.ID, func(g *gateway.Gateway) error {
+		if err := checkOurs(g, "changed"); err != nil {
+			return err
+		}
+		spec, err := patched(g.Spec, r.Patch)
+		if err != nil {
+			return err
+		}
+		catalog := m.Catalog()
+		g.Change(spec.WithDefaults(catalog))
+		if err := g.Spec.Validate(catalog); err != nil {
+			return err
+		}
+		if err := m.checkFiles(g); err != nil {
+			return err
+		}
+		if r.Restart && g.Desired == gateway.StateRunning && len(g.Spec.Pending(g.Status.Launched, catalog)) > 0 {
+			return m.restart(g, r.Actor)
+		}
+		return nil
+	})
+	if err == nil {
+		m.kick(g.ID)
+	}
+	return updated, err
+}
+
+// patched applies a merge patch to a spec.
+func patched(spec gateway.Spec, patch json.RawMessage) (gateway.Spec, error) {
+	var changes map[string]any
+	d := json.NewDecoder(bytes.NewReader(patch))
+	d.UseNumber()
+	if err := d.Decode(&changes); err != nil || changes == nil || d.More() {
+		return spec, gateway.Errorf(gateway.KindInvalid, "the body is not a JSON object of settings")
+	}
+	if _, ok := changes["livyVersion"]; !ok && changes["engine"] != nil {
+		changes["livyVersion"] = nil // the new engine's
+	}
+	text, err := json.Marshal(spec)
+	if err != nil {
+		return spec, err
+	}
+	var doc map[string]any
+	d = json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&doc); err != nil {
+		return spec, err
+	}
+	if text, err = json.Marshal(mergePatch(doc, changes)); err != nil {
+		return spec, err
+	}
+	var next gateway.Spec
+	d = json.NewDecoder(bytes.NewReader(text))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&next); err != nil {
+		return spec, gateway.Undecodable("the settings cannot be read", err)
+	}
+	return next, nil
+}
+
+// mergePatch is a merge patch of RFC 7396.
+func mergePatch(doc, changes map[string]any) map[string]any {
+	if doc == nil {
+		doc = make(map[string]any)
+	}
+	for key, change := range changes {
+		switch change := change.(type) {
+		case nil:
+			delete(doc, key)
+		case map[string]any:
+			inner, _ := doc[key].(map[string]any)
+			doc[key] = mergePatch(inner, change)
+		default:
+			doc[key] = change
+		}
+	}
+	return doc
+}

@@ -1,0 +1,75 @@
+package control
+
+import (
+	"context"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// Ready returns a gateway's entry once its Livy server can be asked. A gateway
+// that is not running is an error of KindUnavailable, unless it wants to be
+// started by requests: then it is started, once for however many ask, and the
+// caller waits for it up to the gateway's bound.
+func (m *Manager) Ready(ctx context.Context, e *Entry) (*Entry, error) {
+	g := e.Gateway
+	if g.Status.State == gateway.StateRunning {
+		return e, nil
+	}
+	if !g.Spec.AutoStart.Enabled {
+		return nil, notReady(g)
+	}
+	if g.Desired != gateway.StateRunning {
+		if err := m.wake(ctx, e); err != nil {
+			return nil, err
+		}
+	}
+	bound := time.NewTimer(time.Duration(g.Spec.AutoStart.Wait()) * time.Second)
+	defer bound.Stop()
+	for {
+		changed := m.view.next()
+		now := m.view.current.Load().byID[g.ID]
+		switch {
+		case now == nil:
+			return nil, gateway.Errorf(gateway.KindNotFound, "gateway %q was deleted", g.Spec.Name)
+		case now.Gateway.Status.State == gateway.StateRunning:
+			return now, nil
+		case now.Gateway.Desired != gateway.StateRunning || now.Gateway.Status.State == gateway.StateError:
+			return nil, notReady(now.Gateway)
+		}
+		select {
+		case <-changed:
+		case <-bound.C:
+			return nil, notReady(now.Gateway)
+		case <-ctx.Done():
+			return nil, notReady(now.Gateway)
+		}
+	}
+}
+
+// wake asks for a gateway to run, unless another request has done so: of all that
+// come at once, one goes to Redis.
+func (m *Manager) wake(ctx context.Context, e *Entry) error {
+	e.used.waking.Lock()
+	defer e.used.waking.Unlock()
+	now := m.view.current.Load().byID[e.Gateway.ID]
+	if now == nil || now.Gateway.Desired == gateway.StateRunning {
+		return nil
+	}
+	_, err := m.want(ctx, now.Gateway, gateway.StateRunning, gateway.SystemActor, "woken by a request")
+	return err
+}
+
+// notReady says how far a gateway is. The reason of an error is left out: it
+// may hold lines of Livy's log, which are not every client's.
+func notReady(g *gateway.Gateway) error {
+	switch {
+	case g.Status.State == gateway.StateStarting:
+		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is starting (%s, since %s)",
+			g.Spec.Name, g.Status.Reason, g.Status.Since.UTC().Format(time.RFC3339))
+	case g.Desired == gateway.StateRunning:
+		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is starting (state %s)", g.Spec.Name, g.Status.State)
+	default:
+		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is stopped (state %s): it must be started first", g.Spec.Name, g.Status.State)
+	}
+}

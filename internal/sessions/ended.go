@@ -1,0 +1,163 @@
+package sessions
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/store"
+)
+
+// skippedIDs is how many public ids are left out when a Livy server ends while
+// creates are under way: their ids may be in somebody's hands and are not known.
+const skippedIDs = 1000
+
+// ServerEnded closes the records of everything that lived in the gateway's Livy
+// server, because the server is no more.
+func (l *Ledger) ServerEnded(ctx context.Context, g *gateway.Gateway, reason string) error {
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	for {
+		live, err := l.store.LiveRecords(ctx, g.ID)
+		if err != nil {
+			return err
+		}
+		now := l.now().UTC()
+		unsure := false
+		for _, r := range live {
+			if r.Confirmed() {
+				l.end(r, "dead", reason, now)
+			} else {
+				unsure = true
+				l.end(r, "dead", reason+", before it confirmed this create", now)
+			}
+		}
+		if unsure {
+			if _, _, err := l.store.SkipIDs(ctx, g.ID, skippedIDs); err != nil {
+				return err
+			}
+		}
+		if err := l.store.SaveRecords(ctx, g.ID, live...); !isChanged(err) {
+			return err
+		}
+	}
+}
+
+// Deleted closes a record after somebody deleted the session or batch. by says
+// who, e.g. "token lctk-...".
+func (l *Ledger) Deleted(ctx context.Context, g *gateway.Gateway, kind livy.Kind, publicID int64, by string) {
+	at := l.now().UTC()
+	l.names.forget(g.ID)
+	l.write(ctx, g.ID, key(kind, publicID), func(ctx context.Context) error {
+		err := l.change(ctx, g.ID,
+			func(ctx context.Context) (*store.Record, error) {
+				return l.store.Record(ctx, g.ID, string(kind), publicID)
+			},
+			func(r *store.Record) bool {
+				if !r.Live() {
+					return false
+				}
+				l.end(r, "killed", "deleted by "+by, at)
+				return true
+			})
+		if gateway.KindOf(err) == gateway.KindNotFound {
+			return nil
+		}
+		return err
+	})
+}
+
+// Fate says what became of a session or batch that clients may still ask for by
+// its public id, in a sentence for them.
+func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, publicID int64) error {
+	k := publicKey{gatewayID, kind, publicID}
+	if told, ok := l.fates.get(k); ok {
+		return gateway.Errorf(gateway.KindNotFound, "%s", told)
+	}
+	r, err := l.store.Record(ctx, gatewayID, string(kind), publicID)
+	switch {
+	case gateway.KindOf(err) == gateway.KindNotFound:
+		return gateway.Errorf(gateway.KindNotFound, "Session '%d' not found.", publicID)
+	case err != nil:
+		return err
+	case r.Live():
+		return gateway.Errorf(gateway.KindNotFound, "Session '%d' not found: Livy no longer knows it.", publicID)
+	}
+	how := r.State
+	if r.Reason != "" {
+		how += ": " + r.Reason
+	}
+	told := fmt.Sprintf("Session '%d' not found: this %s ended at %s (%s); its record is %s.",
+		publicID, kind, r.Ended.UTC().Format(time.RFC3339), how, r.ID)
+	l.fates.put(k, told) // an end is for good
+	return gateway.Errorf(gateway.KindNotFound, "%s", told)
+}
+
+// SetRetention says how long records are kept after their creation; living ones
+// are kept anyway, and sums of usage for good. It is at least MinRetention. What
+// held before is returned.
+func (l *Ledger) SetRetention(d time.Duration) (before time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	before, l.retention = l.retention, max(d, MinRetention)
+	return before
+}
+
+// trimInterval is the pause between two trims, trimAtOnce how many records one
+// step removes.
+const (
+	trimInterval = time.Minute
+	trimAtOnce   = 500
+)
+
+// Trim removes a gateway's records and statements that are older than the
+// retention, once a minute at most. Poll does it too.
+func (l *Ledger) Trim(ctx context.Context, gatewayID string) error {
+	now := l.now()
+	l.mu.Lock()
+	last, before := l.trimmed[gatewayID], now.Add(-l.retention)
+	l.mu.Unlock()
+	if now.Sub(last) < trimInterval {
+		return nil
+	}
+	total := 0
+	for offset := int64(0); ; {
+		old, err := l.store.OldestRecords(ctx, gatewayID, before, offset, trimAtOnce)
+		if err != nil {
+			return fmt.Errorf("trimming records: %w", err)
+		}
+		if len(old) == 0 {
+			break
+		}
+		n, err := l.store.DropRecords(ctx, gatewayID, old...)
+		if err != nil {
+			return fmt.Errorf("trimming records: %w", err)
+		}
+		total += n
+		offset += int64(len(old) - n) // what lives is passed over
+		if total >= 20*trimAtOnce {
+			break // the rest waits for the next time
+		}
+	}
+	for range 20 {
+		n, err := l.store.DropStatements(ctx, gatewayID, before, trimAtOnce)
+		if err != nil {
+			return err
+		}
+		if n < trimAtOnce {
+			break
+		}
+	}
+	l.mu.Lock()
+	l.trimmed[gatewayID] = now
+	l.mu.Unlock()
+	if total > 0 {
+		l.logger.Info("old records removed", zap.String("gateway", gatewayID), zap.Int("records", total))
+	}
+	return nil
+}

@@ -1,0 +1,240 @@
+// Package sessions is the ledger: what was ever started through a gateway, by
+// whom, with which resources, and what became of it.
+//
+// A create is written down before it is sent to Livy and completed by Livy's
+// reply. Whatever is lost in between, each has a name that no other has, by
+// which Poll finds it in Livy's own lists.
+package sessions
+
+import (
+	"context"
+	"io"
+	"strconv"
+	"sync"
+	"time"
+
+	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/store"
+)
+
+// StateGone is the state of what Livy no longer knows although nobody told the
+// ledger how it ended, e.g. a session deleted by its own timeout.
+const StateGone = "gone"
+
+// DefaultRetention is how long records are kept after their creation, unless
+// SetRetention says otherwise.
+const DefaultRetention = 30 * 24 * time.Hour
+
+// MinRetention is the shortest time that records are kept.
+const MinRetention = time.Hour
+
+// Ledger writes records. Its methods are safe for concurrent use.
+type Ledger struct {
+	store  *store.Store
+	logger *zap.Logger
+	now    func() time.Time
+	rand   io.Reader
+	owners memory[publicKey, owner]
+	fates  memory[publicKey, string] // what clients are told of what has ended
+	names  names
+	// audited are the statements that are completely on record.
+	audited memory[string, struct{}]
+	ui      uiKey
+	// states are those last seen; sightings are to be written down.
+	states    memory[publicKey, string]
+	sightings chan Sighting
+	flushes   singleflight.Group
+
+	mu        sync.Mutex
+	retention time.Duration
+	queue     []waiting                      // what Redis has not taken yet
+	logs      map[string]map[string][]string // last log lines seen, by gateway and record
+	trimmed   map[string]time.Time           // when records were last trimmed, by gateway
+	replaced  map[string]int64               // the epoch whose server is known to be another one now, by gateway
+}
+
+// waiting is a change that is to be made when Redis is back.
+type waiting struct {
+	gatewayID string
+	change    func(context.Context) error
+}
+
+// New returns a ledger.
+func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reader) *Ledger {
+	return &Ledger{
+		store: s, logger: logger, now: now, rand: rand, retention: DefaultRetention,
+		logs: make(map[string]map[string][]string), trimmed: make(map[string]time.Time),
+		replaced: make(map[string]int64), sightings: make(chan Sighting, sightingsKept),
+	}
+}
+
+// flushInterval is the pause between two tries to write what is waiting.
+const flushInterval = time.Second
+
+// Run writes what Redis did not take at first, and states that replies told,
+// until ctx ends.
+func (l *Ledger) Run(ctx context.Context) {
+	tick := time.NewTicker(flushInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case s := <-l.sightings:
+			l.noteSighting(ctx, s)
+		case <-tick.C:
+			_ = l.flush(ctx) // the next tick tries again
+		}
+	}
+}
+
+// quick bounds how long a reply to a client waits for a change of the ledger.
+const quick = 250 * time.Millisecond
+
+// write makes a change now, after those that wait, or keeps it until Redis is
+// back: the client has its answer from Livy, whatever becomes of our books.
+func (l *Ledger) write(ctx context.Context, gatewayID, recordID string, change func(context.Context) error) {
+	// The change stands whether or not the client still listens.
+	now, cancel := context.WithTimeout(context.WithoutCancel(ctx), quick)
+	defer cancel()
+	err := l.flush(now)
+	if err == nil {
+		err = change(now)
+	}
+	if err == nil {
+		return
+	}
+	if gateway.KindOf(err) != gateway.KindUnavailable {
+		l.logger.Error("writing a record", zap.String("gateway", gatewayID), zap.String("record", recordID), zap.Error(err))
+		return
+	}
+	l.logger.Warn("keeping a change of the records until Redis is back",
+		zap.String("gateway", gatewayID), zap.String("record", recordID), zap.Error(err))
+	l.mu.Lock()
+	l.queue = append(l.queue, waiting{gatewayID, change})
+	l.mu.Unlock()
+}
+
+// flush has the changes that wait made, by one goroutine however many want it.
+func (l *Ledger) flush(ctx context.Context) error {
+	for {
+		if _, ok := l.first(); !ok {
+			return nil
+		}
+		select {
+		case done := <-l.flushes.DoChan("", func() (any, error) { return nil, l.makeWaiting() }):
+			if done.Err != nil {
+				return done.Err
+			}
+		case <-ctx.Done():
+			return gateway.Wrap(gateway.KindUnavailable, "waiting for earlier changes of the records", ctx.Err())
+		}
+	}
+}
+
+// flushTime bounds one flush, which whoever wants it shares with others.
+const flushTime = 5 * time.Second
+
+// makeWaiting makes the changes that wait, in their order, until one fails for
+// want of Redis. Changes may be made twice: they see what is stored.
+func (l *Ledger) makeWaiting() error {
+	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+	defer cancel()
+	for {
+		first, ok := l.first()
+		if !ok {
+			return nil
+		}
+		err := first.change(ctx)
+		if gateway.KindOf(err) == gateway.KindUnavailable {
+			return err
+		}
+		if err != nil {
+			l.logger.Error("writing a record", zap.String("gateway", first.gatewayID), zap.Error(err))
+		}
+		l.mu.Lock()
+		l.queue = l.queue[1:]
+		l.mu.Unlock()
+	}
+}
+
+// first is the change that waits longest.
+func (l *Ledger) first() (w waiting, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		return w, false
+	}
+	return l.queue[0], true
+}
+
+// Base is what is added to Livy's ids of a kind to make public ids.
+func Base(g *gateway.Gateway, kind livy.Kind) int64 {
+	if kind == livy.KindBatch {
+		return g.Status.BatchBase
+	}
+	return g.Status.SessionBase
+}
+
+// Shown is a state as clients see it: recovering, which not all of them know, is
+// shown as starting.
+func Shown(state string) string {
+	if state == "recovering" {
+		return "starting"
+	}
+	return state
+}
+
+// running says whether a state means that resources are in use.
+func running(state string) bool {
+	switch state {
+	case "idle", "running", "busy", "shutting_down", "recovering":
+		return true
+	}
+	return false
+}
+
+// end closes a record and settles what it used.
+func (l *Ledger) end(r *store.Record, state, reason string, at time.Time) {
+	r.State, r.Reason, r.Updated, r.Ended = state, reason, at, at
+	if r.Started.IsZero() && r.Confirmed() {
+		r.Started = r.Created
+	}
+	if len(r.Log) == 0 {
+		l.mu.Lock()
+		r.Log = l.logs[r.GatewayID][r.ID]
+		l.mu.Unlock()
+	}
+	r.VCoreSeconds, r.MBSeconds = 0, 0
+	for _, u := range r.UsageByDay(at) {
+		r.VCoreSeconds += float64(u.MilliCPUSeconds) / 1000
+		r.MBSeconds += u.MBSeconds
+	}
+}
+
+// change reads a record, changes it and writes it, anew when somebody else
+// changed it meanwhile. f says whether there is anything to write.
+func (l *Ledger) change(ctx context.Context, gatewayID string, read func(context.Context) (*store.Record, error), f func(*store.Record) bool) error {
+	for range 10 {
+		r, err := read(ctx)
+		if err != nil {
+			return err
+		}
+		if !f(r) {
+			return nil
+		}
+		err = l.store.SaveRecords(ctx, gatewayID, r)
+		if !isChanged(err) {
+			return err
+		}
+	}
+	return gateway.Errorf(gateway.KindConflict, "a record is being changed by others all the time")
+}
+
+func key(kind livy.Kind, id int64) string {
+	return string(kind) + strconv.FormatInt(id, 10)
+}

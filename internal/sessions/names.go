@@ -1,0 +1,79 @@
+package sessions
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/livy"
+)
+
+// nameLife is how long it is remembered whose a name is, namesKept how many names
+// of a gateway are remembered.
+const (
+	nameLife  = 10 * time.Second
+	namesKept = 10_000
+)
+
+// names remembers the public ids behind the names that clients use in place of
+// ids. An old answer is harmless: ids never repeat, and Livy gives a name to
+// another session only when it no longer knows the first, so that the old id is
+// answered 404. The zero value is ready.
+type names struct {
+	mu    sync.Mutex
+	known map[string]map[nameKey]named // by gateway
+}
+
+type nameKey struct {
+	kind livy.Kind
+	name string
+}
+
+type named struct {
+	id    int64
+	until time.Time
+}
+
+func (n *names) get(gatewayID string, k nameKey, now time.Time) (int64, bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	who, ok := n.known[gatewayID][k]
+	return who.id, ok && now.Before(who.until)
+}
+
+func (n *names) put(gatewayID string, k nameKey, who named) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.known == nil {
+		n.known = make(map[string]map[nameKey]named)
+	}
+	if of := n.known[gatewayID]; of == nil || len(of) >= namesKept {
+		n.known[gatewayID] = make(map[nameKey]named)
+	}
+	n.known[gatewayID][k] = who
+}
+
+// forget forgets all names of a gateway: one of them has begun or ended.
+func (n *names) forget(gatewayID string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	delete(n.known, gatewayID)
+}
+
+// IDOf finds the public id of the session or batch that has a name now;
+// KindNotFound if none has. With sure it is asked anew; otherwise it may be that
+// of one which has just ended, and which Livy then no longer knows.
+func (l *Ledger) IDOf(ctx context.Context, gatewayID string, kind livy.Kind, name string, sure bool) (int64, error) {
+	k := nameKey{kind, name}
+	now := l.now()
+	if !sure {
+		if id, ok := l.names.get(gatewayID, k, now); ok {
+			return id, nil
+		}
+	}
+	id, err := l.store.LiveID(ctx, gatewayID, string(kind), name)
+	if err == nil {
+		l.names.put(gatewayID, k, named{id: id, until: now.Add(nameLife)})
+	}
+	return id, err
+}

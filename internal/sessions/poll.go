@@ -1,0 +1,309 @@
+package sessions
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/store"
+)
+
+// Times after which a create that Livy has not confirmed is thought over.
+const (
+	// settleAfter is how long a create is left to the one who sent it.
+	settleAfter = 5 * time.Second
+	// giveUpAfter is when a create that Livy does not list is taken for lost.
+	giveUpAfter = 2 * time.Minute
+	// forgetAfter is how long Livy's lists are searched for it all the same.
+	forgetAfter = time.Hour
+)
+
+// What is kept of the log of what failed: lists show too little of it to tell
+// why. lastLine bounds a line, in bytes, logTime the time that a poll spends on
+// logs; what does not get its turn keeps the lines of the list.
+const (
+	lastLines = 50
+	lastLine  = 500
+	logTime   = 3 * time.Second
+)
+
+// Lister is the part of Livy's client that a poll needs.
+type Lister interface {
+	Sessions(ctx context.Context) ([]livy.Session, error)
+	Batches(ctx context.Context) ([]livy.Batch, error)
+	// Log returns the last size lines.
+	Log(ctx context.Context, kind livy.Kind, id int64, size int) (livy.Log, error)
+}
+
+// seen is a session or batch in Livy's list.
+type seen struct {
+	kind                       livy.Kind
+	id                         int64
+	name, state, appID, uiAddr string
+	log                        []string
+}
+
+// sparkUI is where Livy's appInfo has the address of the Spark UI.
+const sparkUI = "sparkUiUrl"
+
+func list(ctx context.Context, livyServer Lister) ([]seen, error) {
+	ss, err := livyServer.Sessions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	bs, err := livyServer.Batches(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]seen, 0, len(ss)+len(bs))
+	for i := range ss {
+		s := &ss[i]
+		all = append(all, seen{livy.KindSession, s.ID, s.Name, s.State, s.AppID, s.AppInfo[sparkUI], s.Log})
+	}
+	for i := range bs {
+		b := &bs[i]
+		all = append(all, seen{livy.KindBatch, b.ID, b.Name, b.State, b.AppID, b.AppInfo[sparkUI], b.Log})
+	}
+	return all, nil
+}
+
+// ErrReplaced says that the Livy server is another one than it was: its ids have
+// begun anew. Nothing of its lists may be believed before the gateway's public
+// ids begin above the old ones.
+var ErrReplaced = errors.New("the Livy server was restarted")
+
+// Poll brings a gateway's records up to date with Livy's own lists. It asks for
+// the lists only, never for a session by its id, because that would keep
+// sessions with a heartbeat timeout alive; what has failed is asked for its log,
+// once. It returns ErrReplaced when the lists are those of another server.
+func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister) error {
+	if err := l.flush(ctx); err != nil {
+		return err
+	}
+	// What lives is read before Livy's list: only what was there before can be
+	// missing in it. What is under way is read after it: whatever is in the list
+	// was written down before.
+	live, err := l.store.LiveRecords(ctx, g.ID)
+	if err != nil {
+		return err
+	}
+	listed, err := list(ctx, livyServer)
+	if err != nil {
+		return err
+	}
+	p := &poll{l: l, g: g, now: l.now().UTC(), byKey: make(map[string]*seen, len(listed))}
+	for i := range listed {
+		p.byKey[key(listed[i].kind, listed[i].id)] = &listed[i]
+	}
+	for _, r := range live {
+		if s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]; s != nil && r.Epoch == g.Status.Epoch && otherName(s, r) {
+			l.setReplaced(g.ID, g.Status.Epoch)
+			return ErrReplaced
+		}
+	}
+	if err := p.unknown(ctx, listed); err != nil {
+		return err
+	}
+	logs := make(map[string][]string)
+	for _, r := range live {
+		if slices.Contains(p.settled, r.ID) {
+			continue
+		}
+		if s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]; s != nil && r.Epoch == g.Status.Epoch && len(s.log) > 0 {
+			logs[r.ID] = s.log
+		}
+		p.follow(r)
+	}
+	l.mu.Lock()
+	l.logs[g.ID] = logs
+	l.mu.Unlock()
+	p.keepLogs(ctx, livyServer)
+	if err := l.store.SaveRecords(ctx, g.ID, p.changed...); err != nil && !isChanged(err) {
+		return err // what others changed meanwhile is for the next poll
+	}
+	for _, r := range live {
+		if r.Confirmed() {
+			l.states.put(publicKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
+		}
+	}
+	return l.Trim(ctx, g.ID)
+}
+
+// poll is one look at Livy's lists.
+type poll struct {
+	l       *Ledger
+	g       *gateway.Gateway
+	now     time.Time
+	byKey   map[string]*seen
+	changed []*store.Record
+	settled []string // ids of records that were found by name
+	failed  []*store.Record
+}
+
+// keepLogs asks for the logs of what this poll found to have failed.
+func (p *poll) keepLogs(ctx context.Context, livyServer Lister) {
+	ctx, cancel := context.WithTimeout(ctx, logTime)
+	defer cancel()
+	for _, r := range p.failed {
+		log, err := livyServer.Log(ctx, livy.Kind(r.Kind), r.LivyID, lastLines)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil || len(log.Log) == 0 {
+			continue
+		}
+		r.Log = log.Log[max(0, len(log.Log)-lastLines):]
+		for i, line := range r.Log {
+			r.Log[i] = strings.ToValidUTF8(line[:min(len(line), lastLine)], "")
+		}
+	}
+}
+
+// unknown finds the records of what is listed under ids that are not on record:
+// creates whose reply was lost. What has none was started by somebody else.
+func (p *poll) unknown(ctx context.Context, listed []seen) error {
+	refs := make([]store.PublicRef, len(listed))
+	for i := range listed {
+		refs[i] = store.PublicRef{Kind: string(listed[i].kind), PublicID: Base(p.g, listed[i].kind) + listed[i].id}
+	}
+	pending, err := p.l.store.Pending(ctx, p.g.ID)
+	if err != nil {
+		return err
+	}
+	// After pending: what is confirmed in between is then seen in one of them.
+	ids, err := p.l.store.RecordIDs(ctx, p.g.ID, refs)
+	if err != nil {
+		return err
+	}
+	for i := range listed {
+		if ids[i] == "" {
+			continue
+		}
+		// A create under way, listed under an id that was another one's.
+		if _, ok := pending[[2]string{refs[i].Kind, listed[i].name}]; !ok {
+			continue
+		}
+		r, err := p.l.store.RecordByID(ctx, p.g.ID, ids[i])
+		if err != nil && gateway.KindOf(err) != gateway.KindNotFound {
+			return err
+		}
+		if err == nil && otherName(&listed[i], r) {
+			p.l.setReplaced(p.g.ID, p.g.Status.Epoch)
+			return ErrReplaced
+		}
+	}
+	for i := range listed {
+		if ids[i] != "" {
+			continue
+		}
+		if err := p.settle(ctx, &listed[i], refs[i].PublicID, pending); err != nil {
+			return err
+		}
+	}
+	return p.forget(ctx, pending)
+}
+
+// otherName says whether what is listed cannot be what is on record. Every create
+// has a name.
+func otherName(s *seen, r *store.Record) bool {
+	return s.name != "" && r.Name != "" && s.name != r.Name
+}
+
+func (p *poll) settle(ctx context.Context, s *seen, publicID int64, pending map[[2]string]string) error {
+	name := [2]string{string(s.kind), s.name}
+	var r *store.Record
+	if id, ok := pending[name]; ok {
+		var err error
+		if r, err = p.l.store.RecordByID(ctx, p.g.ID, id); err != nil && gateway.KindOf(err) != gateway.KindNotFound {
+			return err
+		}
+		delete(pending, name)
+	}
+	if r == nil {
+		id, err := p.l.NewID()
+		if err != nil {
+			return err
+		}
+		r = &store.Record{
+			ID: id, GatewayID: p.g.ID, Kind: string(s.kind), Name: s.name, State: s.state, LivyID: -1, PublicID: -1,
+			Reason: "found in Livy; not created through the gateway", Created: p.now,
+		}
+		p.l.logger.Info("recording what was not created through the gateway",
+			zap.String("gateway", p.g.ID), zap.String("kind", r.Kind), zap.Int64("livy_id", s.id))
+	}
+	if r.Confirmed() {
+		return nil // just confirmed
+	}
+	p.settled = append(p.settled, r.ID)
+	r.Epoch, r.LivyID, r.PublicID = p.g.Status.Epoch, s.id, publicID
+	if !r.Live() { // given up too early
+		r.Reason, r.Ended, r.Log = "", time.Time{}, nil
+	}
+	r.Updated = p.now
+	p.apply(r, s)
+	p.changed = append(p.changed, r)
+	return nil
+}
+
+// forget ends the search for creates that were lost long ago.
+func (p *poll) forget(ctx context.Context, pending map[[2]string]string) error {
+	var old [][2]string
+	for name, id := range pending {
+		r, err := p.l.store.RecordByID(ctx, p.g.ID, id)
+		switch {
+		case gateway.KindOf(err) == gateway.KindNotFound:
+			old = append(old, name)
+		case err != nil:
+			return err
+		case !r.Live() && p.now.Sub(r.Created) > forgetAfter:
+			old = append(old, name)
+		}
+	}
+	return p.l.store.ForgetPending(ctx, p.g.ID, old...)
+}
+
+// follow brings one living record up to date.
+func (p *poll) follow(r *store.Record) {
+	was := *r
+	s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]
+	switch {
+	case r.Epoch != p.g.Status.Epoch:
+		p.l.end(r, "dead", "its Livy server is no more", p.now)
+	case !r.Confirmed():
+		if p.now.Sub(r.Created) > giveUpAfter {
+			p.l.end(r, StateGone, "Livy never listed it: most likely the create did not reach it", p.now)
+		}
+	case s != nil:
+		p.apply(r, s)
+	default:
+		p.l.end(r, StateGone, "Livy no longer knows it: deleted by its own timeout, or by somebody at the Livy server", p.now)
+	}
+	if r.State != was.State || r.AppID != was.AppID || r.SparkUI != was.SparkUI ||
+		!r.Started.Equal(was.Started) || !r.Ended.Equal(was.Ended) {
+		r.Updated = p.now
+		p.changed = append(p.changed, r)
+	}
+}
+
+func (p *poll) apply(r *store.Record, s *seen) {
+	r.State, r.AppID = s.state, s.appID
+	if s.uiAddr != "" && !strings.HasPrefix(r.SparkUI, "/") { // else the gateway serves it
+		r.SparkUI = s.uiAddr
+	}
+	if running(s.state) && r.Started.IsZero() {
+		r.Started = p.now
+	}
+	if livy.Finished(s.state) && r.Live() {
+		r.Log = s.log
+		p.l.end(r, s.state, r.Reason, p.now)
+		if s.state != "success" {
+			p.failed = append(p.failed, r)
+		}
+	}
+}

@@ -1,0 +1,159 @@
+package sessions
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
+)
+
+// RepeatLife is how long a repeated create is known again.
+const RepeatLife = 24 * time.Hour
+
+// repeatPatience is how long a repetition waits for the reply to the first, and
+// repeatPause how often it looks.
+const (
+	repeatPatience = 30 * time.Second
+	repeatPause    = 100 * time.Millisecond
+)
+
+// Repeat is a client's word that a create may be the repetition of another one.
+type Repeat struct {
+	// Key is what the client calls it, unique among the creates of its token.
+	Key string
+	// Body is a digest of the request's body: the same key with another body is
+	// a mistake.
+	Body string
+}
+
+// key is the client's key in a form that fits any key of the store.
+func (r *Repeat) key() string {
+	sum := sha256.Sum256([]byte(r.Key))
+	return hex.EncodeToString(sum[:16])
+}
+
+// KeptReply is the reply to a create, for repetitions of it.
+type KeptReply struct {
+	Status int         `json:"status"`
+	Header http.Header `json:"header,omitempty"`
+	Body   []byte      `json:"body"`
+}
+
+// RepeatedError is returned by Begin for the repetition of a create that succeeded.
+type RepeatedError struct{ Reply KeptReply }
+
+// Error says what it is.
+func (*RepeatedError) Error() string { return "this create was sent before" }
+
+// kept is what is stored for a repetition; Reply is nil while the first create
+// is under way.
+type kept struct {
+	Record string     `json:"record"`
+	Body   string     `json:"body"`
+	Reply  *KeptReply `json:"reply,omitempty"`
+}
+
+// beginOnce begins a create unless it is a repetition, which gets the first
+// one's reply, and waits for it.
+func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
+	rep, err := c.repetition()
+	if err != nil {
+		return err
+	}
+	end := l.now().Add(repeatPatience)
+	for {
+		err := l.store.BeginCreate(ctx, c.record, maxLive, rep)
+		var repeated *store.RepeatedError
+		if !errors.As(err, &repeated) {
+			return err
+		}
+		var first kept
+		if err := json.Unmarshal([]byte(repeated.Value), &first); err != nil {
+			return err
+		}
+		if first.Body != c.repeat.Body {
+			return gateway.Errorf(gateway.KindConflict, "Idempotency-Key %.40q was used with another body before", c.repeat.Key)
+		}
+		if first.Reply != nil {
+			return &RepeatedError{Reply: *first.Reply}
+		}
+		if err := l.repeatedLost(ctx, c, first, repeated.Value); err != nil {
+			return err
+		}
+		if !l.now().Before(end) {
+			return gateway.Errorf(gateway.KindUnavailable, "the first create with this Idempotency-Key has no answer yet")
+		}
+		select {
+		case <-ctx.Done():
+			return gateway.Wrap(gateway.KindUnavailable, "waiting for the first create with this Idempotency-Key", ctx.Err())
+		case <-time.After(repeatPause):
+		}
+	}
+}
+
+// repeatedLost looks at a first create whose reply is not there: if it was
+// settled otherwise its record says what the reply is; if it started nothing the
+// key is free again. value is what is stored for it.
+func (l *Ledger) repeatedLost(ctx context.Context, c *Create, first kept, value string) error {
+	r, err := l.store.RecordByID(ctx, c.record.GatewayID, first.Record)
+	switch {
+	case gateway.KindOf(err) == gateway.KindNotFound:
+		return nil // just refused: the key goes with it
+	case err != nil:
+		return err
+	case r.Confirmed() && l.now().Sub(r.Created) > settleAfter:
+		reply, err := replyOf(r)
+		if err != nil {
+			return err
+		}
+		return &RepeatedError{Reply: reply}
+	case !r.Live():
+		return l.store.ForgetRepetition(ctx, c.record, store.Repetition{Key: c.repeat.key(), Value: value})
+	}
+	return nil
+}
+
+// replyOf is the reply to a create whose own reply was lost.
+func replyOf(r *store.Record) (KeptReply, error) {
+	body, err := json.Marshal(map[string]any{
+		"id": r.PublicID, "name": r.Name, "owner": nil, "proxyUser": nil, "state": Shown(r.State),
+		"appId": orNull(r.AppID), "appInfo": map[string]any{"driverLogUrl": nil, "sparkUiUrl": nil}, "log": []string{},
+	})
+	return KeptReply{Status: http.StatusCreated, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, err
+}
+
+func orNull(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
+}
+
+// repetition is what is stored for repetitions while this create is under way; nil
+// where there can be none.
+func (c *Create) repetition() (*store.Repetition, error) {
+	if c.repeat == nil {
+		return nil, nil
+	}
+	value, err := json.Marshal(kept{Record: c.record.ID, Body: c.repeat.Body})
+	return &store.Repetition{Key: c.repeat.key(), Value: string(value), Life: RepeatLife}, err
+}
+
+// keepReply keeps the reply for repetitions.
+func (c *Create) keepReply(ctx context.Context, reply KeptReply) error {
+	rep, err := c.repetition()
+	if rep == nil || err != nil {
+		return err
+	}
+	value, err := json.Marshal(kept{Record: c.record.ID, Body: c.repeat.Body, Reply: &reply})
+	if err != nil {
+		return err
+	}
+	return c.l.store.KeepReply(ctx, c.record, *rep, string(value))
+}

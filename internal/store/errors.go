@@ -1,0 +1,67 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"strings"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// awayReplies are the first words of Redis's error replies that say "not now"
+// or "not me", rather than that the command was wrong.
+var awayReplies = []string{
+	"LOADING", "READONLY", "NOAUTH", "WRONGPASS", "NOPERM", "OOM", "CLUSTERDOWN",
+	"MASTERDOWN", "MISCONF", "TRYAGAIN", "NOREPLICAS", "BUSY", "UNBLOCKED",
+	"MOVED", "ASK", "ERR max number of clients reached", "ERR AUTH",
+}
+
+// wrap gives an error of the Redis client the kind that callers act on: what
+// is missing is KindNotFound, a Redis that is away, loading, full, read-only or
+// not letting us in is KindUnavailable, and the rest is KindInternal. The texts
+// of the client hold addresses and replies, never passwords.
+func wrap(doing string, err error) error {
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, redis.Nil):
+		return gateway.Wrap(gateway.KindNotFound, doing, errors.New("not found"))
+	case isAway(err):
+		return gateway.Wrap(gateway.KindUnavailable, doing, err)
+	}
+	if _, ok := errors.AsType[*gateway.Error](err); ok {
+		return err
+	}
+	return gateway.Wrap(gateway.KindInternal, doing, err)
+}
+
+// isAway reports whether err says that Redis cannot be used at present.
+func isAway(err error) bool {
+	var network net.Error
+	if errors.As(err, &network) ||
+		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
+		errors.Is(err, net.ErrClosed) ||
+		errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, redis.ErrClosed) ||
+		errors.Is(err, redis.ErrPoolTimeout) || errors.Is(err, redis.ErrPoolExhausted) {
+		return true
+	}
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		// Failures of the client itself that have no type: no Sentinel answers,
+		// no node of the cluster is known, a connection broke inside a reply.
+		text := err.Error()
+		return strings.Contains(text, "sentinel") || strings.Contains(text, "cluster has no nodes") ||
+			strings.Contains(text, "connection")
+	}
+	for _, word := range awayReplies {
+		if strings.HasPrefix(reply.Error(), word) {
+			return true
+		}
+	}
+	return false
+}

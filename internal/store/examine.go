@@ -1,0 +1,185 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/doctor"
+)
+
+// What Redis should be like.
+const (
+	leastMajor   = 6                     // the oldest that the scripts are tested with
+	slowReply    = 20 * time.Millisecond // a create waits for several replies
+	clockOff     = 2 * time.Second       // leases and expiries are told by Redis's clock and ours
+	memoryNearly = 0.9                   // of maxmemory
+	pings        = 5
+)
+
+// facts are what a Redis says of itself.
+type facts struct {
+	where      string
+	info       map[string]string // of INFO, by field
+	latency    time.Duration     // the shortest of some replies
+	clock      time.Duration     // Redis's clock minus ours
+	confirmers int               // replicas that must confirm what takes access away
+}
+
+// Examine looks at whether Redis is fit to keep what must not be lost.
+func (s *Store) Examine(ctx context.Context, embedded bool) []doctor.Result {
+	if embedded {
+		return []doctor.Result{doctor.Warning("redis", "the embedded Redis: all gateways, tokens and records end with Caddy",
+			"start a redis-server with appendonly yes, and write its URL after the option redis")}
+	}
+	f, err := s.facts(ctx)
+	if err != nil {
+		mend := "start Redis, or correct the option redis; redis-cli -u URL ping tells more"
+		if strings.Contains(err.Error(), "NOAUTH") || strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "NOPERM") {
+			mend = "correct user and password in the option redis: redis://USER:PASSWORD@HOST"
+		}
+		return []doctor.Result{doctor.Failure("redis", fmt.Sprintf("%s cannot be used: %s", s.describe, err), mend)}
+	}
+	results := append(f.judge(), s.examineRewind(ctx)...)
+	// A look changes nothing: an empty Redis is marked when Caddy starts.
+	text, err := s.rdb.Get(ctx, s.key("schema")).Result()
+	if err != nil {
+		return results
+	}
+	if err := s.judgeSchema(text); err != nil {
+		results = append(results, doctor.Failure("redis schema", err.Error(), "choose another prefix, or the version of this program that wrote it"))
+	}
+	return results
+}
+
+// facts asks the primary, which is the one that is read and written.
+func (s *Store) facts(ctx context.Context) (facts, error) {
+	f := facts{where: s.describe, confirmers: s.confirm}
+	node, err := s.primary(ctx, s.key("schema"))
+	if err != nil {
+		return f, err
+	}
+	text, err := node.Info(ctx, "server", "persistence", "memory", "replication").Result()
+	if err != nil {
+		// Older servers take one section only.
+		if text, err = node.Info(ctx).Result(); err != nil {
+			return f, err
+		}
+	}
+	f.info = parseInfo(text)
+	f.latency = time.Hour
+	for range pings {
+		start := time.Now()
+		now, err := node.Time(ctx).Result()
+		if err != nil {
+			return f, err
+		}
+		took := time.Since(start)
+		if took < f.latency {
+			// The best answer tells the clock best: it was read half-way.
+			f.latency, f.clock = took, now.Sub(start.Add(took/2))
+		}
+	}
+	return f, nil
+}
+
+func parseInfo(text string) map[string]string {
+	info := make(map[string]string)
+	for line := range strings.Lines(text) {
+		if name, value, ok := strings.Cut(strings.TrimSpace(line), ":"); ok {
+			info[name] = value
+		}
+	}
+	return info
+}
+
+// judge says what is right and wrong about a Redis that answers.
+func (f *facts) judge() []doctor.Result {
+	return []doctor.Result{f.version(), f.persistence(), f.eviction(), f.memory(), f.replicas(), f.speed(), f.time()}
+}
+
+func (f *facts) version() doctor.Result {
+	version := f.info["redis_version"]
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err == nil && n < leastMajor {
+		return doctor.Warning("redis", fmt.Sprintf("%s answers, version %s", f.where, version), fmt.Sprintf("upgrade Redis to %d or later", leastMajor))
+	}
+	return doctor.Good("redis", "%s answers, version %s", f.where, version)
+}
+
+func (f *facts) persistence() doctor.Result {
+	const check = "redis persistence"
+	switch {
+	case f.info["aof_enabled"] == "1" && f.info["aof_last_write_status"] == "err":
+		return doctor.Failure(check, "writing the append-only file fails", "look for the reason in Redis's log; mostly the disk is full")
+	case f.info["aof_enabled"] == "1":
+		return doctor.Good(check, "append-only file")
+	case f.info["rdb_last_bgsave_status"] == "err":
+		return doctor.Failure(check, "the last snapshot failed and there is no append-only file",
+			`look for the reason in Redis's log; set "appendonly yes" in redis.conf`)
+	}
+	return doctor.Warning(check, "no append-only file: a crash of Redis loses the latest tokens and records, and revocations with them",
+		`set "appendonly yes" in redis.conf; now: redis-cli config set appendonly yes`)
+}
+
+func (f *facts) eviction() doctor.Result {
+	const check = "redis eviction"
+	policy := f.info["maxmemory_policy"]
+	switch {
+	case policy == "noeviction":
+		return doctor.Good(check, "noeviction")
+	case policy == "":
+		return doctor.Warning(check, "the eviction policy is not known", "make sure that it is noeviction: redis-cli config get maxmemory-policy")
+	case f.info["maxmemory"] == "0":
+		return doctor.Warning(check, policy+": without effect only as long as maxmemory is 0",
+			`set "maxmemory-policy noeviction" in redis.conf; now: redis-cli config set maxmemory-policy noeviction`)
+	}
+	return doctor.Failure(check, policy+": when memory is short, Redis throws gateways, tokens and records away",
+		`set "maxmemory-policy noeviction" in redis.conf; now: redis-cli config set maxmemory-policy noeviction`)
+}
+
+func (f *facts) memory() doctor.Result {
+	const check = "redis memory"
+	used, _ := strconv.ParseFloat(f.info["used_memory"], 64)
+	most, _ := strconv.ParseFloat(f.info["maxmemory"], 64)
+	switch {
+	case most == 0:
+		return doctor.Good(check, "%.0f MiB used, no limit", used/(1<<20))
+	case used > memoryNearly*most:
+		return doctor.Warning(check, fmt.Sprintf("%.0f of %.0f MiB used: when it is full, nothing can be created or revoked", used/(1<<20), most/(1<<20)),
+			"raise maxmemory, or keep records for a shorter time (option retention)")
+	}
+	return doctor.Good(check, "%.0f of %.0f MiB used", used/(1<<20), most/(1<<20))
+}
+
+func (f *facts) replicas() doctor.Result {
+	const check = "redis replication"
+	switch role := f.info["role"]; {
+	case role == "slave":
+		return doctor.Failure(check, "this is a replica, which cannot be written", "name the primary in the option redis, or its Sentinels: redis+sentinel://HOST,HOST/MASTER")
+	case f.confirmers > 0 && f.info["connected_slaves"] == "0":
+		return doctor.Warning(check, "no replica is connected: nothing could take over", "look at the replicas with redis-cli info replication")
+	case f.info["connected_slaves"] == "0" || f.info["connected_slaves"] == "":
+		return doctor.Good(check, "primary without replicas")
+	}
+	return doctor.Good(check, "primary with %s replicas", f.info["connected_slaves"])
+}
+
+func (f *facts) speed() doctor.Result {
+	if f.latency > slowReply {
+		return doctor.Warning("redis latency", fmt.Sprintf("%s for an answer", f.latency.Round(time.Microsecond)),
+			"put Redis nearer to Caddy; look for slow commands with redis-cli slowlog get")
+	}
+	return doctor.Good("redis latency", "%s", f.latency.Round(time.Microsecond))
+}
+
+func (f *facts) time() doctor.Result {
+	off := f.clock.Abs().Round(time.Millisecond)
+	if off > clockOff {
+		return doctor.Failure("redis clock", fmt.Sprintf("Redis's clock and this machine's differ by %s", off),
+			"synchronise both machines with NTP (timedatectl set-ntp true)")
+	}
+	return doctor.Good("redis clock", "differs from this machine's by %s", off)
+}

@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// TopicGateway is the topic of events about a gateway; the event's ID is the
+// gateway's id.
+const TopicGateway = "gateway"
+
+// saveGateway writes a gateway if its revision is still the one that was read,
+// keeps its name unique in the workspace (a renamed gateway gives its old name
+// up), and tells everybody who watches.
+//
+// KEYS: gateways, revisions, names, trail
+// ARGV: id, name reference, expected revision, document, channel, message, entry
+// of the audit (empty: none)
+var saveGateway = newScript(`
+local current = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
+if current ~= tonumber(ARGV[3]) then return 'revision' end
+local owner = redis.call('HGET', KEYS[3], ARGV[2])
+if owner and owner ~= ARGV[1] then return 'name' end
+if ARGV[7] ~= '' then redis.call('XADD', KEYS[4], '*', 'e', ARGV[7]) end
+local before = redis.call('HGET', KEYS[1], ARGV[1])
+if before then
+  local doc = cjson.decode(before)
+  local was = doc.workspace .. '/' .. doc.spec.name
+  if was ~= ARGV[2] and redis.call('HGET', KEYS[3], was) == ARGV[1] then redis.call('HDEL', KEYS[3], was) end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
+redis.call('HSET', KEYS[2], ARGV[1], current + 1)
+redis.call('HSET', KEYS[3], ARGV[2], ARGV[1])
+redis.call('PUBLISH', ARGV[5], ARGV[6])
+return 'ok'
+`)
+
+// deleteGateway removes a gateway, its name, its id counters, its last use and its
+// lease, so that nobody writes under that any more, if its revision is still the
+// one that was read. Records and tokens are the callers' to keep or remove.
+//
+// KEYS: gateways, revisions, names, ids, used, trail, leases
+// ARGV: id, name reference, channel, message, entry of the audit, expected revision
+var deleteGateway = redis.NewScript(`
+local current = redis.call('HGET', KEYS[2], ARGV[1])
+if current and current ~= ARGV[6] then return 'revision' end
+if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('XADD', KEYS[6], '*', 'e', ARGV[5]) end
+redis.call('HDEL', KEYS[1], ARGV[1])
+redis.call('HDEL', KEYS[2], ARGV[1])
+if redis.call('HGET', KEYS[3], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[3], ARGV[2]) end
+redis.call('DEL', KEYS[4], KEYS[5])
+redis.call('HDEL', KEYS[7], ARGV[1])
+redis.call('PUBLISH', ARGV[3], ARGV[4])
+return 'ok'
+`)
+
+// ErrRevision is returned by SaveGateway when somebody else changed the gateway
+// since it was read.
+var ErrRevision = errors.New("the gateway was changed in the meantime")
+
+// SaveGateway creates (Revision 0) or changes a gateway and raises its
+// Revision. It fails with ErrRevision when the stored revision is another one,
+// and with a conflict when the name is taken in the workspace.
+//
+// A creation, and any change whose context has an Entry, is written to the audit;
+// others are bookkeeping.
+func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
+	next := *g
+	next.Revision++
+	doc, err := json.Marshal(&next)
+	if err != nil {
+		return fmt.Errorf("encoding gateway %s: %w", g.ID, err)
+	}
+	entry := ""
+	if _, told := ctx.Value(entryKey{}).(Entry); told || g.Revision == 0 {
+		if entry, err = entryOf(ctx, Entry{Action: "gateway.create", GatewayID: g.ID, Gateway: g.Ref(), Actor: g.CreatedBy}); err != nil {
+			return err
+		}
+	}
+	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.trail()}
+	got, err := saveGateway.Run(ctx, s, keys,
+		g.ID, g.Ref(), g.Revision, doc, s.channel(), message(TopicGateway, g.ID), entry).Text()
+	switch {
+	case err != nil:
+		return wrap("saving gateway", err)
+	case got == "revision":
+		return &gateway.Error{Kind: gateway.KindConflict, Rule: "saving gateway " + g.ID, Err: ErrRevision}
+	case got == "name":
+		return &gateway.Error{
+			Kind: gateway.KindConflict, Field: "name", Value: g.Spec.Name,
+			Rule: "is already used in workspace " + g.Workspace,
+		}
+	}
+	g.Revision = next.Revision
+	return nil
+}
+
+// DeleteGateway removes a gateway. Deleting what does not exist is no error; it
+// fails with ErrRevision when the stored revision is another one.
+func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway) error {
+	entry, err := entryOf(ctx, Entry{Action: "gateway.delete", GatewayID: g.ID, Gateway: g.Ref()})
+	if err != nil {
+		return err
+	}
+	keys := []string{
+		s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID),
+		s.trail(), s.key("leases"),
+	}
+	got, err := deleteGateway.Run(ctx, s.rdb, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
+	if err == nil && got == "revision" {
+		return &gateway.Error{Kind: gateway.KindConflict, Rule: "deleting gateway " + g.ID, Err: ErrRevision}
+	}
+	return wrap("deleting gateway", err)
+}
+
+// Gateway reads one gateway by its id.
+func (s *Store) Gateway(ctx context.Context, id string) (*gateway.Gateway, error) {
+	doc, err := s.rdb.HGet(ctx, s.key("gateways"), id).Bytes()
+	if err != nil {
+		return nil, wrap("reading gateway "+id, err)
+	}
+	return decodeGateway(id, doc)
+}
+
+// Gateways reads all gateways, in no particular order.
+func (s *Store) Gateways(ctx context.Context) ([]*gateway.Gateway, error) {
+	docs, err := s.rdb.HGetAll(ctx, s.key("gateways")).Result()
+	if err != nil {
+		return nil, wrap("reading gateways", err)
+	}
+	all := make([]*gateway.Gateway, 0, len(docs))
+	for id, doc := range docs {
+		g, err := decodeGateway(id, []byte(doc))
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return all, nil
+}
+
+// GatewayRevisions reads the revisions of all gateways, by id.
+func (s *Store) GatewayRevisions(ctx context.Context) (map[string]int64, error) {
+	got, err := s.rdb.HGetAll(ctx, s.key("gateway-revisions")).Result()
+	if err != nil {
+		return nil, wrap("reading the gateways' revisions", err)
+	}
+	all := make(map[string]int64, len(got))
+	for id, text := range got {
+		n, _ := strconv.ParseInt(text, 10, 64)
+		all[id] = n
+	}
+	return all, nil
+}
+
+func decodeGateway(id string, doc []byte) (*gateway.Gateway, error) {
+	var g gateway.Gateway
+	if err := json.Unmarshal(doc, &g); err != nil {
+		return nil, fmt.Errorf("decoding gateway %s: %w", id, err)
+	}
+	return &g, nil
+}

@@ -1,0 +1,264 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// Record is the row of one session or batch in the ledger. It is written before
+// the create request is sent to Livy and completed by Livy's reply.
+type Record struct {
+	// ID is the record's own id, "livy-" and 16 characters; it never repeats
+	// anywhere.
+	ID        string `json:"id"`
+	GatewayID string `json:"gatewayId"`
+	// Kind is "session" or "batch".
+	Kind string `json:"kind"`
+	// PublicID is the id that clients see; it never repeats within a gateway.
+	// LivyID is the id in the Livy server of the given Epoch. Both are -1 while
+	// Livy has not confirmed the create.
+	PublicID int64 `json:"publicId"`
+	LivyID   int64 `json:"livyId"`
+	Epoch    int64 `json:"epoch"`
+	// Name is unique among the living of a kind.
+	Name string `json:"name,omitempty"`
+	// State is Livy's word: starting, idle, busy, running, success, dead, error,
+	// killed ..., and "gone" where Livy no longer knows it.
+	State string `json:"state"`
+	// Reason says how it ended, where Livy's word alone does not.
+	Reason string `json:"reason,omitempty"`
+	AppID  string `json:"appId,omitempty"`
+	// TokenID and TokenName say whose token created it; both are empty for what
+	// was found in Livy without a create through the gateway.
+	TokenID    string `json:"tokenId,omitempty"`
+	TokenName  string `json:"tokenName,omitempty"`
+	ClientAddr string `json:"clientAddr,omitempty"`
+	// Resources is the resource configuration in the product's words: kind,
+	// driverMemory, driverCores, executorMemory, executorCores, numExecutors,
+	// queue, conf, mountCost.
+	Resources json.RawMessage `json:"resources,omitempty"`
+	// Policy is the policy report of the create: what was ignored and forced.
+	Policy json.RawMessage `json:"policy,omitempty"`
+	// SparkUI is where the Spark UI is: a path of this gateway's endpoint, or the
+	// address that Livy says.
+	SparkUI string `json:"sparkUi,omitempty"`
+	// MilliCPU (thousandths of a core) and MemoryMB (MiB) are what it takes while
+	// it runs: driver, executors and mounted directories together.
+	MilliCPU int64 `json:"milliCpu,omitempty"`
+	MemoryMB int64 `json:"memoryMb,omitempty"`
+	// VCoreSeconds and MBSeconds are those resources times the time from Started
+	// to Ended; 0 until it has ended.
+	VCoreSeconds float64 `json:"vcoreSeconds,omitempty"`
+	MBSeconds    int64   `json:"mbSeconds,omitempty"`
+	// Log is the last lines of its log, once it has ended.
+	Log []string `json:"log,omitempty"`
+	// Created is when the request came; Started when it was first seen running,
+	// or else Created once it has ended; Ended is zero while it lives.
+	Created time.Time `json:"created"`
+	Started time.Time `json:"started,omitzero"`
+	Updated time.Time `json:"updated"`
+	Ended   time.Time `json:"ended,omitzero"`
+
+	// stored is the document that this record was read from or last saved as.
+	stored string
+}
+
+// Live says whether the record has not ended.
+func (r *Record) Live() bool { return r.Ended.IsZero() }
+
+// Confirmed says whether Livy has said that it started this.
+func (r *Record) Confirmed() bool { return r.LivyID >= 0 }
+
+// publicRef is the field under which a record is found by its public id.
+func publicRef(kind string, publicID int64) string {
+	return kind + ":" + strconv.FormatInt(publicID, 10)
+}
+
+// ErrChanged is returned when a record was changed by somebody else since it was
+// read: what was to be written about it is to be thought over.
+var ErrChanged = errors.New("the record was changed in the meantime")
+
+// putRecord is the part of scripts that writes one record and keeps all that
+// finds it: the gateway's index by time, those by token and by final state, the
+// set of the living, their names, public ids, the lowest public id that is free,
+// and the sums of usage, which grow once, when a record ends that Livy confirmed.
+// One that ended unconfirmed may yet be found in Livy, living or ended otherwise.
+//
+// KEYS: see recordKeys. Further keys are made from them and share their slot.
+const putRecord = `
+local function put(a)
+  local id, old, doc, created, alive, kind, public, name, token, state, usage = unpack(a)
+  local current = redis.call('HGET', KEYS[1], id) or ''
+  if current ~= old and current ~= doc then return false end
+  local was = current ~= '' and cjson.decode(current) or {}
+  if public ~= '' then
+    local ref = kind .. ':' .. public
+    local owner = redis.call('HGET', KEYS[6], ref)
+    if owner and owner ~= id then return false end
+    redis.call('HSET', KEYS[6], ref, id)
+    local next = tonumber(redis.call('HGET', KEYS[4], kind) or '0')
+    if tonumber(public) >= next then redis.call('HSET', KEYS[4], kind, string.format('%.0f', tonumber(public) + 1)) end
+    if redis.call('HGET', KEYS[7], kind .. ':' .. name) == id then redis.call('HDEL', KEYS[7], kind .. ':' .. name) end
+  end
+  redis.call('HSET', KEYS[1], id, doc)
+  redis.call('ZADD', KEYS[2], created, id)
+  local mine = KEYS[2] .. ':t:' .. token
+  local livemine = KEYS[3] .. ':t:' .. token .. ':' .. kind
+  if token ~= '' then
+    redis.call('SADD', KEYS[9], token)
+    redis.call('ZADD', mine, created, id)
+  end
+  if was.ended then
+    redis.call('ZREM', KEYS[2] .. ':s:' .. was.state, id)
+    if token ~= '' then redis.call('ZREM', mine .. ':s:' .. was.state, id) end
+  end
+  if alive == '1' then
+    redis.call('SADD', KEYS[3], id)
+    if token ~= '' then redis.call('SADD', livemine, id) end
+    if public ~= '' and name ~= '' then redis.call('HSET', KEYS[5], kind .. ':' .. name, public) end
+  else
+    redis.call('SREM', KEYS[3], id)
+    if not was.ended or was.publicId < 0 and public ~= '' then
+      for field, n in string.gmatch(usage, '([^=;]+)=([^=;]+)') do redis.call('HINCRBY', KEYS[8], field, n) end
+    end
+    redis.call('ZADD', KEYS[2] .. ':s:' .. state, created, id)
+    if token ~= '' then
+      redis.call('SREM', livemine, id)
+      redis.call('ZADD', mine .. ':s:' .. state, created, id)
+    end
+    if public ~= '' and redis.call('HGET', KEYS[5], kind .. ':' .. name) == public then
+      redis.call('HDEL', KEYS[5], kind .. ':' .. name)
+    end
+  end
+  return true
+end
+`
+
+// putFields is how many ARGV one record takes in a script.
+const putFields = 11
+
+var saveRecords = newScript(putRecord + `
+local changed = {}
+for i = 1, #ARGV, 11 do
+  local a = {}
+  for j = 0, 10 do a[j+1] = ARGV[i+j] end
+  if not put(a) then changed[#changed+1] = a[1] end
+end
+return changed
+`)
+
+// recordKeys are the keys of a gateway's records, in the order of KEYS.
+func (s *Store) recordKeys(gatewayID string) []string {
+	return []string{
+		s.key("records", gatewayID), s.key("record-index", gatewayID), s.key("live", gatewayID),
+		s.key("ids", gatewayID), s.key("names", gatewayID), s.key("record-ids", gatewayID),
+		s.key("pending", gatewayID), s.key("usage", gatewayID), s.key("record-tokens", gatewayID),
+	}
+}
+
+// putArgs are the arguments of putRecord, and the document among them.
+func (r *Record) putArgs() (args []any, doc string, err error) {
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, "", fmt.Errorf("encoding record %s: %w", r.ID, err)
+	}
+	alive, public := "0", ""
+	if r.Live() {
+		alive = "1"
+	}
+	if r.PublicID >= 0 {
+		public = strconv.FormatInt(r.PublicID, 10)
+	}
+	doc = string(text)
+	return []any{
+		r.ID, r.stored, doc, r.Created.UnixMilli(), alive, r.Kind, public, r.Name, r.TokenID, r.State, r.usage(),
+	}, doc, nil
+}
+
+// saveAtOnce bounds how many records one script writes, so that Redis is never
+// held up for long.
+const saveAtOnce = 200
+
+// SaveRecords writes new records, and changed ones that are as they were when
+// they were read. When some were changed by others, or a public id belongs to
+// another record, these are left alone and the error is ErrChanged; the rest is
+// written.
+func (s *Store) SaveRecords(ctx context.Context, gatewayID string, records ...*Record) error {
+	var failed error
+	for len(records) > 0 {
+		some := records[:min(len(records), saveAtOnce)]
+		records = records[len(some):]
+		args := make([]any, 0, putFields*len(some))
+		docs := make(map[string]string, len(some))
+		for _, r := range some {
+			a, doc, err := r.putArgs()
+			if err != nil {
+				return err
+			}
+			args = append(args, a...)
+			docs[r.ID] = doc
+		}
+		changed, err := saveRecords.Run(ctx, s, s.recordKeys(gatewayID), args...).StringSlice()
+		if err != nil && !errors.Is(err, redis.Nil) {
+			return wrap("saving records", err)
+		}
+		for _, id := range changed {
+			delete(docs, id)
+		}
+		for _, r := range some {
+			if doc, ok := docs[r.ID]; ok {
+				r.stored = doc
+			}
+		}
+		if len(changed) > 0 {
+			failed = &gateway.Error{Kind: gateway.KindConflict, Rule: "saving records " + strings.Join(changed, ", "), Err: ErrChanged}
+		}
+	}
+	return failed
+}
+
+var nextIDs = newScript(`
+if ARGV[1] ~= '0' then
+  redis.call('HINCRBY', KEYS[1], 'session', ARGV[1])
+  redis.call('HINCRBY', KEYS[1], 'batch', ARGV[1])
+end
+return redis.call('HMGET', KEYS[1], 'session', 'batch')
+`)
+
+// NextIDs returns the lowest public ids that were never given out in a gateway.
+func (s *Store) NextIDs(ctx context.Context, gatewayID string) (session, batch int64, err error) {
+	return s.SkipIDs(ctx, gatewayID, 0)
+}
+
+// SkipIDs leaves out the next n public ids of both kinds, because they may have
+// been given out without being on record, and returns those that follow.
+func (s *Store) SkipIDs(ctx context.Context, gatewayID string, n int64) (session, batch int64, err error) {
+	got, err := nextIDs.Run(ctx, s, []string{s.key("ids", gatewayID)}, n).Slice()
+	if err != nil {
+		return 0, 0, wrap("reading ids", err)
+	}
+	parse := func(v any) int64 {
+		text, _ := v.(string)
+		n, _ := strconv.ParseInt(text, 10, 64)
+		return n
+	}
+	return parse(got[0]), parse(got[1]), nil
+}
+
+func decodeRecord(doc string) (*Record, error) {
+	var r Record
+	if err := json.Unmarshal([]byte(doc), &r); err != nil {
+		return nil, errors.Join(errors.New("decoding record"), err)
+	}
+	r.stored = doc
+	return &r, nil
+}

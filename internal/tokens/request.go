@@ -1,0 +1,90 @@
+package tokens
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// Header is the header that carries tokens, as in the managed product.
+const Header = "X-Acs-Spark-Livy-Token"
+
+// FromRequest finds the token that a request shows: in Header, as
+// Authorization: Bearer, or as the password of Authorization: Basic. presented
+// is empty when there is none, and basicUsed says that it came by Basic. Two
+// that differ are an *Error with ReasonAmbiguous. Tokens in a query or path are
+// not looked at: those end up in logs.
+//
+// Basic beside another token is not looked at unless it plainly is a token of
+// ours: it is the login for a Livy that asks for LDAP passwords, or what clients
+// such as sparkmagic send when they have no login at all.
+func FromRequest(h http.Header) (presented string, basicUsed bool, err error) {
+	for _, v := range h[Header] {
+		if presented, err = oneToken(presented, strings.TrimSpace(v)); err != nil {
+			return "", false, err
+		}
+	}
+	for _, v := range h["Authorization"] {
+		scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
+		rest = strings.TrimSpace(rest)
+		switch {
+		case strings.EqualFold(scheme, "Bearer"):
+			presented, err = oneToken(presented, rest)
+		case strings.EqualFold(scheme, "Basic"):
+			password := basicPassword(rest)
+			if presented != "" && !isOurs(password) {
+				continue // a login of another kind, e.g. sparkmagic's empty one
+			}
+			basicUsed = presented == "" && password != ""
+			presented, err = oneToken(presented, password)
+		}
+		if err != nil {
+			return "", false, err
+		}
+	}
+	return presented, basicUsed, nil
+}
+
+func oneToken(have, next string) (string, error) {
+	if have != "" && next != "" && have != next {
+		return "", &Error{
+			Reason: ReasonAmbiguous, Kind: gateway.KindInvalid,
+			Message: "the request shows two different tokens; send one, best in the header x-acs-spark-livy-token",
+		}
+	}
+	if next == "" {
+		return have, nil
+	}
+	return next, nil
+}
+
+// basicPassword returns the password of a Basic login, "" if it is not one.
+func basicPassword(encoded string) string {
+	login, err := base64.StdEncoding.DecodeString(encoded)
+	if err != nil {
+		return ""
+	}
+	_, password, _ := strings.Cut(string(login), ":")
+	return password
+}
+
+// Strip removes what FromRequest looks at, so that no token reaches Livy.
+// keepBasic keeps a Basic login; it is right only where Livy asks for LDAP
+// passwords and the token did not come by Basic.
+func Strip(h http.Header, keepBasic bool) {
+	delete(h, Header)
+	var kept []string
+	for _, v := range h["Authorization"] {
+		scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
+		if keepBasic && strings.EqualFold(scheme, "Basic") && !isOurs(basicPassword(strings.TrimSpace(rest))) {
+			kept = append(kept, v)
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Authorization")
+		return
+	}
+	h["Authorization"] = kept
+}
