@@ -20,7 +20,7 @@ endif
 
 # -count=1: what a test sees of the machine (engines, servers) is not in Go's test cache key.
 TESTFLAGS := -tags $(TAGS) -count=1 -timeout 50m
-UNIT       = $(shell $(GO) list -tags $(TAGS) ./... | grep -v /integration)
+UNIT       = ./...
 
 .PHONY: torture help build xcaddy run test unit lint bench image engine clients yarn clean
 
@@ -44,15 +44,15 @@ run: ## first light: engine, Redis, Caddy, a gateway and a token; Ctrl-C stops i
 # time: each keeps a small machine busy with Spark.
 test: build ## all tests; what cannot run here is listed by name (REQUIRE=docker,redis,... makes that a failure)
 	@test "$(RACE)" = 1 || echo "note: no C compiler found (or RACE=0): running without the race detector"
-	@$(GO) run ./internal/testreport -- $(RACEFLAG) $(TESTFLAGS) $(UNIT) -- -p 1 $(TESTFLAGS) ./integration/...
+	@$(GO) run ./internal/testreport -- $(RACEFLAG) $(TESTFLAGS) $(UNIT) -- -C integration -p 1 $(TESTFLAGS) ./...
 
 unit: ## unit tests only
 	@test "$(RACE)" = 1 || echo "note: no C compiler found (or RACE=0): running without the race detector"
 	@$(GO) run ./internal/testreport -- $(RACEFLAG) $(TESTFLAGS) $(UNIT)
 
 torture: build ## kill Caddy, Redis and Livy 60 times under load, one of two instances 20 times; write a million records (about 40 minutes)
-	LIVYGW_KILLS=60 $(GO) test $(TESTFLAGS) -timeout 80m -v -run TestKillAnything ./integration
-	LIVYGW_ROUNDS=20 $(GO) test $(TESTFLAGS) -v -run TestTwoInstances ./integration
+	LIVYGW_KILLS=60 $(GO) test -C integration $(TESTFLAGS) -timeout 80m -v -run TestKillAnything .
+	LIVYGW_ROUNDS=20 $(GO) test -C integration $(TESTFLAGS) -v -run TestTwoInstances .
 	LIVYGW_RECORDS=1000000 $(GO) test $(TESTFLAGS) -v -run TestScale ./internal/api
 
 lint: ## formatters, golangci-lint, go vet, known vulnerabilities

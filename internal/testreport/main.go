@@ -2,9 +2,10 @@
 // a line for each package, the output of what failed, every skipped test by
 // name with its reason, and as the last line the plain count.
 //
-//	go run ./internal/testreport -- -race ./gateway ./livy -- ./integration/...
+//	go run ./internal/testreport -- -race ./policies ./upstream/... -- -C integration ./...
 //
-// Each "--" begins the arguments of one more "go test"; the counts are added up.
+// Each "--" begins the arguments of one more "go test"; the counts are added up. -C
+// as the first of them runs it in another module's directory.
 //
 // The tests counted are the leaves: a test with subtests is not counted beside
 // them, unless it fails (or is skipped) while none of its subtests does. A
@@ -55,7 +56,11 @@ func split(args []string) [][]string {
 }
 
 func goTest(rep *report, args []string) error {
-	cmd := exec.Command("go", append([]string{"test", "-json"}, args...)...)
+	command := []string{"test"}
+	if len(args) > 1 && args[0] == "-C" { // must be the first flag of all
+		command, args = append(command, args[:2]...), args[2:]
+	}
+	cmd := exec.Command("go", append(append(command, "-json"), args...)...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
