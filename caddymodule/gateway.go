@@ -13,6 +13,7 @@ import (
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
 	"github.com/livygateway/livygateway/policies"
+	"github.com/livygateway/livygateway/sessions"
 	"github.com/livygateway/livygateway/tokens"
 )
 
@@ -85,6 +86,8 @@ type call struct {
 	keepLogin bool
 	// created is set for create requests that passed the policy.
 	created *policies.Result
+	// repeat is set for create requests that may be sent again.
+	repeat *sessions.Repeat
 	// page is what a client asked for of a list that is filtered.
 	page *livy.Query
 	// unsent says that nothing was sent to Livy.

@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"math"
 
-	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/sessions"
 )
 
 // isolate keeps a token to what it created, on gateways that are isolated. It is
@@ -23,7 +23,10 @@ func (h *Policy) isolate(ctx context.Context, c *call) error {
 		own, err := h.core.ledger.Owns(ctx, g.ID, c.token.ID, c.req.Route.Kind, c.req.ID)
 		if err == nil && !own {
 			c.refused = "isolation: not a session or batch of this token"
-			err = gateway.Errorf(gateway.KindNotFound, "Session '%d' not found.", c.req.ID)
+			// What others have is answered as what nobody has.
+			if err = sessions.NoSuchID(c.req.ID); c.req.Name != "" {
+				err = sessions.NoSuchName(c.req.Name)
+			}
 		}
 		return err
 	case c.req.Route.Reply == livy.ReplyList:

@@ -23,9 +23,9 @@ import (
 	"github.com/livygateway/livygateway/tokens"
 )
 
-func (s *site) newToken(name string, limits tokens.Limits) (header string) {
+func (s *site) newToken(name string, limits tokens.Limits, scopes ...tokens.Scope) (header string) {
 	s.t.Helper()
-	_, secret, err := current.Load().tokens.Create(context.Background(), tokens.CreateRequest{GatewayID: s.gateway.ID, Name: name, Limits: limits})
+	_, secret, err := current.Load().tokens.Create(context.Background(), tokens.CreateRequest{GatewayID: s.gateway.ID, Name: name, Limits: limits, Scopes: scopes})
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -258,10 +258,6 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	if err != nil {
 		return nil, err
 	}
-	repeat, err := repeatOf(r, c)
-	if err != nil {
-		return nil, err
-	}
 	id, err := h.core.ledger.NewID()
 	if err != nil {
 		return nil, err
@@ -279,7 +275,7 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	in := sessions.Intent{
 		ID: id, Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, Name: effective.Name,
 		TokenID: c.token.ID, TokenName: c.token.Name, ClientAddr: clientAddr(r),
-		Resources: effective, Policy: c.created.Report, MaxLive: c.token.MaxSessions, Repeat: repeat, SparkUI: ui,
+		Resources: effective, Policy: c.created.Report, MaxLive: c.token.MaxSessions, Repeat: c.repeat, SparkUI: ui,
 	}
 	if in.Kind == livy.KindBatch {
 		in.MaxLive = c.token.MaxBatches
