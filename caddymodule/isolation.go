@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 
+	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
 	"github.com/livygateway/livygateway/sessions"
 )
@@ -35,6 +36,17 @@ func (h *Policy) isolate(ctx context.Context, c *call) error {
 		c.req.Query = livy.Query{Size: math.MaxInt32, HasSize: true}
 	}
 	return nil
+}
+
+// duplicateName is how Livy refuses a create with a name that is in use. It goes on
+// with an id of its own counting.
+var duplicateName = []byte("Duplicate session name")
+
+// errNameTaken refuses a create with a name that another session or batch of the
+// gateway has, whoever created that one.
+func errNameTaken(c *call) error {
+	return gateway.Invalid("name", c.created.Effective.Name,
+		"is taken: all tokens of a gateway share one space of names for each kind, and another living "+string(c.req.Route.Kind)+" has this one")
 }
 
 // onlyOwn says whether a list's reply has to be filtered.

@@ -75,7 +75,7 @@ func TestARefusedCreateLeavesNoRecord(t *testing.T) {
 	double := livytest.New()
 	s := newSite(t, double)
 	s.do("POST", "/sessions", `{"name":"twice"}`)
-	if r := s.do("POST", "/sessions", `{"name":"twice"}`); r.StatusCode != 400 || !strings.Contains(r.body, "Duplicate session name") {
+	if r := s.do("POST", "/sessions", `{"name":"twice"}`); r.StatusCode != 400 || !strings.Contains(r.body, `name: is taken`) {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
 	if n := len(s.records(store.RecordFilter{})); n != 1 {

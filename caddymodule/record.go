@@ -218,6 +218,9 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 		} else {
 			create.Refused(r.Context())
 		}
+		if status == http.StatusBadRequest && bytes.Contains(buf.Bytes(), duplicateName) {
+			return errNameTaken(c)
+		}
 		writeWhole(w, rec.Header(), rec.Status(), buf.Bytes())
 		return nil
 	}

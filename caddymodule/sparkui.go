@@ -149,11 +149,11 @@ func (h *Gateway) admitToUI(w http.ResponseWriter, r *http.Request, e *control.E
 	if record.Kind == string(livy.KindBatch) {
 		kind = tokens.AccessBatches
 	}
-	if err := token.Allows(tokens.AccessRead | kind); err != nil {
-		return 0, err
-	}
 	if e.Gateway.Spec.Isolated && record.TokenID != token.ID {
 		return 0, errNoRecord(id)
+	}
+	if err := token.Allows(tokens.AccessRead | kind); err != nil {
+		return 0, err
 	}
 	return admitted, nil
 }
