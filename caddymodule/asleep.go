@@ -12,13 +12,13 @@ import (
 
 // ready waits until the gateway's Livy server can be asked. A gateway that is asleep
 // is started for it, but only for what may reach Livy: whatever can be answered
-// without a server is answered first.
+// without a server is answered first, also while another request's server starts.
 func (h *Policy) ready(r *http.Request, c *call) error {
 	if c.entry.Gateway.Status.State == gateway.StateRunning {
 		return nil
 	}
-	if c.entry.Asleep() {
-		if err := h.answerAsleep(r, c); err != nil {
+	if c.entry.Gateway.Spec.AutoStart.Enabled { // else nobody waits
+		if err := h.answerFirst(r, c); err != nil {
 			return err
 		}
 	}
@@ -31,11 +31,11 @@ func (h *Policy) ready(r *http.Request, c *call) error {
 	return nil
 }
 
-// answerAsleep answers, as an error, what needs no Livy server; nil is left for what
+// answerFirst answers, as an error, what needs no Livy server; nil is left for what
 // does need one. The body of a create is read, within the policy's bound, and put
 // back: the policy that holds once the server runs may be another one.
-func (h *Policy) answerAsleep(r *http.Request, c *call) error {
-	if c.req.Route.HasID {
+func (h *Policy) answerFirst(r *http.Request, c *call) error {
+	if c.req.Route.HasID && c.entry.Asleep() {
 		return h.noneAsleep(r.Context(), c)
 	}
 	if !c.req.Route.Create {

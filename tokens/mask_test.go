@@ -57,7 +57,7 @@ func TestMask(t *testing.T) {
 		"basic   " + basic(secret+":"):               "basic REDACTED",
 		"Basic " + basic("ann:"+percent(secret, 1)):  "Basic REDACTED",
 		"Basic " + basic("ann:"+secret+"!!") + "***": "Basic REDACTED",
-		"Basic\t" + basic("ann:"+secret): "Basic REDACTED",
+		"Basic\t" + basic("ann:"+secret):             "Basic REDACTED",
 		"Bearer " + secret:                           "Bearer REDACTED",
 		harmless:                                     harmless,
 	} {
