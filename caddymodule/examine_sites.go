@@ -43,6 +43,8 @@ type server struct {
 	Logs   *struct {
 		ShouldLogCredentials bool `json:"should_log_credentials"`
 	} `json:"logs"`
+	TrustedProxies       json.RawMessage `json:"trusted_proxies"`
+	TrustedProxiesStrict int             `json:"trusted_proxies_strict"`
 }
 
 func readConfig(text []byte) (*config, error) {
@@ -102,6 +104,9 @@ func (p *patient) examineSites() (results []doctor.Result) {
 		where := strings.Join(s.Listen, ", ")
 		results = append(results, p.examineTransport("site "+where, name, &s, gateways),
 			p.examineAccessLog("log "+where, &s, gateways))
+		if len(s.TrustedProxies) > 0 {
+			results = append(results, examineProxies("client addresses "+where, &s))
+		}
 	}
 	if found == 0 {
 		results = append(results, doctor.Warning("sites", "no site has a livy_gateway directive: clients reach no gateway",
@@ -131,6 +136,18 @@ func (p *patient) examineTransport(check, name string, s *server, gateways []ser
 			"bind 127.0.0.1 in the site if clients are here; else write its address as https://HOST")
 	}
 	return doctor.Good(check, "plain HTTP, on this machine only")
+}
+
+// examineProxies looks at whether clients can choose the address that they come from,
+// where that is read from a proxy's header.
+func examineProxies(check string, s *server) doctor.Result {
+	if s.TrustedProxiesStrict > 0 {
+		return doctor.Good(check, "the nearest one that is no trusted proxy's")
+	}
+	return doctor.Warning(check,
+		"trusted_proxies without trusted_proxies_strict: of X-Forwarded-For the first address counts, which clients write themselves; "+
+			"so a token's address ranges keep nobody out, and wrong tokens are counted against addresses that are made up",
+		"add trusted_proxies_strict beside trusted_proxies, in the global option servers")
 }
 
 // isLocal says whether an address to listen on can be reached from this machine
