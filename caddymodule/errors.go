@@ -87,6 +87,7 @@ func (h *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 			zap.String("path", tokens.Mask(r.URL.Path)), zap.String("reason", a.Reason), zap.String("error", tokens.Mask(err.Error())))
 	}
 	body, _ := json.Marshal(a)
+	api.Harden(header)
 	header.Set("Content-Type", "application/json;charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")

@@ -26,7 +26,7 @@ func statuses(r doctor.Report) map[string]doctor.Status {
 }
 
 // examined writes a Caddyfile around options and sites and examines it.
-func examined(t *testing.T, admin, options, sites string) doctor.Report {
+func examined(t *testing.T, admin, options, sites string, inLivy ...string) doctor.Report {
 	t.Helper()
 	livy := httptest.NewServer(livytest.New())
 	t.Cleanup(livy.Close)
@@ -34,7 +34,7 @@ func examined(t *testing.T, admin, options, sites string) doctor.Report {
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	text := "{\n" + admin + "\npersist_config off\nauto_https disable_redirects\n" + options +
 		"\nlivy {\nredis redis://" + redis.Addr() + "/0\nruntime static\nengine double {\nurl " + livy.URL + "\n}\n" +
-		"engine other {\nurl http://127.0.0.1:1\n}\n}\n}\n" + sites
+		"engine other {\nurl http://127.0.0.1:1\n}\n" + strings.Join(inLivy, "\n") + "\n}\n}\n" + sites
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -269,7 +269,9 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	var ui string
 	var conf map[string]string
 	if h.core.ui.serves(c.entry.Gateway, policy) {
-		ui = c.prefix + sparkUIPath + id
+		if ui = c.prefix + gateway.SparkUIPath + id; h.core.manager.SparkUISite() != "" {
+			ui = c.entry.Gateway.SparkUI(id)
+		}
 		conf = policies.SparkUIConf(ui)
 	}
 	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), conf); err != nil {
