@@ -22,7 +22,9 @@ func (h *Policy) ready(r *http.Request, c *call) error {
 			return err
 		}
 	}
-	asked := gateway.WithOrigin(r.Context(), gateway.Origin{Actor: c.token.ID, Address: clientAddr(r), Surface: surfaceLivy})
+	asked := gateway.WithOrigin(r.Context(), gateway.Origin{
+		Actor: c.token.ID, Address: clientAddr(r), Surface: surfaceLivy,
+	})
 	ready, err := h.core.manager.Ready(asked, c.entry)
 	if err != nil {
 		return err

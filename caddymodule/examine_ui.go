@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net"
@@ -76,7 +77,13 @@ func (h *placed) sameHost(other *placed) bool {
 	return slices.ContainsFunc(h.hosts, func(host string) bool { return slices.Contains(other.hosts, host) })
 }
 
-const uiMend = "give Spark UIs a host of their own: spark_ui https://ui.example.com in the livy block, and a site of that name with livy_spark_ui"
+// elsewhere says whether a handler belongs on another host than Spark UIs do.
+func (h *placed) elsewhere() bool {
+	return h.name == "livy_gateway" || slices.Contains(managing, h.name)
+}
+
+const uiMend = "give Spark UIs a host of their own: spark_ui https://ui.example.com in the livy block, " +
+	"and a site of that name with livy_spark_ui"
 
 // examineUIs looks at what shares a host with Spark UIs, whose pages users write.
 func (p *patient) examineUIs() (results []doctor.Result) {
@@ -99,13 +106,14 @@ func (p *patient) examineUIs() (results []doctor.Result) {
 			}
 			sites = append(sites, *ui)
 			beside := slices.IndexFunc(all, func(other placed) bool {
-				return other.name != shows && (slices.Contains(managing, other.name) || other.name == "livy_gateway") && ui.sameHost(&other)
+				return other.name != shows && other.elsewhere() && ui.sameHost(&other)
 			})
 			switch {
 			case beside >= 0:
 				results = append(results, doctor.Warning(check, fmt.Sprintf(
-					"%s is on the same host as Spark UIs: their pages come from drivers, where users' code writes them, and run in a browser with that host's logins and cookies; "+
-						"only the pages' Content-Security-Policy keeps their scripts from using them", all[beside].name), uiMend))
+					"%s is on the same host as Spark UIs: their pages come from drivers, where users' code writes them, "+
+						"and run in a browser with that host's logins and cookies; only the pages' "+
+						"Content-Security-Policy keeps their scripts from using them", all[beside].name), uiMend))
 			case shows == "livy_spark_ui":
 				results = append(results, doctor.Good(check, "on a host of their own"))
 			}
@@ -121,7 +129,8 @@ func (p *patient) examineUIs() (results []doctor.Result) {
 func (p *patient) showsUIs() bool {
 	m := p.app.core.manager
 	_, beside := m.Runtime.(upstream.DriverHoster)
-	return beside || p.app.HistoryServer != nil || slices.ContainsFunc(p.app.Clusters, func(c *Cluster) bool { return c.ConfDir != "" })
+	return beside || p.app.HistoryServer != nil ||
+		slices.ContainsFunc(p.app.Clusters, func(c *Cluster) bool { return c.ConfDir != "" })
 }
 
 // examineUISite looks at whether links to Spark UIs lead somewhere, and to a host that
@@ -133,15 +142,18 @@ func (p *patient) examineUISite(sites []placed) (results []doctor.Result) {
 		return nil // it was made by parseSiteOrigin
 	}
 	host := u.Hostname()
-	if !slices.ContainsFunc(sites, func(s placed) bool { return len(s.hosts) == 0 || slices.Contains(s.hosts, host) }) {
-		results = append(results, doctor.Warning(check, fmt.Sprintf("spark_ui is %s, but no site here of that name has livy_spark_ui: links to Spark UIs lead nowhere", p.app.sparkUI),
+	named := func(s placed) bool { return len(s.hosts) == 0 || slices.Contains(s.hosts, host) }
+	if !slices.ContainsFunc(sites, named) {
+		results = append(results, doctor.Warning(check,
+			"spark_ui is "+p.app.sparkUI+", but no site here of that name has livy_spark_ui: links to Spark UIs lead nowhere",
 			"add a site "+p.app.sparkUI+" with livy_spark_ui, unless another instance has it"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.config.Apps.HTTP.Servers)) {
 		s := p.config.Apps.HTTP.Servers[name]
 		for _, h := range s.handlers() {
-			if (h.name == "livy_gateway" || slices.Contains(managing, h.name)) && slices.Contains(h.hosts, host) && !s.listensOn(u) {
-				results = append(results, doctor.Warning(check, fmt.Sprintf("%s is on %s too, on another port: browsers send a host's cookies to all of its ports", h.name, host), uiMend))
+			if h.elsewhere() && slices.Contains(h.hosts, host) && !s.listensOn(u) {
+				results = append(results, doctor.Warning(check,
+					h.name+" is on "+host+" too, on another port: browsers send a host's cookies to all of its ports", uiMend))
 			}
 		}
 	}
@@ -150,10 +162,7 @@ func (p *patient) examineUISite(sites []placed) (results []doctor.Result) {
 
 // listensOn says whether a server has the port of an address.
 func (s *server) listensOn(u *url.URL) bool {
-	port := u.Port()
-	if port == "" {
-		port = map[string]string{"https": "443", "http": "80"}[u.Scheme]
-	}
+	port := cmp.Or(u.Port(), defaultPort(u.Scheme))
 	return slices.ContainsFunc(s.Listen, func(address string) bool {
 		_, on, err := net.SplitHostPort(address)
 		return err == nil && on == port

@@ -32,7 +32,8 @@ func uiPolicy(origin, base string) string {
 	return "sandbox allow-scripts allow-same-origin allow-forms allow-downloads" +
 		"; default-src " + own + " 'unsafe-inline' data:" +
 		"; connect-src " + fetched + "; form-action " + fetched +
-		"; frame-src 'none'; frame-ancestors 'none'; worker-src 'none'; object-src 'none'; manifest-src 'none'; base-uri 'none'"
+		"; frame-src 'none'; frame-ancestors 'none'; worker-src 'none'; object-src 'none'" +
+		"; manifest-src 'none'; base-uri 'none'"
 }
 
 // policyHost are the hosts that a Content-Security-Policy can name; IPv6 addresses are

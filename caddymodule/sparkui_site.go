@@ -1,8 +1,7 @@
 package caddymodule
 
 import (
-	"fmt"
-	"net"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -34,7 +33,9 @@ type SparkUI struct {
 
 // CaddyModule returns the Caddy module information.
 func (*SparkUI) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "http.handlers.livy_spark_ui", New: func() caddy.Module { return new(SparkUI) }}
+	return caddy.ModuleInfo{
+		ID: "http.handlers.livy_spark_ui", New: func() caddy.Module { return new(SparkUI) },
+	}
 }
 
 // Provision finds the app.
@@ -44,14 +45,18 @@ func (h *SparkUI) Provision(ctx caddy.Context) error {
 		return err
 	}
 	if app.sparkUI == "" {
-		return fmt.Errorf("livy_spark_ui: the livy block must say where this site is, e.g. spark_ui https://ui.example.com")
+		return errors.New("livy_spark_ui: the livy block must say where this site is, " +
+			"e.g. spark_ui https://ui.example.com")
 	}
-	h.inner = &Gateway{Public: h.Public, core: app.core, log: ctx.Logger(), access: newAccessLog(ctx), uiSite: true}
+	h.inner = &Gateway{
+		Public: h.Public, core: app.core, log: ctx.Logger(), access: newAccessLog(ctx), uiSite: true,
+	}
 	return nil
 }
 
 var errOnlyUIs = gateway.Errorf(gateway.KindNotFound,
-	"this site shows Spark UIs only, at "+gateway.EndpointPrefix+"{workspace}/"+gateway.EndpointMiddle+"/{gateway}"+gateway.SparkUIPath+"{record}/; caddy livy session ui makes a link to one")
+	"this site shows Spark UIs only, at "+gateway.EndpointPrefix+"{workspace}/"+gateway.EndpointMiddle+
+		"/{gateway}"+gateway.SparkUIPath+"{record}/; caddy livy session ui makes a link to one")
 
 // ServeHTTP serves Spark UIs.
 func (h *SparkUI) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
@@ -80,17 +85,24 @@ func parseSiteOrigin(text string) (string, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return "", bad("must be the address of a site, e.g. https://ui.example.com")
 	}
-	if u.User != nil || u.Path != "" && u.Path != "/" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
+	if u.User != nil || strings.Trim(u.Path, "/") != "" || u.RawQuery != "" || u.ForceQuery || u.Fragment != "" {
 		return "", bad("must have nothing after the host and port, and no login")
 	}
 	host := strings.ToLower(u.Host)
 	if !policyHost.MatchString(host) {
 		return "", bad("must have a host name or an IPv4 address, which a Content-Security-Policy can name")
 	}
-	if name, port, err := net.SplitHostPort(host); err == nil && (u.Scheme == "https" && port == "443" || u.Scheme == "http" && port == "80") {
-		host = name
+	if port := u.Port(); port != "" && port == defaultPort(u.Scheme) {
+		host = strings.TrimSuffix(host, ":"+port)
 	}
 	return u.Scheme + "://" + host, nil
+}
+
+func defaultPort(scheme string) string {
+	if scheme == "https" {
+		return "443"
+	}
+	return "80"
 }
 
 // parseSparkUI reads the directive
