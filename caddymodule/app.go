@@ -77,6 +77,11 @@ type App struct {
 	// The Spark history server that shows what has finished. Default: none.
 	HistoryServer *HistoryServer `json:"history_server,omitempty"`
 
+	// The address of the site with `livy_spark_ui`, e.g. `https://ui.example.com`. It
+	// shows the Spark UIs of all gateways, which `livy_gateway` then does no more.
+	// Default: none; Spark UIs are on the sites with `livy_gateway`.
+	SparkUI string `json:"spark_ui,omitempty"`
+
 	// Directories of the Livy servers' file systems that clients may name in
 	// `file:` URIs. Default: none.
 	LocalDirs []string `json:"local_dirs,omitempty"`
@@ -150,6 +155,7 @@ type App struct {
 	core     *core
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
+	sparkUI  string          // the origin that SparkUI names
 	before   replaced        // what Start replaced
 	inForce  bool            // the whole configuration has been started
 }
@@ -234,7 +240,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 // expand resolves placeholders such as {env.LIVY_REDIS_URL}.
 func (a *App) expand() {
 	repl := caddy.NewReplacer()
-	texts := []*string{&a.Redis.URL, &a.Redis.Prefix, &a.OnExit}
+	texts := []*string{&a.Redis.URL, &a.Redis.Prefix, &a.OnExit, &a.SparkUI}
 	for _, e := range a.Engines {
 		texts = append(texts, &e.Name, &e.Livy, &e.Spark, &e.Scala, &e.Java, &e.Image, &e.LivyHome, &e.SparkHome, &e.JavaHome, &e.Python, &e.URL, &e.Master)
 	}
@@ -284,6 +290,12 @@ func (a *App) Validate() error {
 	for _, e := range a.Engines {
 		if err := a.core.checkEngine(e); err != nil {
 			return fmt.Errorf("livy: engine %q: %w", e.Name, err)
+		}
+	}
+	if a.SparkUI != "" {
+		var err error
+		if a.sparkUI, err = parseSiteOrigin(a.SparkUI); err != nil {
+			return fmt.Errorf("livy: %w", err)
 		}
 	}
 	switch a.OnExit {
@@ -340,7 +352,7 @@ func (a *App) validateBounds() error {
 func (a *App) settings() control.Settings {
 	return control.Settings{
 		Catalog: a.catalog(), Logins: a.logins, LocalDirs: a.LocalDirs,
-		History: (*gateway.HistoryServer)(a.HistoryServer),
+		History: (*gateway.HistoryServer)(a.HistoryServer), SparkUISite: a.sparkUI,
 		MaxBody: a.MaxBody, MaxCode: a.MaxCode, MaxUpload: a.MaxUpload,
 		Schemes: a.Schemes, LivyKeys: a.LivyKeys,
 		PolicyMode: a.Policy, Grants: a.grants(),

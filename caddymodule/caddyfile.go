@@ -19,8 +19,9 @@ func init() {
 	httpcaddyfile.RegisterDirective("livy_gateway", parseGateway)
 	httpcaddyfile.RegisterHandlerDirective("livy_health", parseHealth)
 	httpcaddyfile.RegisterHandlerDirective("livy_api", parseAPI)
-	// Each passes on what is not its own to the next.
-	for _, directive := range []string{"livy_health", "livy_api", "livy_gateway"} {
+	httpcaddyfile.RegisterHandlerDirective("livy_spark_ui", parseSparkUI)
+	// Health and API pass on what is not their own to the next.
+	for _, directive := range []string{"livy_health", "livy_api", "livy_spark_ui", "livy_gateway"} {
 		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "respond")
 	}
 }
@@ -69,6 +70,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    history_server <url> {
 //	        event_logs <dir>|<uri>
 //	    }
+//	    spark_ui      <address>
 //	    local_dir     <dir>...
 //	    tokens {
 //	        max_lifetime <duration>
@@ -138,6 +140,11 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 	case "history_server":
 		a.HistoryServer = new(HistoryServer)
 		return readEntry(d, &a.HistoryServer.URL, entry{texts: map[string]*string{"event_logs": &a.HistoryServer.EventLogs}})
+	case "spark_ui":
+		if !d.AllArgs(&a.SparkUI) {
+			return d.ArgErr()
+		}
+		return nil
 	case "local_dir":
 		return appendArgs(d, &a.LocalDirs)
 	case "tokens":

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -43,7 +44,9 @@ func (p *patient) examine(ctx context.Context) doctor.Report {
 			return nil
 		},
 		c.manager.Examine,
-		func(context.Context) []doctor.Result { return append(p.examineSites(), p.examineListeners()...) },
+		func(context.Context) []doctor.Result {
+			return slices.Concat(p.examineSites(), p.examineUIs(), p.examineListeners())
+		},
 		func(context.Context) []doctor.Result { return []doctor.Result{p.examineAdmin()} },
 		func(context.Context) []doctor.Result {
 			return []doctor.Result{doctor.Clock(), doctor.Disk("disk of Caddy's data", caddy.AppDataDir())}
