@@ -29,24 +29,15 @@ type DeclaredGateway struct {
 	// `engine` and so on; see docs/gateways.md. In texts of conf files,
 	// `{file./path}` is replaced by the contents of a file.
 	Spec gateway.Spec `json:"spec"`
-}
 
-// expand resolves placeholders in what may come from elsewhere.
-func (d *DeclaredGateway) expand(repl *caddy.Replacer) {
-	s := &d.Spec
-	for _, text := range []*string{
-		&d.Workspace, &s.Name, &s.Memory, &s.Engine, &s.Queue, &s.Identity,
-		&s.SparkDefaults, &s.LivyConf, &s.LivyClientConf, &s.SparkBlacklist, &s.PolicyRules,
-	} {
-		*text = repl.ReplaceKnown(*text, "")
-	}
+	notes []string // placeholders that stand for nothing
 }
 
 // declarations are the gateways of the configuration, checked and complete.
 func (a *App) declarations() ([]control.Declaration, error) {
 	list := make([]control.Declaration, 0, len(a.Gateways))
 	for _, g := range a.Gateways {
-		list = append(list, control.Declaration{Workspace: g.Workspace, Spec: g.Spec, Manual: g.ManualStart})
+		list = append(list, control.Declaration{Workspace: g.Workspace, Spec: g.Spec, Manual: g.ManualStart, Notes: g.notes})
 	}
 	for i := range list {
 		// One at a time first, so that the error says which.

@@ -78,6 +78,7 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 	if g.Declared {
 		notes = append(notes, "declared in the configuration of Caddy, which alone can change its settings")
 	}
+	notes = append(notes, m.declaredNotes(g)...)
 	master := m.master(inForce(g))
 	if g.Spec.Queue != "" && !strings.HasPrefix(master, "yarn") && !strings.HasPrefix(master, "k8s") {
 		notes = append(notes, fmt.Sprintf("queue %q is written into every job and has no effect there: %s has no queues", g.Spec.Queue, master))
