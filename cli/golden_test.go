@@ -39,6 +39,9 @@ var goldens = []struct {
 		"gateway update etl --unset queue",
 		"gateway update etl --engine none",
 		"gateway update etl --unset nonsense --json",
+		"gateway update etl --unset policyrules",
+		"gateway update etl --unset queue --queue root.b",
+		"gateway update etl",
 		"gateway update none --cpu 2",
 	}},
 	{"gateway-restart-needed", []func(*world){etl}, []string{
@@ -121,6 +124,7 @@ var goldens = []struct {
 		"token update --gateway etl $TOKEN --requests-per-second 2.5 --json",
 		"token update --gateway etl $TOKEN --cidr nonsense",
 		"token update --gateway etl lctk-none --name x --json",
+		"token update --gateway etl $TOKEN",
 	}},
 	{"token-disable", []func(*world){token}, []string{
 		"token disable --gateway etl $TOKEN",
