@@ -3,28 +3,60 @@ package gateway
 import "strings"
 
 // Similar returns the one of known that name was probably meant to be: one that
-// differs in capitals alone, or in so few letters (two, or one in short names) that
-// somebody may have mistyped them. It returns "" if there is none, or if name is
-// known.
+// differs in capitals alone, or in so few letters that somebody may have mistyped
+// them. It returns "" if there is none, or if name is known.
 func Similar(name string, known []string) string {
-	best, least := "", min(2, len(name)/4)+1
+	best, least := "", maxTypos+1
 	lower := strings.ToLower(name)
 	for _, k := range known {
 		if k == name {
 			return ""
 		}
-		if d := distance(lower, strings.ToLower(k), least); d < least {
+		if n := len(name) - len(k); n > maxTypos || -n > maxTypos {
+			continue
+		}
+		if d := typos(lower, strings.ToLower(k)); d < least {
 			best, least = k, d
 		}
 	}
 	return best
 }
 
+// maxTypos is how many letters of a name may be wrong.
+const maxTypos = 2
+
+// typos counts the letters in which a name differs from another, more than maxTypos if
+// it is not that one mistyped. The parts between dots are words of their own: a short
+// one in which two letters differ is another word.
+func typos(a, b string) int {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	if len(as) != len(bs) { // a dot too many or too few, and nothing else
+		if d := distance(a, b); d == 1 {
+			return d
+		}
+		return maxTypos + 1
+	}
+	sum := 0
+	for i := range as {
+		if as[i] == bs[i] {
+			continue
+		}
+		d := distance(as[i], bs[i])
+		if d > min(maxTypos, max(len(as[i]), len(bs[i]))/4) {
+			return maxTypos + 1
+		}
+		if sum += d; sum > maxTypos {
+			break
+		}
+	}
+	return sum
+}
+
 // distance counts the letters to insert, delete, replace or swap with the next one to
-// make b of a; what is not below most is not told exactly.
-func distance(a, b string, most int) int {
-	if n := len(a) - len(b); n >= most || -n >= most {
-		return most
+// make b of a; what is more than maxTypos is not told exactly.
+func distance(a, b string) int {
+	if n := len(a) - len(b); n > maxTypos || -n > maxTypos {
+		return maxTypos + 1
 	}
 	// Three rows of the usual table: two above are needed for swapped letters.
 	above, row := make([]int, len(b)+1), make([]int, len(b)+1)
@@ -47,8 +79,8 @@ func distance(a, b string, most int) int {
 			}
 			least = min(least, row[j])
 		}
-		if least > most {
-			return most
+		if least > maxTypos+1 {
+			return least
 		}
 	}
 	return row[len(b)]
