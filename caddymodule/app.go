@@ -130,6 +130,7 @@ type App struct {
 
 	key      string // of core in the pool, once it was acquired
 	core     *core
+	expander *expander
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
 	before   replaced        // what Start replaced
@@ -192,6 +193,11 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := a.expand(ctx.Logger()); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
+	return a.expander.mask(a.provision(ctx))
+}
+
+// provision does the rest, with placeholders replaced.
+func (a *App) provision(ctx caddy.Context) error {
 	var err error
 	if a.logins, err = readLogins(a.LDAPLogins); err != nil {
 		return fmt.Errorf("livy: %w", err)
@@ -224,6 +230,7 @@ func (a *App) expand(log *zap.Logger) error {
 		}
 	}
 	e := newExpander()
+	a.expander = e
 	if err := e.all(a); err != nil {
 		return err
 	}
@@ -239,7 +246,9 @@ func (a *App) expand(log *zap.Logger) error {
 }
 
 // Validate checks what the operator wrote. It asks nothing of the network.
-func (a *App) Validate() error {
+func (a *App) Validate() error { return a.expander.mask(a.validate()) }
+
+func (a *App) validate() error {
 	if len(a.Engines) == 0 {
 		return fmt.Errorf("livy: at least one engine is required")
 	}

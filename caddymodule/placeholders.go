@@ -12,6 +12,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -32,6 +33,8 @@ type expander struct {
 	gateway *DeclaredGateway
 	err     error
 	empty   []emptyText
+	// values has what placeholders stand for, with the placeholder.
+	values map[string]string
 }
 
 // emptyText is a placeholder of a conf text that stands for nothing.
@@ -41,7 +44,7 @@ type emptyText struct {
 }
 
 func newExpander() *expander {
-	e := &expander{replacer: caddy.NewEmptyReplacer(), others: caddy.NewReplacer().WithoutFile()}
+	e := &expander{values: make(map[string]string), replacer: caddy.NewEmptyReplacer(), others: caddy.NewReplacer().WithoutFile()}
 	e.replacer.Map(e.value)
 	return e
 }
@@ -270,6 +273,7 @@ func (e *expander) lookup(key string) (text string, known bool, err error) {
 		text = caddy.ToString(value)
 	}
 	if strings.TrimSpace(text) != "" {
+		e.values[text] = "{" + key + "}"
 		return text, true, nil
 	}
 	if !e.free() {
@@ -282,6 +286,29 @@ func (e *expander) lookup(key string) (text string, known bool, err error) {
 	return text, true, nil
 }
 
+// mask puts placeholders back in place of what they stand for in an error: a password
+// file that is named where a queue is wanted must not be shown.
+func (e *expander) mask(err error) error {
+	if err == nil || e == nil {
+		return err
+	}
+	text := err.Error()
+	for value, placeholder := range e.values {
+		if len(value) >= minMasked {
+			quoted := strconv.Quote(value)
+			text = strings.NewReplacer(value, placeholder, quoted[1:len(quoted)-1], placeholder).Replace(text)
+		}
+	}
+	if text == err.Error() {
+		return err
+	}
+	return errors.New(text)
+}
+
+// minMasked is how long a value is at least that may be a secret: shorter ones would be
+// found in the words of an error.
+const minMasked = 4
+
 func unsetVariable(key, name string) error {
 	if real, _, ok := strings.Cut(name, ":"); ok {
 		return fmt.Errorf("{%s}: the environment variable %q is not set; placeholders have no defaults, only {$%s:default} of a Caddyfile has", key, name, real)
@@ -290,6 +317,9 @@ func unsetVariable(key, name string) error {
 }
 
 func unknownPlaceholder(key string) error {
+	if !alone.MatchString("{"+key+"}") || !strings.ContainsAny(key, ".:/") {
+		key = "..." // part of something else, perhaps of a password
+	}
 	return fmt.Errorf("{%s} is no placeholder that is known here: there are {file.PATH}, {env.NAME}, {system.hostname} and the like; a brace that is meant as one is written \\{", key)
 }
 

@@ -60,7 +60,8 @@ func TestPlaceholders(t *testing.T) {
 		{"no file", free, "{file.}", "", "cannot be read: no such file"},
 		{"an unset variable", free, "{env.PH_UNSET}", "", `{env.PH_UNSET}: the environment variable "PH_UNSET" is not set`},
 		{"a default, which there is none", text, "{env.PH_UNSET:x}", "", "placeholders have no defaults, only {$PH_UNSET:default} of a Caddyfile has"},
-		{"an unknown one", text, "root.{nothing}", "", "{nothing} is no placeholder that is known here"},
+		{"an unknown one", text, "root.{nothing}", "", "{...} is no placeholder that is known here"},
+		{"an unknown one with a dot", text, "root.{no.thing}", "", "{no.thing} is no placeholder that is known here"},
 		{"an unknown one that is all", free, "{/etc/livy/rules}", "", "{/etc/livy/rules} is no placeholder"},
 		{"another spelling", free, "a {file:/etc/rules} b", "", "{file:/etc/rules} is no placeholder"},
 		{"another case", free, "a {FILE./etc/rules} b", "", "is no placeholder"},
@@ -255,6 +256,36 @@ func TestAnUnreadableFileChangesNothing(t *testing.T) {
 	}
 	if e, _ = manager.Lookup("default", "ruled"); e.Gateway.Revision != revision {
 		t.Errorf("revision %d became %d", revision, e.Gateway.Revision)
+	}
+}
+
+// TestAFileNamedByMistake names a file with a password wherever a text is taken.
+func TestAFileNamedByMistake(t *testing.T) {
+	const secret = `hunter2 "and" more`
+	file := files(t, map[string]string{"secret": secret + "\n", "word": "hunter2and-more!\n"})
+	base := newSite(t, livytest.New()).config
+	for _, option := range []string{
+		"gateway x {\nqueue %s\n}", "gateway x {\nidentity %s\n}", "gateway x {\nengine %s\n}", "gateway x {\nmemory %s\n}",
+		"gateway x {\nlivy_conf %s\n}", "gateway x {\nlivy_client_conf %s\n}", "gateway x {\nspark_defaults %s\n}",
+		"gateway x {\nspark_blacklist %s\n}", "gateway x {\npolicy_rules %s\n}", "gateway x {\nworkspace %s\n}",
+		"gateway x {\ndisable_routes %s\n}", "gateway x {\nstatement_audit %s\n}",
+		"queue %s", "memory %s", "schemes %s", "livy_keys %s", "on_exit %s", "history_server %s",
+		"cluster x {\nmaster %s\n}", "environment x {\ndir %s\n}", "directory x {\ntype %s\n}",
+	} {
+		for _, name := range []string{"secret", "word"} {
+			text := strings.Replace(base, "local_dir /data", "local_dir /data\n"+strings.Replace(option, "%s", file(name), 1), 1)
+			config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = caddy.Validate(parsed(t, config))
+			if err == nil && name == "secret" && !strings.HasPrefix(option, "schemes") && !strings.HasPrefix(option, "livy_keys") {
+				t.Errorf("%s: valid", option)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s: %v", option, err)
+			}
+		}
 	}
 }
 

@@ -117,7 +117,7 @@ func (p *Policy) judgeSmall(route *livy.Route, values map[string]string) error {
 			if p.rules[i].field != fKind {
 				continue
 			}
-			if reason, _ := p.rules[i].violated(kind); reason != "" {
+			if reason, _ := p.rules[i].violated("kind", kind); reason != "" {
 				return gateway.Invalid("kind", kind, reason)
 			}
 		}

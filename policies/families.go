@@ -19,6 +19,8 @@ type family struct {
 	// list families are merged: the field's values, then the key's.
 	list bool
 	unit unit
+	// oldSuffix says that numbers under old names must have a suffix.
+	oldSuffix bool
 	// fallback is Spark's own default, if it has one that counts for rules.
 	fallback string
 	// unlimited says that 0 means "no limit".
@@ -146,7 +148,7 @@ var families = []family{
 	{keys: []string{"spark.memory.offHeap.enabled", "spark.unsafe.offHeap"}},
 	{keys: []string{"spark.executor.pyspark.memory"}, unit: unitMiB},
 	{keys: []string{"spark.driver.maxResultSize"}, unit: unitBytes, unlimited: true},
-	{keys: []string{"spark.cores.max"}, unit: unitInt},
+	{keys: []string{"spark.cores.max"}, unit: unitInt, fallback: "2147483647"},
 	{keys: []string{"spark.task.cpus"}, unit: unitInt},
 	{keys: []string{"spark.dynamicAllocation.maxExecutors"}, unit: unitInt},
 	{keys: []string{"spark.dynamicAllocation.minExecutors"}, unit: unitInt},

@@ -19,7 +19,8 @@ const ruleSyntax = "must be one of: max KEY VALUE [lower|refuse], allow KEY VALU
 //
 // Values of allow are separated by blanks; a trailing * takes all that begin
 // so. What breaks a rule is refused unless the line ends in "lower". Errors
-// name file, line and reason; whether a rule makes sense is for Compile to say.
+// name file, line and reason, and not what stands there: a file that was named by
+// mistake may hold secrets. Whether a rule makes sense is for Compile to say.
 func ParseRules(f File) ([]Rule, error) {
 	var rules []Rule
 	line := 0
@@ -33,7 +34,7 @@ func ParseRules(f File) ([]Rule, error) {
 		source := fmt.Sprintf("%s:%d", f.Name, line)
 		r, ok := parseRule(words)
 		if !ok {
-			return nil, gateway.Invalid(source, strings.Join(words, " "), ruleSyntax)
+			return nil, gateway.InvalidLine(source, ruleSyntax)
 		}
 		r.Source = source
 		rules = append(rules, r)
