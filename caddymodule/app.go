@@ -130,6 +130,7 @@ type App struct {
 
 	key      string // of core in the pool, once it was acquired
 	core     *core
+	log      *zap.Logger
 	expander *expander
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
@@ -190,7 +191,8 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.RuntimeRaw == nil {
 		a.RuntimeRaw = json.RawMessage(`{"runtime":"docker"}`)
 	}
-	if err := a.expand(ctx.Logger()); err != nil {
+	a.log = ctx.Logger()
+	if err := a.expand(a.log); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
 	return a.expander.mask(a.provision(ctx))
@@ -278,6 +280,7 @@ func (a *App) validate() error {
 	if a.declared, err = a.declarations(); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
+	a.warnOfTypos()
 	// Not in Start: sites of this configuration may have accepted connections by
 	// then, which a refusal would break.
 	if err := a.core.manager.CheckCatalog(&catalog, a.declared); err != nil {

@@ -3,12 +3,16 @@ package caddymodule
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/control"
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/policies"
 )
 
 // DeclaredGateway is a gateway that stands in the configuration. Its settings can
@@ -46,6 +50,28 @@ func (a *App) declarations() ([]control.Declaration, error) {
 		}
 	}
 	return list, control.CheckDeclared(a.settings(), list)
+}
+
+// warnOfTypos says what looks mistyped in the configuration. It may be meant, so it is
+// refused by nobody.
+func (a *App) warnOfTypos() {
+	warn := func(where, note string) {
+		a.log.Warn("a key of the configuration may be mistyped", zap.String("in", where), zap.String("note", note))
+	}
+	for _, d := range a.declared {
+		for _, note := range control.Typos(&d.Spec) {
+			warn("gateway "+d.Workspace+"/"+d.Spec.Name, note)
+		}
+	}
+	for _, e := range a.Environments {
+		var t policies.Typing
+		for _, key := range slices.Sorted(maps.Keys(e.Conf)) {
+			t.Spark("conf", key)
+		}
+		for _, note := range t.Notes() {
+			warn("environment "+e.Name, note)
+		}
+	}
 }
 
 // watchStart asks to be told when the whole configuration has been started: only

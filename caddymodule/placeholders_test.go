@@ -210,7 +210,7 @@ func TestAnUnreadableFileChangesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		inForce, err := manager.Rules(e.Gateway)
+		inForce, _, err := manager.Rules(e.Gateway)
 		if err != nil {
 			t.Fatal(err)
 		}

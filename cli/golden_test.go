@@ -204,6 +204,9 @@ var goldens = []struct {
 		"policy show --gateway etl --json",
 		"policy show --gateway none",
 		"policy show --gateway none --json",
+		"policy show --gateway typos",
+		"policy show --gateway typos --json",
+		"gateway show typos",
 	}},
 	{"policy-explain", []func(*world){policy}, []string{
 		"policy explain --gateway etl $BODY",
@@ -214,6 +217,7 @@ var goldens = []struct {
 		"policy explain --gateway etl $BODY --kind other",
 		"policy explain --gateway etl DIR/none",
 		"policy explain --gateway none $BODY --json",
+		"policy explain --gateway typos $SMALL",
 	}},
 	{"catalog", nil, []string{"catalog", "catalog --json", "catalog x", "catalog x --json"}},
 	{"engine", []func(*world){etl}, []string{

@@ -75,6 +75,9 @@ func policy(w *world) {
 	w.vars["BODY"] = w.file("body.json", `{"kind":"pyspark","driverMemory":"64g","executorMemory":"16g"}`)
 	w.vars["BAD"] = w.file("bad.json", `{"kind":"pyspark","executorCores":64}`)
 	w.must("gateway create etl --queue root.etl --spark-blacklist $BLACKLIST --policy-rules $RULES", nil)
+	w.vars["TYPOS"] = w.file("typos.rules", "max spark.sql.shuffle.partitons 100 lower\n")
+	w.vars["SMALL"] = w.file("small.json", `{"kind":"pyspark"}`)
+	w.must("gateway create typos --policy-rules $TYPOS", nil)
 }
 
 func down(w *world) { w.redis.Close() }

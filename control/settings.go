@@ -28,7 +28,7 @@ func (m *Manager) compilePolicy(g *gateway.Gateway, identity, queue string) (*po
 	if queue != "" {
 		s.Queue = queue
 	}
-	rules, err := policies.ParseRules(policies.File{Name: "policy.rules", Text: g.Spec.PolicyRules})
+	rules, err := policies.ParseRules(policies.File{Name: rulesFile, Text: g.Spec.PolicyRules})
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,9 @@
 package gateway
 
-import "strings"
+import (
+	"strings"
+	"sync"
+)
 
 // Similar returns the one of known that name was probably meant to be: one that
 // differs in capitals alone, or in so few letters that somebody may have mistyped
@@ -20,6 +23,40 @@ func Similar(name string, known []string) string {
 		}
 	}
 	return best
+}
+
+// Dictionary is Similar for a long list of names, with a memory: gateways have the same
+// few unknown names again and again. It is safe for concurrent use.
+type Dictionary struct {
+	names []string
+	mu    sync.Mutex
+	seen  map[string]string
+}
+
+// NewDictionary makes a dictionary of names, which must not change.
+func NewDictionary(names []string) *Dictionary {
+	return &Dictionary{names: names, seen: make(map[string]string)}
+}
+
+// maxSeen bounds what a dictionary remembers.
+const maxSeen = 4096
+
+// Similar is like the function Similar.
+func (d *Dictionary) Similar(name string) string {
+	d.mu.Lock()
+	near, ok := d.seen[name]
+	d.mu.Unlock()
+	if ok {
+		return near
+	}
+	near = Similar(name, d.names)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if len(d.seen) >= maxSeen {
+		clear(d.seen)
+	}
+	d.seen[name] = near
+	return near
 }
 
 // maxTypos is how many letters of a name may be wrong.

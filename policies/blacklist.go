@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
 // mark is why a key's client value is ignored.
@@ -73,6 +74,11 @@ func (d *denials) addPrefix(prefix, rule, source string) {
 			if strings.HasPrefix(name, prefix) {
 				d.addKey(name, rule, source)
 			}
+		}
+	}
+	for _, name := range sparkconf.Renamed() {
+		if strings.HasPrefix(name, prefix) {
+			d.addKey(name, rule, source)
 		}
 	}
 }

@@ -73,7 +73,7 @@ func (p *Policy) Notes() []string {
 			known += p.defaults[key]
 		}
 		if known == "" {
-			notes = append(notes, fmt.Sprintf("%s: holds for requests that set %s; the default of others is not known, add \"require %s\" to have it set by all", r.Source, r.Key, r.Key))
+			notes = append(notes, fmt.Sprintf("%s: holds only for requests that set %s, whose default is not known; \"require %s\" makes all set it", r.Source, r.Key, r.Key))
 		}
 	}
 	return notes

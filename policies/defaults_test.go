@@ -97,7 +97,7 @@ max spark.locality.wait.node 5s
 			t.Errorf("nothing on %s", source)
 		}
 	}
-	if n := len(p.Notes()); n != len(want) || !strings.Contains(got, `add "require spark.myapp.batch"`) {
+	if n := len(p.Notes()); n != len(want) || !strings.Contains(got, `"require spark.myapp.batch" makes`) {
 		t.Errorf("%d notes:\n%s", n, got)
 	}
 }

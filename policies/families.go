@@ -3,6 +3,8 @@ package policies
 import (
 	"slices"
 	"strings"
+
+	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
 // family is all the spellings of one setting. The tables below are the alias
@@ -192,7 +194,7 @@ var families = []family{
 	{keys: []string{"spark.rpc.message.maxSize", "spark.akka.frameSize"}},
 	{keys: []string{"spark.scheduler.listenerbus.eventqueue.capacity", "spark.scheduler.listenerbus.eventqueue.size"}},
 	{keys: []string{"spark.storage.blockManagerHeartbeatTimeoutMs", "spark.storage.blockManagerSlaveTimeoutMs"}},
-	{keys: []string{"spark.excludeOnFailure.timeout", "spark.blacklist.timeout", "spark.scheduler.executorTaskBlacklistTime"}},
+	{keys: []string{"spark.excludeOnFailure.timeout", "spark.blacklist.timeout", "spark.scheduler.executorTaskExcludeOnFailureTime", "spark.scheduler.executorTaskBlacklistTime"}},
 	{keys: []string{"spark.streaming.fileStream.minRememberDuration", "spark.streaming.minRememberDuration"}},
 	{keys: []string{"spark.kafka.consumer.cache.capacity", "spark.sql.kafkaConsumerCache.capacity"}},
 }
@@ -234,6 +236,7 @@ func spellings(key string) []string {
 		out = append(out, f.members()...)
 		out = append(out, f.related...)
 	}
+	out = append(out, sparkconf.NamesOf(key)...)
 	slices.Sort(out)
 	return slices.Compact(out)
 }

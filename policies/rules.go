@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/livygateway/livygateway/gateway"
+	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
 // rule is a compiled Rule.
@@ -72,6 +73,9 @@ func (p *Policy) compileRule(r Rule) (rule, error) {
 	c := rule{Rule: r, fam: primary(r.Key), field: -1}
 	if c.fam == nil {
 		c.fam = &family{keys: []string{r.Key}}
+		if names := sparkconf.NamesOf(r.Key); names != nil {
+			c.fam.keys = names
+		}
 	}
 	c.fam = c.fam.withUnit()
 	if c.fam.field != "" {

@@ -76,6 +76,33 @@ func Lookup(key string) (Setting, bool) {
 	return s, ok
 }
 
+// namesOf has all names of the settings that have several, the one of today first.
+var namesOf = func() map[string][]string {
+	old := make(map[string][]string)
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		if now := settings[key].Now; now != "" {
+			old[now] = append(old[now], key)
+		}
+	}
+	all := make(map[string][]string)
+	for now, others := range old {
+		names := append([]string{now}, others...)
+		for _, name := range names {
+			all[name] = names
+		}
+	}
+	return all
+}()
+
+// NamesOf lists all names of a setting that has several, the one of today first; nil
+// for any other.
+func NamesOf(key string) []string { return namesOf[key] }
+
+// Renamed lists the names of all settings that have several.
+func Renamed() []string { return renamed }
+
+var renamed = slices.Sorted(maps.Keys(namesOf))
+
 // Default is what a setting is where nobody says otherwise; others says what is known
 // of a setting whose value it may be. It is empty if that is not known.
 func Default(key string, others func(key string) string) string {
@@ -95,7 +122,11 @@ func Default(key string, others func(key string) string) string {
 // Names lists all settings, in order.
 func Names() []string { return names }
 
-var names = slices.Sorted(maps.Keys(settings))
+var (
+	names      = slices.Sorted(maps.Keys(settings))
+	words      = gateway.NewDictionary(names)
+	beginnings = gateway.NewDictionary(prefixes())
+)
 
 // open are beginnings of keys after which anything may follow.
 var open = []string{
@@ -116,7 +147,7 @@ func Similar(key string) string {
 			}
 		}
 	}
-	return gateway.Similar(key, names)
+	return words.Similar(key)
 }
 
 // SimilarPrefix is Similar for the beginning of keys, such as "spark.yran.".
@@ -127,11 +158,11 @@ func SimilarPrefix(prefix string) string {
 	if slices.ContainsFunc(open, func(p string) bool { return strings.HasPrefix(p, prefix) || strings.HasPrefix(prefix, p) }) {
 		return ""
 	}
-	return gateway.Similar(prefix, prefixes)
+	return beginnings.Similar(prefix)
 }
 
 // prefixes are the beginnings of all settings, up to each dot.
-var prefixes = func() []string {
+func prefixes() []string {
 	all := make(map[string]bool)
 	for _, name := range names {
 		for i := range len(name) {
@@ -141,4 +172,4 @@ var prefixes = func() []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(all))
-}()
+}

@@ -47,6 +47,21 @@ func TestLookup(t *testing.T) {
 	}
 }
 
+func TestNamesOf(t *testing.T) {
+	const now, old = "spark.sql.parquet.datetimeRebaseModeInRead", "spark.sql.legacy.parquet.datetimeRebaseModeInRead"
+	for _, key := range []string{now, old} {
+		if got := NamesOf(key); len(got) != 2 || got[0] != now || got[1] != old {
+			t.Errorf("%s: %q", key, got)
+		}
+	}
+	if got := NamesOf("spark.executor.memory"); got != nil {
+		t.Errorf("%q", got)
+	}
+	if len(Renamed()) < 40 {
+		t.Errorf("%d renamed", len(Renamed()))
+	}
+}
+
 func TestDefault(t *testing.T) {
 	said := map[string]string{"spark.locality.wait": "9s"}
 	others := func(key string) string { return said[key] }
