@@ -42,7 +42,7 @@ var settings = []setting{
 	{"network", "network", settingText, "Network of the configuration to join"},
 	{"environment", "environment", settingText, "Environment of the configuration for every job"},
 	{"public", "public", settingBool, "Also answer on public endpoints"},
-	{"isolated", "isolated", settingBool, "Show a token only the sessions and batches that it created"},
+	{"isolated", "isolated", settingBool, "Show a token only the sessions and batches that it created; against mistakes and curiosity, not against code"},
 	{"statement-audit", "statementAudit", settingText, "Write down the statements that are run: hash, or code for the code too"},
 	{"spark-defaults", "sparkDefaults", settingFile, "File with the text of spark-defaults.conf"},
 	{"livy-conf", "livyConf", settingFile, "File with the text of livy.conf"},
