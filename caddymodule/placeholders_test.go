@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/doctor"
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy/livytest"
 )
@@ -232,6 +233,16 @@ func TestAnUnreadableFileChangesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	looked, err := readConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doctored := func() []doctor.Result {
+		return (&patient{config: looked, running: true}).examineConfig()
+	}
+	if found := doctored(); len(found) > 0 {
+		t.Errorf("the doctor says %+v", found)
+	}
 	revision := e.Gateway.Revision
 	want := `gateway "ruled": policy_rules: ` + file("rules") + " cannot be read: "
 	for name, spoil := range map[string]func(string) error{
@@ -249,6 +260,9 @@ func TestAnUnreadableFileChangesNothing(t *testing.T) {
 		}
 		if err := caddy.Load(config, true); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: reload: %v; want %q", name, err, want)
+		}
+		if found := doctored(); len(found) != 1 || found[0].Status != doctor.Fail || !strings.Contains(found[0].Summary, want) {
+			t.Errorf("%s: the doctor says %+v", name, found)
 		}
 		if !strings.Contains(rules(), rule) {
 			t.Errorf("%s: after the refused reload: %s", name, rules())
