@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/control"
 	"github.com/livygateway/livygateway/gateway"
@@ -153,6 +154,8 @@ type App struct {
 
 	key      string // of core in the pool, once it was acquired
 	core     *core
+	log      *zap.Logger
+	expander *expander
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
 	sparkUI  string          // the origin that SparkUI names
@@ -210,13 +213,21 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := registerMetrics(ctx); err != nil {
 		return err
 	}
-	a.expand()
+	if a.RuntimeRaw == nil {
+		a.RuntimeRaw = json.RawMessage(`{"runtime":"docker"}`)
+	}
+	a.log = ctx.Logger()
+	if err := a.expand(a.log); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
+	return a.expander.mask(a.provision(ctx))
+}
+
+// provision does the rest, with placeholders replaced.
+func (a *App) provision(ctx caddy.Context) error {
 	var err error
 	if a.logins, err = readLogins(a.LDAPLogins); err != nil {
 		return fmt.Errorf("livy: %w", err)
-	}
-	if a.RuntimeRaw == nil {
-		a.RuntimeRaw = json.RawMessage(`{"runtime":"docker"}`)
 	}
 	mod, err := ctx.LoadModule(a, "RuntimeRaw")
 	if err != nil {
@@ -237,44 +248,34 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return a.watchStart(ctx)
 }
 
-// expand resolves placeholders such as {env.LIVY_REDIS_URL}.
-func (a *App) expand() {
-	repl := caddy.NewReplacer()
-	texts := []*string{&a.Redis.URL, &a.Redis.Prefix, &a.OnExit, &a.SparkUI}
-	for _, e := range a.Engines {
-		texts = append(texts, &e.Name, &e.Livy, &e.Spark, &e.Scala, &e.Java, &e.Image, &e.LivyHome, &e.SparkHome, &e.JavaHome, &e.Python, &e.URL, &e.Master)
-	}
-	for i := range a.Queues {
-		texts = append(texts, &a.Queues[i])
-	}
-	for i := range a.LocalDirs {
-		texts = append(texts, &a.LocalDirs[i])
-	}
-	for _, c := range a.Clusters {
-		texts = append(texts, &c.Master, &c.ConfDir)
-	}
-	for _, e := range a.Environments {
-		texts = append(texts, &e.Dir)
-		for name, value := range e.Env {
-			e.Env[name] = repl.ReplaceKnown(value, "")
+// expand resolves placeholders such as {env.LIVY_REDIS_URL} in every text of the
+// configuration. What cannot be read refuses the configuration.
+func (a *App) expand(log *zap.Logger) error {
+	for _, l := range a.LDAPLogins {
+		if err := l.checkPassword(); err != nil {
+			return err
 		}
 	}
-	for _, d := range a.Directories {
-		texts = append(texts, &d.Source)
+	e := newExpander()
+	a.expander = e
+	if err := e.all(a); err != nil {
+		return err
 	}
-	if a.HistoryServer != nil {
-		texts = append(texts, &a.HistoryServer.URL, &a.HistoryServer.EventLogs)
+	var err error
+	if a.RuntimeRaw, err = e.raw(a.RuntimeRaw, optionPath{"runtime"}); err != nil {
+		return err
 	}
-	for _, g := range a.Gateways {
-		g.expand(repl)
+	for _, empty := range e.empty {
+		log.Warn("a placeholder of the configuration stands for an empty text",
+			zap.Stringer("option", empty.option), zap.String("placeholder", empty.placeholder))
 	}
-	for _, text := range texts {
-		*text = repl.ReplaceKnown(*text, "")
-	}
+	return nil
 }
 
 // Validate checks what the operator wrote. It asks nothing of the network.
-func (a *App) Validate() error {
+func (a *App) Validate() error { return a.expander.mask(a.validate()) }
+
+func (a *App) validate() error {
 	if len(a.Engines) == 0 {
 		return fmt.Errorf("livy: at least one engine is required")
 	}
@@ -313,6 +314,7 @@ func (a *App) Validate() error {
 	if a.declared, err = a.declarations(); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
+	a.warnOfTypos()
 	// Not in Start: sites of this configuration may have accepted connections by
 	// then, which a refusal would break.
 	if err := a.core.manager.CheckCatalog(&catalog, a.declared); err != nil {

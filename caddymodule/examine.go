@@ -36,6 +36,7 @@ type patient struct {
 func (p *patient) examine(ctx context.Context) doctor.Report {
 	c := p.app.core
 	return doctor.Run(ctx,
+		func(context.Context) []doctor.Result { return p.examineConfig() },
 		func(ctx context.Context) []doctor.Result { return c.store.Examine(ctx, p.app.Redis.Embedded) },
 		func(ctx context.Context) []doctor.Result {
 			if e, ok := c.manager.Runtime.(upstream.Examiner); ok {

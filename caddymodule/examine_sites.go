@@ -34,6 +34,7 @@ type config struct {
 		HTTP struct {
 			Servers map[string]server `json:"servers"`
 		} `json:"http"`
+		Livy json.RawMessage `json:"livy"`
 	} `json:"apps"`
 }
 

@@ -98,6 +98,32 @@ func TestExamineFile(t *testing.T) {
 	}
 }
 
+// A configuration that is not in force says what its gateways would say of themselves.
+func TestExamineWhatIsDeclared(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	empty := files(t, map[string]string{"empty": ""})("empty")
+	text := "{\nadmin off\nlivy {\nredis embedded\nruntime static\nengine double {\nurl http://127.0.0.1:1\n}\n" +
+		"gateway etl {\nspark_blacklist spark.driver.memroy\npolicy_rules " + empty + "\n}\n}\n}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := examineFile(t.Context(), file, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said string
+	for _, r := range report.Results {
+		if r.Check == "gateway default/etl" && r.Status == doctor.Warn {
+			said += r.Summary + "\n"
+		}
+	}
+	for _, want := range []string{"policy_rules is empty: " + empty, "did you mean spark.driver.memory?"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not said: %s", want, said)
+		}
+	}
+}
+
 func TestExamineWhatIsNoConfiguration(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "caddy.json")

@@ -116,7 +116,6 @@ func (*ProcessRuntime) CaddyModule() caddy.ModuleInfo {
 
 // Provision fills in the default directory.
 func (p *ProcessRuntime) Provision(caddy.Context) error {
-	p.StateDir = caddy.NewReplacer().ReplaceKnown(p.StateDir, "")
 	if p.StateDir == "" {
 		p.StateDir = filepath.Join(caddy.AppDataDir(), "livy")
 	}
@@ -191,8 +190,8 @@ func readOptions(d *caddyfile.Dispenser, options map[string]*string) error {
 		if *target != "" {
 			return d.Errf("option %q is given twice", d.Val())
 		}
-		if !d.AllArgs(target) {
-			return d.ArgErr()
+		if err := textArg(d, target); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/livygateway/livygateway/gateway"
 	"github.com/livygateway/livygateway/livy"
+	"github.com/livygateway/livygateway/store"
 	"github.com/livygateway/livygateway/store/storetest"
 	"github.com/livygateway/livygateway/upstream"
 )
@@ -99,17 +100,21 @@ func TestUpdateRefusesBadInput(t *testing.T) {
 	create(t, m, "taken", false)
 	g := create(t, m, "etl", false)
 	for text, want := range map[string]string{
-		`{"cpu":3}`:              "cpu: must be one of",
-		`{"cpu":"2"}`:            `cpu: must be a whole number (got "string")`,
-		`{"colour":"red"}`:       `unknown field "colour"`,
-		`{"name":"taken"}`:       "name: is already used",
-		`{"name":null}`:          "name: must be",
-		`[]`:                     "not a JSON object",
-		`null`:                   "not a JSON object",
-		`{} {}`:                  "not a JSON object",
-		`{"livyConf":"x y"}`:     "livy.conf line 1",
-		`{"autoStop":{"no":1}}`:  `unknown field "no"`,
-		`{"policyRules":"what"}`: "policy.rules",
+		`{"cpu":3}`:                "cpu: must be one of",
+		`{"cpu":"2"}`:              `cpu: must be a whole number (got "string")`,
+		`{"colour":"red"}`:         `unknown field "colour"`,
+		`{"name":"taken"}`:         "name: is already used",
+		`{"name":null}`:            "name: must be",
+		`[]`:                       "not a JSON object",
+		`null`:                     "not a JSON object",
+		`{} {}`:                    "not a JSON object",
+		`{"livyConf":"x y"}`:       "livy.conf line 1",
+		`{"autoStop":{"no":1}}`:    `unknown field "autoStop.no"; there are: enabled, minutes`,
+		`{"autoStop":{"no":null}}`: `unknown field "autoStop.no"`,
+		`{"policyrules":null}`:     `unknown field "policyrules" (did you mean policyRules?); there are: `,
+		`{"CPU":2}`:                `unknown field "CPU" (did you mean cpu?)`,
+		`{"foo":null}`:             `unknown field "foo"; there are: autoStart, autoStop, cluster, cpu,`,
+		`{"policyRules":"what"}`:   "policy.rules",
 	} {
 		_, err := m.Update(context.Background(), g, UpdateRequest{Patch: json.RawMessage(text)})
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -118,6 +123,33 @@ func TestUpdateRefusesBadInput(t *testing.T) {
 	}
 	if now, _ := m.Get(context.Background(), "default", "etl"); now == nil || now.Revision != g.Revision {
 		t.Errorf("changed all the same: %+v", now)
+	}
+}
+
+// TestAPatchWithoutAChange makes no revision and no entry in the audit.
+func TestAPatchWithoutAChange(t *testing.T) {
+	s, _ := storetest.Mini(t)
+	m := testManager(t, s, newFakeRuntime(t))
+	g := create(t, m, "etl", false)
+	g = patch(t, m, g, false, `{"queue":"root.etl","autoStop":{"enabled":true,"minutes":45}}`)
+	entries := func() int {
+		all, _, err := s.Trail(context.Background(), store.TrailFilter{Gateway: g.Ref(), GatewayID: g.ID}, 100)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	before := entries()
+	for _, text := range []string{`{}`, `{"queue":"root.etl"}`, `{"identity":null}`, `{"autoStop":{"minutes":null}}`, `{"directories":[]}`, `{"cpu":1,"memory":null}`} {
+		if now := patch(t, m, g, false, text); now.Revision != g.Revision || !now.UpdatedAt.Equal(g.UpdatedAt) {
+			t.Errorf("%s: revision %d became %d", text, g.Revision, now.Revision)
+		}
+	}
+	if n := entries() - before; n != 0 {
+		t.Errorf("%d entries in the audit", n)
+	}
+	if now := patch(t, m, g, false, `{"queue":null}`); now.Revision != g.Revision+1 || entries() != before+1 {
+		t.Errorf("a change: revision %d became %d, %d entries", g.Revision, now.Revision, entries()-before)
 	}
 }
 
