@@ -286,4 +286,3 @@ func engineFiles(e gateway.Engine) []string {
 	}
 	return all
 }
-
