@@ -129,6 +129,7 @@ type App struct {
 
 	key      string // of core in the pool, once it was acquired
 	core     *core
+	admin    adminReach // who reaches the admin endpoint
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
 	before   replaced        // what Start replaced
@@ -208,7 +209,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	a.key, a.core = string(key), value.(*core)
+	a.key, a.core, a.admin = string(key), value.(*core), adminOf(ctx)
 	return a.watchStart(ctx)
 }
 
@@ -336,6 +337,7 @@ func (a *App) Start() error {
 		return errors.Join(err, a.Stop())
 	}
 	current.Store(a.core)
+	a.warnOfReach()
 	return nil
 }
 

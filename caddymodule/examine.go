@@ -44,7 +44,9 @@ func (p *patient) examine(ctx context.Context) doctor.Report {
 		},
 		c.manager.Examine,
 		func(context.Context) []doctor.Result { return append(p.examineSites(), p.examineListeners()...) },
-		func(context.Context) []doctor.Result { return []doctor.Result{p.examineAdmin()} },
+		func(context.Context) []doctor.Result {
+			return append([]doctor.Result{p.examineAdmin()}, p.examineReach()...)
+		},
 		func(context.Context) []doctor.Result {
 			return []doctor.Result{doctor.Clock(), doctor.Disk("disk of Caddy's data", caddy.AppDataDir())}
 		},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -209,6 +210,25 @@ func (o Options) Describe() string {
 		return fmt.Sprintf("master %s of sentinels %s, database %d", o.SentinelMaster, where, o.DB)
 	default:
 		return fmt.Sprintf("%s, database %d", where, o.DB)
+	}
+}
+
+// Guard says what keeps strangers who can connect to this machine's addresses from
+// Redis: "a password", "the mode of a Unix socket", or nothing.
+func (o Options) Guard() (string, error) {
+	o, err := o.complete()
+	switch {
+	case err != nil:
+		return "", err
+	case o.Password != "":
+		return "a password", nil
+	case strings.HasPrefix(o.Addrs[0], "/"):
+		if info, err := os.Stat(o.Addrs[0]); err == nil && info.Mode().Perm()&0o022 != 0 {
+			return "", nil
+		}
+		return "the mode of a Unix socket", nil
+	default:
+		return "", nil
 	}
 }
 

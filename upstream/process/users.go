@@ -111,6 +111,19 @@ func credential(option, name string) (*syscall.Credential, error) {
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: os.Geteuid() != 0}, nil
 }
 
+// UserID is the id of a user of this machine, -1 if there is none of that name.
+func UserID(name string) int {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return -1
+	}
+	uid, err := strconv.Atoi(u.Uid)
+	if err != nil {
+		return -1
+	}
+	return uid
+}
+
 var rangePattern = regexp.MustCompile(`^([a-z_][a-z0-9_-]*)\[(\d{1,5})-(\d{1,5})\]$`)
 
 // maxUsers bounds what a range may stand for.
