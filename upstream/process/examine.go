@@ -79,8 +79,8 @@ func (r *Runtime) examineUsers(ctx context.Context, c *gateway.Catalog) (results
 	case len(r.pool) > 0:
 		results = append(results, doctor.Good(users, "each gateway's server runs as one of %d users of its own", len(r.pool)))
 	case r.one.other() && r.one.uid() != 0:
-		results = append(results, doctor.Warning(users, "all gateways' servers run as "+r.one.name+": a job reaches the sessions and files of all of them",
-			"if users of different gateways must not reach each other's sessions: users livygw[1-20] instead of user, in runtime process"))
+		results = append(results, doctor.Good(users,
+			"all gateways' servers run as %s; with users livygw[1-20] jobs would not reach other gateways' sessions and files", r.one.name))
 	case os.Geteuid() == 0:
 		results = append(results, doctor.Warning(users, "Livy servers, and so all jobs, run as root",
 			"option user (or users) of runtime process; useradd --system livygateway makes one"))
