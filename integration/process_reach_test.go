@@ -1,7 +1,9 @@
 package integration
 
 import (
+	endian "encoding/binary"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"os/user"
@@ -9,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/livygateway/livygateway/internal/require"
 	"github.com/livygateway/livygateway/store/storetest"
@@ -252,4 +255,66 @@ func cgroupsOf(g gateway) []string {
 		all = append(all, found...)
 	}
 	return all
+}
+
+// TestADriverOfAUserOfItsOwn: a session works, and its Spark UI is seen through the
+// gateway, where the server has a user and an address of its own; another gateway's
+// job reaches no port of it.
+func TestADriverOfAUserOfItsOwn(t *testing.T) {
+	e := preparedEngine()
+	require.Need(t, require.Livy080, e != nil && e.Interactive, "no engine is prepared that runs interactive sessions")
+	users := idleUsers(t, 2)
+	dir := openFolder(t)
+	jobs := reachJobs(t, dir)
+	c := newCaddy(t, storetest.StartServer(t), processBlock(t, dir, jobs, "users "+strings.Join(users, " ")+"\n"))
+	etl := c.newGateway("etl")
+	c.newGateway("other")
+	cl := client{t: t, base: c.url("etl"), token: c.newToken("etl").Token}
+	cl.expect(http.StatusCreated, "POST", "/sessions", map[string]any{"kind": "pyspark"}, nil)
+	eventually(t, 3*time.Minute, "the session being idle", func() bool {
+		var state struct{ State string }
+		cl.expect(http.StatusOK, "GET", "/sessions/0/state", nil, &state)
+		return state.State == "idle"
+	})
+	var rec struct{ ID, SparkUI string }
+	c.json(&rec, "session", "show", "--gateway", "etl", "session:0", "--json")
+	if r := (client{t, "http://" + c.all, cl.token}).do("GET", rec.SparkUI+"/jobs/", nil); r.status != http.StatusOK || !strings.Contains(string(r.body), "Spark Jobs") {
+		t.Errorf("the Spark UI: %d %.300s", r.status, r.body)
+	}
+	host, _, _ := strings.Cut(livyAddress(t, dir, etl), ":")
+	var tries [][2]string
+	for _, port := range listening(t, host) {
+		tries = append(tries, [2]string{"tcp", host + ":" + port})
+	}
+	if len(tries) < 2 {
+		t.Fatalf("Livy and the driver listen at %v; this test shows nothing", tries)
+	}
+	other := client{t: t, base: c.url("other"), token: c.newToken("other").Token}
+	var b batch
+	other.expect(http.StatusCreated, "POST", "/batches", map[string]any{"file": "file:" + jobs + "/reach.py", "args": []string{asJSON(t, tries)}}, &b)
+	ended, log := other.batchDone(b.ID)
+	if n := strings.Count(log, "refused: [Errno 111]"); ended != "success" || n != len(tries) {
+		t.Errorf("the other gateway's job ended %s, and was refused %d times of %d:\n%s", ended, n, len(tries), log)
+	}
+}
+
+// listening are the ports of this machine on which somebody listens at an address.
+func listening(t testing.TB, host string) (ports []string) {
+	t.Helper()
+	ip := net.ParseIP(host).To4()
+	number := fmt.Sprintf("%08X", endian.NativeEndian.Uint32(ip))
+	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+		text, err := os.ReadFile(table)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(string(text)) {
+			fields := strings.Fields(line)
+			if at, hex, ok := strings.Cut(fields[1], ":"); ok && fields[3] == "0A" && strings.HasSuffix(at, number) {
+				port, _ := strconv.ParseUint(hex, 16, 16)
+				ports = append(ports, strconv.FormatUint(port, 10))
+			}
+		}
+	}
+	return ports
 }
