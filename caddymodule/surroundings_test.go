@@ -2,6 +2,9 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"io"
+	"net"
+	"net/http"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -140,6 +143,44 @@ func TestAdminOfAContext(t *testing.T) {
 		}
 		if got := adminOf(ctx); got != want {
 			t.Errorf("%s: %v, want %v", text, got, want)
+		}
+	}
+}
+
+// The command line finds an admin endpoint on a Unix socket, whose permission bits
+// are for listening.
+func TestDialAdminOnASocket(t *testing.T) {
+	dir, err := os.MkdirTemp("", "livygw") // t.TempDir is too long for a socket
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	socket := filepath.Join(dir, "admin.sock")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.URL.Path) })}
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(func() { _ = server.Close() })
+	usual := caddy.DefaultAdminListen
+	t.Cleanup(func() { caddy.DefaultAdminListen = usual })
+	caddy.DefaultAdminListen = "unix/" + socket // as CADDY_ADMIN sets it
+	for _, address := range []string{"unix/" + socket, "unix/" + socket + "|0600", ""} {
+		c, base, err := dialAdmin(address)
+		if err != nil {
+			t.Errorf("%q: %v", address, err)
+			continue
+		}
+		res, err := c.Get(base + "/v1/workspaces")
+		if err != nil {
+			t.Errorf("%q: %v", address, err)
+			continue
+		}
+		text, _ := io.ReadAll(res.Body)
+		_ = res.Body.Close()
+		if string(text) != "/livy/v1/workspaces" {
+			t.Errorf("%q: asked for %s", address, text)
 		}
 	}
 }
