@@ -20,8 +20,8 @@ import (
 // any process of the machine can connect to. Where each server has a user of its
 // own, the kernel's packet filter keeps everybody but root and that user away from
 // that user's address: from its Livy, and from the drivers beside it. A table of
-// nftables says so. It is the same for all servers, and stays when Caddy ends, as
-// they do.
+// nftables says so. It is the same for all servers, stays when Caddy ends, as they
+// do, and is removed with the last of them.
 
 // guardEvery is how often the table is looked for: who loads a firewall anew may
 // remove it.
@@ -108,7 +108,7 @@ func (g guard) install() error {
 	return c.Flush()
 }
 
-// remove removes the table. It is for tests.
+// remove removes the table.
 func (g guard) remove() error {
 	c, err := nftables.New()
 	if err != nil {
@@ -191,4 +191,20 @@ func (r *Runtime) keepGuard(now bool) {
 		return
 	}
 	r.logger.Info("closed the Livy servers' addresses to all but their users and root", zap.String("table", g.name), zap.Int("users", len(g.uids)))
+}
+
+// dropGuard removes the guard when no server is left that it is for.
+func (r *Runtime) dropGuard() {
+	if len(r.pool) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.taken) > 0 || len(r.notedUsers("")) > 0 {
+		return
+	}
+	// It may have gone, or never have been.
+	if err := r.guarded().remove(); err == nil {
+		r.logger.Info("opened the Livy servers' addresses: none of them runs")
+	}
 }

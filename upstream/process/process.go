@@ -264,7 +264,11 @@ func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error 
 	if err := r.killAll(ctx, gatewayID, upTo, r.opts.Grace); err != nil {
 		return err
 	}
-	return r.clearBefore(gatewayID, upTo)
+	if err := r.clearBefore(gatewayID, upTo); err != nil {
+		return err
+	}
+	r.dropGuard()
+	return nil
 }
 
 // clearBefore removes what servers that have ended left, up to an epoch, but for

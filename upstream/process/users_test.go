@@ -117,7 +117,6 @@ func TestUsersOfTheirOwn(t *testing.T) {
 	needRoot(t)
 	names := systemUsers(t)
 	r := newRuntime(t, Options{Users: names, StateDir: openDir(t)})
-	t.Cleanup(func() { _ = r.guarded().remove() })
 	one, two := launch(t, fakeEngine(t)), launch(t, fakeEngine(t))
 	two.GatewayID = "lc-2"
 	a, b := started(t, r, one), started(t, r, two)
@@ -177,7 +176,6 @@ func TestTheGuardComesBack(t *testing.T) {
 	now := time.Now()
 	names, dir := systemUsers(t), openDir(t)
 	r := newRuntime(t, Options{Users: names, StateDir: dir, Now: func() time.Time { return now }})
-	t.Cleanup(func() { _ = r.guarded().remove() })
 	started(t, r, launch(t, fakeEngine(t)))
 	if there, err := r.guarded().present(); err != nil || !there {
 		t.Skipf("needs nftables: %v", err)
@@ -206,9 +204,17 @@ func TestTheGuardComesBack(t *testing.T) {
 	}
 	// A configuration without the user of a server that still runs goes on guarding it.
 	server, _, _, _ := r.newest("lc-1")
-	r.pool = slices.DeleteFunc(r.pool, func(a account) bool { return a.uid() == server.UID })
+	pool := r.pool
+	r.pool = slices.DeleteFunc(slices.Clone(pool), func(a account) bool { return a.uid() == server.UID })
 	if !slices.Contains(r.guarded().uids, server.UID) {
 		t.Errorf("user %d of a running server is not guarded", server.UID)
+	}
+	r.pool = pool
+	if err := r.Stop(t.Context(), "lc-1", upstream.AnyEpoch); err != nil {
+		t.Fatal(err)
+	}
+	if there, err := r.guarded().present(); there || err != nil {
+		t.Errorf("with no server left the guard is there: %v, %v", there, err)
 	}
 }
 
@@ -216,7 +222,6 @@ func TestTheGuardComesBack(t *testing.T) {
 func TestStopEndsAllOfAUser(t *testing.T) {
 	needRoot(t)
 	r := newRuntime(t, Options{Users: systemUsers(t)[:1], StateDir: openDir(t), Cgroup: NoCgroup})
-	t.Cleanup(func() { _ = r.guarded().remove() })
 	started(t, r, launch(t, fakeEngine(t)))
 	// As a job would that is started by something else, such as cron.
 	cmd := exec.Command("/bin/sleep", "60")
