@@ -77,9 +77,9 @@ func (c *cgroups) create(name string, memory int64, cpu int) (group, error) {
 			g = append(g, dir)
 		}
 	}
-	for _, dir := range g {
+	for i, dir := range g {
 		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
-			return nil, errors.Join(err, g.remove())
+			return nil, errors.Join(err, g[:i].remove())
 		}
 	}
 	if err := c.limit(name, memory, cpu); err != nil {

@@ -197,3 +197,29 @@ func TestWithoutACgroup(t *testing.T) {
 		}
 	}
 }
+
+// A hierarchy that is there and cannot be written is none; the doctor tries.
+func TestACgroupOfSomebodyElse(t *testing.T) {
+	r := newRuntime(t, Options{})
+	root := tree(t, map[string]string{"livygateway/cgroup.procs": ""})
+	r.cgroupSystem = func() (cgroupSystem, error) {
+		return cgroupSystem{root: true, mounts: []cgroupMount{{dir: root, controllers: []string{"memory"}}}}, nil
+	}
+	// Where root may write everything, a link to nowhere stands for what may not be.
+	name := filepath.Join(root, "livygateway", r.groupName("doctor", int64(os.Getpid())))
+	if got := r.examineBounds(); got.Status != doctor.OK {
+		t.Errorf("where it can be written: %+v", got)
+	}
+	if err := os.RemoveAll(filepath.Join(root, "livygateway")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink("/proc/self", filepath.Join(root, "livygateway")); err != nil {
+		t.Fatal(err)
+	}
+	if got := r.examineBounds(); got.Status != doctor.Warn {
+		t.Errorf("where it cannot: %+v", got)
+	}
+	if _, err := os.Stat(name); err == nil {
+		t.Error("the doctor left its cgroup")
+	}
+}

@@ -49,6 +49,13 @@ func (r *Runtime) examineBounds() doctor.Result {
 			"take cgroup off out, or bound it by policy rules (max spark.driver.memory) and a limit of sessions")
 	}
 	c, err := r.findBounds()
+	if err == nil {
+		// The directory may be there, and another's.
+		var probe group
+		if probe, err = c.create(r.groupName("doctor", int64(os.Getpid())), 0, 0); err == nil {
+			err = probe.remove()
+		}
+	}
 	switch {
 	case err == nil && c.v2:
 		return doctor.Good(check, "bounded with Livy's by cgroups below %s", c.memory)
