@@ -156,6 +156,7 @@ type App struct {
 	core     *core
 	log      *zap.Logger
 	expander *expander
+	admin    adminReach // who reaches the admin endpoint
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
 	sparkUI  string          // the origin that SparkUI names
@@ -244,7 +245,7 @@ func (a *App) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	a.key, a.core = string(key), value.(*core)
+	a.key, a.core, a.admin = string(key), value.(*core), adminOf(ctx)
 	return a.watchStart(ctx)
 }
 
@@ -384,6 +385,7 @@ func (a *App) Start() error {
 		return errors.Join(err, a.Stop())
 	}
 	current.Store(a.core)
+	a.warnOfReach()
 	return nil
 }
 

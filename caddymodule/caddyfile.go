@@ -142,10 +142,7 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		a.HistoryServer = new(HistoryServer)
 		return readEntry(d, &a.HistoryServer.URL, entry{texts: map[string]*string{"event_logs": &a.HistoryServer.EventLogs}})
 	case "spark_ui":
-		if !d.AllArgs(&a.SparkUI) {
-			return d.ArgErr()
-		}
-		return nil
+		return textArg(d, &a.SparkUI)
 	case "local_dir":
 		return appendArgs(d, &a.LocalDirs)
 	case "tokens":
@@ -153,10 +150,7 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 	case "schemes":
 		return appendArgs(d, &a.Schemes)
 	case "policy":
-		if !d.AllArgs(&a.Policy) {
-			return d.ArgErr()
-		}
-		return nil
+		return textArg(d, &a.Policy)
 	case "allow_conf":
 		return appendArgs(d, &a.AllowConf)
 	case "allow_class":

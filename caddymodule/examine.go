@@ -48,7 +48,9 @@ func (p *patient) examine(ctx context.Context) doctor.Report {
 		func(context.Context) []doctor.Result {
 			return slices.Concat(p.examineSites(), p.examineUIs(), p.examineListeners())
 		},
-		func(context.Context) []doctor.Result { return []doctor.Result{p.examineAdmin()} },
+		func(context.Context) []doctor.Result {
+			return append([]doctor.Result{p.examineAdmin()}, p.examineReach()...)
+		},
 		func(context.Context) []doctor.Result {
 			return []doctor.Result{doctor.Clock(), doctor.Disk("disk of Caddy's data", caddy.AppDataDir())}
 		},
