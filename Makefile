@@ -9,6 +9,11 @@ LDFLAGS := -X 'github.com/caddyserver/caddy/v2.CustomVersion=Livy Gateway $(VERS
 # The version is in LDFLAGS, so a checkout owned by somebody else builds as well.
 GOBUILD := $(GO) build -buildvcs=false -trimpath -tags $(TAGS)
 
+# xcaddy in PATH, or else compiled. v0.0.0 keeps it from looking for a published version of
+# this module, which a network may not reach and an unpublished change does not have.
+XCADDY        ?= $(shell command -v xcaddy || echo $(GO) run github.com/caddyserver/xcaddy/cmd/xcaddy@v0.4.5)
+CADDY_VERSION  = $(shell $(GO) list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2)
+
 # The race detector needs cgo and a C compiler. RACE=0 turns it off.
 RACE ?= $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo 1 || echo 0)
 ifeq ($(RACE),1)
@@ -33,8 +38,8 @@ build: ## build bin/caddy: Caddy with the livy modules
 	$(GOBUILD) -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/xcaddy-build
 
 xcaddy: ## build bin/caddy with xcaddy from this checkout, as users do
-	@command -v xcaddy >/dev/null || { echo "xcaddy is not in PATH; install it, or use 'make build', which gives the same binary"; exit 1; }
-	XCADDY_GO_BUILD_FLAGS="-trimpath -tags=$(TAGS)" xcaddy build v2.11.9 --output $(BIN) --with github.com/livygateway/livygateway=$(CURDIR)
+	XCADDY_GO_BUILD_FLAGS="-trimpath -tags=$(TAGS)" $(XCADDY) build $(CADDY_VERSION) --output $(BIN) \
+	    --with github.com/livygateway/livygateway@v0.0.0=$(CURDIR)
 
 run: ## first light: engine, Redis, Caddy, a gateway and a token; Ctrl-C stops it all
 	@scripts/run
