@@ -90,7 +90,7 @@ func (e *expander) walk(v reflect.Value, at optionPath) error {
 		if v.IsNil() {
 			return nil
 		}
-		if g, ok := v.Interface().(*DeclaredGateway); ok {
+		if g, ok := reflect.TypeAssert[*DeclaredGateway](v); ok {
 			e.gateway = g
 			defer func() { e.gateway = nil }()
 		}
@@ -310,8 +310,8 @@ func (e *expander) mask(err error) error {
 const minMasked = 4
 
 func unsetVariable(key, name string) error {
-	if real, _, ok := strings.Cut(name, ":"); ok {
-		return fmt.Errorf("{%s}: the environment variable %q is not set; placeholders have no defaults, only {$%s:default} of a Caddyfile has", key, name, real)
+	if plain, _, ok := strings.Cut(name, ":"); ok {
+		return fmt.Errorf("{%s}: the environment variable %q is not set; placeholders have no defaults, only {$%s:default} of a Caddyfile has", key, name, plain)
 	}
 	return fmt.Errorf("{%s}: the environment variable %q is not set", key, name)
 }

@@ -98,9 +98,9 @@ func patched(spec gateway.Spec, patch json.RawMessage) (gateway.Spec, error) {
 // is null, or in other capitals, for no change at all.
 func checkFields(changes map[string]any, t reflect.Type, in string) error {
 	fields := make(map[string]reflect.Type, t.NumField())
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		fields[name] = t.Field(i).Type
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		fields[name] = field.Type
 	}
 	for name, change := range changes {
 		field, ok := fields[name]

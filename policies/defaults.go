@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/livygateway/livygateway/policies/sparkconf"
@@ -68,11 +69,8 @@ func (p *Policy) Notes() []string {
 		if r.executors || r.fam.list || r.Max == "" && r.Allowed == nil || r.Required || p.required(r.fam) {
 			continue
 		}
-		known := r.fam.standard(func(key string) string { return p.defaults[key] })
-		for _, key := range r.fam.keys {
-			known += p.defaults[key]
-		}
-		if known == "" {
+		said := func(key string) string { return p.defaults[key] }
+		if r.fam.standard(said) == "" && !slices.ContainsFunc(r.fam.keys, func(key string) bool { return said(key) != "" }) {
 			notes = append(notes, fmt.Sprintf("%s: holds only for requests that set %s, whose default is not known; \"require %s\" makes all set it", r.Source, r.Key, r.Key))
 		}
 	}

@@ -128,8 +128,8 @@ func TestTheTableIsSparks(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, err.(*exec.ExitError).Stderr)
 	}
-	known, real := 0, parse(string(out))
-	for key, is := range real {
+	known, theirs := 0, parse(string(out))
+	for key, is := range theirs {
 		if says, ok := settings[key]; ok && says != is && says != (Setting{}) {
 			t.Errorf("%s: the table says %+v, Spark %+v", key, says, is)
 		} else if ok {
