@@ -290,12 +290,3 @@ func way(place string) (all []string) {
 	slices.SortFunc(all, func(a, b string) int { return len(a) - len(b) })
 	return slices.Compact(all)
 }
-
-// engineFiles are what a server's user must be able to read.
-func engineFiles(e gateway.Engine) []string {
-	all := []string{filepath.Join(e.LivyHome, "bin", "livy-server"), filepath.Join(e.SparkHome, "bin", "spark-submit")}
-	if e.JavaHome != "" {
-		all = append(all, filepath.Join(e.JavaHome, "bin", "java"))
-	}
-	return all
-}
