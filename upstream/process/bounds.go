@@ -78,7 +78,7 @@ func (c *cgroups) create(name string, memory int64, cpu int) (group, error) {
 		}
 	}
 	for i, dir := range g {
-		if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := os.Mkdir(dir, cgroupMode); err != nil && !errors.Is(err, fs.ErrExist) {
 			return nil, errors.Join(err, g[:i].remove())
 		}
 	}

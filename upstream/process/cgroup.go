@@ -20,6 +20,9 @@ const NoCgroup = "off"
 // Caddy's own service, all of which systemd ends together with Caddy.
 const defaultCgroup = "/livygateway"
 
+// cgroupMode lets the JVMs in a cgroup read its bounds, which they go by.
+const cgroupMode = 0o755
+
 // cgroupMount is a mounted hierarchy of cgroups.
 type cgroupMount struct {
 	dir         string
@@ -100,7 +103,7 @@ func findCgroups(s cgroupSystem, named string) (*cgroups, error) {
 				continue
 			}
 			dir := filepath.Join(m.dir, named)
-			err := os.MkdirAll(dir, 0o755)
+			err := os.MkdirAll(dir, cgroupMode)
 			switch {
 			case err != nil && controller == "memory":
 				failed = err
@@ -140,7 +143,7 @@ func inVersion2(s cgroupSystem, m cgroupMount, named string) (*cgroups, error) {
 		named = path.Join(path.Dir(s.own), defaultCgroup)
 	}
 	c := &cgroups{v2: true, memory: filepath.Join(m.dir, named), others: map[string]string{}}
-	if err := os.MkdirAll(c.memory, 0o755); err != nil {
+	if err := os.MkdirAll(c.memory, cgroupMode); err != nil {
 		return nil, err
 	}
 	for _, controller := range []string{"memory", "cpu", "pids"} {

@@ -16,11 +16,11 @@ import (
 )
 
 func TestReadMounts(t *testing.T) {
-	const text = `25 30 0:23 / /proc rw,nosuid - proc proc rw
-31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
-33 31 0:30 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup cgroup rw,cpu,cpuacct
-36 31 0:33 / /sys/fs/cgroup/memory rw,relatime - cgroup cgroup rw,memory
-41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 cgroup2 rw
+	const text = `25 30 0:23 / /proc rw,nosuid - proc none rw
+31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs none rw,mode=755
+33 31 0:30 / /sys/fs/cgroup/cpu,cpuacct rw,relatime shared:9 - cgroup none rw,cpu,cpuacct
+36 31 0:33 / /sys/fs/cgroup/memory rw,relatime - cgroup none rw,memory
+41 31 0:38 / /sys/fs/cgroup/unified rw,relatime - cgroup2 none rw
 nonsense
 `
 	got := readMounts(strings.NewReader(text))
@@ -115,8 +115,10 @@ func TestCgroupVersion2(t *testing.T) {
 
 func TestCgroupVersion1(t *testing.T) {
 	files := map[string]string{}
-	for _, name := range []string{"memory/livygateway/one/memory.limit_in_bytes", "memory/livygateway/one/memory.memsw.limit_in_bytes", "memory/livygateway/one/cgroup.procs",
-		"cpu/livygateway/one/cpu.cfs_quota_us", "cpu/livygateway/one/cpu.cfs_period_us", "cpu/livygateway/one/cgroup.procs"} {
+	for _, name := range []string{
+		"memory/livygateway/one/memory.limit_in_bytes", "memory/livygateway/one/memory.memsw.limit_in_bytes", "memory/livygateway/one/cgroup.procs",
+		"cpu/livygateway/one/cpu.cfs_quota_us", "cpu/livygateway/one/cpu.cfs_period_us", "cpu/livygateway/one/cgroup.procs",
+	} {
 		files[name] = "-1"
 	}
 	root := tree(t, files)

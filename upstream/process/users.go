@@ -32,7 +32,7 @@ type account struct {
 
 func (a account) uid() uint32 {
 	if a.cred == nil {
-		return uint32(os.Geteuid()) //nolint:gosec // a user id
+		return uint32(os.Geteuid())
 	}
 	return a.cred.Uid
 }
@@ -167,7 +167,7 @@ func (r *Runtime) takeUser(gatewayID string) (account, error) {
 	}
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(gatewayID))
-	first := int(h.Sum32() % uint32(len(r.pool))) //nolint:gosec // a list's length
+	first := int(h.Sum32() % uint32(len(r.pool)))
 	for i := range r.pool {
 		a := r.pool[(first+i)%len(r.pool)]
 		if !taken[a.uid()] && !r.taken[a.uid()] {

@@ -203,7 +203,10 @@ func TestTheGuardComesBack(t *testing.T) {
 		t.Error("it does not come back")
 	}
 	// A configuration without the user of a server that still runs goes on guarding it.
-	server, _, _, _ := r.newest("lc-1")
+	server, _, err := r.dirs("lc-1", 0).readState()
+	if err != nil {
+		t.Fatal(err)
+	}
 	pool := r.pool
 	r.pool = slices.DeleteFunc(slices.Clone(pool), func(a account) bool { return a.uid() == server.UID })
 	if !slices.Contains(r.guarded().uids, server.UID) {
