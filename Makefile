@@ -27,7 +27,7 @@ endif
 TESTFLAGS := -tags $(TAGS) -count=1 -timeout 50m
 UNIT       = $(shell $(GO) list -tags $(TAGS) ./... | grep -v /integration)
 
-.PHONY: torture help build xcaddy run test unit lint bench image engine clients yarn clean
+.PHONY: torture fuzz help build xcaddy run test unit lint bench image engine clients yarn judge clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ torture: build ## kill Caddy, Redis and Livy 60 times under load, one of two ins
 	LIVYGW_ROUNDS=20 $(GO) test $(TESTFLAGS) -v -run TestTwoInstances ./integration
 	LIVYGW_RECORDS=1000000 $(GO) test $(TESTFLAGS) -v -run TestScale ./api
 
+fuzz: ## hold policies against what Spark makes of requests made of nasty pieces (30 minutes; LIVYGW_FUZZ=4h)
+	LIVYGW_FUZZ=$${LIVYGW_FUZZ:-30m} $(GO) test $(TESTFLAGS) -timeout 0 -v -run TestPoliciesHoldInSpark ./integration
+
 lint: ## formatters, golangci-lint, go vet, known vulnerabilities
 	@scripts/lint
 
@@ -77,6 +80,9 @@ clients: ## prepare Airflow, sparkmagic and the OpenAPI tools for the integratio
 
 yarn: ## prepare a YARN on one machine for the integration tests
 	@scripts/prepare-yarn
+
+judge: ## prepare another Spark and a Java compiler, to ask Spark itself what reaches it
+	@scripts/prepare-judge
 
 clean: ## remove what was built; data of "make run" stays in .run
 	rm -rf bin

@@ -52,6 +52,7 @@ type engineDir struct {
 	Livy        string `json:"livy"`        // version
 	Spark       string `json:"spark"`       // version
 	Interactive bool   `json:"interactive"` // whether sessions run on it, not only batches
+	Java        string `json:"java"`        // home of its Java
 }
 
 var preparedEngine = sync.OnceValue(func() *engineDir {

@@ -197,6 +197,21 @@ var families = []family{
 	{keys: []string{"spark.excludeOnFailure.timeout", "spark.blacklist.timeout", "spark.scheduler.executorTaskExcludeOnFailureTime", "spark.scheduler.executorTaskBlacklistTime"}},
 	{keys: []string{"spark.streaming.fileStream.minRememberDuration", "spark.streaming.minRememberDuration"}},
 	{keys: []string{"spark.kafka.consumer.cache.capacity", "spark.sql.kafkaConsumerCache.capacity"}},
+	{keys: []string{"spark.executor.failuresValidityInterval", "spark.yarn.executor.failuresValidityInterval"}},
+	{keys: []string{"spark.excludeOnFailure.killExcludedExecutors", "spark.blacklist.killBlacklistedExecutors"}},
+	{keys: []string{"spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout", "spark.scheduler.blacklist.unschedulableTaskSetTimeout"}},
+	{keys: []string{"spark.scheduler.executorTaskExcludeOnFailureTime", "spark.scheduler.executorTaskBlacklistTime"}},
+	{keys: []string{"spark.yarn.executor.launch.excludeOnFailure.enabled", "spark.yarn.blacklist.executor.launch.blacklisting.enabled"}},
+	{keys: []string{"spark.history.fs.cleaner.interval", "spark.history.fs.cleaner.interval.seconds"}},
+	{keys: []string{"spark.history.fs.cleaner.maxAge", "spark.history.fs.cleaner.maxAge.seconds"}},
+	{keys: []string{"spark.history.fs.update.interval", "spark.history.fs.update.interval.seconds", "spark.history.fs.updateInterval", "spark.history.updateInterval"}},
+	{keys: []string{"spark.sql.avro.datetimeRebaseModeInRead", "spark.sql.legacy.avro.datetimeRebaseModeInRead"}},
+	{keys: []string{"spark.sql.avro.datetimeRebaseModeInWrite", "spark.sql.legacy.avro.datetimeRebaseModeInWrite"}},
+	{keys: []string{"spark.sql.parquet.datetimeRebaseModeInRead", "spark.sql.legacy.parquet.datetimeRebaseModeInRead"}},
+	{keys: []string{"spark.sql.parquet.datetimeRebaseModeInWrite", "spark.sql.legacy.parquet.datetimeRebaseModeInWrite"}},
+	{keys: []string{"spark.sql.parquet.int96RebaseModeInRead", "spark.sql.legacy.parquet.int96RebaseModeInRead"}},
+	{keys: []string{"spark.sql.parquet.int96RebaseModeInWrite", "spark.sql.legacy.parquet.int96RebaseModeInWrite"}},
+	{keys: []string{"spark.sql.optimizer.pruneFiltersCanPruneStreamingSubplan", "spark.databricks.sql.optimizer.pruneFiltersCanPruneStreamingSubplan"}},
 }
 
 // prefixPairs are key spaces that mean the same, name by name.

@@ -29,6 +29,7 @@ const (
 	Yarn       = "yarn"       // a YARN on one machine (make yarn)
 	Xcaddy     = "xcaddy"     // the xcaddy program
 	Actionlint = "actionlint" // the actionlint program
+	Judge      = "judge"      // another Spark and a Java compiler, to ask Spark what reaches it (make judge)
 )
 
 // Need skips the test, or fails it when REQUIRE lists name, unless available.
