@@ -9,6 +9,11 @@ LDFLAGS := -X 'github.com/caddyserver/caddy/v2.CustomVersion=Livy Gateway $(VERS
 # The version is in LDFLAGS, so a checkout owned by somebody else builds as well.
 GOBUILD := $(GO) build -buildvcs=false -trimpath -tags $(TAGS)
 
+# xcaddy in PATH, or else compiled. v0.0.0 keeps it from looking for a published version of
+# this module, which a network may not reach and an unpublished change does not have.
+XCADDY        ?= $(shell command -v xcaddy || echo $(GO) run github.com/caddyserver/xcaddy/cmd/xcaddy@v0.4.5)
+CADDY_VERSION  = $(shell $(GO) list -m -f '{{.Version}}' github.com/caddyserver/caddy/v2)
+
 # The race detector needs cgo and a C compiler. RACE=0 turns it off.
 RACE ?= $(shell command -v $$($(GO) env CC) >/dev/null 2>&1 && echo 1 || echo 0)
 ifeq ($(RACE),1)
@@ -22,7 +27,7 @@ endif
 TESTFLAGS := -tags $(TAGS) -count=1 -timeout 50m
 UNIT       = ./...
 
-.PHONY: torture help build xcaddy run test unit lint bench image engine clients yarn clean
+.PHONY: torture fuzz help build xcaddy run test unit lint bench image engine clients yarn judge clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,8 +38,8 @@ build: ## build bin/caddy: Caddy with the livy modules
 	$(GOBUILD) -ldflags "$(LDFLAGS)" -o $(BIN) ./cmd/xcaddy-build
 
 xcaddy: ## build bin/caddy with xcaddy from this checkout, as users do
-	@command -v xcaddy >/dev/null || { echo "xcaddy is not in PATH; install it, or use 'make build', which gives the same binary"; exit 1; }
-	XCADDY_GO_BUILD_FLAGS="-trimpath -tags=$(TAGS)" xcaddy build v2.11.9 --output $(BIN) --with github.com/livygateway/livygateway=$(CURDIR)
+	XCADDY_GO_BUILD_FLAGS="-trimpath -tags=$(TAGS)" $(XCADDY) build $(CADDY_VERSION) --output $(BIN) \
+	    --with github.com/livygateway/livygateway@v0.0.0=$(CURDIR)
 
 run: ## first light: engine, Redis, Caddy, a gateway and a token; Ctrl-C stops it all
 	@scripts/run
@@ -55,6 +60,9 @@ torture: build ## kill Caddy, Redis and Livy 60 times under load, one of two ins
 	LIVYGW_ROUNDS=20 $(GO) test -C integration $(TESTFLAGS) -v -run TestTwoInstances .
 	LIVYGW_RECORDS=1000000 $(GO) test $(TESTFLAGS) -v -run TestScale ./internal/api
 
+fuzz: ## hold policies against what Spark makes of requests made of nasty pieces (30 minutes; LIVYGW_FUZZ=4h)
+	LIVYGW_FUZZ=$${LIVYGW_FUZZ:-30m} $(GO) test -C integration $(TESTFLAGS) -timeout 0 -v -run TestPoliciesHoldInSpark .
+
 lint: ## formatters, golangci-lint, go vet, known vulnerabilities
 	@scripts/lint
 
@@ -72,6 +80,9 @@ clients: ## prepare Airflow, sparkmagic and the OpenAPI tools for the integratio
 
 yarn: ## prepare a YARN on one machine for the integration tests
 	@scripts/prepare-yarn
+
+judge: ## prepare another Spark and a Java compiler, to ask Spark itself what reaches it
+	@scripts/prepare-judge
 
 clean: ## remove what was built; data of "make run" stays in .run
 	rm -rf bin

@@ -64,7 +64,7 @@ func run(binary string, rounds int, during time.Duration) error {
 			return err
 		}
 	}
-	return nil
+	return comparePolicies(rounds)
 }
 
 // compare measures every target in turn, round after round, and prints a table.

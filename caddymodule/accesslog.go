@@ -16,8 +16,8 @@ import (
 )
 
 // Caddy copies a request's headers for its access log before any handler runs, and
-// knows to hide Authorization but neither the token's header nor a signed link to a
-// Spark UI. A site with a plain `log` directive would so write them down. For the
+// knows to hide Authorization but neither the token's header, nor a token that was put
+// where it does not belong, nor a signed link to a Spark UI. A site with a plain `log` directive would so write them down. For the
 // requests that reach a gateway, Caddy's line is therefore replaced by the same line
 // without these secrets, written by the same loggers. (Fields added by log_append are
 // the one thing that Caddy does not let us carry over.)
@@ -61,9 +61,39 @@ func (a *accessLog) take(w http.ResponseWriter, r *http.Request) (done func()) {
 		query.Set(uiParameter, "REDACTED")
 		seen.RequestURI = seen.URL.EscapedPath() + "?" + query.Encode()
 	}
+	seen.Host, seen.RequestURI = tokens.Mask(seen.Host), tokens.Mask(seen.RequestURI)
+	seen.Header = maskHeader(seen.Header)
 	body := &countingBody{ReadCloser: r.Body}
 	r.Body = body
 	return func() { a.write(rec, seen, time.Since(start), body.read) }
+}
+
+// maskHeader returns a header without anything that looks like a token in its names
+// and values: itself if there is nothing, else a copy.
+func maskHeader(header http.Header) http.Header {
+	var clean http.Header
+	for name, values := range header {
+		shown := tokens.Mask(name)
+		for i, value := range values {
+			text := tokens.MaskCredentials(value)
+			if text == value && shown == name {
+				continue
+			}
+			if clean == nil {
+				clean = header.Clone()
+			}
+			if shown != name {
+				delete(clean, name)
+				clean.Add(shown, text)
+				continue
+			}
+			clean[name][i] = text
+		}
+	}
+	if clean == nil {
+		return header
+	}
+	return clean
 }
 
 func (a *accessLog) write(rec caddyhttp.ResponseRecorder, r *http.Request, took time.Duration, read int) {
@@ -87,7 +117,7 @@ func (a *accessLog) write(rec caddyhttp.ResponseRecorder, r *http.Request, took 
 				zap.Duration("duration", took),
 				zap.Int("size", rec.Size()),
 				zap.Int("status", rec.Status()),
-				zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: rec.Header(), ShouldLogCredentials: credentials}),
+				zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: maskHeader(rec.Header()), ShouldLogCredentials: credentials}),
 			)
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
+	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -76,6 +77,11 @@ type App struct {
 
 	// The Spark history server that shows what has finished. Default: none.
 	HistoryServer *HistoryServer `json:"history_server,omitempty"`
+
+	// The address of the site with `livy_spark_ui`, e.g. `https://ui.example.com`. It
+	// shows the Spark UIs of all gateways, which `livy_gateway` then does no more.
+	// Default: none; Spark UIs are on the sites with `livy_gateway`.
+	SparkUI string `json:"spark_ui,omitempty"`
 
 	// Directories of the Livy servers' file systems that clients may name in
 	// `file:` URIs. Default: none.
@@ -148,8 +154,12 @@ type App struct {
 
 	key      string // of core in the pool, once it was acquired
 	core     *core
+	log      *zap.Logger
+	expander *expander
+	admin    adminReach // who reaches the admin endpoint
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
+	sparkUI  string          // the origin that SparkUI names
 	before   replaced        // what Start replaced
 	inForce  bool            // the whole configuration has been started
 }
@@ -204,13 +214,21 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err := registerMetrics(ctx); err != nil {
 		return err
 	}
-	a.expand()
+	if a.RuntimeRaw == nil {
+		a.RuntimeRaw = json.RawMessage(`{"runtime":"docker"}`)
+	}
+	a.log = ctx.Logger()
+	if err := a.expand(a.log); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
+	return a.expander.mask(a.provision(ctx))
+}
+
+// provision does the rest, with placeholders replaced.
+func (a *App) provision(ctx caddy.Context) error {
 	var err error
 	if a.logins, err = readLogins(a.LDAPLogins); err != nil {
 		return fmt.Errorf("livy: %w", err)
-	}
-	if a.RuntimeRaw == nil {
-		a.RuntimeRaw = json.RawMessage(`{"runtime":"docker"}`)
 	}
 	mod, err := ctx.LoadModule(a, "RuntimeRaw")
 	if err != nil {
@@ -227,48 +245,38 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	a.key, a.core = string(key), value.(*core)
+	a.key, a.core, a.admin = string(key), value.(*core), adminOf(ctx)
 	return a.watchStart(ctx)
 }
 
-// expand resolves placeholders such as {env.LIVY_REDIS_URL}.
-func (a *App) expand() {
-	repl := caddy.NewReplacer()
-	texts := []*string{&a.Redis.URL, &a.Redis.Prefix, &a.OnExit}
-	for _, e := range a.Engines {
-		texts = append(texts, &e.Name, &e.Livy, &e.Spark, &e.Scala, &e.Java, &e.Image, &e.LivyHome, &e.SparkHome, &e.JavaHome, &e.Python, &e.URL, &e.Master)
-	}
-	for i := range a.Queues {
-		texts = append(texts, &a.Queues[i])
-	}
-	for i := range a.LocalDirs {
-		texts = append(texts, &a.LocalDirs[i])
-	}
-	for _, c := range a.Clusters {
-		texts = append(texts, &c.Master, &c.ConfDir)
-	}
-	for _, e := range a.Environments {
-		texts = append(texts, &e.Dir)
-		for name, value := range e.Env {
-			e.Env[name] = repl.ReplaceKnown(value, "")
+// expand resolves placeholders such as {env.LIVY_REDIS_URL} in every text of the
+// configuration. What cannot be read refuses the configuration.
+func (a *App) expand(log *zap.Logger) error {
+	for _, l := range a.LDAPLogins {
+		if err := l.checkPassword(); err != nil {
+			return err
 		}
 	}
-	for _, d := range a.Directories {
-		texts = append(texts, &d.Source)
+	e := newExpander()
+	a.expander = e
+	if err := e.all(a); err != nil {
+		return err
 	}
-	if a.HistoryServer != nil {
-		texts = append(texts, &a.HistoryServer.URL, &a.HistoryServer.EventLogs)
+	var err error
+	if a.RuntimeRaw, err = e.raw(a.RuntimeRaw, optionPath{"runtime"}); err != nil {
+		return err
 	}
-	for _, g := range a.Gateways {
-		g.expand(repl)
+	for _, empty := range e.empty {
+		log.Warn("a placeholder of the configuration stands for an empty text",
+			zap.Stringer("option", empty.option), zap.String("placeholder", empty.placeholder))
 	}
-	for _, text := range texts {
-		*text = repl.ReplaceKnown(*text, "")
-	}
+	return nil
 }
 
 // Validate checks what the operator wrote. It asks nothing of the network.
-func (a *App) Validate() error {
+func (a *App) Validate() error { return a.expander.mask(a.validate()) }
+
+func (a *App) validate() error {
 	if len(a.Engines) == 0 {
 		return fmt.Errorf("livy: at least one engine is required")
 	}
@@ -286,6 +294,12 @@ func (a *App) Validate() error {
 			return fmt.Errorf("livy: engine %q: %w", e.Name, err)
 		}
 	}
+	if a.SparkUI != "" {
+		var err error
+		if a.sparkUI, err = parseSiteOrigin(a.SparkUI); err != nil {
+			return fmt.Errorf("livy: %w", err)
+		}
+	}
 	switch a.OnExit {
 	case "", "keep", "stop":
 	default:
@@ -301,6 +315,7 @@ func (a *App) Validate() error {
 	if a.declared, err = a.declarations(); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
+	a.warnOfTypos()
 	// Not in Start: sites of this configuration may have accepted connections by
 	// then, which a refusal would break.
 	if err := a.core.manager.CheckCatalog(&catalog, a.declared); err != nil {
@@ -340,7 +355,7 @@ func (a *App) validateBounds() error {
 func (a *App) settings() control.Settings {
 	return control.Settings{
 		Catalog: a.catalog(), Logins: a.logins, LocalDirs: a.LocalDirs,
-		History: (*gateway.HistoryServer)(a.HistoryServer),
+		History: (*gateway.HistoryServer)(a.HistoryServer), SparkUISite: a.sparkUI,
 		MaxBody: a.MaxBody, MaxCode: a.MaxCode, MaxUpload: a.MaxUpload,
 		Schemes: a.Schemes, LivyKeys: a.LivyKeys,
 		PolicyMode: a.Policy, Grants: a.grants(),
@@ -370,6 +385,7 @@ func (a *App) Start() error {
 		return errors.Join(err, a.Stop())
 	}
 	current.Store(a.core)
+	a.warnOfReach()
 	return nil
 }
 

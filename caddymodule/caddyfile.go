@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/json"
 	"math"
+	"slices"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -19,8 +20,9 @@ func init() {
 	httpcaddyfile.RegisterDirective("livy_gateway", parseGateway)
 	httpcaddyfile.RegisterHandlerDirective("livy_health", parseHealth)
 	httpcaddyfile.RegisterHandlerDirective("livy_api", parseAPI)
-	// Each passes on what is not its own to the next.
-	for _, directive := range []string{"livy_health", "livy_api", "livy_gateway"} {
+	httpcaddyfile.RegisterHandlerDirective("livy_spark_ui", parseSparkUI)
+	// Health and API pass on what is not their own to the next.
+	for _, directive := range []string{"livy_health", "livy_api", "livy_spark_ui", "livy_gateway"} {
 		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "respond")
 	}
 }
@@ -69,6 +71,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    history_server <url> {
 //	        event_logs <dir>|<uri>
 //	    }
+//	    spark_ui      <address>
 //	    local_dir     <dir>...
 //	    tokens {
 //	        max_lifetime <duration>
@@ -138,6 +141,8 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 	case "history_server":
 		a.HistoryServer = new(HistoryServer)
 		return readEntry(d, &a.HistoryServer.URL, entry{texts: map[string]*string{"event_logs": &a.HistoryServer.EventLogs}})
+	case "spark_ui":
+		return textArg(d, &a.SparkUI)
 	case "local_dir":
 		return appendArgs(d, &a.LocalDirs)
 	case "tokens":
@@ -145,10 +150,7 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 	case "schemes":
 		return appendArgs(d, &a.Schemes)
 	case "policy":
-		if !d.AllArgs(&a.Policy) {
-			return d.ArgErr()
-		}
-		return nil
+		return textArg(d, &a.Policy)
 	case "allow_conf":
 		return appendArgs(d, &a.AllowConf)
 	case "allow_class":
@@ -172,10 +174,7 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 	case "audit_retention":
 		return durationArg(d, &a.AuditRetention)
 	case "on_exit":
-		if !d.AllArgs(&a.OnExit) {
-			return d.ArgErr()
-		}
-		return nil
+		return textArg(d, &a.OnExit)
 	default:
 		return d.Errf("unknown option %q", option)
 	}
@@ -209,6 +208,24 @@ func durationArg(d *caddyfile.Dispenser, target *caddy.Duration) error {
 	return nil
 }
 
+// textArg reads an option's only argument. An empty one is an error: it is most
+// often {$NAME} of a variable that is not set, and would be as if the option were not
+// there.
+func textArg(d *caddyfile.Dispenser, target *string) error {
+	option := d.Val()
+	if !d.AllArgs(target) {
+		return d.ArgErr()
+	}
+	if *target == "" {
+		return emptyArg(d, option)
+	}
+	return nil
+}
+
+func emptyArg(d *caddyfile.Dispenser, option string) error {
+	return d.Errf("%s: its argument is empty; is an environment variable not set? Leave the option out if nothing is meant", option)
+}
+
 func flagArg(d *caddyfile.Dispenser, target *bool) error {
 	*target = true
 	if d.NextArg() {
@@ -218,9 +235,12 @@ func flagArg(d *caddyfile.Dispenser, target *bool) error {
 }
 
 func appendArgs(d *caddyfile.Dispenser, list *[]string) error {
-	args := d.RemainingArgs()
+	option, args := d.Val(), d.RemainingArgs()
 	if len(args) == 0 {
 		return d.ArgErr()
+	}
+	if slices.Contains(args, "") {
+		return emptyArg(d, option)
 	}
 	*list = append(*list, args...)
 	return nil
@@ -234,6 +254,8 @@ func (a *App) unmarshalRedis(d *caddyfile.Dispenser) error {
 		return d.ArgErr()
 	case len(args) == 1 && args[0] == "embedded":
 		a.Redis.Embedded = true
+	case len(args) == 1 && args[0] == "":
+		return emptyArg(d, "redis")
 	case len(args) == 1:
 		a.Redis.URL = args[0]
 	}
@@ -241,8 +263,8 @@ func (a *App) unmarshalRedis(d *caddyfile.Dispenser) error {
 		if d.Val() != "prefix" {
 			return d.Errf("unknown option %q of redis", d.Val())
 		}
-		if !d.AllArgs(&a.Redis.Prefix) {
-			return d.ArgErr()
+		if err := textArg(d, &a.Redis.Prefix); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -250,8 +272,8 @@ func (a *App) unmarshalRedis(d *caddyfile.Dispenser) error {
 
 func (a *App) unmarshalEngine(d *caddyfile.Dispenser) error {
 	e := new(Engine)
-	if !d.AllArgs(&e.Name) {
-		return d.ArgErr()
+	if err := textArg(d, &e.Name); err != nil {
+		return err
 	}
 	options := map[string]*string{
 		"livy": &e.Livy, "spark": &e.Spark, "scala": &e.Scala, "java": &e.Java,
@@ -266,8 +288,8 @@ func (a *App) unmarshalEngine(d *caddyfile.Dispenser) error {
 		if *target != "" {
 			return d.Errf("option %q of engine is given twice", d.Val())
 		}
-		if !d.AllArgs(target) {
-			return d.ArgErr()
+		if err := textArg(d, target); err != nil {
+			return err
 		}
 	}
 	a.Engines = append(a.Engines, e)
@@ -313,6 +335,9 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	switch len(args) {
 	case 0:
 	case 1:
+		if args[0] == "" { // it would be all gateways
+			return emptyArg(d, "livy_gateway")
+		}
 		h.Gateway = args[0]
 	default:
 		return d.ArgErr()
@@ -320,8 +345,8 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	for d.NextBlock(0) {
 		switch d.Val() {
 		case "workspace":
-			if !d.AllArgs(&h.Workspace) {
-				return d.ArgErr()
+			if err := textArg(d, &h.Workspace); err != nil {
+				return err
 			}
 		case "public":
 			if d.NextArg() {

@@ -112,8 +112,8 @@ type entry struct {
 // readEntry reads an entry's name and block.
 func readEntry(d *caddyfile.Dispenser, name *string, e entry) error {
 	kind := d.Val()
-	if !d.AllArgs(name) {
-		return d.ArgErr()
+	if err := textArg(d, name); err != nil {
+		return err
 	}
 	for d.NextBlock(1) {
 		option := d.Val()
@@ -125,8 +125,8 @@ func readEntry(d *caddyfile.Dispenser, name *string, e entry) error {
 		case isText && *text != "":
 			return d.Errf("option %q of %s is given twice", option, kind)
 		case isText:
-			if !d.AllArgs(text) {
-				return d.ArgErr()
+			if err := textArg(d, text); err != nil {
+				return err
 			}
 		case isList:
 			if err := appendArgs(d, list); err != nil {

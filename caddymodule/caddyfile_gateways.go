@@ -43,8 +43,8 @@ import (
 func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 	g := new(DeclaredGateway)
 	s := &g.Spec
-	if !d.AllArgs(&s.Name) {
-		return d.ArgErr()
+	if err := textArg(d, &s.Name); err != nil {
+		return err
 	}
 	texts := map[string]*string{
 		"workspace": &g.Workspace, "memory": &s.Memory, "engine": &s.Engine, "livy_version": &s.LivyVersion,
@@ -67,9 +67,7 @@ func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 		var err error
 		switch {
 		case texts[option] != nil:
-			if !d.AllArgs(texts[option]) {
-				err = d.ArgErr()
-			}
+			err = textArg(d, texts[option])
 		case flags[option] != nil:
 			err = flagArg(d, flags[option])
 		case lists[option] != nil:

@@ -47,6 +47,8 @@ func TestCaddyfileErrors(t *testing.T) {
 		{"option twice", app("on_exit keep\non_exit stop"), `"on_exit" is given twice`},
 		{"unknown runtime", app("runtime podman"), "livy.runtimes.podman"},
 		{"unknown option of a runtime", app("runtime process {\nport 1\n}"), `unknown option "port"`},
+		{"users without one", app("runtime process {\nusers\n}"), "wrong argument count"},
+		{"users twice", app("runtime process {\nusers a\nusers b\n}"), `option "users" is given twice`},
 		{"runtime option without value", app("runtime process {\nstate_dir\n}"), "wrong argument count"},
 		{"two Redis", app("redis a b"), "wrong argument count"},
 		{"unknown option of redis", app("redis {\ndb 1\n}"), `unknown option "db" of redis`},

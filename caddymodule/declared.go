@@ -3,12 +3,16 @@ package caddymodule
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/policies"
 )
 
 // DeclaredGateway is a gateway that stands in the configuration. Its settings can
@@ -29,24 +33,15 @@ type DeclaredGateway struct {
 	// `engine` and so on; see docs/gateways.md. In texts of conf files,
 	// `{file./path}` is replaced by the contents of a file.
 	Spec gateway.Spec `json:"spec"`
-}
 
-// expand resolves placeholders in what may come from elsewhere.
-func (d *DeclaredGateway) expand(repl *caddy.Replacer) {
-	s := &d.Spec
-	for _, text := range []*string{
-		&d.Workspace, &s.Name, &s.Memory, &s.Engine, &s.Queue, &s.Identity,
-		&s.SparkDefaults, &s.LivyConf, &s.LivyClientConf, &s.SparkBlacklist, &s.PolicyRules,
-	} {
-		*text = repl.ReplaceKnown(*text, "")
-	}
+	notes []string // placeholders that stand for nothing
 }
 
 // declarations are the gateways of the configuration, checked and complete.
 func (a *App) declarations() ([]control.Declaration, error) {
 	list := make([]control.Declaration, 0, len(a.Gateways))
 	for _, g := range a.Gateways {
-		list = append(list, control.Declaration{Workspace: g.Workspace, Spec: g.Spec, Manual: g.ManualStart})
+		list = append(list, control.Declaration{Workspace: g.Workspace, Spec: g.Spec, Manual: g.ManualStart, Notes: g.notes})
 	}
 	for i := range list {
 		// One at a time first, so that the error says which.
@@ -55,6 +50,28 @@ func (a *App) declarations() ([]control.Declaration, error) {
 		}
 	}
 	return list, control.CheckDeclared(a.settings(), list)
+}
+
+// warnOfTypos says what looks mistyped in the configuration. It may be meant, so it is
+// refused by nobody.
+func (a *App) warnOfTypos() {
+	warn := func(where, note string) {
+		a.log.Warn("a key of the configuration may be mistyped", zap.String("in", where), zap.String("note", note))
+	}
+	for _, d := range a.declared {
+		for _, note := range control.Typos(&d.Spec) {
+			warn("gateway "+d.Workspace+"/"+d.Spec.Name, note)
+		}
+	}
+	for _, e := range a.Environments {
+		var t policies.Typing
+		for _, key := range slices.Sorted(maps.Keys(e.Conf)) {
+			t.Spark("conf", key)
+		}
+		for _, note := range t.Notes() {
+			warn("environment "+e.Name, note)
+		}
+	}
 }
 
 // watchStart asks to be told when the whole configuration has been started: only

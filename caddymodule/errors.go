@@ -82,10 +82,12 @@ func (h *Gateway) fail(w http.ResponseWriter, r *http.Request, err error) {
 		level = zap.ErrorLevel
 	}
 	if ce := h.log.Check(level, "request not served"); ce != nil {
+		// A client may have put its token anywhere, and errors quote what it sent.
 		ce.Write(zap.Int("status", a.status), zap.String("method", r.Method),
-			zap.String("path", r.URL.Path), zap.String("reason", a.Reason), zap.Error(err))
+			zap.String("path", tokens.Mask(r.URL.Path)), zap.String("reason", a.Reason), zap.String("error", tokens.Mask(err.Error())))
 	}
 	body, _ := json.Marshal(a)
+	api.Harden(header)
 	header.Set("Content-Type", "application/json;charset=utf-8")
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	header.Set("Cache-Control", "no-store")

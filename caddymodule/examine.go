@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
@@ -35,6 +36,7 @@ type patient struct {
 func (p *patient) examine(ctx context.Context) doctor.Report {
 	c := p.app.core
 	return doctor.Run(ctx,
+		func(context.Context) []doctor.Result { return p.examineConfig() },
 		func(ctx context.Context) []doctor.Result { return c.store.Examine(ctx, p.app.Redis.Embedded) },
 		func(ctx context.Context) []doctor.Result {
 			if e, ok := c.manager.Runtime.(upstream.Examiner); ok {
@@ -43,8 +45,12 @@ func (p *patient) examine(ctx context.Context) doctor.Report {
 			return nil
 		},
 		c.manager.Examine,
-		func(context.Context) []doctor.Result { return append(p.examineSites(), p.examineListeners()...) },
-		func(context.Context) []doctor.Result { return []doctor.Result{p.examineAdmin()} },
+		func(context.Context) []doctor.Result {
+			return slices.Concat(p.examineSites(), p.examineUIs(), p.examineListeners())
+		},
+		func(context.Context) []doctor.Result {
+			return append([]doctor.Result{p.examineAdmin()}, p.examineReach()...)
+		},
 		func(context.Context) []doctor.Result {
 			return []doctor.Result{doctor.Clock(), doctor.Disk("disk of Caddy's data", caddy.AppDataDir())}
 		},

@@ -34,6 +34,7 @@ type config struct {
 		HTTP struct {
 			Servers map[string]server `json:"servers"`
 		} `json:"http"`
+		Livy json.RawMessage `json:"livy"`
 	} `json:"apps"`
 }
 
@@ -43,6 +44,8 @@ type server struct {
 	Logs   *struct {
 		ShouldLogCredentials bool `json:"should_log_credentials"`
 	} `json:"logs"`
+	TrustedProxies       json.RawMessage `json:"trusted_proxies"`
+	TrustedProxiesStrict int             `json:"trusted_proxies_strict"`
 }
 
 func readConfig(text []byte) (*config, error) {
@@ -50,43 +53,9 @@ func readConfig(text []byte) (*config, error) {
 	return c, json.Unmarshal(text, c)
 }
 
-// served is a livy_gateway directive of a server.
-type served struct {
-	public bool
-	// some says that it takes some requests to its host only, so that others go
-	// elsewhere.
-	some bool
-}
-
 // gateways finds the livy_gateway handlers among a server's routes.
-func (s *server) gateways() (all []served) {
-	var walk func(v any, some bool)
-	walk = func(v any, some bool) {
-		switch v := v.(type) {
-		case []any:
-			for _, e := range v {
-				walk(e, some)
-			}
-		case map[string]any:
-			if v["handler"] == "livy_gateway" {
-				public, _ := v["public"].(bool)
-				all = append(all, served{public: public, some: some})
-				return
-			}
-			matchers, _ := v["match"].([]any)
-			for _, m := range matchers {
-				if m, ok := m.(map[string]any); ok {
-					_, host := m["host"]
-					some = some || len(m) > 1 || len(m) == 1 && !host
-				}
-			}
-			for _, e := range v {
-				walk(e, some)
-			}
-		}
-	}
-	walk(s.Routes, false)
-	return all
+func (s *server) gateways() []placed {
+	return slices.DeleteFunc(s.handlers(), func(h placed) bool { return h.name != "livy_gateway" })
 }
 
 // examineSites looks at how the sites with gateways are reached and logged.
@@ -102,6 +71,9 @@ func (p *patient) examineSites() (results []doctor.Result) {
 		where := strings.Join(s.Listen, ", ")
 		results = append(results, p.examineTransport("site "+where, name, &s, gateways),
 			p.examineAccessLog("log "+where, &s, gateways))
+		if len(s.TrustedProxies) > 0 {
+			results = append(results, examineProxies("client addresses "+where, &s))
+		}
 	}
 	if found == 0 {
 		results = append(results, doctor.Warning("sites", "no site has a livy_gateway directive: clients reach no gateway",
@@ -111,8 +83,8 @@ func (p *patient) examineSites() (results []doctor.Result) {
 }
 
 // examineTransport looks at whether tokens go over the network in clear.
-func (p *patient) examineTransport(check, name string, s *server, gateways []served) doctor.Result {
-	public := slices.ContainsFunc(gateways, func(g served) bool { return g.public })
+func (p *patient) examineTransport(check, name string, s *server, gateways []placed) doctor.Result {
+	public := slices.ContainsFunc(gateways, func(g placed) bool { return g.public })
 	encrypted := false
 	if p.http != nil {
 		if made := p.http.Servers[name]; made != nil {
@@ -133,6 +105,18 @@ func (p *patient) examineTransport(check, name string, s *server, gateways []ser
 	return doctor.Good(check, "plain HTTP, on this machine only")
 }
 
+// examineProxies looks at whether clients can choose the address that they come from,
+// where that is read from a proxy's header.
+func examineProxies(check string, s *server) doctor.Result {
+	if s.TrustedProxiesStrict > 0 {
+		return doctor.Good(check, "the nearest one that is no trusted proxy's")
+	}
+	return doctor.Warning(check,
+		"trusted_proxies without trusted_proxies_strict: of X-Forwarded-For the first address counts, which clients write themselves; "+
+			"so a token's address ranges keep nobody out, and wrong tokens are counted against addresses that are made up",
+		"add trusted_proxies_strict beside trusted_proxies, in the global option servers")
+}
+
 // isLocal says whether an address to listen on can be reached from this machine
 // alone.
 func isLocal(address string) bool {
@@ -147,7 +131,7 @@ func isLocal(address string) bool {
 // examineAccessLog looks at whether tokens are written to access logs. Requests
 // that a gateway takes are logged without theirs; what else clients send to the
 // site is logged by Caddy, which hides Authorization only.
-func (p *patient) examineAccessLog(check string, s *server, gateways []served) doctor.Result {
+func (p *patient) examineAccessLog(check string, s *server, gateways []placed) doctor.Result {
 	if s.Logs == nil {
 		return doctor.Good(check, "no access log")
 	}
@@ -155,7 +139,7 @@ func (p *patient) examineAccessLog(check string, s *server, gateways []served) d
 		return doctor.Failure(check, "log_credentials is on: tokens that come as Authorization are written down",
 			"take log_credentials out of the global option servers")
 	}
-	if !slices.ContainsFunc(gateways, func(g served) bool { return g.some }) {
+	if !slices.ContainsFunc(gateways, func(g placed) bool { return g.some }) {
 		return doctor.Good(check, "tokens are taken out")
 	}
 	if name, ok := p.config.unfiltered(); ok {

@@ -26,7 +26,7 @@ func statuses(r doctor.Report) map[string]doctor.Status {
 }
 
 // examined writes a Caddyfile around options and sites and examines it.
-func examined(t *testing.T, admin, options, sites string) doctor.Report {
+func examined(t *testing.T, admin, options, sites string, inLivy ...string) doctor.Report {
 	t.Helper()
 	livy := httptest.NewServer(livytest.New())
 	t.Cleanup(livy.Close)
@@ -34,7 +34,7 @@ func examined(t *testing.T, admin, options, sites string) doctor.Report {
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	text := "{\n" + admin + "\npersist_config off\nauto_https disable_redirects\n" + options +
 		"\nlivy {\nredis redis://" + redis.Addr() + "/0\nruntime static\nengine double {\nurl " + livy.URL + "\n}\n" +
-		"engine other {\nurl http://127.0.0.1:1\n}\n}\n}\n" + sites
+		"engine other {\nurl http://127.0.0.1:1\n}\n" + strings.Join(inLivy, "\n") + "\n}\n}\n" + sites
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -74,6 +74,16 @@ func TestExamineFile(t *testing.T) {
 		},
 		{"credentials in the log", "", "servers {\nlog_credentials\n}", ":28089 {\nlog\nlivy_gateway\n}", "log :28089", doctor.Fail},
 		{"port taken", "", "", "http://127.0.0.1" + port + " {\nbind 127.0.0.1\nlivy_gateway\n}", "port 127.0.0.1" + port, doctor.Fail},
+		{"proxies", "", "servers {\ntrusted_proxies static private_ranges\n}", ":28093 {\nlivy_gateway\n}", "client addresses :28093", doctor.Warn},
+		{
+			"proxies of a site without gateways", "", "servers {\ntrusted_proxies static private_ranges\n}",
+			":28094 {\nrespond ok\n}", "client addresses :28094", "",
+		},
+		{
+			"proxies, strictly", "", "servers {\ntrusted_proxies static private_ranges\ntrusted_proxies_strict\n}",
+			":28095 {\nlivy_gateway\n}", "client addresses :28095", doctor.OK,
+		},
+		{"no proxies", "", "", ":28096 {\nlivy_gateway\n}", "client addresses :28096", ""},
 		{"admin for all", "admin 0.0.0.0:22019", "", "", "admin endpoint", doctor.Fail},
 		{"admin here", "admin localhost:22019", "", "", "admin endpoint", doctor.OK},
 		{"admin on a socket", "admin unix//tmp/x.sock", "", "", "admin endpoint", doctor.OK},
@@ -85,6 +95,32 @@ func TestExamineFile(t *testing.T) {
 				t.Errorf("%s: %q, want %s, in %+v", tt.check, got, tt.want, report.Results)
 			}
 		})
+	}
+}
+
+// A configuration that is not in force says what its gateways would say of themselves.
+func TestExamineWhatIsDeclared(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "Caddyfile")
+	empty := files(t, map[string]string{"empty": ""})("empty")
+	text := "{\nadmin off\nlivy {\nredis embedded\nruntime static\nengine double {\nurl http://127.0.0.1:1\n}\n" +
+		"gateway etl {\nspark_blacklist spark.driver.memroy\npolicy_rules " + empty + "\n}\n}\n}\n"
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	report, err := examineFile(t.Context(), file, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said string
+	for _, r := range report.Results {
+		if r.Check == "gateway default/etl" && r.Status == doctor.Warn {
+			said += r.Summary + "\n"
+		}
+	}
+	for _, want := range []string{"policy_rules is empty: " + empty, "did you mean spark.driver.memory?"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not said: %s", want, said)
+		}
 	}
 }
 

@@ -9,9 +9,11 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/tokens"
 	"github.com/livygateway/livygateway/policies"
 )
@@ -43,6 +45,8 @@ type Gateway struct {
 	core   *core
 	log    *zap.Logger
 	access *accessLog
+	// uiSite says that this is the inside of livy_spark_ui.
+	uiSite bool
 }
 
 // CaddyModule returns the Caddy module information.
@@ -62,13 +66,22 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// coreOf returns the core of the configuration that is being provisioned.
-func coreOf(ctx caddy.Context) (*core, error) {
+// appOf returns the app of the configuration that is being provisioned.
+func appOf(ctx caddy.Context) (*App, error) {
 	app, err := ctx.App("livy")
 	if err != nil {
 		return nil, err
 	}
-	return app.(*App).core, nil
+	return app.(*App), nil
+}
+
+// coreOf returns the core of the configuration that is being provisioned.
+func coreOf(ctx caddy.Context) (*core, error) {
+	app, err := appOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return app.core, nil
 }
 
 // call is what the handlers of one request tell each other.
@@ -85,6 +98,8 @@ type call struct {
 	keepLogin bool
 	// created is set for create requests that passed the policy.
 	created *policies.Result
+	// repeat is set for create requests that may be sent again.
+	repeat *sessions.Repeat
 	// page is what a client asked for of a list that is filtered.
 	page *livy.Query
 	// unsent says that nothing was sent to Livy.
@@ -110,6 +125,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	if h.access != nil {
 		defer h.access.take(w, r)()
 	}
+	api.Harden(w.Header())
 	awake, err := h.core.manager.Awake(r.Context())
 	if err != nil {
 		h.fail(w, r, err)
@@ -134,14 +150,8 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return nil
 }
 
-// The endpoint's path in the managed product's shape.
-const (
-	endpointPrefix = "/api/v1/workspace/"
-	endpointMiddle = "livycompute"
-)
-
 var errNoEndpoint = gateway.Errorf(gateway.KindNotFound,
-	"no gateway at this path: it must be "+endpointPrefix+"{workspace}/"+endpointMiddle+"/{gateway}/...")
+	"no gateway at this path: it must be "+gateway.EndpointPrefix+"{workspace}/"+gateway.EndpointMiddle+"/{gateway}/...")
 
 func (h *Gateway) resolve(r *http.Request) (*call, error) {
 	e, prefix, path, err := h.endpoint(r)
@@ -161,7 +171,7 @@ func (h *Gateway) endpoint(r *http.Request) (e *control.Entry, prefix, path stri
 	path = r.URL.EscapedPath()
 	workspace, name := h.Workspace, h.Gateway
 	if name == "" {
-		rest, ok := strings.CutPrefix(path, endpointPrefix)
+		rest, ok := strings.CutPrefix(path, gateway.EndpointPrefix)
 		if !ok {
 			return nil, "", "", errNoEndpoint
 		}
@@ -169,10 +179,10 @@ func (h *Gateway) endpoint(r *http.Request) (e *control.Entry, prefix, path stri
 		workspace, rest, _ = strings.Cut(rest, "/")
 		middle, rest, _ = strings.Cut(rest, "/")
 		name, _, _ = strings.Cut(rest, "/")
-		if middle != endpointMiddle || name == "" {
+		if middle != gateway.EndpointMiddle || name == "" {
 			return nil, "", "", errNoEndpoint
 		}
-		prefix = path[:len(endpointPrefix)+len(workspace)+1+len(middle)+1+len(name)]
+		prefix = path[:len(gateway.EndpointPrefix)+len(workspace)+1+len(middle)+1+len(name)]
 		path = path[len(prefix):]
 	}
 	if e, err = h.core.manager.Lookup(workspace, name); err != nil {

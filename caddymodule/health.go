@@ -45,6 +45,7 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	for _, reason := range health.Reasons {
 		answer.Missing = append(answer.Missing, reason.Part)
 	}
+	api.Harden(w.Header())
 	w.Header().Set("Content-Type", "application/json")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(api.HealthStatus(health))

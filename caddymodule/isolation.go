@@ -7,6 +7,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
 )
 
 // isolate keeps a token to what it created, on gateways that are isolated. It is
@@ -23,7 +24,10 @@ func (h *Policy) isolate(ctx context.Context, c *call) error {
 		own, err := h.core.ledger.Owns(ctx, g.ID, c.token.ID, c.req.Route.Kind, c.req.ID)
 		if err == nil && !own {
 			c.refused = "isolation: not a session or batch of this token"
-			err = gateway.Errorf(gateway.KindNotFound, "Session '%d' not found.", c.req.ID)
+			// What others have is answered as what nobody has.
+			if err = sessions.NoSuchID(c.req.ID); c.req.Name != "" {
+				err = sessions.NoSuchName(c.req.Name)
+			}
 		}
 		return err
 	case c.req.Route.Reply == livy.ReplyList:
@@ -32,6 +36,17 @@ func (h *Policy) isolate(ctx context.Context, c *call) error {
 		c.req.Query = livy.Query{Size: math.MaxInt32, HasSize: true}
 	}
 	return nil
+}
+
+// duplicateName is how Livy refuses a create with a name that is in use. It goes on
+// with an id of its own counting.
+var duplicateName = []byte("Duplicate session name")
+
+// errNameTaken refuses a create with a name that another session or batch of the
+// gateway has, whoever created that one.
+func errNameTaken(c *call) error {
+	return gateway.Invalid("name", c.created.Effective.Name,
+		"is taken: all tokens of a gateway share one space of names for each kind, and another living "+string(c.req.Route.Kind)+" has this one")
 }
 
 // onlyOwn says whether a list's reply has to be filtered.

@@ -3,10 +3,12 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
@@ -68,6 +70,47 @@ func TestIsolation(t *testing.T) {
 	}
 	if r := s.do("HEAD", "/sessions", ""); r.StatusCode != 200 || r.ContentLength > 0 {
 		t.Errorf("HEAD: %d, %d bytes", r.StatusCode, r.ContentLength)
+	}
+}
+
+// TestIsolationTellsNothingOfOthers compares the answers about what another token has
+// with those about what nobody has.
+func TestIsolationTellsNothingOfOthers(t *testing.T) {
+	double := livytest.New()
+	double.Manual = true
+	s := newSite(t, double)
+	s.isolate()
+	other := s.newToken("other", tokens.Limits{})
+	for _, create := range [][2]string{{"/sessions", `{"name":"payroll"}`}, {"/batches", `{"file":"file:/data/x.py","name":"payroll"}`}} {
+		if r := s.do("POST", create[0], create[1]); r.StatusCode != 201 {
+			t.Fatalf("%d %s", r.StatusCode, r.body)
+		}
+	}
+	answer := func(method, path, body string) string {
+		r := s.do(method, path, body, other)
+		r.Header.Del("Date")
+		return fmt.Sprintln(r.StatusCode, r.Header, r.body)
+	}
+	for _, tc := range [][2]string{
+		{"GET", ""}, {"GET", "/state"}, {"GET", "/log"}, {"DELETE", ""}, {"HEAD", ""},
+	} {
+		for _, collection := range []string{"/sessions/", "/batches/"} {
+			for taken, free := range map[string]string{"payroll": "nothing", "0": "7"} {
+				got := strings.ReplaceAll(answer(tc[0], collection+taken+tc[1], ""), "'"+taken+"'", "'"+free+"'")
+				if want := answer(tc[0], collection+free+tc[1], ""); got != want {
+					t.Errorf("%s %s%s%s: %s, but for %s %s", tc[0], collection, taken, tc[1], got, free, want)
+				}
+			}
+		}
+	}
+	for _, create := range [][2]string{{"/sessions", `{"name":"payroll"}`}, {"/batches", `{"file":"file:/data/x.py","name":"payroll"}`}} {
+		r := s.do("POST", create[0], create[1], other)
+		if r.StatusCode != 400 || !strings.Contains(r.body, "one space of names") || strings.ContainsAny(r.json(t).Msg, "0123456789") {
+			t.Errorf("a create by a name that is taken: %d %s", r.StatusCode, r.body)
+		}
+	}
+	if n := len(s.records(store.RecordFilter{})); n != 2 {
+		t.Errorf("%d records, want 2", n)
 	}
 }
 

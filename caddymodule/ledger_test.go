@@ -23,9 +23,9 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-func (s *site) newToken(name string, limits tokens.Limits) (header string) {
+func (s *site) newToken(name string, limits tokens.Limits, scopes ...tokens.Scope) (header string) {
 	s.t.Helper()
-	_, secret, err := current.Load().tokens.Create(context.Background(), tokens.CreateRequest{GatewayID: s.gateway.ID, Name: name, Limits: limits})
+	_, secret, err := current.Load().tokens.Create(context.Background(), tokens.CreateRequest{GatewayID: s.gateway.ID, Name: name, Limits: limits, Scopes: scopes})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func TestARefusedCreateLeavesNoRecord(t *testing.T) {
 	double := livytest.New()
 	s := newSite(t, double)
 	s.do("POST", "/sessions", `{"name":"twice"}`)
-	if r := s.do("POST", "/sessions", `{"name":"twice"}`); r.StatusCode != 400 || !strings.Contains(r.body, "Duplicate session name") {
+	if r := s.do("POST", "/sessions", `{"name":"twice"}`); r.StatusCode != 400 || !strings.Contains(r.body, `name: is taken`) {
 		t.Errorf("%d %s", r.StatusCode, r.body)
 	}
 	if n := len(s.records(store.RecordFilter{})); n != 1 {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"regexp"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
 	"github.com/livygateway/livygateway/internal/control"
@@ -33,24 +32,21 @@ type LDAPLogin struct {
 
 var placeholder = regexp.MustCompile(`^\{(env|file)\.[^{}]+\}$`)
 
-// login reads the password and checks what the operator wrote.
-func (l *LDAPLogin) login() (control.Login, error) {
-	repl := caddy.NewReplacer()
-	out := control.Login{
-		Name: l.Name, StartTLS: l.StartTLS,
-		URL: repl.ReplaceKnown(l.URL, ""), BaseDN: repl.ReplaceKnown(l.BaseDN, ""), User: repl.ReplaceKnown(l.User, ""),
-	}
-	if out.URL == "" || out.BaseDN == "" || out.User == "" {
-		return out, fmt.Errorf("ldap_login %q: url, base_dn and user are required", l.Name)
-	}
+// checkPassword sees to it that the password stands elsewhere; it looks at what the
+// operator wrote, before placeholders are replaced.
+func (l *LDAPLogin) checkPassword() error {
 	if !placeholder.MatchString(l.Password) {
-		return out, fmt.Errorf("ldap_login %q: password must be a placeholder, {file.PATH} or {env.NAME}, not the password itself", l.Name)
+		return fmt.Errorf("ldap_login %q: password must be a placeholder, {file.PATH} or {env.NAME}, not the password itself", l.Name)
 	}
-	var err error
-	if out.Password, err = repl.ReplaceOrErr(l.Password, true, true); err != nil {
-		return out, fmt.Errorf("ldap_login %q: there is no password in %s", l.Name, l.Password)
+	return nil
+}
+
+// login checks what the operator wrote, with placeholders replaced.
+func (l *LDAPLogin) login() (control.Login, error) {
+	if l.URL == "" || l.BaseDN == "" || l.User == "" {
+		return control.Login{}, fmt.Errorf("ldap_login %q: url, base_dn and user are required", l.Name)
 	}
-	return out, nil
+	return control.Login{Name: l.Name, StartTLS: l.StartTLS, URL: l.URL, BaseDN: l.BaseDN, User: l.User, Password: l.Password}, nil
 }
 
 // readLogins reads all entries.

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/zap"
+
 	"github.com/livygateway/livygateway/internal/control"
 )
 
@@ -24,17 +26,19 @@ func TestLDAPLogins(t *testing.T) {
 		"from a variable":    {block("{env.LOGIN_TEST_PASSWORD}"), "from-env", ""},
 		"the password":       {block("s3cret"), "", "must be a placeholder"},
 		"none":               {"livy {\nldap_login lab {\nurl x\nbase_dn y\nuser z\n}\n}", "", "must be a placeholder"},
-		"no such variable":   {block("{env.LOGIN_TEST_NOTHING}"), "", "no password in {env.LOGIN_TEST_NOTHING}"},
-		"an empty variable":  {block("{env.LOGIN_TEST_EMPTY}"), "", "no password in"},
-		"no such file":       {block("{file.//nothing}"), "", "no password in"},
-		"no user":            {strings.Replace(block("{env.X}"), "user svc\n", "", 1), "", "user are required"},
+		"no such variable":   {block("{env.LOGIN_TEST_NOTHING}"), "", `ldap_login "lab": password: {env.LOGIN_TEST_NOTHING}: the environment variable "LOGIN_TEST_NOTHING" is not set`},
+		"an empty variable":  {block("{env.LOGIN_TEST_EMPTY}"), "", "password: {env.LOGIN_TEST_EMPTY} is empty"},
+		"no such file":       {block("{file.//nothing}"), "", "password: {file.//nothing} cannot be read: no such file"},
+		"no user":            {strings.Replace(block("{env.LOGIN_TEST_PASSWORD}"), "user svc\n", "", 1), "", "user are required"},
 		"an unknown setting": {strings.Replace(block("{env.X}"), "user svc", "group g", 1), "", `unknown option "group" of ldap_login`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			app, err := readApp(t, tt.text)
 			var logins []control.Login
 			if err == nil {
-				logins, err = readLogins(app.LDAPLogins)
+				if err = app.expand(zap.NewNop()); err == nil {
+					logins, err = readLogins(app.LDAPLogins)
+				}
 			}
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), "s3cret") {

@@ -16,6 +16,7 @@ import (
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/policies"
 )
 
@@ -63,12 +64,16 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	manager := h.core.manager
 	c.entry.Begin(manager.Now())
 	defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
-	asked := gateway.WithOrigin(r.Context(), gateway.Origin{Actor: c.token.ID, Address: clientAddr(r), Surface: surfaceLivy})
-	ready, err := manager.Ready(asked, c.entry)
-	if err != nil {
+	if err := h.allow(c); err != nil {
 		return err
 	}
-	c.entry = ready
+	if err := h.ready(r, c); err != nil {
+		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {
+			replay(w, &repeated.Reply)
+			return nil
+		}
+		return err
+	}
 	if err := h.body(w, r, c); err != nil {
 		return err
 	}
@@ -80,9 +85,7 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		return err
 	}
 	livy.StripRequestHeaders(r.Header, c.keepLogin)
-	if !c.req.Route.Create { // of a create, livy_record reads it and takes it out
-		r.Header.Del(headerRepeat)
-	}
+	r.Header.Del(headerRepeat)
 	path, query, _ := strings.Cut(uri, "?")
 	r.Method = c.req.Method
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = path, "", query
@@ -118,12 +121,8 @@ func (c *call) base() int64 {
 
 // body replaces the request's body by what the policy makes of it.
 func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
-	policy, err := c.entry.PolicyFor(c.token.Identity, c.token.Queue)
+	policy, err := policyOf(c)
 	if err != nil {
-		return gateway.Wrap(gateway.KindUnavailable, "the gateway's policy is broken", err)
-	}
-	if err := policy.AllowRoute(c.req.Route); err != nil {
-		c.refused = "policy: route switched off"
 		return err
 	}
 	coding, contentType := r.Header.Get("Content-Encoding"), r.Header.Get("Content-Type")
@@ -131,12 +130,9 @@ func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
 	case livy.BodyNone:
 		setBody(r, nil)
 	case livy.BodyCreate:
-		result, err := policy.Create(c.req.Route.Kind, coding, contentType, r.Body)
+		result, err := h.rule(r, c, policy)
 		h.report(c, &result.Report, err)
 		if err != nil {
-			if len(result.Report.Refused) > 0 {
-				c.refused = "policy: " + result.Report.Refused[0].Source
-			}
 			return err
 		}
 		c.created = &result
@@ -159,6 +155,42 @@ func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
 		setBody(r, body)
 	}
 	return nil
+}
+
+// policyOf is the policy for a request's token.
+func policyOf(c *call) (*policies.Policy, error) {
+	policy, err := c.entry.PolicyFor(c.token.Identity, c.token.Queue)
+	if err != nil {
+		return nil, gateway.Wrap(gateway.KindUnavailable, "the gateway's policy is broken", err)
+	}
+	return policy, nil
+}
+
+// allow refuses routes that are switched off.
+func (h *Policy) allow(c *call) error {
+	policy, err := policyOf(c)
+	if err != nil {
+		return err
+	}
+	if err := policy.AllowRoute(c.req.Route); err != nil {
+		c.refused = "policy: route switched off"
+		return err
+	}
+	return nil
+}
+
+// rule reads the body and the headers of a create request and makes of it what the
+// policy allows.
+func (h *Policy) rule(r *http.Request, c *call, policy *policies.Policy) (policies.Result, error) {
+	result, err := policy.Create(c.req.Route.Kind, r.Header.Get("Content-Encoding"), r.Header.Get("Content-Type"), r.Body)
+	if err != nil {
+		if len(result.Report.Refused) > 0 {
+			c.refused = "policy: " + result.Report.Refused[0].Source
+		}
+		return result, err
+	}
+	c.repeat, err = repeatOf(r.Header, result.Body)
+	return result, err
 }
 
 // report counts and logs what the policy did to a create request.
@@ -197,8 +229,6 @@ func setBody(r *http.Request, body []byte) {
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Del("Expect")
 }
-
-var errNoUpstream = errors.New("no Livy server")
 
 // Interface guards
 var (

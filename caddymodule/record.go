@@ -218,6 +218,9 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 		} else {
 			create.Refused(r.Context())
 		}
+		if status == http.StatusBadRequest && bytes.Contains(buf.Bytes(), duplicateName) {
+			return errNameTaken(c)
+		}
 		writeWhole(w, rec.Header(), rec.Status(), buf.Bytes())
 		return nil
 	}
@@ -258,10 +261,6 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	if err != nil {
 		return nil, err
 	}
-	repeat, err := repeatOf(r, c)
-	if err != nil {
-		return nil, err
-	}
 	id, err := h.core.ledger.NewID()
 	if err != nil {
 		return nil, err
@@ -270,7 +269,9 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	var ui string
 	var conf map[string]string
 	if h.core.ui.serves(c.entry.Gateway, policy) {
-		ui = c.prefix + sparkUIPath + id
+		if ui = c.prefix + gateway.SparkUIPath + id; h.core.manager.SparkUISite() != "" {
+			ui = c.entry.Gateway.SparkUI(id)
+		}
 		conf = policies.SparkUIConf(ui)
 	}
 	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), conf); err != nil {
@@ -279,7 +280,7 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	in := sessions.Intent{
 		ID: id, Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, Name: effective.Name,
 		TokenID: c.token.ID, TokenName: c.token.Name, ClientAddr: clientAddr(r),
-		Resources: effective, Policy: c.created.Report, MaxLive: c.token.MaxSessions, Repeat: repeat, SparkUI: ui,
+		Resources: effective, Policy: c.created.Report, MaxLive: c.token.MaxSessions, Repeat: c.repeat, SparkUI: ui,
 	}
 	if in.Kind == livy.KindBatch {
 		in.MaxLive = c.token.MaxBatches

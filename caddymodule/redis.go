@@ -4,7 +4,8 @@ package caddymodule
 type Redis struct {
 	// The server: `redis://[user:password@]host[:port][/db]`, `rediss://` for
 	// TLS, `redis+sentinel://host,host/master[/db]` for a Sentinel group,
-	// `redis+cluster://host,host` for a cluster.
+	// `redis+cluster://host,host` for a cluster, `unix:///path[?db=1]` for a Unix
+	// socket, which other users of the machine can be kept from.
 	// Placeholders such as `{env.LIVY_REDIS_URL}` are allowed. Default:
 	// `redis://127.0.0.1:6379/0`.
 	URL string `json:"url,omitempty"`

@@ -3,7 +3,6 @@ package caddymodule
 import (
 	"fmt"
 	"net/netip"
-	"path/filepath"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -12,13 +11,11 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 	"github.com/livygateway/livygateway/upstream/docker"
-	"github.com/livygateway/livygateway/upstream/process"
 	"github.com/livygateway/livygateway/upstream/static"
 )
 
 func init() {
 	caddy.RegisterModule(new(DockerRuntime))
-	caddy.RegisterModule(new(ProcessRuntime))
 	caddy.RegisterModule(new(StaticRuntime))
 }
 
@@ -99,55 +96,6 @@ func (d *DockerRuntime) UnmarshalCaddyfile(disp *caddyfile.Dispenser) error {
 	return readOptions(disp, map[string]*string{"host": &d.Host, "namespace": &d.Namespace, "network": &d.Network, "publish": &d.Publish, "reach": &d.Reach})
 }
 
-// ProcessRuntime runs each gateway's Livy server as a process on this machine.
-// Processes go on when Caddy ends and are found again.
-type ProcessRuntime struct {
-	// Where configuration, logs and working directories of the Livy servers are
-	// kept. Default: `livy` in Caddy's data directory.
-	StateDir string `json:"state_dir,omitempty"`
-	// The user to run as, by name. Default: the user that runs Caddy.
-	User string `json:"user,omitempty"`
-}
-
-// CaddyModule returns the Caddy module information.
-func (*ProcessRuntime) CaddyModule() caddy.ModuleInfo {
-	return caddy.ModuleInfo{ID: "livy.runtimes.process", New: func() caddy.Module { return new(ProcessRuntime) }}
-}
-
-// Provision fills in the default directory.
-func (p *ProcessRuntime) Provision(caddy.Context) error {
-	p.StateDir = caddy.NewReplacer().ReplaceKnown(p.StateDir, "")
-	if p.StateDir == "" {
-		p.StateDir = filepath.Join(caddy.AppDataDir(), "livy")
-	}
-	var err error
-	p.StateDir, err = filepath.Abs(p.StateDir)
-	return err
-}
-
-// Open touches nothing yet.
-func (p *ProcessRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
-	return process.New(process.Options{StateDir: p.StateDir, User: p.User}, log.Named("process"))
-}
-
-// CheckEngine wants the two distributions.
-func (p *ProcessRuntime) CheckEngine(e gateway.Engine) error {
-	if e.LivyHome == "" || e.SparkHome == "" {
-		return fmt.Errorf("runtime process needs livy_home and spark_home")
-	}
-	return nil
-}
-
-// UnmarshalCaddyfile reads
-//
-//	runtime process {
-//	    state_dir DIR
-//	    user      NAME
-//	}
-func (p *ProcessRuntime) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return readOptions(d, map[string]*string{"state_dir": &p.StateDir, "user": &p.User})
-}
-
 // StaticRuntime puts gateways in front of Livy servers that somebody else runs.
 // Starting and stopping such a gateway opens and closes the way to it.
 type StaticRuntime struct{}
@@ -179,20 +127,30 @@ func (*StaticRuntime) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 
 // readOptions reads a block of options that each have one value, given once.
 func readOptions(d *caddyfile.Dispenser, options map[string]*string) error {
+	return readLists(d, options, nil)
+}
+
+// readLists is readOptions where some options have several values.
+func readLists(d *caddyfile.Dispenser, options map[string]*string, lists map[string]*[]string) error {
 	d.Next() // the module's name
 	if d.NextArg() {
 		return d.ArgErr()
 	}
 	for d.NextBlock(0) {
 		target, ok := options[d.Val()]
-		if !ok {
+		list, several := lists[d.Val()]
+		if !ok && !several {
 			return d.Errf("unknown option %q", d.Val())
 		}
-		if *target != "" {
+		if ok && *target != "" || several && len(*list) > 0 {
 			return d.Errf("option %q is given twice", d.Val())
 		}
-		if !d.AllArgs(target) {
-			return d.ArgErr()
+		if several {
+			if *list = d.RemainingArgs(); len(*list) == 0 {
+				return d.ArgErr()
+			}
+		} else if err := textArg(d, target); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -201,10 +159,7 @@ func readOptions(d *caddyfile.Dispenser, options map[string]*string) error {
 // Interface guards
 var (
 	_ Runtime               = (*DockerRuntime)(nil)
-	_ Runtime               = (*ProcessRuntime)(nil)
 	_ Runtime               = (*StaticRuntime)(nil)
 	_ caddyfile.Unmarshaler = (*DockerRuntime)(nil)
-	_ caddyfile.Unmarshaler = (*ProcessRuntime)(nil)
 	_ caddyfile.Unmarshaler = (*StaticRuntime)(nil)
-	_ caddy.Provisioner     = (*ProcessRuntime)(nil)
 )

@@ -28,10 +28,6 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// sparkUIPath begins the path of Spark UIs below a gateway's endpoint; the id of
-// a record follows it.
-const sparkUIPath = "/spark-ui/"
-
 // uiParameter and uiCookie carry the signatures that let browsers in.
 const (
 	uiParameter = "livy_ui"
@@ -45,19 +41,23 @@ func (h *Gateway) serveSparkUI(w http.ResponseWriter, r *http.Request) (bool, er
 	if err != nil {
 		return false, nil //nolint:nilerr // the caller finds out the same
 	}
-	rest, ok := strings.CutPrefix(rest, sparkUIPath)
+	rest, ok := strings.CutPrefix(rest, gateway.SparkUIPath)
 	if !ok {
 		return false, nil
 	}
+	site := h.core.manager.SparkUISite()
+	if h.uiSite != (site != "") {
+		return true, errUIElsewhere(site)
+	}
 	id, page, slash := strings.Cut(rest, "/")
-	base := prefix + sparkUIPath + id
+	base := prefix + gateway.SparkUIPath + id
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return true, &livy.Error{Status: http.StatusMethodNotAllowed, Message: "the Spark UI can be looked at only", Allow: "GET, HEAD"}
 	}
 	if bad := badPage(page); bad {
 		return true, gateway.Errorf(gateway.KindNotFound, "this page of the Spark UI is switched off")
 	}
-	who, err := h.admitToUI(w, r, e, id, base)
+	who, err := h.admitToUI(w, r, e, id, base, site)
 	if err != nil || who == admittedByLink {
 		return true, err
 	}
@@ -75,8 +75,17 @@ func (h *Gateway) serveSparkUI(w http.ResponseWriter, r *http.Request) (bool, er
 	if target.finished && !target.historyPage(page) {
 		return true, gateway.Errorf(gateway.KindNotFound, "this page is not one of the application's")
 	}
+	w.Header().Set("Content-Security-Policy", uiPolicy(cmp.Or(site, browserOrigin(r)), base))
 	h.proxyUI(target, base, page).ServeHTTP(w, r)
 	return true, nil
+}
+
+// errUIElsewhere answers where no Spark UIs are shown.
+func errUIElsewhere(site string) error {
+	if site == "" {
+		return gateway.Errorf(gateway.KindNotFound, "no Spark UIs are shown here: the gateways' own sites do")
+	}
+	return gateway.Errorf(gateway.KindNotFound, "no Spark UIs are shown here: %s does, and caddy livy session ui makes a link", site)
 }
 
 // badPage says whether a page must not be seen: what acts on the application or
@@ -104,22 +113,24 @@ const (
 )
 
 // admitToUI lets in who has a token, a cookie or a link.
-func (h *Gateway) admitToUI(w http.ResponseWriter, r *http.Request, e *control.Entry, id, base string) (admission, error) {
+// A link or a cookie of another site is none here.
+func (h *Gateway) admitToUI(w http.ResponseWriter, r *http.Request, e *control.Entry, id, base, site string) (admission, error) {
 	if link := r.URL.Query().Get(uiParameter); link != "" {
-		ok, err := h.core.ledger.CheckUI(r.Context(), "link", id, link)
+		ok, err := h.core.ledger.CheckUI(r.Context(), sessions.UILink(site), id, link)
 		if err != nil {
 			return 0, err
 		}
 		if !ok {
 			return 0, gateway.Errorf(gateway.KindForbidden, "this link is not valid any more: make a new one")
 		}
-		value, err := h.core.ledger.SignUI(r.Context(), "cookie", id, sessions.UICookieLife)
+		value, err := h.core.ledger.SignUI(r.Context(), sessions.UICookie(site), id, sessions.UICookieLife)
 		if err != nil {
 			return 0, err
 		}
 		http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the site is
 			Name: uiCookie, Value: value, Path: base, MaxAge: int(sessions.UICookieLife.Seconds()),
-			HttpOnly: true, Secure: r.TLS != nil, SameSite: http.SameSiteLaxMode,
+			HttpOnly: true, SameSite: http.SameSiteLaxMode,
+			Secure: r.TLS != nil || strings.HasPrefix(cmp.Or(site, browserOrigin(r)), "https:"),
 		})
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("Referrer-Policy", "no-referrer")
@@ -127,7 +138,7 @@ func (h *Gateway) admitToUI(w http.ResponseWriter, r *http.Request, e *control.E
 		return admittedByLink, nil
 	}
 	if cookie, err := r.Cookie(uiCookie); err == nil {
-		if ok, err := h.core.ledger.CheckUI(r.Context(), "cookie", id, cookie.Value); ok || err != nil {
+		if ok, err := h.core.ledger.CheckUI(r.Context(), sessions.UICookie(site), id, cookie.Value); ok || err != nil {
 			return admitted, err
 		}
 	}
@@ -149,11 +160,11 @@ func (h *Gateway) admitToUI(w http.ResponseWriter, r *http.Request, e *control.E
 	if record.Kind == string(livy.KindBatch) {
 		kind = tokens.AccessBatches
 	}
-	if err := token.Allows(tokens.AccessRead | kind); err != nil {
-		return 0, err
-	}
 	if e.Gateway.Spec.Isolated && record.TokenID != token.ID {
 		return 0, errNoRecord(id)
+	}
+	if err := token.Allows(tokens.AccessRead | kind); err != nil {
+		return 0, err
 	}
 	return admitted, nil
 }
@@ -201,15 +212,6 @@ func (h *Gateway) proxyUI(t uiTarget, base, page string) *httputil.ReverseProxy 
 	}
 }
 
-// uiHeaders are the headers that pages of the UI may have. A driver runs users' code:
-// others could set cookies, give a page's scripts power over the whole site
-// (Service-Worker-Allowed) or have a browser throw the site's logins away
-// (Clear-Site-Data).
-var uiHeaders = []string{
-	"Content-Disposition", "Content-Encoding", "Content-Length", "Content-Security-Policy", "Content-Type", "Date",
-	"Etag", "Last-Modified", "Location", "Vary", "X-Content-Type-Options", "X-Frame-Options", "X-Xss-Protection",
-}
-
 var errUIGone = errors.New("the application has ended")
 
 // location is the public path of where the UI sends the browser. It is false for
@@ -223,7 +225,7 @@ func (t uiTarget) location(base, location string) (public string, ok bool) {
 	if to.RawQuery != "" {
 		query = "?" + to.RawQuery
 	}
-	for _, prefix := range []string{base, t.root} {
+	for _, prefix := range []string{base, cmp.Or(t.links, base), t.root} {
 		page, found := strings.CutPrefix(to.EscapedPath(), prefix)
 		if found && (page == "" || page[0] == '/') {
 			return base + cmp.Or(page, "/") + query, true
@@ -235,10 +237,12 @@ func (t uiTarget) location(base, location string) (public string, ok bool) {
 // maxPage bounds a page whose links are changed.
 const maxPage = 16 << 20
 
-// rewrite changes the links of a page from the path at YARN's proxy to the
-// public one. A driver in client mode writes them so, whatever its settings say.
+// rewrite changes the links of a page to the public path: from the path at YARN's
+// proxy, which a driver in client mode writes whatever its settings say, and from the
+// one that the driver was given, where that was another site's.
 func (t uiTarget) rewrite(base string, resp *http.Response) error {
-	if t.root == "" || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
+	written := slices.DeleteFunc([]string{t.links, t.root}, func(path string) bool { return path == "" || path == base })
+	if len(written) == 0 || !strings.HasPrefix(resp.Header.Get("Content-Type"), "text/html") {
 		return nil
 	}
 	text, err := io.ReadAll(http.MaxBytesReader(nil, resp.Body, maxPage))
@@ -246,8 +250,10 @@ func (t uiTarget) rewrite(base string, resp *http.Response) error {
 		return fmt.Errorf("reading a page: %w", err)
 	}
 	_ = resp.Body.Close()
-	for _, quote := range []string{`"`, `'`} {
-		text = bytes.ReplaceAll(text, []byte(quote+t.root), []byte(quote+base))
+	for _, path := range written {
+		for _, quote := range []string{`"`, `'`} {
+			text = bytes.ReplaceAll(text, []byte(quote+path), []byte(quote+base))
+		}
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(text))
 	resp.ContentLength = int64(len(text))

@@ -57,7 +57,7 @@ func TestSparkUIOfWhatHasFinished(t *testing.T) {
 	s.do("DELETE", "/batches/1", "")
 	records := s.records(store.RecordFilter{})
 	rec, other := recordOf(records, 0), recordOf(records, 1)
-	if rec.Live() || rec.SparkUI != prefix+sparkUIPath+rec.ID {
+	if rec.Live() || rec.SparkUI != prefix+gateway.SparkUIPath+rec.ID {
 		t.Fatalf("%+v", rec)
 	}
 	base = rec.SparkUI

@@ -48,6 +48,7 @@ type sparkUIs struct {
 type uiTarget struct {
 	origin string // scheme://host:port
 	root   string // the path of the UI there, "" where it has the host for itself
+	links  string // the path of the UI in its own links, "" where it is the browser's
 	app    string // the application's id, which no other one has
 	// finished says that it is the history server's; attempt is then which attempt
 	// of the application is shown, "" where there is but one.
@@ -108,6 +109,9 @@ func (u *sparkUIs) find(ctx context.Context, g *gateway.Gateway, id string) (uiT
 	}
 	if err != nil {
 		return uiTarget{}, err
+	}
+	if !f.finished && strings.HasPrefix(r.SparkUI, "/") { // a history server is told the path
+		f.links = r.SparkUI
 	}
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -219,7 +223,7 @@ func (u *sparkUIs) runs(ctx context.Context, origin, app, id string) bool {
 	}
 	for _, p := range env.SparkProperties {
 		if p[0] == "spark.ui.proxyBase" {
-			return strings.HasSuffix(p[1], sparkUIPath+id)
+			return strings.HasSuffix(p[1], gateway.SparkUIPath+id)
 		}
 	}
 	return false

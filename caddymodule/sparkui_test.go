@@ -37,6 +37,13 @@ func driver(t *testing.T, base string, seen *[]string) {
 		w.Header().Set("Service-Worker-Allowed", "/")
 		w.Header().Set("Clear-Site-Data", "*")
 		w.Header().Set("Access-Control-Allow-Origin", "*")
+		w.Header().Set("Content-Security-Policy", "default-src *")
+		w.Header().Set("X-Content-Type-Options", "none")
+		if r.URL.Path == "/links" {
+			w.Header().Set("Content-Type", "text/html")
+			fmt.Fprintf(w, `<link href="%s/static/x.css">`, base)
+			return
+		}
 		if r.URL.Path == "/" {
 			http.Redirect(w, r, "http://"+r.Host+"/jobs/", http.StatusFound)
 			return
@@ -87,7 +94,7 @@ func TestSparkUI(t *testing.T) {
 		t.Errorf("with the token: %d %s %v", r.StatusCode, r.body, r.Header)
 	}
 	for name := range s.do("GET", site+rec.SparkUI+"/jobs/", "").Header {
-		if !slices.Contains([]string{"Cache-Control", "Content-Length", "Content-Type", "Date", "Server", "Via"}, name) {
+		if !slices.Contains([]string{"Cache-Control", "Content-Length", "Content-Security-Policy", "Content-Type", "Date", "Server", "Via", "X-Content-Type-Options"}, name) {
 			t.Errorf("a driver's page has the header %s", name)
 		}
 	}

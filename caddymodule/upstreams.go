@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
@@ -39,6 +40,8 @@ func (*Upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error
 	}
 	return []*reverseproxy.Upstream{{Dial: address}}, nil
 }
+
+var errNoUpstream = errors.New("no Livy server")
 
 // UnmarshalCaddyfile reads "dynamic livy", which has no options.
 func (*Upstreams) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return readOptions(d, nil) }

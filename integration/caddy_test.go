@@ -42,6 +42,13 @@ func newCaddy(t testing.TB, redis *storetest.Server, livyBlock string) *caddy {
 // newCaddyOn is newCaddy with a Redis at an address.
 func newCaddyOn(t testing.TB, redis, livyBlock string) *caddy {
 	t.Helper()
+	return newCaddyWith(t, func(c *caddy) string { return c.text(redis, livyBlock) })
+}
+
+// newCaddyWith starts Caddy with a Caddyfile of its own; text may choose other places
+// than those that c has already.
+func newCaddyWith(t testing.TB, text func(c *caddy) string) *caddy {
+	t.Helper()
 	c := &caddy{
 		t: t, dir: t.TempDir(),
 		admin: "127.0.0.1:" + sparePort(t),
@@ -50,7 +57,7 @@ func newCaddyOn(t testing.TB, redis, livyBlock string) *caddy {
 	}
 	c.caddyfile = filepath.Join(c.dir, "Caddyfile")
 	c.logFile = filepath.Join(c.dir, "caddy.log")
-	c.write(c.text(redis, livyBlock))
+	c.write(text(c))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Logf("what Caddy's log has to say:\n%s", c.complaints())

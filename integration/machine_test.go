@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,7 @@ type engineDir struct {
 	Livy        string `json:"livy"`        // version
 	Spark       string `json:"spark"`       // version
 	Interactive bool   `json:"interactive"` // whether sessions run on it, not only batches
+	Java        string `json:"java"`        // home of its Java
 }
 
 var preparedEngine = sync.OnceValue(func() *engineDir {
@@ -180,11 +182,66 @@ func hostOf(t testing.TB, l live) string {
 	if l.runtime != "docker" {
 		return "127.0.0.1"
 	}
-	out, err := exec.Command("docker", "network", "inspect", "bridge", "--format", "{{(index .IPAM.Config 0).Gateway}}").Output()
+	out, err := exec.Command("docker", "network", "inspect", "bridge").Output()
 	if err != nil {
 		t.Fatalf("looking at the containers' network: %v", err)
 	}
-	return strings.TrimSpace(string(out))
+	host, err := bridgeAddress(out)
+	if err != nil {
+		t.Fatalf("looking at the containers' network: %v", err)
+	}
+	return host
+}
+
+// bridgeAddress finds this machine's address on a bridge that docker network inspect
+// shows. After its first start an engine does not say it, until it is started again;
+// the bridge itself has it.
+func bridgeAddress(inspect []byte) (string, error) {
+	var networks []struct {
+		IPAM    struct{ Config []struct{ Gateway string } }
+		Options map[string]string
+	}
+	if err := json.Unmarshal(inspect, &networks); err != nil || len(networks) != 1 {
+		return "", fmt.Errorf("one network is wanted: %v, %s", err, inspect)
+	}
+	for _, c := range networks[0].IPAM.Config {
+		if net.ParseIP(c.Gateway).To4() != nil {
+			return c.Gateway, nil
+		}
+	}
+	name := networks[0].Options["com.docker.network.bridge.name"]
+	bridge, err := net.InterfaceByName(name)
+	if err != nil {
+		return "", fmt.Errorf("bridge %q: %w", name, err)
+	}
+	addresses, err := bridge.Addrs()
+	if err != nil {
+		return "", fmt.Errorf("bridge %s: %w", name, err)
+	}
+	for _, a := range addresses {
+		if ip, ok := a.(*net.IPNet); ok && ip.IP.To4() != nil {
+			return ip.IP.String(), nil
+		}
+	}
+	return "", fmt.Errorf("bridge %s has no address", name)
+}
+
+func TestBridgeAddress(t *testing.T) {
+	for name, tt := range map[string]struct{ inspect, want string }{
+		"the engine says it": {`[{"IPAM":{"Config":[{"Subnet":"172.17.0.0/16","Gateway":"172.17.0.1"}]}}]`, "172.17.0.1"},
+		"with IPv6":          {`[{"IPAM":{"Config":[{"Subnet":"fd00::/64","Gateway":"fd00::1"},{"Subnet":"172.17.0.0/16","Gateway":"172.17.0.1"}]}}]`, "172.17.0.1"},
+		// The loopback stands for the bridge.
+		"after its first start": {`[{"IPAM":{"Config":[{"Subnet":"127.0.0.0/8"}]},"Options":{"com.docker.network.bridge.name":"lo"}}]`, "127.0.0.1"},
+	} {
+		if got, err := bridgeAddress([]byte(tt.inspect)); err != nil || got != tt.want {
+			t.Errorf("%s: %q, %v; want %s", name, got, err, tt.want)
+		}
+	}
+	for _, inspect := range []string{`[]`, `[{"IPAM":{"Config":[{}]},"Options":{"com.docker.network.bridge.name":"no-such-bridge"}}]`} {
+		if got, err := bridgeAddress([]byte(inspect)); err == nil {
+			t.Errorf("%s: %q", inspect, got)
+		}
+	}
 }
 
 // removeContainers ends what a failed test left behind.

@@ -3,15 +3,14 @@ package integration
 import (
 	"bufio"
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -26,9 +25,8 @@ import (
 // Spark.
 type recordingLivy struct {
 	addr    string
-	records string // folder; one more folder in it for each call
+	records string // folder; one more folder in it for each call, until it is read
 	version string
-	seen    map[string]bool
 }
 
 // recorder is spark-submit: it keeps its arguments and the properties file.
@@ -39,13 +37,15 @@ if [ "$1" = --version ]; then
 	exit 0
 fi
 dir=$(mktemp -d "$RECORDS/XXXXXX")
+printf '%s\0' "$@" >"$dir/args"
+env -0 >"$dir/env"
 previous=
 for arg in "$@"; do
-	printf '%s\0' "$arg" >> "$dir/args"
-	if [ "$previous" = --properties-file ]; then cp "$arg" "$dir/properties"; fi
+	# Livy's own is gone when the driver is.
+	case "$previous $arg" in "--properties-file "*/livyConf*) cp "$arg" "$dir/properties" ;; esac
 	previous=$arg
 done
-touch "$dir/done"
+mv "$dir" "$dir.done"
 `
 
 // openedPackages are what Livy's server reflects on, which Java 17 allows only
@@ -92,14 +92,14 @@ func startLivy(t testing.TB, home, spark string, lines ...string) *recordingLivy
 	t.Helper()
 	dir := t.TempDir()
 	port := sparePort(t)
-	l := &recordingLivy{addr: "127.0.0.1:" + port, records: filepath.Join(dir, "records"), seen: map[string]bool{}}
+	l := &recordingLivy{addr: "127.0.0.1:" + port, records: filepath.Join(dir, "records")}
 	for _, d := range []string{"conf", "records", "logs"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
 	write(t, filepath.Join(dir, "conf", "livy.conf"), strings.Join(append([]string{
-		"livy.server.host = 127.0.0.1", "livy.server.port = " + port, "livy.spark.master = local[2]",
+		"livy.server.host = 127.0.0.1", "livy.server.port = " + port, "livy.spark.master = " + recorderMaster,
 		"livy.spark.version = 3.5.8", "livy.spark.scala-version = 2.12", "livy.file.local-dir-whitelist = /allowed/,/opt/env/,/user/",
 	}, lines...), "\n"))
 	opens := make([]string, len(openedPackages))
@@ -173,109 +173,116 @@ func (l *recordingLivy) send(t testing.TB, method, target string, header map[str
 // submission is one call of spark-submit.
 type submission struct {
 	args []string
-	// settings is what Spark would read: options and properties by Spark's names.
-	settings map[string]string
+	env  map[string]string
+	// properties is the file of settings that Livy wrote for a session's driver, "" for
+	// a batch.
+	properties string
 }
 
 // text is everything of it, for searching.
 func (s *submission) text() string {
-	var b strings.Builder
-	b.WriteString(strings.Join(s.args, " "))
-	for k, v := range s.settings {
-		b.WriteString("\n" + k + "=" + v)
-	}
-	return b.String()
-}
-
-// options are spark-submit's options and the settings that they are.
-var options = map[string]string{
-	"--name": "spark.app.name", "--queue": "spark.yarn.queue", "--proxy-user": "proxyUser", "--class": "className",
-	"--driver-memory": "spark.driver.memory", "--driver-cores": "spark.driver.cores", "--executor-memory": "spark.executor.memory",
-	"--executor-cores": "spark.executor.cores", "--num-executors": "spark.executor.instances", "--master": "spark.master",
-	"--jars": "spark.jars", "--files": "spark.files", "--archives": "spark.yarn.dist.archives", "--py-files": "spark.submit.pyFiles",
-	"--deploy-mode": "spark.submit.deployMode", "--properties-file": "propertiesFile",
+	return strings.Join(s.args, " ") + "\n" + strings.NewReplacer(`\:`, ":", `\=`, "=", `\#`, "#", `\!`, "!", `\ `, " ", `\\`, `\`).Replace(s.properties)
 }
 
 // next waits for the call of spark-submit that a create brings about.
 func (l *recordingLivy) next(t testing.TB) *submission {
 	t.Helper()
-	var dir string
-	eventually(t, 30*time.Second, "spark-submit is called", func() bool {
-		done, err := filepath.Glob(filepath.Join(l.records, "*", "done"))
-		if err != nil {
+	return l.nextWith(t, "")
+}
+
+// nextWith waits for the call that holds a text, and drops others.
+func (l *recordingLivy) nextWith(t testing.TB, text string) *submission {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(2 * time.Millisecond) {
+		done, err := filepath.Glob(filepath.Join(l.records, "*.done"))
+		switch {
+		case err != nil:
 			t.Fatal(err)
+		case len(done) > 1 && text == "":
+			t.Fatalf("%d calls of spark-submit for one create", len(done))
+		case time.Now().After(end):
+			t.Fatal("spark-submit is not called within a minute")
 		}
-		for _, d := range done {
-			if !l.seen[d] {
-				l.seen[d] = true
-				dir = filepath.Dir(d)
-				return true
+		for _, dir := range done {
+			if s := readSubmission(t, dir); strings.Contains(s.text(), text) {
+				return s
 			}
 		}
-		return false
-	})
-	args, err := os.ReadFile(filepath.Join(dir, "args"))
-	if err != nil {
-		t.Fatal(err)
 	}
-	s := &submission{args: strings.Split(strings.TrimSuffix(string(args), "\x00"), "\x00"), settings: map[string]string{}}
-	for i := 0; i+1 < len(s.args) && strings.HasPrefix(s.args[i], "--"); i += 2 {
-		if s.args[i] == "--conf" {
-			k, v, _ := strings.Cut(s.args[i+1], "=")
-			s.settings[k] = v
-		}
-	}
-	if text, err := os.ReadFile(filepath.Join(dir, "properties")); err == nil {
-		props, err := livy.ParseProperties(string(text))
+}
+
+// readSubmission reads what the recorder wrote, and removes it.
+func readSubmission(t testing.TB, dir string) *submission {
+	t.Helper()
+	read := func(name string) []string {
+		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, p := range props {
-			s.settings[p.Key] = p.Value
-		}
+		return strings.Split(strings.TrimSuffix(string(text), "\x00"), "\x00")
 	}
-	// Options win over --conf.
-	for i := 0; i+1 < len(s.args) && strings.HasPrefix(s.args[i], "--"); i += 2 {
-		if key := options[s.args[i]]; key != "" {
-			s.settings[key] = s.args[i+1]
-		}
+	s := &submission{args: read("args"), env: map[string]string{}}
+	for _, pair := range read("env") {
+		name, value, _ := strings.Cut(pair, "=")
+		s.env[name] = value
+	}
+	if text, err := os.ReadFile(filepath.Join(dir, "properties")); err == nil {
+		s.properties = string(text)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
 	}
 	return s
 }
 
-// fieldKeys are Livy's fields by Spark's names, written down apart from the
-// tables that are under test.
-var fieldKeys = map[string]string{
-	"driverMemory": "spark.driver.memory", "driverCores": "spark.driver.cores", "executorMemory": "spark.executor.memory",
-	"executorCores": "spark.executor.cores", "numExecutors": "spark.executor.instances", "queue": "spark.yarn.queue", "name": "spark.app.name",
-	"jars": "spark.jars", "pyFiles": "spark.submit.pyFiles", "files": "spark.files", "archives": "spark.yarn.dist.archives",
-	"proxyUser": "proxyUser", "className": "className",
+// judged is the submission as a call for a judge: on another master, and with Livy's
+// own file of settings, which is gone by now, in dir.
+func (s *submission) judged(t testing.TB, m master, dir string) call {
+	t.Helper()
+	c := call{Args: slices.Clone(s.args), Env: map[string]string{"HADOOP_CONF_DIR": dir}, JVM: true}
+	for name, value := range s.env {
+		if strings.HasPrefix(name, "SPARK_") && name != "SPARK_HOME" || strings.HasPrefix(name, "PYSPARK_") {
+			c.Env[name] = value
+		}
+	}
+	if s.properties != "" {
+		at := slices.Index(c.Args, "--properties-file") + 1
+		c.Args[at] = filepath.Join(dir, "livy.properties")
+		text := strings.ReplaceAll(s.properties, "\nspark.master="+recorderMaster+"\n", "\nspark.master="+m.url+"\nspark.submit.deployMode="+m.deployMode+"\n")
+		write(t, c.Args[at], text)
+		return c
+	}
+	// Only Livy's own: one in the application's arguments is what is to be found out.
+	if at := slices.Index(c.Args, "spark.master="+recorderMaster); at > 0 {
+		c.Args[at] = "spark.master=" + m.url
+		c.Args = slices.Insert(c.Args, at+1, "--conf", "spark.submit.deployMode="+m.deployMode)
+	}
+	return c
 }
 
-// settingsOf are the settings that a create request asks for.
-func settingsOf(t testing.TB, body string) map[string]string {
-	t.Helper()
-	var top map[string]json.RawMessage
-	if err := json.Unmarshal([]byte(body), &top); err != nil {
-		t.Fatal(err)
+// recorderMaster is the master of the recording servers.
+const recorderMaster = "local[2]"
+
+// master is where Spark is told to run.
+type master struct{ url, deployMode string }
+
+var (
+	localMaster  = master{recorderMaster, "client"}
+	yarnCluster  = master{"yarn", "cluster"}
+	yarnClient   = master{"yarn", "client"}
+	k8sCluster   = master{"k8s://https://k", "cluster"}
+	localMasters = []master{localMaster}
+	yarnMasters  = []master{yarnCluster, yarnClient}
+	k8sMasters   = []master{k8sCluster, {"k8s://https://k", "client"}}
+)
+
+// mastersOf are the masters that a policy for this one is meant for.
+func mastersOf(policy string) []master {
+	switch {
+	case strings.HasPrefix(policy, "yarn"):
+		return yarnMasters
+	case strings.HasPrefix(policy, "k8s"):
+		return k8sMasters
 	}
-	out := map[string]string{}
-	for field, key := range fieldKeys {
-		var list []string
-		switch raw := top[field]; {
-		case raw == nil:
-		case json.Unmarshal(raw, &list) == nil:
-			out[key] = strings.Join(list, ",")
-		default:
-			out[key] = strings.Trim(string(raw), `"`)
-		}
-	}
-	var conf map[string]string
-	if raw := top["conf"]; raw != nil {
-		if err := json.Unmarshal(raw, &conf); err != nil {
-			t.Fatal(err)
-		}
-	}
-	maps.Copy(out, conf)
-	return out
+	return localMasters
 }

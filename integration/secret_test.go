@@ -100,7 +100,7 @@ func TestTokenStaysAtTheGate(t *testing.T) {
 		}
 	}
 	// Refused tokens are as secret: a typing error is nearly the real one.
-	wrong := tok.Token[:len(tok.Token)-1] + "x"
+	wrong := wrongSecret(tok.Token)
 	(client{t, c.url("etl"), wrong}).expect(http.StatusUnauthorized, "GET", "/sessions", nil, nil)
 	// So are good ones at the wrong address.
 	(client{t, c.url("nobody"), tok.Token}).expect(http.StatusNotFound, "GET", "/sessions", nil, nil)

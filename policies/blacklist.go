@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
 // mark is why a key's client value is ignored.
@@ -75,6 +76,11 @@ func (d *denials) addPrefix(prefix, rule, source string) {
 			}
 		}
 	}
+	for _, name := range sparkconf.Renamed() {
+		if strings.HasPrefix(name, prefix) {
+			d.addKey(name, rule, source)
+		}
+	}
 }
 
 const blacklisted = "blacklisted"
@@ -85,28 +91,37 @@ var unignorable = []string{"file", "conf"}
 // addFile reads spark-blacklist.conf: one key a line, # comments, blank lines,
 // and a trailing * for all keys that begin so.
 func (d *denials) addFile(f File) error {
-	name := f.Name
-	if name == "" {
-		name = "spark-blacklist.conf"
+	for _, l := range blacklistLines(f) {
+		if reason := badBlacklistLine(l.key, l.wild); reason != "" {
+			return gateway.InvalidLine(l.source, reason)
+		}
+		if l.wild {
+			d.addPrefix(l.key, blacklisted+" as "+l.key+"*", l.source)
+		} else {
+			d.addKey(l.key, blacklisted, l.source)
+		}
 	}
+	return nil
+}
+
+// blacklistLine is a line of spark-blacklist.conf: a key, or the beginning of keys.
+type blacklistLine struct {
+	key, source string
+	wild        bool
+}
+
+func blacklistLines(f File) (lines []blacklistLine) {
+	name := orDefault(f.Name, "spark-blacklist.conf")
 	text := strings.TrimPrefix(f.Text, "\ufeff")
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		source := fmt.Sprintf("%s:%d", name, i+1)
-		prefix, wild := strings.CutSuffix(line, "*")
-		if reason := badBlacklistLine(prefix, wild); reason != "" {
-			return gateway.Invalid(source, shown("", line), reason)
-		}
-		if wild {
-			d.addPrefix(prefix, blacklisted+" as "+line, source)
-		} else {
-			d.addKey(line, blacklisted, source)
-		}
+		key, wild := strings.CutSuffix(line, "*")
+		lines = append(lines, blacklistLine{key, fmt.Sprintf("%s:%d", name, i+1), wild})
 	}
-	return nil
+	return lines
 }
 
 // badBlacklistLine says what is wrong with a line, "" if nothing.
@@ -118,6 +133,8 @@ func badBlacklistLine(key string, wild bool) string {
 		return "a * may stand at the end only"
 	case strings.ContainsAny(key, " \t"):
 		return "one key per line, without a value and without blanks"
+	case strings.ContainsAny(key, "{}"):
+		return "a key holds no braces; placeholders such as {file.PATH} are for the configuration of Caddy, and one in a line"
 	case slices.Contains(unignorable, key):
 		return "this field cannot be ignored"
 	}

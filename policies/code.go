@@ -131,7 +131,7 @@ func (p *Policy) judgeKind(field, kind string) error {
 		if p.rules[i].field != fKind {
 			continue
 		}
-		if reason, _ := p.rules[i].violated(kind); reason != "" {
+		if reason, _ := p.rules[i].violated("kind", kind); reason != "" {
 			return gateway.Invalid(field, kind, reason+" ("+p.rules[i].Source+")")
 		}
 	}
@@ -153,7 +153,7 @@ func (p *Policy) judgeAdded(route *livy.Route, uri string) error {
 	}
 	for i := range p.rules {
 		if r := &p.rules[i]; r.fam.field == list && r.Allowed != nil {
-			if reason, _ := r.violated(uri); reason != "" {
+			if reason, _ := r.violated(list, uri); reason != "" {
 				return gateway.Invalid("uri", shown("uri", uri), reason+" ("+r.Source+")")
 			}
 		}

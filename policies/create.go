@@ -119,6 +119,9 @@ func (c *creation) adoptIdentity() {
 
 // screenFields judges Livy's own fields.
 func (c *creation) screenFields() {
+	if c.req.kind == livy.KindBatch && !c.req.values[fFile].given {
+		c.refuse("file", "", "is required", builtIn)
+	}
 	for i := range fields {
 		v := &c.req.values[i]
 		if !v.given {

@@ -3,6 +3,8 @@ package policies
 import (
 	"slices"
 	"strings"
+
+	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
 // family is all the spellings of one setting. The tables below are the alias
@@ -19,6 +21,8 @@ type family struct {
 	// list families are merged: the field's values, then the key's.
 	list bool
 	unit unit
+	// oldSuffix says that numbers under old names must have a suffix.
+	oldSuffix bool
 	// fallback is Spark's own default, if it has one that counts for rules.
 	fallback string
 	// unlimited says that 0 means "no limit".
@@ -146,7 +150,7 @@ var families = []family{
 	{keys: []string{"spark.memory.offHeap.enabled", "spark.unsafe.offHeap"}},
 	{keys: []string{"spark.executor.pyspark.memory"}, unit: unitMiB},
 	{keys: []string{"spark.driver.maxResultSize"}, unit: unitBytes, unlimited: true},
-	{keys: []string{"spark.cores.max"}, unit: unitInt},
+	{keys: []string{"spark.cores.max"}, unit: unitInt, fallback: "2147483647"},
 	{keys: []string{"spark.task.cpus"}, unit: unitInt},
 	{keys: []string{"spark.dynamicAllocation.maxExecutors"}, unit: unitInt},
 	{keys: []string{"spark.dynamicAllocation.minExecutors"}, unit: unitInt},
@@ -190,9 +194,24 @@ var families = []family{
 	{keys: []string{"spark.rpc.message.maxSize", "spark.akka.frameSize"}},
 	{keys: []string{"spark.scheduler.listenerbus.eventqueue.capacity", "spark.scheduler.listenerbus.eventqueue.size"}},
 	{keys: []string{"spark.storage.blockManagerHeartbeatTimeoutMs", "spark.storage.blockManagerSlaveTimeoutMs"}},
-	{keys: []string{"spark.excludeOnFailure.timeout", "spark.blacklist.timeout", "spark.scheduler.executorTaskBlacklistTime"}},
+	{keys: []string{"spark.excludeOnFailure.timeout", "spark.blacklist.timeout", "spark.scheduler.executorTaskExcludeOnFailureTime", "spark.scheduler.executorTaskBlacklistTime"}},
 	{keys: []string{"spark.streaming.fileStream.minRememberDuration", "spark.streaming.minRememberDuration"}},
 	{keys: []string{"spark.kafka.consumer.cache.capacity", "spark.sql.kafkaConsumerCache.capacity"}},
+	{keys: []string{"spark.executor.failuresValidityInterval", "spark.yarn.executor.failuresValidityInterval"}},
+	{keys: []string{"spark.excludeOnFailure.killExcludedExecutors", "spark.blacklist.killBlacklistedExecutors"}},
+	{keys: []string{"spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout", "spark.scheduler.blacklist.unschedulableTaskSetTimeout"}},
+	{keys: []string{"spark.scheduler.executorTaskExcludeOnFailureTime", "spark.scheduler.executorTaskBlacklistTime"}},
+	{keys: []string{"spark.yarn.executor.launch.excludeOnFailure.enabled", "spark.yarn.blacklist.executor.launch.blacklisting.enabled"}},
+	{keys: []string{"spark.history.fs.cleaner.interval", "spark.history.fs.cleaner.interval.seconds"}},
+	{keys: []string{"spark.history.fs.cleaner.maxAge", "spark.history.fs.cleaner.maxAge.seconds"}},
+	{keys: []string{"spark.history.fs.update.interval", "spark.history.fs.update.interval.seconds", "spark.history.fs.updateInterval", "spark.history.updateInterval"}},
+	{keys: []string{"spark.sql.avro.datetimeRebaseModeInRead", "spark.sql.legacy.avro.datetimeRebaseModeInRead"}},
+	{keys: []string{"spark.sql.avro.datetimeRebaseModeInWrite", "spark.sql.legacy.avro.datetimeRebaseModeInWrite"}},
+	{keys: []string{"spark.sql.parquet.datetimeRebaseModeInRead", "spark.sql.legacy.parquet.datetimeRebaseModeInRead"}},
+	{keys: []string{"spark.sql.parquet.datetimeRebaseModeInWrite", "spark.sql.legacy.parquet.datetimeRebaseModeInWrite"}},
+	{keys: []string{"spark.sql.parquet.int96RebaseModeInRead", "spark.sql.legacy.parquet.int96RebaseModeInRead"}},
+	{keys: []string{"spark.sql.parquet.int96RebaseModeInWrite", "spark.sql.legacy.parquet.int96RebaseModeInWrite"}},
+	{keys: []string{"spark.sql.optimizer.pruneFiltersCanPruneStreamingSubplan", "spark.databricks.sql.optimizer.pruneFiltersCanPruneStreamingSubplan"}},
 }
 
 // prefixPairs are key spaces that mean the same, name by name.
@@ -232,6 +251,7 @@ func spellings(key string) []string {
 		out = append(out, f.members()...)
 		out = append(out, f.related...)
 	}
+	out = append(out, sparkconf.NamesOf(key)...)
 	slices.Sort(out)
 	return slices.Compact(out)
 }

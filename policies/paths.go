@@ -202,6 +202,11 @@ func badSegments(p string) string {
 	if err != nil {
 		return "must have valid percent escapes"
 	}
+	for i := 0; i < len(plain); i++ {
+		if plain[i] < ' ' || plain[i] == 0x7f {
+			return "must not have escaped control characters"
+		}
+	}
 	for _, segment := range strings.FieldsFunc(plain, func(c rune) bool { return strings.ContainsRune("/{},", c) }) {
 		if segment == "." || segment == ".." {
 			return "must not have dot segments"

@@ -160,6 +160,9 @@ func (p *Policy) compileIdentity() error {
 		p.identity = p.defaults["spark.livy.proxyUser"]
 	}
 	if p.identity != "" && !userName.MatchString(p.identity) {
+		if p.set.Identity == "" {
+			return gateway.InvalidLine(orDefault(p.set.SparkDefaults.Name, "spark-defaults.conf"), "spark.livy.proxyUser: "+userRule)
+		}
 		return gateway.Invalid("identity", p.identity, userRule)
 	}
 	if p.identity == "" && !p.set.ClientIdentity {

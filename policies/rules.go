@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
 // rule is a compiled Rule.
@@ -50,25 +51,37 @@ func (p *Policy) compileRules() error {
 	return nil
 }
 
+// named is a rule's key as an error may name it: a word that is no key may be anything.
+func named(key string) string {
+	if strings.HasPrefix(key, "spark.") || strings.HasPrefix(key, "livy.") || primary(key) != nil {
+		return key
+	}
+	return "the key"
+}
+
 func (p *Policy) compileRule(r Rule) (rule, error) {
 	r.Source = orDefault(r.Source, "rule "+r.Key)
 	r.Action = orDefault(r.Action, Refuse)
 	if r.Action != Refuse && r.Action != Lower {
-		return rule{}, gateway.Invalid(r.Source, string(r.Action), "the action must be lower or refuse")
+		return rule{}, gateway.InvalidLine(r.Source, "the action must be lower or refuse")
 	}
 	if reason := badKey(r.Key); reason != "" {
-		return rule{}, gateway.Invalid(r.Source, r.Key, "the key "+reason)
+		return rule{}, gateway.InvalidLine(r.Source, "the key "+reason)
 	}
 	if _, ok := p.deny.find(r.Key); ok && r.Required {
-		return rule{}, gateway.Invalid(r.Source, r.Key, "cannot be required, since the client's value is ignored")
+		return rule{}, gateway.InvalidLine(r.Source, named(r.Key)+" cannot be required, since the client's value is ignored")
 	}
 	if _, ok := p.forcedAt[r.Key]; ok {
-		return rule{}, gateway.Invalid(r.Source, r.Key, "needs no rule, since the gateway sets it")
+		return rule{}, gateway.InvalidLine(r.Source, named(r.Key)+" needs no rule, since the gateway sets it")
 	}
 	c := rule{Rule: r, fam: primary(r.Key), field: -1}
 	if c.fam == nil {
 		c.fam = &family{keys: []string{r.Key}}
+		if names := sparkconf.NamesOf(r.Key); names != nil {
+			c.fam.keys = names
+		}
 	}
+	c.fam = c.fam.withUnit()
 	if c.fam.field != "" {
 		c.field = fieldIndex[c.fam.field]
 	}
@@ -79,23 +92,23 @@ func (p *Policy) compileRule(r Rule) (rule, error) {
 	}
 	for _, v := range r.Allowed {
 		if n := strings.Index(v, "*"); n >= 0 && n != len(v)-1 {
-			return rule{}, gateway.Invalid(r.Source, v, "a * may stand at the end only")
+			return rule{}, gateway.InvalidLine(r.Source, "a * may stand at the end only")
 		}
 		if c.field == fKind && sessionKinds[v] == "" {
-			return rule{}, gateway.Invalid(r.Source, v, kindRule)
+			return rule{}, gateway.InvalidLine(r.Source, "a kind "+kindRule)
 		}
 	}
 	if r.Max == "" && r.Allowed == nil && !r.Required {
-		return rule{}, gateway.Invalid(r.Source, r.Key, "a rule needs max, allowed or required")
+		return rule{}, gateway.InvalidLine(r.Source, "a rule needs max, allowed or required")
 	}
 	return c, nil
 }
 
-// compileMax finds out how the key's values compare. For a key that is not in
-// the table the cap itself tells: a number, or a size with its suffix.
+// compileMax finds out how the key's values compare. For a key that is in no table the
+// cap itself tells: a number, or a size with its suffix.
 func (c *rule) compileMax() error {
 	if c.fam.list {
-		return gateway.Invalid(c.Source, c.Max, c.Key+" is a list and has no maximum")
+		return gateway.InvalidLine(c.Source, named(c.Key)+" is a list and has no maximum")
 	}
 	if c.fam.unit == unitText && primary(c.Key) == nil {
 		f := *c.fam
@@ -107,7 +120,7 @@ func (c *rule) compileMax() error {
 	}
 	n, ok := c.fam.unit.parse(c.Max)
 	if !ok || c.fam.unit == unitText {
-		return gateway.Invalid(c.Source, c.Max, "the maximum of "+c.Key+" must be "+c.fam.unit.name())
+		return gateway.InvalidLine(c.Source, "the maximum of "+named(c.Key)+" must be "+c.fam.unit.name())
 	}
 	c.max = n
 	if c.field >= 0 && fields[c.field].shape == shapeInt {
@@ -147,13 +160,15 @@ func (c *creation) applyRule(r *rule) {
 	if text == "" && !ok {
 		return
 	}
-	if reason, best := r.violated(text); reason != "" {
-		// The client is not to blame for what it did not say.
-		if r.Action == Refuse && ok {
-			c.refuse(name, given, reason, r.Source)
-			return
+	if reason, best := r.violated(name, text); reason != "" {
+		if !ok && r.Max != "" && best == "" && r.Allowed == nil {
+			best = r.Max // a default such as -1 means no limit
 		}
-		if best == "" {
+		// The client is not to blame for what it did not say.
+		if r.Action == Refuse && ok || best == "" {
+			if !ok {
+				reason += ", which the default of those who leave it out is not"
+			}
 			c.refuse(name, given, reason, r.Source)
 			return
 		}
@@ -164,8 +179,8 @@ func (c *creation) applyRule(r *rule) {
 
 // violated says what is wrong with a value and what would be right; best is
 // empty when there is nothing to lower it to.
-func (r *rule) violated(text string) (reason, best string) {
-	if r.Allowed != nil && !slices.ContainsFunc(r.Allowed, func(allowed string) bool { return r.same(allowed, text) }) {
+func (r *rule) violated(name, text string) (reason, best string) {
+	if r.Allowed != nil && !slices.ContainsFunc(r.Allowed, func(allowed string) bool { return r.same(allowed, name, text) }) {
 		best = r.Allowed[0]
 		if strings.HasSuffix(best, "*") {
 			best = ""
@@ -175,7 +190,7 @@ func (r *rule) violated(text string) (reason, best string) {
 	if r.Max == "" {
 		return "", ""
 	}
-	n, ok := r.fam.unit.parse(text)
+	n, ok := r.fam.parse(name, text)
 	switch {
 	case !ok:
 		return "must be " + r.fam.unit.name() + ", at most " + r.Max, ""
@@ -185,7 +200,7 @@ func (r *rule) violated(text string) (reason, best string) {
 	return "", ""
 }
 
-func (r *rule) same(allowed, text string) bool {
+func (r *rule) same(allowed, name, text string) bool {
 	if prefix, wild := strings.CutSuffix(allowed, "*"); wild {
 		return strings.HasPrefix(text, prefix)
 	}
@@ -193,8 +208,8 @@ func (r *rule) same(allowed, text string) bool {
 		return sessionKinds[allowed] == sessionKinds[text]
 	}
 	a, ok1 := r.fam.unit.parse(allowed)
-	b, ok2 := r.fam.unit.parse(text)
-	return allowed == text || ok1 && ok2 && a == b
+	b, ok2 := r.fam.parse(name, text)
+	return ok1 && ok2 && a == b || allowed == text && (ok2 || !ok1)
 }
 
 // applyToList holds each of the client's values against the allowed ones.
@@ -204,7 +219,7 @@ func (c *creation) applyToList(r *rule) {
 	}
 	check := func(name string, values []string) {
 		for _, v := range values {
-			if reason, _ := r.violated(v); reason != "" {
+			if reason, _ := r.violated(name, v); reason != "" {
 				c.refuse(name, v, reason, r.Source)
 			}
 		}
@@ -239,7 +254,12 @@ func (c *creation) fallback(r *rule) string {
 	if r.executors {
 		return c.dynamicFallback(r)
 	}
-	return c.defaultOf(r.fam)
+	for _, key := range r.fam.keys {
+		if text := c.p.defaults[key]; text != "" {
+			return text
+		}
+	}
+	return r.fam.standard(c.said)
 }
 
 func (c *creation) defaultOf(f *family) string {

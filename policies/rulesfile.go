@@ -26,8 +26,9 @@ var grantVerbs = map[string]string{"allow-conf": GrantConf, "allow-class": Grant
 // Values of allow are separated by blanks; a trailing * takes all that begin
 // so. What breaks a rule is refused unless the line ends in "lower". The lines
 // that begin with "allow-" let clients set what a strict policy, or the guard on
-// environment variables, would not. Errors name file, line and reason; whether a
-// rule makes sense is for Compile to say.
+// environment variables, would not. Errors name file, line and reason, and not what
+// stands there: a file that was named by mistake may hold secrets. Whether a rule
+// makes sense is for Compile to say.
 func ParseRules(f File) (rules []Rule, granted []Grant, err error) {
 	line := 0
 	for text := range strings.Lines(f.Text) {
@@ -46,7 +47,7 @@ func ParseRules(f File) (rules []Rule, granted []Grant, err error) {
 		}
 		r, ok := parseRule(words)
 		if !ok {
-			return nil, nil, gateway.Invalid(source, strings.Join(words, " "), ruleSyntax)
+			return nil, nil, gateway.InvalidLine(source, ruleSyntax)
 		}
 		r.Source = source
 		rules = append(rules, r)

@@ -9,6 +9,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/golden"
 	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
 // TestStrictSettingsDoc holds the list in docs/strict-settings.md to the one in force.
@@ -72,6 +73,26 @@ func TestStrictSettingsAreSound(t *testing.T) {
 		if strictNames.has(key) {
 			t.Errorf("%s is on the list", key)
 		}
+	}
+}
+
+// TestStrictSettingsAreKnown: each line is a setting of Spark 3.5, or begins some,
+// but for those of libraries and those that Spark reads without declaring them.
+func TestStrictSettingsAreKnown(t *testing.T) {
+	elsewhere := newNames("spark.sql.streaming.stateStore.rocksdb.", "spark.streaming.kafka.", "spark.shuffle.io.", "spark.python.profile", "spark.python.worker.memory", "spark.hadoop.", "spark.databricks.delta.", "spark.sql.iceberg.", "spark.job.", "spark.jobGroup.")
+	var unknown []string
+	for _, s := range StrictSettings() {
+		prefix, wild := strings.CutSuffix(s.Key, "*")
+		_, known := sparkconf.Lookup(s.Key)
+		if wild {
+			known = slices.ContainsFunc(sparkconf.Names(), func(name string) bool { return strings.HasPrefix(name, prefix) })
+		}
+		if !known && !elsewhere.has(prefix) && !elsewhere.has(s.Key) {
+			unknown = append(unknown, s.Key)
+		}
+	}
+	if len(unknown) > 0 {
+		t.Errorf("not known to Spark 3.5:\n%s", strings.Join(unknown, "\n"))
 	}
 }
 

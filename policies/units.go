@@ -14,9 +14,11 @@ const (
 	unitText     unit = iota
 	unitInt           // whole number
 	unitMiB           // size; a bare number is MiB
+	unitKiB           // size; a bare number is KiB
 	unitBytes         // size; a bare number is bytes
 	unitSize          // size that must have a suffix
-	unitDuration      // Livy's duration; a bare number is milliseconds
+	unitDuration      // duration; a bare number is milliseconds
+	unitSeconds       // duration; a bare number is seconds
 )
 
 // parse reads a value strictly: ASCII digits and a suffix that Spark (or Livy)
@@ -53,9 +55,16 @@ func (u unit) factor(suffix string) (int64, bool) {
 	switch u {
 	case unitInt:
 		return 1, suffix == ""
-	case unitDuration:
+	case unitDuration, unitSeconds:
+		if u == unitSeconds && suffix == "" {
+			suffix = "s"
+		}
 		f, ok := durationSuffixes[suffix]
 		return f, ok
+	case unitKiB:
+		if suffix == "" {
+			return 1 << 10, true
+		}
 	case unitMiB:
 		if suffix == "" {
 			return 1 << 20, true
@@ -77,7 +86,7 @@ func (u unit) name() string {
 	switch u {
 	case unitInt:
 		return "a whole number"
-	case unitDuration:
+	case unitDuration, unitSeconds:
 		return "a duration such as 30m"
 	case unitText:
 		return "text"

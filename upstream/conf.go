@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -74,9 +75,17 @@ func ParseConf(file, text string) ([]Entry, error) {
 	return entries, nil
 }
 
+// confError names the key if it is one: a file that was given by mistake may hold
+// secrets.
 func confError(file string, line int, key, rule string) error {
-	return gateway.Invalid(fmt.Sprintf("%s line %d", file, line), key, rule)
+	place := fmt.Sprintf("%s line %d", file, line)
+	if !plausible.MatchString(key) {
+		return gateway.InvalidLine(place, rule)
+	}
+	return gateway.Invalid(place, key, rule)
 }
+
+var plausible = regexp.MustCompile(`^(spark|livy)\.[A-Za-z0-9._-]{1,200}$`)
 
 // checkEntry returns what is wrong with a setting, or "". Values are left out of
 // it: they may hold passwords.

@@ -56,6 +56,7 @@ func (s *Server) Handler(origin func(*http.Request) gateway.Origin) http.Handler
 		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		Harden(w.Header())
 		if err := s.check(mux, w, r); err != nil {
 			s.WriteError(w, r, err)
 			return

@@ -13,6 +13,9 @@ import (
 type Policy struct {
 	// Rules are what is in force besides the guards that hold for every gateway.
 	Rules []policies.InForce `json:"rules"`
+	// Notes are what a person should know of them: a key that looks mistyped, a rule
+	// that holds only for requests that set its key.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // showPolicy answers GET .../policy.
@@ -21,11 +24,11 @@ func (c *call) showPolicy() error {
 	if err != nil {
 		return err
 	}
-	rules, err := c.Manager.Rules(g)
+	rules, notes, err := c.Manager.Rules(g)
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusOK, Policy{Rules: rules})
+	return c.reply(http.StatusOK, Policy{Rules: rules, Notes: notes})
 }
 
 // Explanation is what would become of a create request.
@@ -38,6 +41,8 @@ type Explanation struct {
 	Report policies.Report `json:"report"`
 	// Resources is what the job would run with, as its record would show it.
 	Resources *policies.Effective `json:"resources" jsonschema:"nullable"`
+	// Notes are as in Policy.
+	Notes []string `json:"notes,omitempty"`
 }
 
 func (c *call) explain() error {
@@ -64,6 +69,9 @@ func (c *call) explain() error {
 	if err != nil {
 		p := problem(err)
 		e.Refusal, e.Resources = &p, nil
+	}
+	if _, e.Notes, err = c.Manager.Rules(g); err != nil {
+		return err
 	}
 	return c.reply(http.StatusOK, e)
 }

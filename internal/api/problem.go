@@ -9,6 +9,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // Problem is the body of every error reply (RFC 9457).
@@ -86,14 +87,15 @@ func (s *Server) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	switch {
 	case p.Status >= 500:
 		s.Logger.Error("management request failed",
-			zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Error(err))
+			zap.String("method", r.Method), zap.String("path", tokens.Mask(r.URL.Path)), zap.String("error", tokens.Mask(err.Error())))
 	case s.Refusals != nil && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
 		o := gateway.OriginOf(r.Context())
-		s.Refusals.Note(store.Entry{Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface, Detail: r.Method + ": " + p.Detail})
+		s.Refusals.Note(store.Entry{Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface, Detail: tokens.Mask(r.Method + ": " + p.Detail)})
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "2")
 	}
+	Harden(w.Header())
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
 	_ = json.NewEncoder(w).Encode(p)

@@ -38,6 +38,9 @@ func (c *call) listRecords() error {
 	if records == nil {
 		records = []*store.Record{}
 	}
+	for _, r := range records {
+		c.Manager.ShowSparkUI(g, r)
+	}
 	c.more(p, total)
 	return c.reply(http.StatusOK, RecordList{Total: total, Records: records})
 }
@@ -80,10 +83,11 @@ func (c *call) record() (*gateway.Gateway, *store.Record, error) {
 }
 
 func (c *call) showRecord() error {
-	_, r, err := c.record()
+	g, r, err := c.record()
 	if err != nil {
 		return err
 	}
+	c.Manager.ShowSparkUI(g, r)
 	return c.reply(http.StatusOK, r)
 }
 
@@ -95,13 +99,17 @@ func (c *call) closeRecord() error {
 	if r, err = c.Manager.CloseRecord(c.ctx(), g, r, c.actor); err != nil {
 		return err
 	}
+	c.Manager.ShowSparkUI(g, r)
 	return c.reply(http.StatusOK, r)
 }
 
 // UILink opens a Spark UI in a browser.
 type UILink struct {
-	// Path is to be put after the address of the site that the gateway is on.
+	// Path is to be put after the address of the site that shows the UI: the one that
+	// the gateway is on, unless there is a URL.
 	Path string `json:"path"`
+	// URL is the whole link, where Spark UIs have a site of their own.
+	URL string `json:"url,omitempty"`
 	// Expires is until when it can be opened; who has opened it may look on for
 	// sessions.UICookieLife.
 	Expires time.Time `json:"expires"`
@@ -112,11 +120,15 @@ func (c *call) linkSparkUI() error {
 	if err != nil {
 		return err
 	}
-	path, expires, err := c.Manager.LinkSparkUI(c.ctx(), g, r, c.actor)
+	link, err := c.Manager.LinkSparkUI(c.ctx(), g, r, c.actor)
 	if err != nil {
 		return err
 	}
-	return c.reply(http.StatusCreated, UILink{Path: path, Expires: expires})
+	reply := UILink{Path: link.Path, Expires: link.Expires}
+	if link.Site != "" {
+		reply.URL = link.Site + link.Path
+	}
+	return c.reply(http.StatusCreated, reply)
 }
 
 // exportAtOnce is how many records are read in one go.
@@ -151,6 +163,7 @@ func (c *call) exportRecords() error {
 				continue
 			}
 			more = true
+			c.Manager.ShowSparkUI(g, r)
 			if err := lines.Encode(r); err != nil {
 				return nil // the client is gone
 			}

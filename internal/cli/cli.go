@@ -44,7 +44,9 @@ const (
 const long = `Manages Livy gateways: their tokens, sessions and policies.
 
 The commands speak to a running Caddy by its admin endpoint: run them on the
-machine where Caddy runs, or name the endpoint with --address. Times are UTC.
+machine where Caddy runs, or name the endpoint with --address: HOST:PORT, or
+unix//PATH for a Unix socket. The environment variable CADDY_ADMIN stands for
+--address. Times are UTC.
 
 Exit codes:
   0  done

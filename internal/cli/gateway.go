@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -225,8 +226,18 @@ started again.`,
 			if name != "" {
 				body["name"] = name
 			}
-			for _, field := range unset {
+			fields, err := unsetFields(unset)
+			if err != nil {
+				return err
+			}
+			for _, field := range fields {
+				if _, ok := body[field]; ok {
+					return badUsage(fmt.Errorf("--unset: %s is set by another flag", field))
+				}
 				body[field] = nil
+			}
+			if len(body) == 0 && !restart {
+				return badUsage(errors.New("nothing to change: give a flag for each setting to change, or --unset"))
 			}
 			q := url.Values{}
 			if restart {

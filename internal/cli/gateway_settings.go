@@ -1,7 +1,10 @@
 package cli
 
 import (
+	"fmt"
+	"maps"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +42,7 @@ var settings = []setting{
 	{"network", "network", settingText, "Network of the configuration to join"},
 	{"environment", "environment", settingText, "Environment of the configuration for every job"},
 	{"public", "public", settingBool, "Also answer on public endpoints"},
-	{"isolated", "isolated", settingBool, "Show a token only the sessions and batches that it created"},
+	{"isolated", "isolated", settingBool, "Show a token only the sessions and batches that it created; against mistakes and curiosity, not against code"},
 	{"statement-audit", "statementAudit", settingText, "Write down the statements that are run: hash, or code for the code too"},
 	{"spark-defaults", "sparkDefaults", settingFile, "File with the text of spark-defaults.conf"},
 	{"livy-conf", "livyConf", settingFile, "File with the text of livy.conf"},
@@ -122,6 +125,32 @@ func (c *cli) readSettings(cmd *cobra.Command) (map[string]any, error) {
 		given["autoStart"] = start
 	}
 	return given, nil
+}
+
+// unsetFields reads what is to be taken back to its default: names of fields, or of
+// the flags that set them.
+func unsetFields(names []string) ([]string, error) {
+	byFlag := map[string]string{flagAutoStop: "autoStop", flagAutoStart: "autoStart"}
+	for _, s := range settings {
+		byFlag[s.flag] = s.field
+	}
+	known := settingFields()
+	fields := make([]string, len(names))
+	for i, name := range names {
+		fields[i] = name
+		if field := byFlag[name]; field != "" {
+			fields[i] = field
+		}
+		if slices.Contains(known, fields[i]) {
+			continue
+		}
+		near := gateway.Similar(name, slices.Concat(known, slices.Sorted(maps.Keys(byFlag))))
+		if near != "" {
+			near = " (did you mean " + near + "?)"
+		}
+		return nil, badUsage(fmt.Errorf("--unset: there is no setting %q%s; what can be unset: %s", name, near, strings.Join(known, ", ")))
+	}
+	return fields, nil
 }
 
 // settingFields are the fields that can be taken back to their defaults.

@@ -39,6 +39,9 @@ var goldens = []struct {
 		"gateway update etl --unset queue",
 		"gateway update etl --engine none",
 		"gateway update etl --unset nonsense --json",
+		"gateway update etl --unset policyrules",
+		"gateway update etl --unset queue --queue root.b",
+		"gateway update etl",
 		"gateway update none --cpu 2",
 	}},
 	{"gateway-restart-needed", []func(*world){etl}, []string{
@@ -121,6 +124,7 @@ var goldens = []struct {
 		"token update --gateway etl $TOKEN --requests-per-second 2.5 --json",
 		"token update --gateway etl $TOKEN --cidr nonsense",
 		"token update --gateway etl lctk-none --name x --json",
+		"token update --gateway etl $TOKEN",
 	}},
 	{"token-disable", []func(*world){token}, []string{
 		"token disable --gateway etl $TOKEN",
@@ -200,6 +204,9 @@ var goldens = []struct {
 		"policy show --gateway etl --json",
 		"policy show --gateway none",
 		"policy show --gateway none --json",
+		"policy show --gateway typos",
+		"policy show --gateway typos --json",
+		"gateway show typos",
 	}},
 	{"policy-explain", []func(*world){policy}, []string{
 		"policy explain --gateway etl $BODY",
@@ -210,6 +217,7 @@ var goldens = []struct {
 		"policy explain --gateway etl $BODY --kind other",
 		"policy explain --gateway etl DIR/none",
 		"policy explain --gateway none $BODY --json",
+		"policy explain --gateway typos $SMALL",
 	}},
 	{"catalog", nil, []string{"catalog", "catalog --json", "catalog x", "catalog x --json"}},
 	{"engine", []func(*world){etl}, []string{

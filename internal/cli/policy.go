@@ -37,6 +37,7 @@ func (c *cli) policyShow(gatewayName *string) *cobra.Command {
 					t.add(r.Effect, r.Key, dash(r.Value), r.Source)
 				}
 				c.write(&t, "No rules but the built-in guards.")
+				c.printNotes(got.got.Notes)
 			})
 		},
 	}
@@ -78,6 +79,17 @@ The exit code is 0 if the request would pass, and 6 if it would be refused.`,
 	return cmd
 }
 
+// printNotes shows what a person should know of a policy.
+func (c *cli) printNotes(notes []string) {
+	if len(notes) == 0 {
+		return
+	}
+	var d details
+	d.list("Notes", notes)
+	fmt.Fprintln(c.out)
+	c.writeDetails(&d)
+}
+
 func (c *cli) printExplanation(e *api.Explanation) {
 	if e.Refusal != nil {
 		fmt.Fprintln(c.out, strings.Join(c.wrap("Refused: "+e.Refusal.Detail, c.width()), "\n"))
@@ -106,6 +118,7 @@ func (c *cli) printExplanation(e *api.Explanation) {
 		fmt.Fprintln(c.out)
 		c.writeDetails(&d)
 	}
+	c.printNotes(e.Notes)
 	if len(e.Body) > 0 && string(e.Body) != "null" {
 		body, err := json.MarshalIndent(e.Body, "", "  ")
 		if err == nil {

@@ -204,6 +204,10 @@ func (s *sessionCLI) ui() *cobra.Command {
 			return err
 		}
 		return s.print(link.raw, func() {
+			if link.got.URL != "" {
+				fmt.Fprintln(s.out, link.got.URL)
+				return
+			}
 			fmt.Fprintln(s.out, link.got.Path)
 			fmt.Fprintln(s.err, "Put it after the address of the site that serves the gateway.")
 		})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"runtime"
 	"strings"
 	"time"
 
@@ -23,6 +24,10 @@ func token(w *world) {
 	var tok api.NewToken
 	w.must("token create --gateway etl --name airflow --expire-days 90 --scope batches,read --cidr 10.0.0.0/8 --max-batches 20", &tok)
 	w.vars["TOKEN"] = tok.ID
+	// Tokens are listed by the millisecond in which they were made.
+	for made := time.Now().UnixMilli(); time.Now().UnixMilli() == made; {
+		runtime.Gosched()
+	}
 	w.must("token create --gateway etl --name a-token-with-a-name-that-is-longer-than-what-fits-a-line", nil)
 }
 
@@ -75,6 +80,9 @@ func policy(w *world) {
 	w.vars["BODY"] = w.file("body.json", `{"kind":"pyspark","driverMemory":"64g","executorMemory":"16g"}`)
 	w.vars["BAD"] = w.file("bad.json", `{"kind":"pyspark","executorCores":64}`)
 	w.must("gateway create etl --queue root.etl --spark-blacklist $BLACKLIST --policy-rules $RULES", nil)
+	w.vars["TYPOS"] = w.file("typos.rules", "max spark.sql.shuffle.partitons 100 lower\n")
+	w.vars["SMALL"] = w.file("small.json", `{"kind":"pyspark"}`)
+	w.must("gateway create typos --policy-rules $TYPOS", nil)
 }
 
 func down(w *world) { w.redis.Close() }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -222,7 +223,11 @@ func (t *tokenCLI) showCommand() *cobra.Command {
 func (t *tokenCLI) updateCommand() *cobra.Command {
 	var read func() api.TokenSettings
 	cmd := t.onToken("update", "Changes a token's name, expiry, scopes or limits", func(id string) error {
-		token, err := call[api.Token](t.cli, http.MethodPatch, t.tokens(id), read())
+		change := read()
+		if change == (api.TokenSettings{}) {
+			return badUsage(errors.New("nothing to change: give a flag for each thing to change"))
+		}
+		token, err := call[api.Token](t.cli, http.MethodPatch, t.tokens(id), change)
 		if err != nil {
 			return err
 		}

@@ -78,6 +78,8 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 	if g.Declared {
 		notes = append(notes, "declared in the configuration of Caddy, which alone can change its settings")
 	}
+	notes = append(notes, m.declaredNotes(g)...)
+	notes = append(notes, Typos(&g.Spec)...)
 	master := m.master(inForce(g))
 	if g.Spec.Queue != "" && !strings.HasPrefix(master, "yarn") && !strings.HasPrefix(master, "k8s") {
 		notes = append(notes, fmt.Sprintf("queue %q is written into every job and has no effect there: %s has no queues", g.Spec.Queue, master))
@@ -210,7 +212,11 @@ func clusterFiles(c gateway.Cluster) (map[string]string, error) {
 	files := make(map[string]string)
 	for _, e := range entries {
 		info, err := os.Stat(filepath.Join(c.ConfDir, e.Name()))
-		if err != nil || !info.Mode().IsRegular() {
+		if err != nil {
+			// Jobs that go by half of a configuration would not run as is meant.
+			return nil, gateway.Wrap(gateway.KindInvalid, "reading the configuration of cluster "+c.Name, err)
+		}
+		if !info.Mode().IsRegular() {
 			continue
 		}
 		if info.Size() > maxClusterFile {

@@ -23,9 +23,23 @@ type Declaration struct {
 	// Manual leaves it to people and requests to start the gateway. Default: it
 	// is started when it appears in the configuration.
 	Manual bool
+	// Notes are what a person should know of it, e.g. that one of its files is empty.
+	Notes []string
 }
 
 func (d Declaration) ref() string { return d.Workspace + "/" + d.Spec.Name }
+
+// declaredNotes are those of a gateway's declaration.
+func (m *Manager) declaredNotes(g *gateway.Gateway) []string {
+	if list := m.declared.Load(); list != nil {
+		for _, d := range *list {
+			if d.ref() == g.Ref() {
+				return d.Notes
+			}
+		}
+	}
+	return nil
+}
 
 // CheckDeclared checks the gateways of a configuration as far as that can be done
 // without asking anybody, and fills in what they leave out.

@@ -68,6 +68,7 @@ func examineLDAP(ctx context.Context, check, urls string) []doctor.Result {
 	for address := range strings.FieldsSeq(urls) {
 		var u *url.URL
 		if u, err = url.Parse(address); err != nil {
+			err = errors.New("it is no URL") // what stands there may hold a password
 			continue
 		}
 		port := map[string]string{"ldap": "389", "ldaps": "636"}[u.Scheme]

@@ -99,17 +99,21 @@ func TestUpdateRefusesBadInput(t *testing.T) {
 	create(t, m, "taken", false)
 	g := create(t, m, "etl", false)
 	for text, want := range map[string]string{
-		`{"cpu":3}`:              "cpu: must be one of",
-		`{"cpu":"2"}`:            `cpu: must be a whole number (got "string")`,
-		`{"colour":"red"}`:       `unknown field "colour"`,
-		`{"name":"taken"}`:       "name: is already used",
-		`{"name":null}`:          "name: must be",
-		`[]`:                     "not a JSON object",
-		`null`:                   "not a JSON object",
-		`{} {}`:                  "not a JSON object",
-		`{"livyConf":"x y"}`:     "livy.conf line 1",
-		`{"autoStop":{"no":1}}`:  `unknown field "no"`,
-		`{"policyRules":"what"}`: "policy.rules",
+		`{"cpu":3}`:                "cpu: must be one of",
+		`{"cpu":"2"}`:              `cpu: must be a whole number (got "string")`,
+		`{"colour":"red"}`:         `unknown field "colour"`,
+		`{"name":"taken"}`:         "name: is already used",
+		`{"name":null}`:            "name: must be",
+		`[]`:                       "not a JSON object",
+		`null`:                     "not a JSON object",
+		`{} {}`:                    "not a JSON object",
+		`{"livyConf":"x y"}`:       "livy.conf line 1",
+		`{"autoStop":{"no":1}}`:    `unknown field "autoStop.no"; there are: enabled, minutes`,
+		`{"autoStop":{"no":null}}`: `unknown field "autoStop.no"`,
+		`{"policyrules":null}`:     `unknown field "policyrules" (did you mean policyRules?); there are: `,
+		`{"CPU":2}`:                `unknown field "CPU" (did you mean cpu?)`,
+		`{"foo":null}`:             `unknown field "foo"; there are: autoStart, autoStop, cluster, cpu,`,
+		`{"policyRules":"what"}`:   "policy.rules",
 	} {
 		_, err := m.Update(context.Background(), g, UpdateRequest{Patch: json.RawMessage(text)})
 		if err == nil || !strings.Contains(err.Error(), want) {

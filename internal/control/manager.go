@@ -103,6 +103,9 @@ type Settings struct {
 	LocalDirs []string
 	// History is the Spark history server of what has finished; nil if there is none.
 	History *gateway.HistoryServer
+	// SparkUISite is the address of the site that shows the Spark UIs of all gateways,
+	// e.g. https://ui.example.com; "" where each gateway's own sites do.
+	SparkUISite string
 	// StartTimeout bounds the time from starting a Livy server to its first
 	// answer. Default 3 minutes.
 	StartTimeout time.Duration

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -38,20 +39,49 @@ func (m *Manager) CloseRecord(ctx context.Context, g *gateway.Gateway, r *store.
 	return m.Store.RecordByID(ctx, g.ID, r.ID)
 }
 
+// SparkUISite is the address of the site that shows the Spark UIs of all gateways, such
+// as https://ui.example.com; "" where each gateway's own sites do.
+func (m *Manager) SparkUISite() string { return m.settings.Load().SparkUISite }
+
+// ShowSparkUI completes, in a record that is shown to people, the path of a Spark UI
+// that has a site of its own.
+func (m *Manager) ShowSparkUI(g *gateway.Gateway, r *store.Record) {
+	if site := m.SparkUISite(); site != "" && servesSparkUI(r) {
+		r.SparkUI = site + g.SparkUI(r.ID)
+	}
+}
+
+// servesSparkUI says whether the gateway serves a record's Spark UI.
+func servesSparkUI(r *store.Record) bool { return strings.HasPrefix(r.SparkUI, "/") }
+
+// UILink is a signed link to a Spark UI.
+type UILink struct {
+	// Site is the address of the site that it is for, "" for any site of the gateway.
+	Site string
+	// Path, with the signature, goes after the site's address.
+	Path    string
+	Expires time.Time
+}
+
 // LinkSparkUI signs a link with which a browser can open the Spark UI of a
-// session or batch for a while. path goes after the address of the gateway's site.
-func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.Record, actor string) (path string, expires time.Time, err error) {
-	if len(r.SparkUI) == 0 || r.SparkUI[0] != '/' || !r.Live() && m.History() == nil {
-		return "", time.Time{}, gateway.Errorf(gateway.KindConflict, "%s %s has no Spark UI that this gateway serves (state %s)", r.Kind, r.ID, r.State)
+// session or batch for a while.
+func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.Record, actor string) (UILink, error) {
+	if !servesSparkUI(r) || !r.Live() && m.History() == nil {
+		return UILink{}, gateway.Errorf(gateway.KindConflict, "%s %s has no Spark UI that this gateway serves (state %s)", r.Kind, r.ID, r.State)
 	}
 	if err := m.Store.AddEntry(ctx, recordEntry("record.ui-link", actor, g, r)); err != nil {
-		return "", time.Time{}, err
+		return UILink{}, err
 	}
-	signature, err := m.Ledger.SignUI(ctx, "link", r.ID, sessions.UILinkLife)
+	link := UILink{Site: m.SparkUISite(), Path: r.SparkUI, Expires: m.Now().Add(sessions.UILinkLife).UTC().Truncate(time.Second)}
+	if link.Site != "" {
+		link.Path = g.SparkUI(r.ID)
+	}
+	signature, err := m.Ledger.SignUI(ctx, sessions.UILink(link.Site), r.ID, sessions.UILinkLife)
 	if err != nil {
-		return "", time.Time{}, err
+		return UILink{}, err
 	}
-	return r.SparkUI + "/?livy_ui=" + signature, m.Now().Add(sessions.UILinkLife).UTC().Truncate(time.Second), nil
+	link.Path += "/?livy_ui=" + signature
+	return link, nil
 }
 
 func recordEntry(action, actor string, g *gateway.Gateway, r *store.Record) store.Entry {

@@ -29,7 +29,7 @@ func (m *Manager) compilePolicy(g *gateway.Gateway, identity, queue string) (*po
 	if queue != "" {
 		s.Queue = queue
 	}
-	rules, granted, err := policies.ParseRules(policies.File{Name: "policy.rules", Text: g.Spec.PolicyRules})
+	rules, granted, err := policies.ParseRules(policies.File{Name: rulesFile, Text: g.Spec.PolicyRules})
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,10 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 )
@@ -21,6 +25,7 @@ type UpdateRequest struct {
 
 // Update changes a gateway, whatever its state. Most settings hold for the next
 // request; Pending of the result's spec lists those that a running server lacks.
+// What changes nothing makes no new revision, and no entry in the audit.
 func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateRequest) (*gateway.Gateway, error) {
 	updated, err := m.updateAs(ctx, "gateway.update", r.Actor, g.ID, func(g *gateway.Gateway) error {
 		if err := checkOurs(g, "changed"); err != nil {
@@ -31,6 +36,7 @@ func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateReques
 			return err
 		}
 		catalog := m.Catalog()
+		was := g.Spec
 		g.Change(spec.WithDefaults(catalog))
 		if err := g.Spec.Validate(catalog); err != nil {
 			return err
@@ -40,6 +46,9 @@ func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateReques
 		}
 		if r.Restart && g.Desired == gateway.StateRunning && len(g.Spec.Pending(g.Status.Launched, catalog)) > 0 {
 			return m.restart(g, r.Actor)
+		}
+		if sameSpec(&was, &g.Spec) {
+			return errUnchanged
 		}
 		return nil
 	})
@@ -56,6 +65,9 @@ func patched(spec gateway.Spec, patch json.RawMessage) (gateway.Spec, error) {
 	d.UseNumber()
 	if err := d.Decode(&changes); err != nil || changes == nil || d.More() {
 		return spec, gateway.Errorf(gateway.KindInvalid, "the body is not a JSON object of settings")
+	}
+	if err := checkFields(changes, reflect.TypeFor[gateway.Spec](), ""); err != nil {
+		return spec, err
 	}
 	if _, ok := changes["livyVersion"]; !ok && changes["engine"] != nil {
 		changes["livyVersion"] = nil // the new engine's
@@ -80,6 +92,33 @@ func patched(spec gateway.Spec, patch json.RawMessage) (gateway.Spec, error) {
 		return spec, gateway.Undecodable("the settings cannot be read", err)
 	}
 	return next, nil
+}
+
+// checkFields refuses fields that a struct does not have. A merge would take one that
+// is null, or in other capitals, for no change at all.
+func checkFields(changes map[string]any, t reflect.Type, in string) error {
+	fields := make(map[string]reflect.Type, t.NumField())
+	for field := range t.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		fields[name] = field.Type
+	}
+	for name, change := range changes {
+		field, ok := fields[name]
+		if !ok {
+			known := slices.Sorted(maps.Keys(fields))
+			hint := ""
+			if near := gateway.Similar(name, known); near != "" {
+				hint = " (did you mean " + in + near + "?)"
+			}
+			return gateway.Errorf(gateway.KindInvalid, "unknown field %q%s; there are: %s", in+name, hint, strings.Join(known, ", "))
+		}
+		if inner, ok := change.(map[string]any); ok && field.Kind() == reflect.Struct {
+			if err := checkFields(inner, field, name+"."); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // mergePatch is a merge patch of RFC 7396.

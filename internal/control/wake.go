@@ -47,6 +47,13 @@ func (m *Manager) Ready(ctx context.Context, e *Entry) (*Entry, error) {
 	}
 }
 
+// Asleep reports whether a gateway stands still until a request starts it. It has no
+// sessions and batches then, and those of before will not come back.
+func (e *Entry) Asleep() bool {
+	g := e.Gateway
+	return g.Status.State != gateway.StateRunning && g.Desired != gateway.StateRunning && g.Spec.AutoStart.Enabled
+}
+
 // wake asks for a gateway to run, unless another request has done so: of all that
 // come at once, one goes to Redis.
 func (m *Manager) wake(ctx context.Context, e *Entry) error {

@@ -54,12 +54,16 @@ type Error struct {
 	Value string // the value as given; may be empty; never a secret
 	Rule  string // what would have been right, or what went wrong
 	Err   error  // the cause, if any
+
+	hidden bool // Value is left out, not empty
 }
 
 // Error returns a sentence that names field, value and rule.
 func (e *Error) Error() string {
 	msg := e.Rule
-	if e.Field != "" {
+	if e.hidden {
+		msg = e.Field + ": " + e.Rule
+	} else if e.Field != "" {
 		msg = fmt.Sprintf("%s: %s (got %q)", e.Field, e.Rule, e.Value)
 	}
 	if e.Err != nil {
@@ -74,6 +78,12 @@ func (e *Error) Unwrap() error { return e.Err }
 // Invalid returns an error for a field whose value breaks a rule.
 func Invalid(field, value, rule string) *Error {
 	return &Error{Kind: KindInvalid, Field: field, Value: value, Rule: rule}
+}
+
+// InvalidLine returns an error for a line of a file. What stands there is not shown:
+// the file may be another one than was meant, and hold secrets.
+func InvalidLine(place, rule string) *Error {
+	return &Error{Kind: KindInvalid, Field: place, Rule: rule, hidden: true}
 }
 
 // Errorf returns an error of the given kind. The text is final: causes are not kept for errors.Is.

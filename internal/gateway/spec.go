@@ -31,7 +31,9 @@ type Spec struct {
 	// where a jar is missing the gateway does not start. Default: none.
 	Fusion string `json:"fusion,omitempty"`
 	// Isolated says whether a token sees, lists and deletes only the sessions and
-	// batches that it created. Default false: all of the gateway's.
+	// batches that it created. That helps against mistakes and curiosity, not against
+	// code: whoever runs some on the gateway can ask its Livy server itself, which has
+	// no login. Default false: all of the gateway's.
 	Isolated bool `json:"isolated,omitempty"`
 	// Cluster names a cluster of the catalog: where jobs run, with which deploy
 	// mode and which client configuration. Default: what the engine says, else in

@@ -1,6 +1,7 @@
 package livy
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,7 +16,8 @@ type Property struct {
 	Value string
 }
 
-// PropertyError is a line of a configuration file that cannot be read.
+// PropertyError is a line of a configuration file that cannot be read. It does not show
+// the line, which may hold secrets.
 type PropertyError struct {
 	Line int
 	Rule string
@@ -124,7 +126,7 @@ func unescape(s string) (string, error) {
 			if utf16.IsSurrogate(r) { // half of a character; the other half must follow
 				low, err := escaped(strings.TrimPrefix(s[i+1:], `\`))
 				if r = utf16.DecodeRune(r, low); err != nil || s[i+1] != '\\' || r == utf8.RuneError {
-					return "", fmt.Errorf(`\%s is half of a character, and the other half does not follow`, s[i-4:i+1])
+					return "", errors.New(`a \u is half of a character, and the other half does not follow`)
 				}
 				i += 6
 			}
@@ -139,11 +141,11 @@ func unescape(s string) (string, error) {
 // escaped reads the number at the beginning of "uXXXX...".
 func escaped(s string) (rune, error) {
 	if len(s) < 5 || s[0] != 'u' {
-		return 0, fmt.Errorf(`\u needs four hexadecimal digits`)
+		return 0, errors.New(`\u needs four hexadecimal digits`)
 	}
 	n, err := strconv.ParseUint(s[1:5], 16, 16)
 	if err != nil {
-		return 0, fmt.Errorf(`\u needs four hexadecimal digits, not %q`, s[1:5])
+		return 0, errors.New(`\u needs four hexadecimal digits`)
 	}
 	return rune(n), nil
 }

@@ -49,7 +49,7 @@ func TestParseProperties(t *testing.T) {
 func TestParsePropertiesErrors(t *testing.T) {
 	for text, want := range map[string]string{
 		"a b\nc \\u12":    `line 2: \u needs four hexadecimal digits`,
-		"a \\u12xy":       `line 1: \u needs four hexadecimal digits, not "12xy"`,
+		"a \\u12xy":       `line 1: \u needs four hexadecimal digits`,
 		"a b\n\nc \xff d": "line 3: is not UTF-8 text",
 	} {
 		if _, err := ParseProperties(text); err == nil || err.Error() != want {

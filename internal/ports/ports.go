@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 )
@@ -20,19 +21,41 @@ import (
 const lowest, highest, fewest = 15000, 32768, 1000
 
 // Spare returns a port of 127.0.0.1 on which nothing listens, and which is nobody
-// else's until the test has ended.
-func Spare(t testing.TB) int {
+// else's until the test has ended. beside are the ports, counted from it, on which the
+// server listens too: they are reserved with it.
+func Spare(t testing.TB, beside ...int) int {
 	t.Helper()
-	end := end()
+	end := end(slices.Max(append(beside, 0)))
 	for range 1000 {
 		port := lowest + rand.IntN(end-lowest) //nolint:gosec // nobody is to be kept from guessing it
-		if free := reserve(port); free != nil {
+		if free := reserveAll(port, beside); free != nil {
 			t.Cleanup(free)
 			return port
 		}
 	}
 	t.Fatalf("no spare port from %d to %d", lowest, end)
 	return 0
+}
+
+// ClusterBus is where a node of a Redis cluster listens beside its port.
+const ClusterBus = 10000
+
+func reserveAll(port int, beside []int) (free func()) {
+	var marks []func()
+	free = func() {
+		for _, f := range marks {
+			f()
+		}
+	}
+	for _, n := range append([]int{0}, beside...) {
+		f := reserve(port + n)
+		if f == nil {
+			free()
+			return nil
+		}
+		marks = append(marks, f)
+	}
+	return free
 }
 
 // SpareAddress is Spare with the host: 127.0.0.1:port.
@@ -58,15 +81,16 @@ func reserve(port int) (free func()) {
 	return func() { _ = mark.Close() }
 }
 
-// end is the first port above ours.
-func end() int {
+// end is the first port above ours, for servers that listen at most so many ports
+// above their own too.
+func end(above int) int {
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
 	var low int
 	if err != nil {
-		return highest
+		return highest - above
 	}
-	if _, err := fmt.Sscan(string(text), &low); err != nil || low < lowest+fewest {
-		return highest
+	if _, err := fmt.Sscan(string(text), &low); err != nil || low < lowest+fewest+above {
+		return highest - above
 	}
-	return min(low, highest)
+	return min(low, highest) - above
 }

@@ -6,6 +6,28 @@ import (
 	"testing"
 )
 
+// A node of a Redis cluster listens at its port and 10000 above.
+func TestPortsBesideBelongToTheTestToo(t *testing.T) {
+	for range 50 {
+		port := Spare(t, ClusterBus)
+		if bus := port + ClusterBus; bus >= end(0) {
+			t.Errorf("port %d beside %d is one that the kernel gives out", bus, port)
+		} else if free := reserve(bus); free != nil {
+			t.Fatalf("port %d beside %d can be had again", bus, port)
+		}
+	}
+	port := Spare(t)
+	if port < lowest+ClusterBus {
+		port += ClusterBus
+		if l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)); err == nil {
+			defer l.Close()
+		}
+	}
+	if free := reserveAll(port-ClusterBus, []int{ClusterBus}); free != nil {
+		t.Errorf("port %d was given, beside which somebody has %d", port-ClusterBus, port)
+	}
+}
+
 func TestAPortBelongsToOneTestAtATime(t *testing.T) {
 	seen := map[int]bool{}
 	for range 200 {
@@ -17,7 +39,7 @@ func TestAPortBelongsToOneTestAtATime(t *testing.T) {
 		if free := reserve(port); free != nil {
 			t.Fatalf("port %d can be had again", port)
 		}
-		if port >= end() {
+		if port >= end(0) {
 			t.Errorf("port %d is one that the kernel gives out", port)
 		}
 	}

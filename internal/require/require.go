@@ -27,6 +27,9 @@ const (
 	Mount      = "mount"      // the right to mount file systems: root, outside of most containers
 	Browser    = "browser"    // the chromium program
 	Yarn       = "yarn"       // a YARN on one machine (make yarn)
+	Xcaddy     = "xcaddy"     // the xcaddy program
+	Actionlint = "actionlint" // the actionlint program
+	Judge      = "judge"      // another Spark and a Java compiler, to ask Spark what reaches it (make judge)
 )
 
 // Need skips the test, or fails it when REQUIRE lists name, unless available.

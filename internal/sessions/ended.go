@@ -82,7 +82,7 @@ func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, pub
 	r, err := l.store.Record(ctx, gatewayID, string(kind), publicID)
 	switch {
 	case gateway.KindOf(err) == gateway.KindNotFound:
-		return gateway.Errorf(gateway.KindNotFound, "Session '%d' not found.", publicID)
+		return NoSuchID(publicID)
 	case err != nil:
 		return err
 	case r.Live():

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
@@ -72,8 +73,21 @@ func (l *Ledger) IDOf(ctx context.Context, gatewayID string, kind livy.Kind, nam
 		}
 	}
 	id, err := l.store.LiveID(ctx, gatewayID, string(kind), name)
-	if err == nil {
+	switch {
+	case err == nil:
 		l.names.put(gatewayID, k, named{id: id, until: now.Add(nameLife)})
+	case gateway.KindOf(err) == gateway.KindNotFound:
+		err = NoSuchName(name)
 	}
 	return id, err
+}
+
+// NoSuchName says that no session or batch has a name, in Livy's words.
+func NoSuchName(name string) error {
+	return gateway.Errorf(gateway.KindNotFound, "Session '%s' not found.", name)
+}
+
+// NoSuchID says that no session or batch has a public id, in Livy's words.
+func NoSuchID(publicID int64) error {
+	return gateway.Errorf(gateway.KindNotFound, "Session '%d' not found.", publicID)
 }

@@ -73,17 +73,7 @@ func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
 		if !errors.As(err, &repeated) {
 			return err
 		}
-		var first kept
-		if err := json.Unmarshal([]byte(repeated.Value), &first); err != nil {
-			return err
-		}
-		if first.Body != c.repeat.Body {
-			return gateway.Errorf(gateway.KindConflict, "Idempotency-Key %.40q was used with another body before", c.repeat.Key)
-		}
-		if first.Reply != nil {
-			return &RepeatedError{Reply: *first.Reply}
-		}
-		if err := l.repeatedLost(ctx, c, first, repeated.Value); err != nil {
+		if err := l.answerToRepetition(ctx, c, repeated.Value); err != nil {
 			return err
 		}
 		if !l.now().Before(end) {
@@ -95,6 +85,38 @@ func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
 		case <-time.After(repeatPause):
 		}
 	}
+}
+
+// Repeated looks, before anything is written down, whether a create is the repetition
+// of one whose answer is known. It returns a *RepeatedError with that answer, an error
+// of KindConflict if the key was used with another body, and nil if the create is the
+// first or the first has no answer yet.
+func (l *Ledger) Repeated(ctx context.Context, in *Intent) error {
+	if in.Repeat == nil {
+		return nil
+	}
+	c := &Create{l: l, repeat: in.Repeat, record: &store.Record{GatewayID: in.Gateway.ID, TokenID: in.TokenID, Kind: string(in.Kind)}}
+	value, err := l.store.Repeated(ctx, c.record, in.Repeat.key())
+	if err != nil || value == "" {
+		return err
+	}
+	return l.answerToRepetition(ctx, c, value)
+}
+
+// answerToRepetition is the answer to the repetition of a create, of which value is
+// stored; nil if there is none yet.
+func (l *Ledger) answerToRepetition(ctx context.Context, c *Create, value string) error {
+	var first kept
+	if err := json.Unmarshal([]byte(value), &first); err != nil {
+		return err
+	}
+	if first.Body != c.repeat.Body {
+		return gateway.Errorf(gateway.KindConflict, "Idempotency-Key %.40q was used with another body before", c.repeat.Key)
+	}
+	if first.Reply != nil {
+		return &RepeatedError{Reply: *first.Reply}
+	}
+	return l.repeatedLost(ctx, c, first, value)
 }
 
 // repeatedLost looks at a first create whose reply is not there: if it was

@@ -20,6 +20,12 @@ const (
 	UICookieLife = time.Hour
 )
 
+// UILink and UICookie are what a signature is good for: it opens a Spark UI, or lets
+// who opened it look on. site is the address of the site that shows the UI, which no
+// other site's signature is good at; "" stands for all sites of the gateway.
+func UILink(site string) string   { return strings.TrimSpace("link " + site) }
+func UICookie(site string) string { return strings.TrimSpace("cookie " + site) }
+
 // uiKey signs links to Spark UIs; it is read once.
 type uiKey struct {
 	mu  sync.Mutex
@@ -44,7 +50,7 @@ func (l *Ledger) signingKey(ctx context.Context) ([]byte, error) {
 }
 
 // SignUI makes a signature that lets its bearer look at one record's Spark UI for
-// a while. use tells links and cookies apart.
+// a while. use is UILink or UICookie.
 func (l *Ledger) SignUI(ctx context.Context, use, recordID string, life time.Duration) (string, error) {
 	key, err := l.signingKey(ctx)
 	if err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -85,6 +86,16 @@ func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repe
 	default:
 		return fmt.Errorf("writing down create %s: %w", r.ID, ErrChanged)
 	}
+}
+
+// Repeated reads what is kept for the repetitions of a create like r, "" if nothing
+// is.
+func (s *Store) Repeated(ctx context.Context, r *Record, key string) (value string, err error) {
+	value, err = s.rdb.Get(ctx, s.repetition(r, key)).Result()
+	if errors.Is(err, redis.Nil) {
+		return "", nil
+	}
+	return value, wrap("looking for an earlier create", err)
 }
 
 func (s *Store) repetition(r *Record, key string) string {

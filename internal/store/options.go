@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -28,13 +29,14 @@ type Options struct {
 	//	rediss://...                                       the same over TLS
 	//	redis+sentinel://[user:password@]host[:port],.../master[/db]
 	//	redis+cluster://[user:password@]host[:port],...
+	//	unix://[user:password@]/path/of/the/socket[?db=1]  a Unix socket of this machine
 	//
 	// also as rediss+sentinel and rediss+cluster. Sentinels that ask for a
 	// password get it from ?sentinel_username=...&sentinel_password=.... The
 	// default port is 6379, of Sentinels 26379.
 	URL string
-	// Addrs are host:port of the server, the Sentinels or some cluster nodes.
-	// Default "127.0.0.1:6379".
+	// Addrs are host:port of the server, the Sentinels or some cluster nodes, or
+	// the absolute path of the server's Unix socket. Default "127.0.0.1:6379".
 	Addrs              []string
 	Username, Password string
 	// DB is the number of the database; always 0 in a cluster. Default 0.
@@ -60,7 +62,7 @@ type Options struct {
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-const urlRule = "must be redis://, rediss://, redis+sentinel://.../master or redis+cluster://, with hosts and an optional database"
+const urlRule = "must be redis://, rediss://, redis+sentinel://.../master or redis+cluster://, with hosts and an optional database, or unix:///path"
 
 // complete reads the URL, fills in defaults and checks the rest. Its errors
 // never show the URL, which may hold a password.
@@ -102,6 +104,9 @@ func (o *Options) readURL() error {
 	u, err := url.Parse(o.URL)
 	if err != nil || u.Opaque != "" {
 		return bad(urlRule)
+	}
+	if u.Scheme == "unix" {
+		return o.readSocketURL(u, bad)
 	}
 	port := "6379"
 	path := strings.Trim(u.Path, "/")
@@ -148,12 +153,7 @@ func (o *Options) readURL() error {
 			o.Addrs = append(o.Addrs, host)
 		}
 	}
-	if o.Username == "" {
-		o.Username = u.User.Username()
-	}
-	if password, ok := u.User.Password(); ok && o.Password == "" {
-		o.Password = password
-	}
+	o.readUser(u)
 	for name, values := range u.Query() {
 		switch name {
 		case "sentinel_username":
@@ -167,6 +167,39 @@ func (o *Options) readURL() error {
 	return nil
 }
 
+// readSocketURL reads unix:///path?db=1.
+func (o *Options) readSocketURL(u *url.URL, bad func(rule string) error) error {
+	if u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasSuffix(u.Path, "/") {
+		return bad("with unix:// it must name a socket by its absolute path: unix:///run/redis/redis.sock")
+	}
+	if len(o.Addrs) == 0 {
+		o.Addrs = []string{u.Path}
+	}
+	o.readUser(u)
+	for name, values := range u.Query() {
+		if name != "db" {
+			return bad("with unix:// knows no parameter " + strconv.Quote(name) + ", only db")
+		}
+		db, err := strconv.Atoi(values[0])
+		if err != nil || db < 0 {
+			return bad("db must be the number of a database")
+		}
+		if o.DB == 0 {
+			o.DB = db
+		}
+	}
+	return nil
+}
+
+func (o *Options) readUser(u *url.URL) {
+	if o.Username == "" {
+		o.Username = u.User.Username()
+	}
+	if password, ok := u.User.Password(); ok && o.Password == "" {
+		o.Password = password
+	}
+}
+
 // Describe names the Redis for people, without user names and passwords.
 func (o Options) Describe() string {
 	where := strings.Join(o.Addrs, ",")
@@ -177,6 +210,25 @@ func (o Options) Describe() string {
 		return fmt.Sprintf("master %s of sentinels %s, database %d", o.SentinelMaster, where, o.DB)
 	default:
 		return fmt.Sprintf("%s, database %d", where, o.DB)
+	}
+}
+
+// Guard says what keeps strangers who can connect to this machine's addresses from
+// Redis: "a password", "the mode of a Unix socket", or nothing.
+func (o Options) Guard() (string, error) {
+	o, err := o.complete()
+	switch {
+	case err != nil:
+		return "", err
+	case o.Password != "":
+		return "a password", nil
+	case strings.HasPrefix(o.Addrs[0], "/"):
+		if info, err := os.Stat(o.Addrs[0]); err == nil && info.Mode().Perm()&0o022 != 0 {
+			return "", nil
+		}
+		return "the mode of a Unix socket", nil
+	default:
+		return "", nil
 	}
 }
 

@@ -1,7 +1,9 @@
 package tokens
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strconv"
@@ -301,6 +303,16 @@ func (s *Service) row(ctx context.Context, gatewayID, id string) (*store.TokenRo
 	return row, nil
 }
 
+// same reports whether two rows of a token say the same, whenever they were written.
+func same(a, b *store.TokenRow) bool {
+	x, y := *a, *b
+	x.UpdatedAt = y.UpdatedAt
+	// As JSON, no scopes are no scopes, and a time is the same in every zone.
+	textX, errX := json.Marshal(x)
+	textY, errY := json.Marshal(y)
+	return errX == nil && errY == nil && bytes.Equal(textX, textY)
+}
+
 // change reads a token, changes it and stores it with its entry in the audit, again if someone else did
 // the same meanwhile.
 func (s *Service) change(ctx context.Context, gatewayID, id, action string, fn func(*store.TokenRow, time.Time) error) (*Token, error) {
@@ -318,6 +330,9 @@ func (s *Service) change(ctx context.Context, gatewayID, id, action string, fn f
 		row.Secrets = slices.Clone(row.Secrets)
 		if err := fn(row, row.UpdatedAt); err != nil {
 			return nil, err
+		}
+		if same(&before, row) {
+			return fromRow(&before)
 		}
 		err = s.rows.UpdateToken(told(ctx, action, &before, row), row)
 		if conflictOn(err, "revision") && try < 5 {

@@ -161,6 +161,28 @@ func TestUpdate(t *testing.T) {
 
 func second[T any](_ T, err error) error { return err }
 
+func TestAChangeThatChangesNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := fake(tokens.Options{})
+		token, _, err := s.Create(t.Context(), tokens.CreateRequest{GatewayID: gw, Name: "n", Scopes: []tokens.Scope{tokens.ScopeRead}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		name, scopes, none := "n", []tokens.Scope{tokens.ScopeRead}, []string{}
+		for i, c := range []tokens.Change{{}, {Name: &name}, {Scopes: &scopes}, {CIDRs: &none}} {
+			now, err := s.Update(t.Context(), gw, token.ID, c)
+			if err != nil || now.Revision != token.Revision || !now.UpdatedAt.Equal(token.UpdatedAt) {
+				t.Errorf("%d: %+v, %v", i, now, err)
+			}
+		}
+		name = "m"
+		if now, err := s.Update(t.Context(), gw, token.ID, tokens.Change{Name: &name}); err != nil || now.Revision == token.Revision {
+			t.Errorf("a change: %+v, %v", now, err)
+		}
+	})
+}
+
 func TestResetRules(t *testing.T) {
 	t.Parallel()
 	s, _ := mini(t, tokens.Options{})

@@ -70,15 +70,23 @@ func basicPassword(encoded string) string {
 	return password
 }
 
-// Strip removes what FromRequest looks at, so that no token reaches Livy.
-// keepBasic keeps a Basic login; it is right only where Livy asks for LDAP
+// Strip removes what FromRequest looks at, and every other header with a secret of
+// ours in it, so that no token reaches Livy or the logs of who sends it on. keepBasic keeps a Basic login; it is right only where Livy asks for LDAP
 // passwords and the token did not come by Basic.
 func Strip(h http.Header, keepBasic bool) {
 	delete(h, Header)
+	for name, values := range h {
+		for _, v := range values {
+			if name != "Authorization" && MaskCredentials(v) != v {
+				delete(h, name)
+				break
+			}
+		}
+	}
 	var kept []string
 	for _, v := range h["Authorization"] {
 		scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
-		if keepBasic && strings.EqualFold(scheme, "Basic") && !isOurs(basicPassword(strings.TrimSpace(rest))) {
+		if keepBasic && strings.EqualFold(scheme, "Basic") && !isOurs(basicPassword(strings.TrimSpace(rest))) && MaskCredentials(v) == v {
 			kept = append(kept, v)
 		}
 	}

@@ -3,6 +3,7 @@ package tokens_test
 import (
 	"encoding/base64"
 	"net/http"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -73,6 +74,19 @@ func TestFromRequest(t *testing.T) {
 		if _, there := header[tokens.Header]; there || header.Get("Accept") == "" {
 			t.Errorf("%s: Livy gets %v", tt.name, header)
 		}
+	}
+}
+
+func TestStripTakesMisplacedTokens(t *testing.T) {
+	t.Parallel()
+	const secret = "lgw_0123456789abcdef_0123456789ABCDEFabcdefXYZxyz0000_0FrxTk"
+	header := http.Header{
+		"Accept": {"*/*"}, "X-Livy-Token": {secret}, "Cookie": {"a=b", "t=" + secret}, "User-Agent": {"my agent"},
+		"Authorization": {basic(secret + ":")},
+	}
+	tokens.Strip(header, true)
+	if want := (http.Header{"Accept": {"*/*"}, "User-Agent": {"my agent"}}); !reflect.DeepEqual(header, want) {
+		t.Errorf("Livy gets %v", header)
 	}
 }
 

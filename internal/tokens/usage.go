@@ -43,7 +43,7 @@ func (u *usage) note(now time.Time, a Attempt, replaced bool) {
 		return
 	}
 	u.notedAt = ms
-	agent := a.UserAgent
+	agent := Mask(a.UserAgent)
 	if len(agent) > maxAgentLength {
 		agent = agent[:maxAgentLength]
 	}

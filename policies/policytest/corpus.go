@@ -17,6 +17,9 @@
 //	forced: a, b
 //	lowered: a, b
 //	straight: text      sent to Livy without a gateway, this reaches spark-submit
+//	judged: name=value  sent to Livy without a gateway, Spark makes this of it: a
+//	                    field of SparkSubmit's (proxyUser, queue, files, mainClass),
+//	                    a setting, args, driverHeap and executorHeap (MiB), ...
 //
 // Lines that begin with "#" are comments.
 package policytest
@@ -60,6 +63,9 @@ type Case struct {
 	Ignored, Forced, Lowered []string
 	// Straight are texts that reach spark-submit when there is no gateway.
 	Straight []string
+	// Judged are name=value pairs that Spark itself says of the request when there is
+	// no gateway.
+	Judged []string
 }
 
 // Load reads all cases of a folder.
@@ -108,7 +114,7 @@ func parse(file, text string) ([]Case, error) {
 	return cases, nil
 }
 
-var marks = []string{"policy:", "blacklist:", "defaults:", ">", "encode:", "<", "ignored:", "forced:", "lowered:", "straight:"}
+var marks = []string{"policy:", "blacklist:", "defaults:", ">", "encode:", "<", "ignored:", "forced:", "lowered:", "straight:", "judged:"}
 
 func (c *Case) parse(text string) error {
 	body := &c.Body
@@ -163,6 +169,8 @@ func (c *Case) line(key, value string) error {
 		c.Lowered = strings.Split(value, ", ")
 	case "straight:":
 		c.Straight = append(c.Straight, value)
+	case "judged:":
+		c.Judged = append(c.Judged, value)
 	}
 	return nil
 }

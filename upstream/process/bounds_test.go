@@ -57,7 +57,7 @@ func TestReservedPorts(t *testing.T) {
 	if err := os.MkdirAll(d.own, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	port, err := r.reservePort()
+	port, err := r.reservePort("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}

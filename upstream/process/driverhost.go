@@ -3,12 +3,24 @@ package process
 import (
 	"context"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// DriverHost is this machine: drivers are processes of it; see
-// upstream.DriverHoster.
-func (r *Runtime) DriverHost(context.Context, string) (string, error) { return "127.0.0.1", nil }
+// DriverHost is the loopback address of the gateway's server: drivers are processes
+// of this machine; see upstream.DriverHoster.
+func (r *Runtime) DriverHost(_ context.Context, gatewayID string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s, _, ok, err := r.newest(gatewayID)
+	if err != nil {
+		return "", err
+	}
+	if !ok {
+		return "", gateway.Errorf(gateway.KindUnavailable, "gateway %s has no server", gatewayID)
+	}
+	return s.host(), nil
+}
 
 // Interface guard
 var _ upstream.DriverHoster = (*Runtime)(nil)

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/livygateway/livygateway/internal/doctor"
@@ -18,6 +19,8 @@ import (
 // and Python.
 func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Result {
 	results := []doctor.Result{r.examineStateDir(), doctor.Disk("disk of "+r.opts.StateDir, r.opts.StateDir), doctor.Ports()}
+	results = append(results, r.examineBounds())
+	results = append(results, r.examineUsers(ctx, c)...)
 	for _, e := range c.Engines {
 		results = append(results, examineEngine(ctx, e))
 	}
@@ -36,6 +39,85 @@ func (r *Runtime) examineStateDir() doctor.Result {
 	_ = probe.Close()
 	_ = os.Remove(probe.Name())
 	return doctor.Good(check, "%s can be written", dir)
+}
+
+// examineBounds looks at whether the memory of drivers is bounded.
+func (r *Runtime) examineBounds() doctor.Result {
+	const check = "memory of drivers"
+	if r.opts.Cgroup == NoCgroup {
+		return doctor.Warning(check, "not bounded: cgroup is off in runtime process",
+			"take cgroup off out, or bound it by policy rules (max spark.driver.memory) and a limit of sessions")
+	}
+	c, err := r.findBounds()
+	if err == nil {
+		// The directory may be there, and another's.
+		var probe group
+		if probe, err = c.create(r.groupName("doctor", int64(os.Getpid())), 0, 0); err == nil {
+			err = probe.remove()
+		}
+	}
+	switch {
+	case err == nil && c.v2:
+		return doctor.Good(check, "bounded with Livy's by cgroups below %s", c.memory)
+	case err == nil:
+		return doctor.Good(check, "bounded with Livy's by cgroups (version 1) below %s", c.memory)
+	case r.opts.Cgroup != "":
+		return doctor.Failure(check, fmt.Sprintf("no cgroup can be made below %s, so that no server starts: %s", r.opts.Cgroup, err),
+			"correct the option cgroup of runtime process, or let systemd hand it down (Delegate=yes); without the option servers start unbounded")
+	}
+	return doctor.Warning(check, fmt.Sprintf("not bounded, no cgroup can be had: %s; drivers can use up this machine's memory", err),
+		"run Caddy as root, or hand a cgroup down to it (systemd: Delegate=yes and DelegateSubgroup=caddy; option cgroup of runtime process); "+
+			"or bound drivers by policy rules (max spark.driver.memory) and a limit of sessions")
+}
+
+// examineUsers looks at what keeps jobs from Caddy's files, and from other
+// gateways' servers.
+func (r *Runtime) examineUsers(ctx context.Context, c *gateway.Catalog) (results []doctor.Result) {
+	const users, addresses = "users of servers", "addresses of servers"
+	for _, a := range append(slices.Clone(r.pool[:min(1, len(r.pool))]), r.one) { // the others are like the first
+		for _, e := range c.Engines {
+			if err := a.reaches(ctx, append(engineFiles(e), doctor.Existing(r.opts.StateDir))...); err != nil {
+				results = append(results, doctor.Failure(users, err.Error(), "open the way to it, or move it; then ask the doctor again"))
+			}
+		}
+	}
+	switch {
+	case len(results) > 0:
+	case len(r.pool) > 0:
+		results = append(results, doctor.Good(users, "each gateway's server runs as one of %d users of its own", len(r.pool)))
+	case r.one.other() && r.one.uid() != 0:
+		results = append(results, doctor.Good(users,
+			"all gateways' servers run as %s; with users livygw[1-20] jobs would not reach other gateways' sessions and files", r.one.name))
+	case os.Geteuid() == 0:
+		results = append(results, doctor.Warning(users, "Livy servers, and so all jobs, run as root",
+			"option user (or users) of runtime process; useradd --system livygateway makes one"))
+	default:
+		results = append(results, doctor.Warning(users, "Livy servers, and so all jobs, run as Caddy's own user: a job can read Caddy's files and speak as it",
+			"only root starts processes of other users: run Caddy as root with user or users in runtime process, or use runtime docker"))
+	}
+	if len(r.pool) > 0 {
+		results = append(results, r.examineGuard(addresses))
+	}
+	return results
+}
+
+// examineGuard looks at whether the servers' addresses are closed to others.
+func (r *Runtime) examineGuard(check string) doctor.Result {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	g := r.guarded()
+	there, err := g.present()
+	switch {
+	case err != nil:
+		return doctor.Warning(check, fmt.Sprintf("any process of this machine reaches each gateway's Livy: the kernel's packet filter cannot be used: %s", err),
+			"give Caddy CAP_NET_ADMIN, and load nf_tables (modprobe nf_tables); in a container: --cap-add NET_ADMIN")
+	case there:
+		return doctor.Good(check, "table ip %s of nftables keeps each for its own user and root", g.name)
+	case len(r.notedUsers("")) > 0:
+		return doctor.Warning(check, "table ip "+g.name+" of nftables is gone: any process of this machine reaches each gateway's Livy",
+			fmt.Sprintf("it is made anew within %s; let what loads the firewall leave tables alone that are not its own (no flush ruleset)", guardEvery))
+	}
+	return doctor.Good(check, "table ip %s of nftables is made when the first server starts", g.name)
 }
 
 func examineEngine(ctx context.Context, e gateway.Engine) doctor.Result {

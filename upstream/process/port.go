@@ -2,8 +2,10 @@ package process
 
 import (
 	"bufio"
+	"encoding/binary"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,11 +17,11 @@ import (
 // reservePort asks the kernel for a port that nobody listens on and that no other
 // server of ours is about to use. The caller gives it back with releasePort as
 // soon as a state file holds it.
-func (r *Runtime) reservePort() (int, error) {
+func (r *Runtime) reservePort(host string) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for range 100 {
-		port, err := freePort()
+		port, err := freePort(host)
 		if err != nil {
 			return 0, err
 		}
@@ -50,8 +52,8 @@ func (r *Runtime) notedPort(port int) bool {
 }
 
 // freePort asks the kernel for a port that nobody listens on.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+func freePort(host string) (int, error) {
+	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
 		return 0, gateway.Wrap(gateway.KindUnavailable, "finding a free port", err)
 	}
@@ -69,7 +71,7 @@ func (r *Runtime) portTaken(s state) bool {
 	if known {
 		return false
 	}
-	inode, ok := listener(s.Port)
+	inode, ok := listener(s.host(), s.Port)
 	if !ok {
 		return false // nobody yet
 	}
@@ -81,13 +83,13 @@ func (r *Runtime) portTaken(s state) bool {
 			return false
 		}
 	}
-	now, ok := listener(s.Port) // it may have begun in between
+	now, ok := listener(s.host(), s.Port) // it may have begun in between
 	return ok && now == inode
 }
 
-// listener returns the socket that listens on a port of 127.0.0.1, on all
+// listener returns the socket that listens on a port of a loopback address, on all
 // addresses included.
-func listener(port int) (inode string, ok bool) {
+func listener(host string, port int) (inode string, ok bool) {
 	const listening = "0A"
 	suffix := fmt.Sprintf(":%04X", port)
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -98,7 +100,7 @@ func listener(port int) (inode string, ok bool) {
 		for lines := bufio.NewScanner(f); lines.Scan(); {
 			// Number, local address, remote address, state, ..., inode is the tenth.
 			fields := strings.Fields(lines.Text())
-			if len(fields) > 9 && strings.HasSuffix(fields[1], suffix) && fields[3] == listening && reachesLoopback(fields[1]) {
+			if len(fields) > 9 && strings.HasSuffix(fields[1], suffix) && fields[3] == listening && reaches(fields[1], host) {
 				inode = fields[9]
 			}
 		}
@@ -110,12 +112,17 @@ func listener(port int) (inode string, ok bool) {
 	return "", false
 }
 
-// reachesLoopback says whether a listener at an address, as /proc/net writes it,
-// gets connections to 127.0.0.1.
-func reachesLoopback(address string) bool {
-	host, _, _ := strings.Cut(address, ":")
-	return strings.Trim(host, "0") == "" || // all addresses
-		strings.HasSuffix(host, "0100007F") // 127.0.0.1, in IPv6 too
+// reaches says whether a listener at an address, as /proc/net writes it, gets
+// connections to an IPv4 address of this machine.
+func reaches(address, host string) bool {
+	at, _, _ := strings.Cut(address, ":")
+	ip, err := netip.ParseAddr(host)
+	if err != nil {
+		return false
+	}
+	// As a number of the machine, in IPv6 too.
+	number := fmt.Sprintf("%08X", binary.NativeEndian.Uint32(ip.AsSlice()))
+	return strings.Trim(at, "0") == "" || strings.HasSuffix(at, number)
 }
 
 // holds says whether a process has a socket open.

@@ -38,7 +38,7 @@ func (r *Runtime) markers(gatewayID string) string {
 
 // environment is the whole environment of a server. Ours is not passed on: it
 // may hold secrets, and jobs can read theirs.
-func environment(l upstream.Launch, d dirs, marker string) []string {
+func environment(l upstream.Launch, d dirs, user account, marker string) []string {
 	python := l.Engine.Python
 	if python == "" {
 		python = "python3"
@@ -67,7 +67,7 @@ func environment(l upstream.Launch, d dirs, marker string) []string {
 	}
 	if upstream.RunsLocally(l.Files) {
 		// The driver's ports and its UI need not be seen from other machines.
-		env["SPARK_LOCAL_IP"] = "127.0.0.1"
+		env["SPARK_LOCAL_IP"] = user.host()
 	}
 	maps.Copy(env, l.Env)
 	list := []string{marker}
@@ -100,18 +100,27 @@ func pickCPUs(gatewayID string, n int) *unix.CPUSet {
 	return &set
 }
 
-// startOn starts cmd on the given cores. A child inherits them from the thread
-// that forks it; that thread is given up afterwards.
-func startOn(cmd *exec.Cmd, cpus *unix.CPUSet) error {
-	if cpus == nil {
+// startOn starts cmd on the given cores, and without a way to other users' rights
+// (su, sudo) if plain is set. A child inherits both from the thread that forks it;
+// that thread is given up afterwards.
+func startOn(cmd *exec.Cmd, cpus *unix.CPUSet, plain bool) error {
+	if cpus == nil && !plain {
 		return cmd.Start()
 	}
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
-		if err := unix.SchedSetaffinity(0, cpus); err != nil {
-			done <- fmt.Errorf("choosing its cores: %w", err)
-			return
+		if cpus != nil {
+			if err := unix.SchedSetaffinity(0, cpus); err != nil {
+				done <- fmt.Errorf("choosing its cores: %w", err)
+				return
+			}
+		}
+		if plain {
+			if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+				done <- fmt.Errorf("taking programs that change the user away: %w", err)
+				return
+			}
 		}
 		done <- cmd.Start()
 	}()
@@ -164,14 +173,26 @@ func bootID() string {
 }
 
 // members lists the live processes of a gateway up to an epoch: those in a
-// server's session and those that carry a marker.
+// server's session or cgroup, those of a user that only this server has, and those
+// that carry a marker.
 func (r *Runtime) members(gatewayID string, upTo int64) []int {
-	sessions := map[string]bool{}
+	sessions, grouped := map[string]bool{}, map[int]bool{}
+	users, later := map[uint32]bool{}, map[uint32]bool{}
 	epochs, _ := r.epochs(gatewayID) // without its files there still are the markers
 	for _, epoch := range epochs {
 		s, ok, err := r.dirs(gatewayID, epoch).readState()
-		if err != nil || !ok || epoch > upTo || s.Boot != bootID() {
+		if err != nil || !ok || s.Boot != bootID() {
 			continue
+		}
+		if epoch > upTo {
+			later[s.UID] = true
+			continue
+		}
+		if s.UID != 0 {
+			users[s.UID] = true
+		}
+		for _, pid := range group(s.Cgroups).pids() {
+			grouped[pid] = true
 		}
 		// A pid is not given to a new process while its session has members, so
 		// this number means ours or nothing, unless all of it is gone and the
@@ -192,7 +213,12 @@ func (r *Runtime) members(gatewayID string, upTo int64) []int {
 		if err != nil || ended(fields) {
 			continue
 		}
-		if sessions[fields[3]] || carries(dir, marker, upTo) {
+		alone := false
+		if len(users) > 0 {
+			uid, ok := realUser(pid)
+			alone = ok && users[uid] && !later[uid]
+		}
+		if sessions[fields[3]] || grouped[pid] || alone || carries(dir, marker, upTo) {
 			pids = append(pids, pid)
 		}
 	}

@@ -12,10 +12,8 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -33,6 +31,14 @@ type Options struct {
 	StateDir string
 	// User runs the servers when this process is root; default: the same user.
 	User string
+	// Users are users of whom each server has one to itself, when this process is
+	// root: names, or ranges of them such as livygw[1-20]. Not together with User.
+	Users []string
+	// Cgroup is the cgroup, as /proc/PID/cgroup writes it, below which each server
+	// with its drivers gets one that bounds its memory. Default: /livygateway, or
+	// beside our own where we are not root, if it can be had; when it is named it
+	// must. NoCgroup means none.
+	Cgroup string
 	// Grace is how long a server may take to end before it is killed; default 10 s.
 	Grace time.Duration
 	// MaxLog bounds each log file in bytes; default 32 MiB.
@@ -45,12 +51,19 @@ type Options struct {
 type Runtime struct {
 	opts   Options
 	logger *zap.Logger
-	cred   *syscall.Credential // nil: our own
+	one    account   // of all servers, unless there is a pool
+	pool   []account // each server has one of them to itself
 
-	mu      sync.Mutex               // guards the state files and what follows
-	reaps   map[string]chan struct{} // by instance id; closed when its end is noted
-	ports   map[int]bool             // of servers that are being started
-	listens map[string]string        // by gateway id, the instance that was seen to listen
+	cgroupSystem func() (cgroupSystem, error)
+	unbounded    sync.Once // that memory is not bounded was logged
+	unguarded    sync.Once // that addresses are open was logged
+
+	mu        sync.Mutex               // guards the state files and what follows
+	reaps     map[string]chan struct{} // by instance id; closed when its end is noted
+	ports     map[int]bool             // of servers that are being started
+	taken     map[uint32]bool          // users of servers that are being started
+	listens   map[string]string        // by gateway id, the instance that was seen to listen
+	guardSeen time.Time                // when the guard was looked for
 }
 
 var (
@@ -78,29 +91,17 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
-	r := &Runtime{opts: opts, logger: logger, reaps: map[string]chan struct{}{}, ports: map[int]bool{}, listens: map[string]string{}}
-	if opts.User != "" {
-		if r.cred, err = credential(opts.User); err != nil {
-			return nil, err
-		}
+	if err := checkCgroupName(opts.Cgroup); err != nil {
+		return nil, gateway.Invalid("cgroup", opts.Cgroup, err.Error())
+	}
+	r := &Runtime{
+		opts: opts, logger: logger, cgroupSystem: thisMachine, reaps: map[string]chan struct{}{},
+		ports: map[int]bool{}, taken: map[uint32]bool{}, listens: map[string]string{},
+	}
+	if err := r.lookUp(); err != nil {
+		return nil, err
 	}
 	return r, nil
-}
-
-func credential(name string) (*syscall.Credential, error) {
-	u, err := user.Lookup(name)
-	if err != nil {
-		return nil, gateway.Invalid("user", name, "must be a user of this machine")
-	}
-	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-	if err := errors.Join(err1, err2); err != nil {
-		return nil, fmt.Errorf("reading the ids of user %s: %w", name, err)
-	}
-	if os.Geteuid() != 0 && uint64(os.Geteuid()) != uid {
-		return nil, gateway.Invalid("user", name, "can only be chosen by root")
-	}
-	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: os.Geteuid() != 0}, nil
 }
 
 // Name returns "process".
@@ -135,25 +136,47 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	if err := r.clearBefore(l.GatewayID, l.Epoch); err != nil {
 		return upstream.Instance{}, err
 	}
-	port, err := r.reservePort()
+	user, err := r.takeUser(l.GatewayID)
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	defer r.giveBack(user)
+	r.keepGuard(true)
+	port, err := r.reservePort(user.host())
 	if err != nil {
 		return upstream.Instance{}, err
 	}
 	defer r.releasePort(port)
-	d := r.dirs(l.GatewayID, l.Epoch)
-	inst, err := r.launch(ctx, l, server, d, port)
+	bounds, err := r.bound(l)
 	if err != nil {
-		return upstream.Instance{}, errors.Join(err, d.clear())
+		return upstream.Instance{}, err
+	}
+	d := r.dirs(l.GatewayID, l.Epoch)
+	inst, err := r.launch(ctx, launching{Launch: l, server: server, user: user, port: port, bounds: bounds}, d)
+	if err != nil {
+		return upstream.Instance{}, errors.Join(err, bounds.remove(), d.clear())
 	}
 	return inst, nil
+}
+
+// launching is a server that is about to be started.
+type launching struct {
+	upstream.Launch
+	server string // its program
+	user   account
+	port   int
+	bounds group
 }
 
 // held waits for a word before it becomes the server: meanwhile it is a process
 // that others find and end like one. It ends by itself when we do.
 const held = `read -r word && exec "$0" </dev/null`
 
-func (r *Runtime) launch(ctx context.Context, l upstream.Launch, server string, d dirs, port int) (upstream.Instance, error) {
-	if err := d.prepare(upstream.WithAddress(l.Files, "127.0.0.1", port), l.ClusterFiles, l.Archives, r.cred); err != nil {
+func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Instance, error) {
+	if err := d.prepare(upstream.WithAddress(l.Files, l.user.host(), l.port), l.ClusterFiles, l.Archives, l.user.cred); err != nil {
+		return upstream.Instance{}, err
+	}
+	if err := l.user.reaches(ctx, append(engineFiles(l.Engine), d.conf)...); err != nil {
 		return upstream.Instance{}, err
 	}
 	log, err := d.openLog()
@@ -161,27 +184,33 @@ func (r *Runtime) launch(ctx context.Context, l upstream.Launch, server string, 
 		return upstream.Instance{}, err
 	}
 	defer log.Close()
-	cmd := exec.Command("/bin/sh", "-c", held, server)
+	cmd := exec.Command("/bin/sh", "-c", held, l.server)
 	cmd.Dir = d.work
-	cmd.Env = environment(l, d, r.marker(l.GatewayID, l.Epoch))
+	cmd.Env = environment(l.Launch, d, l.user, r.marker(l.GatewayID, l.Epoch))
 	word, err := cmd.StdinPipe()
 	if err != nil {
-		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+server, err)
+		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+l.server, err)
 	}
 	defer word.Close()
 	cmd.Stdout, cmd.Stderr = log, log
 	// Its own session: our terminal's signals do not reach it, and all that it
 	// starts can be found by it.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: r.cred}
-	if err := startOn(cmd, pickCPUs(l.GatewayID, l.CPU)); err != nil {
-		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+server, err)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: l.user.cred}
+	if err := startOn(cmd, pickCPUs(l.GatewayID, l.CPU), l.user.other()); err != nil {
+		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+l.server, err)
 	}
 	s := state{
-		GatewayID: l.GatewayID, PID: cmd.Process.Pid, Port: port, Started: r.opts.Now().UTC(),
-		Installation: l.Installation, Epoch: l.Epoch,
+		GatewayID: l.GatewayID, PID: cmd.Process.Pid, Port: l.port, Started: r.opts.Now().UTC(),
+		Installation: l.Installation, Epoch: l.Epoch, Cgroups: l.bounds,
+	}
+	if l.user.alone {
+		s.Host, s.UID = l.user.host(), l.user.uid()
 	}
 	noted := make(chan struct{})
-	if err = l.Confirmed(ctx); err == nil {
+	if err = l.bounds.add(s.PID); err == nil {
+		err = l.Confirmed(ctx)
+	}
+	if err == nil {
 		_, err = io.WriteString(word, "go\n")
 	}
 	if err != nil {
@@ -202,7 +231,7 @@ func (r *Runtime) launch(ctx context.Context, l upstream.Launch, server string, 
 		return upstream.Instance{}, fmt.Errorf("noting process %d: %w", s.PID, err)
 	}
 	go r.reap(cmd, s, d, noted)
-	r.logger.Info("started a Livy process", zap.String("gateway", l.GatewayID), zap.Int("pid", s.PID), zap.Int("port", port))
+	r.logger.Info("started a Livy process", zap.String("gateway", l.GatewayID), zap.Int("pid", s.PID), zap.Int("port", l.port))
 	return s.instance(true), nil
 }
 
@@ -235,12 +264,19 @@ func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error 
 	if err := r.killAll(ctx, gatewayID, upTo, r.opts.Grace); err != nil {
 		return err
 	}
-	return r.clearBefore(gatewayID, upTo)
+	if err := r.clearBefore(gatewayID, upTo); err != nil {
+		return err
+	}
+	r.dropGuard()
+	return nil
 }
 
 // clearBefore removes what servers that have ended left, up to an epoch, but for
 // the last two logs.
 func (r *Runtime) clearBefore(gatewayID string, upTo int64) error {
+	if err := r.dropBounds(gatewayID, upTo); err != nil {
+		r.logger.Warn("could not remove a cgroup", zap.String("gateway", gatewayID), zap.Error(err))
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	delete(r.listens, gatewayID)
@@ -285,7 +321,7 @@ func (r *Runtime) Forget(ctx context.Context, gatewayID string) error {
 }
 
 // Find returns a gateway's server; see upstream.Runtime. It also cuts logs that
-// have grown too long.
+// have grown too long, and sees to what surrounds the server.
 func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance, bool, error) {
 	r.mu.Lock()
 	s, d, ok, err := r.newest(gatewayID)
@@ -296,7 +332,9 @@ func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance
 	if err := d.boundLogs(r.opts.MaxLog); err != nil {
 		r.logger.Warn("could not bound a log", zap.String("gateway", gatewayID), zap.Error(err))
 	}
+	r.keepGuard(false)
 	if s.alive() {
+		s.preferDrivers()
 		if r.portTaken(s) {
 			inst := s.instance(false)
 			inst.Exit = fmt.Sprintf("its port %d was taken by another process before it could listen there", s.Port)
@@ -360,38 +398,4 @@ func (r *Runtime) Logs(_ context.Context, gatewayID string, lines int) ([]string
 		return nil, err
 	}
 	return upstream.TailFile(r.dirs(gatewayID, all[0]).log, lines)
-}
-
-// checkEngine returns the path of the engine's server program.
-func checkEngine(e gateway.Engine) (string, error) {
-	const how = "must be a directory made by scripts/prepare-engine"
-	server := filepath.Join(e.LivyHome, "bin", "livy-server")
-	if info, err := os.Stat(server); e.LivyHome == "" || err != nil || info.Mode()&0o111 == 0 {
-		return "", gateway.Invalid("engine "+e.Name+": livy home", e.LivyHome, how+" with bin/livy-server in it")
-	}
-	submit := filepath.Join(e.SparkHome, "bin", "spark-submit")
-	if _, err := os.Stat(submit); e.SparkHome == "" || err != nil {
-		return "", gateway.Invalid("engine "+e.Name+": spark home", e.SparkHome, how+" with bin/spark-submit in it")
-	}
-	if e.JavaHome != "" {
-		if _, err := os.Stat(filepath.Join(e.JavaHome, "bin", "java")); err != nil {
-			return "", gateway.Invalid("engine "+e.Name+": java home", e.JavaHome, "must hold bin/java")
-		}
-	} else if _, err := exec.LookPath("java"); err != nil {
-		return "", gateway.Errorf(gateway.KindUnavailable, "engine %s: no java in PATH; install Java 17 or set the engine's java home", e.Name)
-	}
-	return server, nil
-}
-
-// checkPlace checks that the machine has what a container would be given.
-func checkPlace(l upstream.Launch) error {
-	if l.Network != "" {
-		return gateway.Invalid("network", l.Network, "is a Docker network; a process has the machine's own")
-	}
-	for _, d := range l.Directories {
-		if info, err := os.Stat(d.Path); err != nil || !info.IsDir() {
-			return gateway.Invalid("directory "+d.Name+": path", d.Path, "must be there on this machine: a process mounts nothing")
-		}
-	}
-	return nil
 }

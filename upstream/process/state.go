@@ -31,7 +31,15 @@ type state struct {
 	Exit         string `json:"exit,omitempty"`
 	Installation string `json:"installation,omitempty"`
 	Epoch        int64  `json:"epoch"`
+	// Host is the address that it listens on, 127.0.0.1 if empty, and UID the user
+	// that no other server has, if it has one.
+	Host string `json:"host,omitempty"`
+	UID  uint32 `json:"uid,omitempty"`
+	// Cgroups bound it; the first one bounds its memory.
+	Cgroups []string `json:"cgroups,omitempty"`
 }
+
+func (s state) host() string { return cmp.Or(s.Host, "127.0.0.1") }
 
 // alive reports whether the very process still runs.
 func (s state) alive() bool {
@@ -49,7 +57,7 @@ func (s state) instance(running bool) upstream.Instance {
 	inst := upstream.Instance{
 		GatewayID: s.GatewayID,
 		ID:        s.id(),
-		Address:   net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)),
+		Address:   net.JoinHostPort(s.host(), strconv.Itoa(s.Port)),
 		Started:   s.Started,
 		Running:   running,
 
@@ -143,9 +151,8 @@ func (d dirs) prepare(files, clusterFiles map[string]string, archives []upstream
 	if err := d.clear(); err != nil {
 		return err
 	}
-	// Servers of another user pass through these directories but cannot list them.
-	if err := os.MkdirAll(d.own, 0o711); err != nil { //nolint:gosec // see above
-		return fmt.Errorf("making the gateway's directory: %w", err)
+	if err := d.makeWay(); err != nil {
+		return err
 	}
 	made := []string{d.conf, d.cluster(), d.work, d.tmp(), d.logs()}
 	for _, dir := range made {
@@ -167,6 +174,24 @@ func (d dirs) prepare(files, clusterFiles map[string]string, archives []upstream
 	for _, dir := range slices.Backward(made) {
 		if err := own(dir, cred); err != nil {
 			return err
+		}
+	}
+	return nil
+}
+
+// makeWay makes the directories that lead to the server's own. Servers of another
+// user pass through them but cannot list them.
+func (d dirs) makeWay() error {
+	for _, dir := range []string{filepath.Dir(d.root), d.root, d.own} {
+		err := os.MkdirAll(filepath.Dir(dir), 0o755) //nolint:gosec // above the state directory it is the machine's
+		if err == nil {
+			err = os.Mkdir(dir, 0o711) //nolint:gosec // see above
+		}
+		if err == nil {
+			err = os.Chmod(dir, 0o711) //nolint:gosec // whatever our mask takes away
+		}
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return fmt.Errorf("making the gateway's directory: %w", err)
 		}
 	}
 	return nil

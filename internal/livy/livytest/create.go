@@ -87,7 +87,7 @@ func (s *Server) create(collection string, r *http.Request) reply {
 		return msg(400, "Rejected, Reason: requirement failed: Session name cannot be a number: %s", e.name)
 	}
 	if e.name != "" && s.find(collection, e.name) != nil {
-		return msg(400, "Rejected, Reason: requirement failed: Duplicate session name: %s", e.name)
+		return msg(400, "Duplicate session name: Some(%s) for session %d", e.name, e.id)
 	}
 	s.entries[collection] = append(s.entries[collection], e)
 	return reply{status: 201, body: e.view(), header: http.Header{"Location": {fmt.Sprintf("/%s/%d", collection, e.id)}}}

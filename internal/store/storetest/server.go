@@ -44,7 +44,11 @@ func Real(t testing.TB, args ...string) (*store.Store, *Server) {
 // args are further options, e.g. "--maxmemory", "2mb".
 func StartServer(t testing.TB, args ...string) *Server {
 	t.Helper()
-	port := ports.Spare(t)
+	var beside []int
+	if slices.Contains(args, "--cluster-enabled") {
+		beside = append(beside, ports.ClusterBus)
+	}
+	port := ports.Spare(t, beside...)
 	dir := t.TempDir()
 	base := []string{
 		"--port", strconv.Itoa(port), "--bind", "127.0.0.1", "--dir", dir,

@@ -10,7 +10,10 @@
 //	GET /exit?code=N   ends at once
 //	GET /spawn?how=H   starts a child that stays and answers with its pid; it is
 //	                   in a group or session of its own, has an empty
-//	                   environment or is deaf to TERM (H: group, session, bare, deaf)
+//	                   environment, is deaf to TERM or takes all memory that it
+//	                   gets (H: group, session, bare, deaf, hungry)
+//	GET /dial?to=A     connects to a TCP address and says what became of it
+//	GET /read?file=F   reads a file and says what became of it
 //	anything else      what the double of Livy answers (livytest)
 package main
 
@@ -39,6 +42,10 @@ func main() {
 		if len(os.Args) > 2 && os.Args[2] == "deaf" {
 			signal.Ignore(syscall.SIGTERM)
 		}
+		if len(os.Args) > 2 && os.Args[2] == "hungry" {
+			time.Sleep(time.Second) // as a driver that begins small
+			takeMemory()
+		}
 		time.Sleep(time.Hour)
 		return
 	}
@@ -63,6 +70,21 @@ func main() {
 		signal.Ignore(syscall.SIGTERM)
 	}
 	log.Fatal(http.ListenAndServe(address, routes())) // a test program
+}
+
+// takeMemory takes memory until the kernel has no more for it.
+func takeMemory() {
+	var all [][]byte
+	for {
+		b := make([]byte, 1<<20)
+		for i := 0; i < len(b); i += 4096 {
+			b[i] = 1
+		}
+		all = append(all, b)
+		if len(all) > 1<<14 {
+			log.Fatal("fakelivy: nothing bounds my memory")
+		}
+	}
 }
 
 func readConf() (map[string]string, error) {
@@ -115,6 +137,22 @@ func routes() http.Handler {
 	mux.HandleFunc("GET /exit", func(_ http.ResponseWriter, r *http.Request) {
 		code, _ := strconv.Atoi(r.FormValue("code"))
 		os.Exit(code)
+	})
+	mux.HandleFunc("GET /dial", func(w http.ResponseWriter, r *http.Request) {
+		conn, err := net.DialTimeout("tcp", r.FormValue("to"), 5*time.Second)
+		if err != nil {
+			fmt.Fprint(w, err)
+			return
+		}
+		_ = conn.Close()
+		fmt.Fprint(w, "connected")
+	})
+	mux.HandleFunc("GET /read", func(w http.ResponseWriter, r *http.Request) {
+		if _, err := os.ReadFile(r.FormValue("file")); err != nil {
+			fmt.Fprint(w, err)
+			return
+		}
+		fmt.Fprint(w, "read")
 	})
 	mux.HandleFunc("GET /spawn", func(w http.ResponseWriter, r *http.Request) {
 		how := r.FormValue("how")

@@ -1,0 +1,346 @@
+package caddymodule
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/internal/doctor"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+)
+
+// files makes files in a directory and returns how to name them in placeholders.
+func files(t *testing.T, texts map[string]string) func(name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range texts {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func(name string) string { return "{file." + filepath.Join(dir, name) + "}" }
+}
+
+func TestPlaceholders(t *testing.T) {
+	file := files(t, map[string]string{
+		"rules": "max spark.executor.memory 8g\n", "crlf": "a\r\n", "empty": "", "blank": " \n\n",
+		"large": strings.Repeat("#", maxFile+1), "most": strings.Repeat("#", maxFile), "braces": "{env.NOT_REPLACED}",
+	})
+	if err := os.Mkdir(strings.Trim(strings.TrimPrefix(file("dir"), "{file."), "}"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("PH_SET", "value")
+	t.Setenv("PH_EMPTY", "")
+	const text, free = "queue", "policy_rules"
+	for _, tt := range []struct{ name, option, in, want, err string }{
+		{"nothing to replace", text, "root.etl", "root.etl", ""},
+		{"a variable", text, "root.{env.PH_SET}", "root.value", ""},
+		{"a file", free, file("rules"), "max spark.executor.memory 8g", ""},
+		{"a file with the line ends of Windows", text, file("crlf"), "a", ""},
+		{"the largest file", free, file("most"), strings.Repeat("#", maxFile), ""},
+		{"what a file says is not replaced", free, file("braces"), "{env.NOT_REPLACED}", ""},
+		{"two of them", text, "{env.PH_SET}-{env.PH_SET}", "value-value", ""},
+		{"one of Caddy's own", text, "x{system.slash}y", "x/y", ""},
+		{"braces that are meant", text, `\{a\}`, "{a}", ""},
+
+		{"a missing file", free, file("nothing"), "", "nothing} cannot be read: no such file or directory"},
+		{"a missing file of another option", text, file("nothing"), "", "nothing} cannot be read: no such file or directory"},
+		{"a missing file amid text", free, "a\n" + file("nothing") + "\nb", "", "cannot be read: no such file"},
+		{"a relative file", free, "{file.no/such}", "", "no such file or directory (looked for in /"},
+		{"a directory", free, file("dir"), "", "cannot be read: it is a directory"},
+		{"a device", free, "{file./dev/zero}", "", "cannot be read: it is not a regular file"},
+		{"a file that Caddy would cut", free, file("large"), "", "cannot be read: it is larger than 1 MiB"},
+		{"no file", free, "{file.}", "", "cannot be read: no such file"},
+		{"an unset variable", free, "{env.PH_UNSET}", "", `{env.PH_UNSET}: the environment variable "PH_UNSET" is not set`},
+		{"a default, which there is none", text, "{env.PH_UNSET:x}", "", "placeholders have no defaults, only {$PH_UNSET:default} of a Caddyfile has"},
+		{"an unknown one", text, "root.{nothing}", "", "{...} is no placeholder that is known here"},
+		{"an unknown one with a dot", text, "root.{no.thing}", "", "{no.thing} is no placeholder that is known here"},
+		{"an unknown one that is all", free, "{/etc/livy/rules}", "", "{/etc/livy/rules} is no placeholder"},
+		{"another spelling", free, "a {file:/etc/rules} b", "", "{file:/etc/rules} is no placeholder"},
+		{"another case", free, "a {FILE./etc/rules} b", "", "is no placeholder"},
+		{"a request's", free, "a {http.request.host}", "", "is no placeholder"},
+		{"too many open braces", free, "{file.x " + strings.Repeat("{", 102), "", "too many unclosed placeholders"},
+		{"an empty file", text, file("empty"), "", "empty} is empty: give it a value, or leave the option out"},
+		{"an empty variable", text, "{env.PH_EMPTY}", "", "{env.PH_EMPTY} is empty"},
+
+		{"an empty file of a free text", free, file("empty"), "", ""},
+		{"a blank file of a free text", free, file("blank"), " \n", ""},
+		{"an empty variable of a free text", free, "a{env.PH_EMPTY}b", "ab", ""},
+		{"references of Spark's", free, "-Da=${spark.x} {{APP_ID}} %d{HH:mm}", "-Da=${spark.x} {{APP_ID}} %d{HH:mm}", ""},
+		{"JSON", free, `{"a":1}`, `{"a":1}`, ""},
+		{"globs", free, "hdfs:///jars/{a,b}.jar", "hdfs:///jars/{a,b}.jar", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := newExpander()
+			got, err := e.text(tt.in, optionPath{`gateway "etl"`, tt.option})
+			if tt.err != "" {
+				if err == nil || !strings.Contains(err.Error(), tt.err) || !strings.HasPrefix(err.Error(), `gateway "etl": `+tt.option+": ") {
+					t.Errorf("%v; want %q", err, tt.err)
+				}
+				return
+			}
+			if err != nil || got != tt.want {
+				t.Errorf("%.80q, %v; want %.80q", got, err, tt.want)
+			}
+			if said := len(e.empty) > 0; said != strings.Contains(tt.name, " of a free text") {
+				t.Errorf("said to be empty: %v", e.empty)
+			}
+		})
+	}
+}
+
+// TestPlaceholdersOfEveryOption fills every text that the configuration has, whatever
+// options are added, with a placeholder of a file that is not there.
+func TestPlaceholdersOfEveryOption(t *testing.T) {
+	const missing = "{file./no/such/file}"
+	texts := 0
+	var fill func(v reflect.Value, set func(reflect.Value) bool)
+	fill = func(v reflect.Value, set func(reflect.Value) bool) {
+		switch v.Kind() {
+		case reflect.Pointer:
+			if v.CanSet() && v.IsNil() {
+				v.Set(reflect.New(v.Type().Elem()))
+			}
+			fill(v.Elem(), set)
+		case reflect.Struct:
+			for i := range v.NumField() {
+				if f := v.Type().Field(i); f.IsExported() && f.Type != reflect.TypeFor[json.RawMessage]() {
+					fill(v.Field(i), set)
+				}
+			}
+		case reflect.Slice:
+			one := reflect.MakeSlice(v.Type(), 1, 1)
+			fill(one.Index(0), set)
+			v.Set(one)
+		case reflect.Map:
+			text := reflect.New(v.Type().Elem()).Elem()
+			fill(text, set)
+			m := reflect.MakeMap(v.Type())
+			m.SetMapIndex(reflect.ValueOf("KEY"), text)
+			v.Set(m)
+		case reflect.String:
+			if set(v) {
+				v.SetString(missing)
+			}
+		default:
+		}
+	}
+	fill(reflect.ValueOf(new(App)), func(reflect.Value) bool { texts++; return false })
+	if texts < 60 {
+		t.Fatalf("only %d texts", texts)
+	}
+	for one := range texts {
+		app, n := new(App), 0
+		fill(reflect.ValueOf(app), func(reflect.Value) bool { n++; return n-1 == one })
+		err := newExpander().all(app)
+		if err == nil || !strings.Contains(err.Error(), missing+" cannot be read") {
+			text, _ := json.Marshal(app)
+			t.Errorf("text %d: %v: %s", one, err, text)
+		}
+	}
+	for _, module := range []any{new(DockerRuntime), new(ProcessRuntime), new(StaticRuntime)} {
+		fill(reflect.ValueOf(module), func(reflect.Value) bool { return true })
+		text, err := json.Marshal(module)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = newExpander().raw(text, optionPath{"runtime"}); strings.Contains(string(text), missing) != (err != nil) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+func TestPlaceholdersAreReplacedWhereTheyStand(t *testing.T) {
+	t.Setenv("PH_SET", "value")
+	app, err := readApp(t, `livy {
+	redis redis://{env.PH_SET}:6379 {
+		prefix {env.PH_SET}:
+	}
+	runtime process {
+		state_dir /srv/{env.PH_SET}
+	}
+	engine e {
+		spark_home /{env.PH_SET}
+	}
+	queue a {env.PH_SET}
+	environment lake {
+		env NAME {env.PH_SET}
+	}
+	gateway etl {
+		queue {env.PH_SET}
+		directories d {env.PH_SET}
+	}
+}`)
+	if err == nil {
+		err = app.expand(zap.NewNop())
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := app.Gateways[0].Spec
+	for what, got := range map[string]string{
+		"redis": app.Redis.URL, "prefix": app.Redis.Prefix, "runtime": string(app.RuntimeRaw), "engine": app.Engines[0].SparkHome,
+		"queue": app.Queues[1], "environment": app.Environments[0].Env["NAME"], "gateway's queue": g.Queue, "list": g.Directories[1],
+	} {
+		if !strings.Contains(got, "value") || strings.Contains(got, "{env") {
+			t.Errorf("%s: %q", what, got)
+		}
+	}
+}
+
+// TestAnUnreadableFileChangesNothing reloads with a policy file that is gone, and sees
+// that the rules of before still hold.
+func TestAnUnreadableFileChangesNothing(t *testing.T) {
+	s := newSite(t, livytest.New())
+	file := files(t, map[string]string{"rules": "max spark.executor.memory 8g\n", "blacklist": ""})
+	path := strings.Trim(strings.TrimPrefix(file("rules"), "{file."), "}")
+	with := strings.Replace(s.config, "local_dir /data", "local_dir /data\ngateway ruled {\npolicy_rules "+file("rules")+"\nspark_blacklist "+file("blacklist")+"\n}", 1)
+	s.load(with)
+	s.awaitState("ruled", gateway.StateRunning)
+	manager := current.Load().manager
+	rules := func() string {
+		e, err := manager.Lookup("default", "ruled")
+		if err != nil {
+			t.Fatal(err)
+		}
+		inForce, _, err := manager.Rules(e.Gateway)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, _ := json.Marshal(inForce)
+		return string(text)
+	}
+	const rule = `"effect":"max","key":"spark.executor.memory","value":"8g"`
+	if !strings.Contains(rules(), rule) {
+		t.Fatalf("before: %s", rules())
+	}
+	e, _ := manager.Lookup("default", "ruled")
+	if notes := strings.Join(manager.Notes(e.Gateway), "\n"); !strings.Contains(notes, "spark_blacklist is empty: "+file("blacklist")) {
+		t.Errorf("notes: %s", notes)
+	}
+	if log := s.logged(); !strings.Contains(log, `"a placeholder of the configuration stands for an empty text","option":"gateway \"ruled\": spark_blacklist"`) {
+		t.Error("nothing in the log of the empty file")
+	}
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(with), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked, err := readConfig(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doctored := func() []doctor.Result {
+		return (&patient{config: looked, running: true}).examineConfig()
+	}
+	if found := doctored(); len(found) > 0 {
+		t.Errorf("the doctor says %+v", found)
+	}
+	revision := e.Gateway.Revision
+	want := `gateway "ruled": policy_rules: ` + file("rules") + " cannot be read: "
+	for name, spoil := range map[string]func(string) error{
+		"gone":        func(string) error { return nil },
+		"a directory": func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := spoil(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := caddy.Validate(parsed(t, config)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: caddy validate: %v; want %q", name, err, want)
+		}
+		if err := caddy.Load(config, true); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: reload: %v; want %q", name, err, want)
+		}
+		if found := doctored(); len(found) != 1 || found[0].Status != doctor.Fail || !strings.Contains(found[0].Summary, want) {
+			t.Errorf("%s: the doctor says %+v", name, found)
+		}
+		if !strings.Contains(rules(), rule) {
+			t.Errorf("%s: after the refused reload: %s", name, rules())
+		}
+	}
+	if e, _ = manager.Lookup("default", "ruled"); e.Gateway.Revision != revision {
+		t.Errorf("revision %d became %d", revision, e.Gateway.Revision)
+	}
+}
+
+// TestAFileNamedByMistake names a file with a password wherever a text is taken.
+func TestAFileNamedByMistake(t *testing.T) {
+	const secret = `hunter2 "and" more`
+	file := files(t, map[string]string{"secret": secret + "\n", "word": "hunter2and-more!\n"})
+	base := newSite(t, livytest.New()).config
+	for _, option := range []string{
+		"gateway x {\nqueue %s\n}", "gateway x {\nidentity %s\n}", "gateway x {\nengine %s\n}", "gateway x {\nmemory %s\n}",
+		"gateway x {\nlivy_conf %s\n}", "gateway x {\nlivy_client_conf %s\n}", "gateway x {\nspark_defaults %s\n}",
+		"gateway x {\nspark_blacklist %s\n}", "gateway x {\npolicy_rules %s\n}", "gateway x {\nworkspace %s\n}",
+		"gateway x {\ndisable_routes %s\n}", "gateway x {\nstatement_audit %s\n}",
+		"queue %s", "memory %s", "schemes %s", "livy_keys %s", "on_exit %s", "history_server %s",
+		"cluster x {\nmaster %s\n}", "environment x {\ndir %s\n}", "directory x {\ntype %s\n}",
+	} {
+		for _, name := range []string{"secret", "word"} {
+			text := strings.Replace(base, "local_dir /data", "local_dir /data\n"+strings.Replace(option, "%s", file(name), 1), 1)
+			config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			err = caddy.Validate(parsed(t, config))
+			if err == nil && name == "secret" && !strings.HasPrefix(option, "schemes") && !strings.HasPrefix(option, "livy_keys") {
+				t.Errorf("%s: valid", option)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s: %v", option, err)
+			}
+		}
+	}
+}
+
+func parsed(t *testing.T, config []byte) *caddy.Config {
+	t.Helper()
+	var c caddy.Config
+	if err := json.Unmarshal(config, &c); err != nil {
+		t.Fatal(err)
+	}
+	return &c
+}
+
+func TestEmptyArguments(t *testing.T) {
+	for name, text := range map[string]string{
+		"redis":                 `redis "{$PH_UNSET}"`,
+		"prefix":                "redis {\nprefix \"{$PH_UNSET}\"\n}",
+		"on_exit":               `on_exit ""`,
+		"queue":                 `queue a "{$PH_UNSET}"`,
+		"engine":                `engine ""`,
+		"image":                 "engine a {\nimage \"\"\n}",
+		"master":                "cluster a {\nmaster \"\"\n}",
+		"state_dir":             "runtime process {\nstate_dir \"\"\n}",
+		"spark_blacklist":       "gateway a {\nspark_blacklist \"{$PH_UNSET}\"\n}",
+		"identity":              "gateway a {\nidentity \"{$PH_UNSET:}\"\n}",
+		"disable_routes":        "gateway a {\ndisable_routes \"\"\n}",
+		"policy_rules, heredoc": "gateway a {\npolicy_rules <<X\n\nX\n}",
+	} {
+		_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte("{\nlivy {\n"+text+"\n}\n}\n"), nil)
+		option, _, _ := strings.Cut(name, ",")
+		if err == nil || !strings.Contains(err.Error(), option+": its argument is empty") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, text := range []string{`livy_gateway ""`, "livy_gateway a {\nworkspace \"\"\n}"} {
+		_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(":80 {\n"+text+"\n}\n"), nil)
+		if err == nil || !strings.Contains(err.Error(), "its argument is empty") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	app, err := readApp(t, "livy {\nqueue a\n}")
+	if err != nil || len(app.Queues) != 1 {
+		t.Errorf("%v, %v", app.Queues, err)
+	}
+}

@@ -1,0 +1,114 @@
+package policies
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/policies/sparkconf"
+)
+
+// Typos names what looks mistyped in spark-defaults.conf, spark-blacklist.conf and the
+// rules: a key that Spark 3.5 does not know and that is very like one that it knows.
+// What is like none is left alone: people have settings of their own. Texts that
+// cannot be read say nothing here.
+func Typos(s Settings) []string {
+	var found Typing
+	if props, err := livy.ParseProperties(s.SparkDefaults.Text); err == nil {
+		name := orDefault(s.SparkDefaults.Name, "spark-defaults.conf")
+		for _, p := range props {
+			found.Spark(fmt.Sprintf("%s:%d", name, p.Line), p.Key)
+		}
+	}
+	for _, l := range blacklistLines(s.Blacklist) {
+		if l.wild {
+			found.prefix(l.source, l.key)
+		} else {
+			found.settingOrField(l.source, l.key)
+		}
+	}
+	for _, r := range s.Rules {
+		found.settingOrField(orDefault(r.Source, "rule "+r.Key), r.Key)
+	}
+	for _, g := range s.Grants {
+		if prefix, wild := strings.CutSuffix(g.Name, "*"); g.What == GrantConf && !wild {
+			found.Spark(g.Source, g.Name)
+		} else if g.What == GrantConf {
+			found.prefix(g.Source, prefix)
+		}
+	}
+	return found.Notes()
+}
+
+// Typing collects keys that look mistyped, among the first 500.
+type Typing struct {
+	notes  []string
+	looked int
+}
+
+var livySettings = gateway.NewDictionary(livy.Settings)
+
+const (
+	maxLooked   = 500
+	maxNoted    = 10
+	sparkSeries = "Spark 3.5"
+)
+
+// Notes says what was found, at most ten of it.
+func (t *Typing) Notes() []string {
+	if more := len(t.notes) - maxNoted; more > 0 {
+		return append(slices.Clip(t.notes[:maxNoted]), fmt.Sprintf("and %s like these", gateway.Count(more, "more key")))
+	}
+	return t.notes
+}
+
+// Spark looks at a setting of Spark's; source is where it stands.
+func (t *Typing) Spark(source, key string) {
+	if familiesOf[key] == nil {
+		t.look(source, key, sparkSeries, func() string { return sparkconf.Similar(key) })
+	}
+}
+
+// Livy looks at a setting of Livy's.
+func (t *Typing) Livy(source, key string) {
+	t.look(source, key, "Livy 0.8.0", func() string { return livySettings.Similar(key) })
+}
+
+func (t *Typing) look(source, key, who string, similar func() string) {
+	if t.looked >= maxLooked {
+		return
+	}
+	t.looked++
+	if near := similar(); near != "" {
+		t.notes = append(t.notes, fmt.Sprintf("%s: %s is not a setting that %s knows; did you mean %s?", source, key, who, near))
+	}
+}
+
+func (t *Typing) prefix(source, prefix string) {
+	if near := sparkconf.SimilarPrefix(prefix); near != "" {
+		t.notes = append(t.notes, fmt.Sprintf("%s: no setting that %s knows begins with %s; did you mean %s*?", source, sparkSeries, prefix, near))
+	}
+}
+
+// settingOrField looks at what may be a field of Livy's requests too.
+func (t *Typing) settingOrField(source, key string) {
+	switch {
+	case familiesOf[key] != nil || slices.ContainsFunc(fields[:], func(f field) bool { return f.name == key }):
+	case strings.HasPrefix(key, "livy."):
+		t.Livy(source, key)
+	case strings.Contains(key, "."):
+		t.Spark(source, key)
+	default:
+		names := make([]string, len(fields))
+		for i, f := range fields {
+			names[i] = f.name
+		}
+		hint := ""
+		if near := gateway.Similar(key, names); near != "" {
+			hint = "; did you mean " + near + "?"
+		}
+		t.notes = append(t.notes, fmt.Sprintf("%s: neither a setting of Spark's nor a field of a create request%s", source, hint))
+	}
+}

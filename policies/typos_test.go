@@ -1,0 +1,73 @@
+package policies
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+func TestTypos(t *testing.T) {
+	rules, _, err := ParseRules(File{Name: "policy.rules", Text: `max spark.sql.shuffle.partitons 100
+max spark.sql.shuffle.partitions 100
+allow exectorMemory 1g
+allow kind pyspark
+max spark.myapp.x 1
+require livy.rsc.retained-statments
+require hunter2
+`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := Typos(Settings{
+		SparkDefaults: File{Text: "spark.executor.memroy 1g\nspark.executor.memory 1g\nspark.hadoop.fs.s3a.endpont x\nspark.yarn.driver.memoryOverhead 1g\n"},
+		Blacklist:     File{Text: "# x\nspark.yran.*\nspark.yarn.*\nspark.driver.memry\nproxyuser\nproxyUser\nspark.x.y.*\n"},
+		Rules:         rules,
+	})
+	want := []string{
+		"spark-defaults.conf:1: spark.executor.memroy is not a setting that Spark 3.5 knows; did you mean spark.executor.memory?",
+		"spark-blacklist.conf:2: no setting that Spark 3.5 knows begins with spark.yran.; did you mean spark.yarn.*?",
+		"spark-blacklist.conf:4: spark.driver.memry is not a setting that Spark 3.5 knows; did you mean spark.driver.memory?",
+		"spark-blacklist.conf:5: neither a setting of Spark's nor a field of a create request; did you mean proxyUser?",
+		"policy.rules:1: spark.sql.shuffle.partitons is not a setting that Spark 3.5 knows; did you mean spark.sql.shuffle.partitions?",
+		"policy.rules:3: neither a setting of Spark's nor a field of a create request; did you mean executorMemory?",
+		"policy.rules:6: livy.rsc.retained-statments is not a setting that Livy 0.8.0 knows; did you mean livy.rsc.retained-statements?",
+		"policy.rules:7: neither a setting of Spark's nor a field of a create request",
+	}
+	if strings.Join(got, "\n") != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}
+
+func TestManyTypos(t *testing.T) {
+	var b strings.Builder
+	for i := range 2000 {
+		fmt.Fprintf(&b, "spark.x%d.memroy\nspark.exectuor.memory\n", i)
+	}
+	got := Typos(Settings{Blacklist: File{Text: b.String()}})
+	if len(got) != 11 || got[10] != "and 240 more keys like these" {
+		t.Errorf("%d: %q", len(got), got)
+	}
+}
+
+// The list that is recommended, the words of the documentation and the tables of the
+// gateway itself must not be taken for typos.
+func TestNoFalseTypos(t *testing.T) {
+	var b strings.Builder
+	for _, f := range families {
+		for _, key := range append(f.members(), f.related...) {
+			b.WriteString(key + "\n")
+		}
+	}
+	if got := Typos(Settings{Blacklist: File{Text: b.String()}}); len(got) > 0 {
+		t.Errorf("families: %q", got)
+	}
+	if got := Typos(Settings{Blacklist: File{Text: RecommendedBlacklist}}); len(got) > 0 {
+		t.Errorf("recommended: %q", got)
+	}
+}
+
+func BenchmarkTypo(b *testing.B) {
+	for b.Loop() {
+		Typos(Settings{Blacklist: File{Text: "spark.something.executor.batchSizeOfIt\n"}})
+	}
+}

@@ -1,0 +1,210 @@
+package process
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/binaryutil"
+	"github.com/google/nftables/expr"
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+)
+
+// Livy asks nobody who they are, and a server listens on a loopback address, which
+// any process of the machine can connect to. Where each server has a user of its
+// own, the kernel's packet filter keeps everybody but root and that user away from
+// that user's address: from its Livy, and from the drivers beside it. A table of
+// nftables says so. It is the same for all servers, stays when Caddy ends, as they
+// do, and is removed with the last of them.
+
+// guardEvery is how often the table is looked for: who loads a firewall anew may
+// remove it.
+const guardEvery = 30 * time.Second
+
+// guard is a table of nftables.
+type guard struct {
+	name string
+	uids []uint32 // sorted; each has its address
+}
+
+// guardOf is the guard of a state directory.
+func guardOf(stateDir string, uids []uint32) guard {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(stateDir))
+	return guard{name: fmt.Sprintf("livygateway-%08x", h.Sum32()), uids: uids}
+}
+
+func (g guard) table() *nftables.Table {
+	return &nftables.Table{Name: g.name, Family: nftables.TableFamilyIPv4}
+}
+
+// chain bears the users in its name, so that a table for others is known.
+func (g guard) chain() *nftables.Chain {
+	h := fnv.New64a()
+	for _, uid := range g.uids {
+		_, _ = h.Write(binaryutil.BigEndian.PutUint32(uid))
+	}
+	accept := nftables.ChainPolicyAccept
+	return &nftables.Chain{
+		Name: fmt.Sprintf("output-%016x", h.Sum64()), Table: g.table(), Type: nftables.ChainTypeFilter,
+		Hooknum: nftables.ChainHookOutput, Priority: nftables.ChainPriorityFilter, Policy: &accept,
+	}
+}
+
+// present reports whether the table is there as it should be.
+func (g guard) present() (bool, error) {
+	c, err := nftables.New()
+	if err != nil {
+		return false, err
+	}
+	chains, err := c.ListChainsOfTableFamily(nftables.TableFamilyIPv4)
+	if err != nil {
+		return false, err
+	}
+	want := g.chain()
+	for _, chain := range chains {
+		if chain.Table.Name == g.name && chain.Name == want.Name {
+			rules, err := c.GetRules(want.Table, want)
+			return len(rules) == len(g.rules("", "")), err
+		}
+	}
+	return false, nil
+}
+
+// install makes the table, in place of one that is there, at once.
+func (g guard) install() error {
+	c, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	table := g.table()
+	c.AddTable(table) // else there may be nothing to delete
+	c.DelTable(table)
+	c.AddTable(table)
+	own := &nftables.Set{
+		Table: table, Name: "own", Concatenation: true,
+		KeyType: nftables.MustConcatSetType(nftables.TypeIPAddr, nftables.TypeUID),
+	}
+	addresses := &nftables.Set{Table: table, Name: "addresses", KeyType: nftables.TypeIPAddr}
+	var pairs, single []nftables.SetElement
+	for _, uid := range g.uids {
+		address := loopback(uid).AsSlice()
+		single = append(single, nftables.SetElement{Key: address})
+		pairs = append(pairs, nftables.SetElement{Key: slices.Concat(address, binaryutil.NativeEndian.PutUint32(uid))})
+	}
+	if err := errors.Join(c.AddSet(own, pairs), c.AddSet(addresses, single)); err != nil {
+		return err
+	}
+	chain := c.AddChain(g.chain())
+	for _, exprs := range g.rules(own.Name, addresses.Name) {
+		c.AddRule(&nftables.Rule{Table: table, Chain: chain, Exprs: exprs})
+	}
+	return c.Flush()
+}
+
+// remove removes the table.
+func (g guard) remove() error {
+	c, err := nftables.New()
+	if err != nil {
+		return err
+	}
+	c.DelTable(g.table())
+	return c.Flush()
+}
+
+// rules are those of the chain. Only the first packet of a connection is judged:
+// without it there is no connection, and others, such as the kernel's own answer
+// that nobody listens, have no user.
+func (g guard) rules(own, addresses string) [][]expr.Any {
+	const r1, r2 = unix.NFT_REG32_00, unix.NFT_REG32_01
+	accept := &expr.Verdict{Kind: expr.VerdictAccept}
+	destination := &expr.Payload{DestRegister: r1, Base: expr.PayloadBaseNetworkHeader, Offset: 16, Len: 4}
+	is := func(op expr.CmpOp, data ...byte) expr.Any { return &expr.Cmp{Op: op, Register: r1, Data: data} }
+	return [][]expr.Any{
+		{ // ip daddr != 127.128.0.0/9 accept
+			destination,
+			&expr.Bitwise{SourceRegister: r1, DestRegister: r1, Len: 4, Mask: []byte{255, 128, 0, 0}, Xor: make([]byte, 4)},
+			is(expr.CmpOpNeq, 127, 128, 0, 0), accept,
+		},
+		{ // meta l4proto != tcp accept
+			&expr.Meta{Key: expr.MetaKeyL4PROTO, Register: r1}, is(expr.CmpOpNeq, unix.IPPROTO_TCP), accept,
+		},
+		{ // tcp flags & (syn | ack) != syn accept
+			&expr.Payload{DestRegister: r1, Base: expr.PayloadBaseTransportHeader, Offset: 13, Len: 1},
+			&expr.Bitwise{SourceRegister: r1, DestRegister: r1, Len: 1, Mask: []byte{0x12}, Xor: []byte{0}},
+			is(expr.CmpOpNeq, 0x02), accept,
+		},
+		{ // meta skuid 0 accept
+			&expr.Meta{Key: expr.MetaKeySKUID, Register: r1}, is(expr.CmpOpEq, 0, 0, 0, 0), accept,
+		},
+		{ // ip daddr . meta skuid @own accept
+			destination, &expr.Meta{Key: expr.MetaKeySKUID, Register: r2}, &expr.Lookup{SourceRegister: r1, SetName: own}, accept,
+		},
+		{ // ip daddr @addresses reject with tcp reset
+			destination, &expr.Lookup{SourceRegister: r1, SetName: addresses}, &expr.Reject{Type: unix.NFT_REJECT_TCP_RST},
+		},
+	}
+}
+
+// guarded are the users whose addresses are kept for them: those of the
+// configuration, and those of servers that still run under another one. The caller
+// holds r.mu.
+func (r *Runtime) guarded() guard {
+	uids := r.notedUsers("")
+	for _, a := range r.pool {
+		uids[a.uid()] = true
+	}
+	return guardOf(r.opts.StateDir, slices.SortedFunc(maps.Keys(uids), cmp.Compare[uint32]))
+}
+
+// keepGuard makes sure that the guard stands; where it cannot, that is logged once.
+// It looks at most every guardEvery unless now is set.
+func (r *Runtime) keepGuard(now bool) {
+	if len(r.pool) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	at := r.opts.Now()
+	if !now && at.Sub(r.guardSeen) < guardEvery {
+		return
+	}
+	r.guardSeen = at
+	g := r.guarded()
+	there, err := g.present()
+	if err == nil && there {
+		return
+	}
+	if err == nil {
+		err = g.install()
+	}
+	if err != nil {
+		r.unguarded.Do(func() {
+			r.logger.Warn("processes of this machine can reach each gateway's Livy server: the kernel's packet filter cannot be set; caddy livy doctor says how", zap.Error(err))
+		})
+		return
+	}
+	r.logger.Info("closed the Livy servers' addresses to all but their users and root", zap.String("table", g.name), zap.Int("users", len(g.uids)))
+}
+
+// dropGuard removes the guard when no server is left that it is for.
+func (r *Runtime) dropGuard() {
+	if len(r.pool) == 0 {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(r.taken) > 0 || len(r.notedUsers("")) > 0 {
+		return
+	}
+	// It may have gone, or never have been.
+	if err := r.guarded().remove(); err == nil {
+		r.logger.Info("opened the Livy servers' addresses: none of them runs")
+	}
+}
