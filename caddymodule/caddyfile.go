@@ -12,6 +12,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/dustin/go-humanize"
+
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 func init() {
@@ -99,7 +101,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	given := make(map[string]bool)
 	for d.NextBlock(0) {
 		option := d.Val()
-		repeatable := option == "engine" || option == "gateway" || option == "queue" || option == "local_dir" || option == "allow_conf" || option == "allow_class" || catalogOptions[option] != nil
+		repeatable := option == "gateway" || option == "queue" || option == "local_dir" || option == "allow_conf" || option == "allow_class" || catalogOptions[option] != nil
 		if given[option] && !repeatable {
 			return d.Errf("option %q is given twice", option)
 		}
@@ -129,15 +131,13 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		}
 		a.RuntimeRaw = caddyconfig.JSONModuleObject(module, "runtime", name, nil)
 		return nil
-	case "engine":
-		return a.unmarshalEngine(d)
 	case "gateway":
 		return a.unmarshalDeclared(d)
 	case "queue":
 		return appendArgs(d, &a.Queues)
 	case "history_server":
-		a.HistoryServer = new(HistoryServer)
-		return readEntry(d, &a.HistoryServer.URL, entry{texts: map[string]*string{"event_logs": &a.HistoryServer.EventLogs}})
+		a.HistoryServer = new(gateway.HistoryServer)
+		return readEntry(d, a.HistoryServer)
 	case "local_dir":
 		return appendArgs(d, &a.LocalDirs)
 	case "tokens":
@@ -145,7 +145,7 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 	case "schemes":
 		return appendArgs(d, &a.Schemes)
 	case "policy":
-		if !d.AllArgs(&a.Policy) {
+		if !d.AllArgs(&a.Mode) {
 			return d.ArgErr()
 		}
 		return nil
@@ -245,32 +245,6 @@ func (a *App) unmarshalRedis(d *caddyfile.Dispenser) error {
 			return d.ArgErr()
 		}
 	}
-	return nil
-}
-
-func (a *App) unmarshalEngine(d *caddyfile.Dispenser) error {
-	e := new(Engine)
-	if !d.AllArgs(&e.Name) {
-		return d.ArgErr()
-	}
-	options := map[string]*string{
-		"livy": &e.Livy, "spark": &e.Spark, "scala": &e.Scala, "java": &e.Java,
-		"image": &e.Image, "livy_home": &e.LivyHome, "spark_home": &e.SparkHome,
-		"java_home": &e.JavaHome, "python": &e.Python, "url": &e.URL, "master": &e.Master,
-	}
-	for d.NextBlock(1) {
-		target, ok := options[d.Val()]
-		if !ok {
-			return d.Errf("unknown option %q of engine", d.Val())
-		}
-		if *target != "" {
-			return d.Errf("option %q of engine is given twice", d.Val())
-		}
-		if !d.AllArgs(target) {
-			return d.ArgErr()
-		}
-	}
-	a.Engines = append(a.Engines, e)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 )
 
 // DeclaredGateway is a gateway that stands in the configuration. Its settings can
@@ -43,18 +44,12 @@ func (d *DeclaredGateway) expand(repl *caddy.Replacer) {
 }
 
 // declarations are the gateways of the configuration, checked and complete.
-func (a *App) declarations() ([]control.Declaration, error) {
+func (a *App) declarations(settings *resolved.Settings) ([]control.Declaration, error) {
 	list := make([]control.Declaration, 0, len(a.Gateways))
 	for _, g := range a.Gateways {
 		list = append(list, control.Declaration{Workspace: g.Workspace, Spec: g.Spec, Manual: g.ManualStart})
 	}
-	for i := range list {
-		// One at a time first, so that the error says which.
-		if err := control.CheckDeclared(a.settings(), list[i:i+1]); err != nil {
-			return nil, fmt.Errorf("gateway %q: %w", list[i].Spec.Name, err)
-		}
-	}
-	return list, control.CheckDeclared(a.settings(), list)
+	return list, control.CheckDeclared(settings, list)
 }
 
 // watchStart asks to be told when the whole configuration has been started: only

@@ -82,31 +82,45 @@ const blacklisted = "blacklisted"
 // unignorable fields make a request what it is.
 var unignorable = []string{"file", "conf"}
 
-// addFile reads spark-blacklist.conf: one key a line, # comments, blank lines,
-// and a trailing * for all keys that begin so.
-func (d *denials) addFile(f File) error {
-	name := f.Name
-	if name == "" {
-		name = "spark-blacklist.conf"
-	}
+// Denied is a line of spark-blacklist.conf.
+type Denied struct {
+	// Key is a Spark key or a field of Livy's request; with Prefix, how they begin.
+	Key    string
+	Prefix bool
+	// Source is where it is written, e.g. "spark-blacklist.conf:3".
+	Source string
+}
+
+// ParseBlacklist reads spark-blacklist.conf: one key a line, # comments, blank lines,
+// and a trailing * for all keys that begin so. Errors name file, line and reason.
+func ParseBlacklist(f File) ([]Denied, error) {
+	var list []Denied
+	name := orDefault(f.Name, "spark-blacklist.conf")
 	text := strings.TrimPrefix(f.Text, "\ufeff")
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		source := fmt.Sprintf("%s:%d", name, i+1)
-		prefix, wild := strings.CutSuffix(line, "*")
-		if reason := badBlacklistLine(prefix, wild); reason != "" {
-			return gateway.Invalid(source, shown("", line), reason)
+		d := Denied{Source: fmt.Sprintf("%s:%d", name, i+1)}
+		d.Key, d.Prefix = strings.CutSuffix(line, "*")
+		if reason := badBlacklistLine(d.Key, d.Prefix); reason != "" {
+			return nil, gateway.Invalid(d.Source, shown("", line), reason)
 		}
-		if wild {
-			d.addPrefix(prefix, blacklisted+" as "+line, source)
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+// addAll denies what a blacklist names.
+func (d *denials) addAll(list []Denied) {
+	for _, l := range list {
+		if l.Prefix {
+			d.addPrefix(l.Key, blacklisted+" as "+l.Key+"*", l.Source)
 		} else {
-			d.addKey(line, blacklisted, source)
+			d.addKey(l.Key, blacklisted, l.Source)
 		}
 	}
-	return nil
 }
 
 // badBlacklistLine says what is wrong with a line, "" if nothing.

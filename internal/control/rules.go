@@ -7,7 +7,7 @@ import (
 
 // Rules lists what a gateway's policy does to every create request.
 func (m *Manager) Rules(g *gateway.Gateway) ([]policies.InForce, error) {
-	p, err := m.compilePolicy(inForce(g), "", "")
+	p, err := m.policy(g)
 	if err != nil {
 		return nil, err
 	}
