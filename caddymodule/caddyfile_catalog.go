@@ -91,15 +91,13 @@ func readEntry(d *caddyfile.Dispenser, entry any) error {
 	if !d.AllArgs(v.Field(0).Addr().Interface().(*string)) {
 		return d.ArgErr()
 	}
-	options := make(map[string]any, v.NumField())
-	for field, value := range v.Fields() {
-		if !field.IsExported() {
-			continue
+	options := make(map[string]any)
+	for i := 1; i < v.NumField(); i++ {
+		if field := v.Type().Field(i); field.IsExported() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			options[gateway.OptionName(name)] = v.Field(i).Addr().Interface()
 		}
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		options[gateway.OptionName(name)] = value.Addr().Interface()
 	}
-	delete(options, firstField(v.Type()))
 	for d.NextBlock(1) {
 		option := d.Val()
 		switch target := options[option].(type) {
@@ -127,12 +125,6 @@ func readEntry(d *caddyfile.Dispenser, entry any) error {
 		}
 	}
 	return nil
-}
-
-// firstField is the name in JSON of a struct's first field.
-func firstField(t reflect.Type) string {
-	name, _, _ := strings.Cut(t.Field(0).Tag.Get("json"), ",")
-	return name
 }
 
 // mapArgs reads "conf key value", or "conf key=value" as Spark's users write it.

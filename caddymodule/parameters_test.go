@@ -15,12 +15,9 @@ import (
 // field and no other.
 func TestEveryParameterIsAnOption(t *testing.T) {
 	for _, p := range gateway.Parameters() {
-		argument := map[gateway.ParameterKind]string{
-			gateway.KindNumber: " 7", gateway.KindSwitch: "", gateway.KindAutoStop: " 7", gateway.KindAutoStart: " 7",
-		}
-		value, ok := argument[p.Kind]
-		if !ok {
-			value = " seven"
+		value := " 7"
+		if _, isFlag := p.In(new(gateway.Spec)).(*bool); isFlag {
+			value = ""
 		}
 		app, err := readApp(t, "livy {\ngateway etl {\n"+p.Option+value+"\n}\n}")
 		if err != nil {

@@ -49,10 +49,10 @@ func addSettings(d *details, s *gateway.Spec) {
 			d.add(p.Label, fmt.Sprintf("%d CPU, %s", *v, s.Memory))
 		case *string:
 			switch {
-			case p.Kind == gateway.KindFile && !filesShown:
+			case p.File != "" && !filesShown:
 				d.add("Files", strings.Join(files(s), ", "))
 				filesShown = true
-			case p.Kind != gateway.KindFile && p.Label != "":
+			case p.Label != "":
 				d.add(p.Label, *v)
 			}
 		case *bool:
@@ -70,8 +70,8 @@ func addSettings(d *details, s *gateway.Spec) {
 // files are the configuration files that a gateway has, by name.
 func files(s *gateway.Spec) (names []string) {
 	for _, p := range gateway.Parameters() {
-		if text, ok := p.In(s).(*string); ok && p.Kind == gateway.KindFile && *text != "" {
-			names = append(names, p.Label)
+		if text, ok := p.In(s).(*string); ok && p.File != "" && *text != "" {
+			names = append(names, p.File)
 		}
 	}
 	return names

@@ -15,19 +15,17 @@ const flagWait = "auto-start-wait"
 func (c *cli) addSettings(cmd *cobra.Command) {
 	f := cmd.Flags()
 	for _, p := range gateway.Parameters() {
-		switch p.Kind {
-		case gateway.KindNumber, gateway.KindAutoStop:
-			f.Int(p.Flag, 0, p.Usage)
-		case gateway.KindSwitch, gateway.KindAutoStart:
-			f.Bool(p.Flag, false, p.Usage)
-		case gateway.KindList:
-			f.StringSlice(p.Flag, nil, p.Usage)
-		case gateway.KindText, gateway.KindFile:
+		switch p.In(new(gateway.Spec)).(type) {
+		case *string:
 			f.String(p.Flag, "", p.Usage)
+		case *[]string:
+			f.StringSlice(p.Flag, nil, p.Usage)
+		case *int, *gateway.AutoStop:
+			f.Int(p.Flag, 0, p.Usage)
+		case *bool, *gateway.AutoStart:
+			f.Bool(p.Flag, false, p.Usage)
 		}
-		switch p.Kind {
-		case gateway.KindFile, gateway.KindAutoStop, gateway.KindAutoStart: // the shell completes files
-		default:
+		if p.File == "" { // the shell completes files
 			complete(cmd, p.Flag, c.offered(p.Flag))
 		}
 	}
@@ -39,7 +37,7 @@ func (c *cli) readSettings(cmd *cobra.Command) (map[string]any, error) {
 	f := cmd.Flags()
 	given := make(map[string]any)
 	for _, p := range gateway.Parameters() {
-		if !f.Changed(p.Flag) && (p.Kind != gateway.KindAutoStart || !f.Changed(flagWait)) {
+		if !f.Changed(p.Flag) && (p.Field != "autoStart" || !f.Changed(flagWait)) {
 			continue
 		}
 		value, err := c.readSetting(f, &p)
@@ -53,21 +51,17 @@ func (c *cli) readSettings(cmd *cobra.Command) (map[string]any, error) {
 
 // readSetting returns the value of a setting whose flag was given.
 func (c *cli) readSetting(f *pflag.FlagSet, p *gateway.Parameter) (any, error) {
-	switch p.Kind {
-	case gateway.KindNumber:
-		return f.GetInt(p.Flag)
-	case gateway.KindSwitch:
-		return f.GetBool(p.Flag)
-	case gateway.KindList:
+	switch p.In(new(gateway.Spec)).(type) {
+	case *[]string:
 		return f.GetStringSlice(p.Flag)
-	case gateway.KindFile:
-		path, _ := f.GetString(p.Flag)
-		text, err := c.readFile(path)
-		return string(text), err
-	case gateway.KindAutoStop:
+	case *int:
+		return f.GetInt(p.Flag)
+	case *bool:
+		return f.GetBool(p.Flag)
+	case *gateway.AutoStop:
 		minutes, err := f.GetInt(p.Flag)
 		return map[string]any{"enabled": minutes != 0, "minutes": minutes}, err
-	case gateway.KindAutoStart:
+	case *gateway.AutoStart:
 		start := make(map[string]any)
 		if f.Changed(p.Flag) {
 			start["enabled"], _ = f.GetBool(p.Flag)
@@ -76,9 +70,13 @@ func (c *cli) readSetting(f *pflag.FlagSet, p *gateway.Parameter) (any, error) {
 			start["waitSeconds"], _ = f.GetInt(flagWait)
 		}
 		return start, nil
-	default:
-		return f.GetString(p.Flag)
 	}
+	value, err := f.GetString(p.Flag)
+	if p.File == "" || err != nil {
+		return value, err
+	}
+	text, err := c.readFile(value)
+	return string(text), err
 }
 
 // settingFields are the fields that can be taken back to their defaults.

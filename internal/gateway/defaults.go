@@ -1,6 +1,9 @@
 package gateway
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // What holds where neither the operator nor whoever creates a gateway or token says
 // otherwise. Times of the inner workings that nobody can set stand where they are used.
@@ -44,20 +47,16 @@ var (
 // gave; defaults are filled in whenever they are read, so that they are the operator's
 // to change.
 func (s Spec) WithDefaults(c *Catalog) Spec {
-	if s.CPU == 0 {
-		s.CPU = c.AllowedCPUs()[0]
-	}
-	if s.Memory == "" {
-		s.Memory = c.AllowedMemories()[0]
-	}
+	s.CPU = cmp.Or(s.CPU, c.AllowedCPUs()[0])
+	s.Memory = cmp.Or(s.Memory, c.AllowedMemories()[0])
 	if s.Engine == "" && len(c.Engines) > 0 {
 		s.Engine = c.Engines[0].Name
 	}
 	if e, ok := c.Engine(s.Engine); ok && s.LivyVersion == "" {
 		s.LivyVersion = e.LivyVersion()
 	}
-	if s.AutoStop.Enabled && s.AutoStop.Minutes == 0 {
-		s.AutoStop.Minutes = DefaultIdleMinutes
+	if s.AutoStop.Enabled {
+		s.AutoStop.Minutes = cmp.Or(s.AutoStop.Minutes, DefaultIdleMinutes)
 	}
 	return s
 }
@@ -74,18 +73,18 @@ type Defaults struct {
 // Lacks returns what a spec leaves to the operator of full, which is the same spec with
 // defaults filled in; nil if that is nothing.
 func (s *Spec) Lacks(full *Spec) *Defaults {
-	d := Defaults{CPU: full.CPU, Memory: full.Memory, Engine: full.Engine, LivyVersion: full.LivyVersion}
-	if s.CPU != 0 {
-		d.CPU = 0
+	var d Defaults
+	if s.CPU == 0 {
+		d.CPU = full.CPU
 	}
-	if s.Memory != "" {
-		d.Memory = ""
+	if s.Memory == "" {
+		d.Memory = full.Memory
 	}
-	if s.Engine != "" {
-		d.Engine = ""
+	if s.Engine == "" {
+		d.Engine = full.Engine
 	}
-	if s.LivyVersion != "" {
-		d.LivyVersion = ""
+	if s.LivyVersion == "" {
+		d.LivyVersion = full.LivyVersion
 	}
 	if d == (Defaults{}) {
 		return nil
@@ -95,20 +94,9 @@ func (s *Spec) Lacks(full *Spec) *Defaults {
 
 // filled is the spec with d in place of what it lacks; d may be nil.
 func (s Spec) filled(d *Defaults) Spec {
-	if d == nil {
-		return s
-	}
-	if s.CPU == 0 {
-		s.CPU = d.CPU
-	}
-	if s.Memory == "" {
-		s.Memory = d.Memory
-	}
-	if s.Engine == "" {
-		s.Engine = d.Engine
-	}
-	if s.LivyVersion == "" {
-		s.LivyVersion = d.LivyVersion
+	if d != nil {
+		s.CPU, s.Memory = cmp.Or(s.CPU, d.CPU), cmp.Or(s.Memory, d.Memory)
+		s.Engine, s.LivyVersion = cmp.Or(s.Engine, d.Engine), cmp.Or(s.LivyVersion, d.LivyVersion)
 	}
 	return s
 }
