@@ -98,24 +98,49 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
+	options := map[string]any{
+		"queue": &a.Queues, "local_dir": &a.LocalDirs, "allow_conf": &a.AllowConf, "allow_class": &a.AllowClasses,
+		"schemes": &a.Schemes, "livy_keys": &a.LivyKeys, "policy": &a.Mode, "on_exit": &a.OnExit,
+		"max_body": &a.MaxBody, "max_code": &a.MaxCode, "max_upload": &a.MaxUpload,
+		"client_identity": &a.ClientIdentity, "custom_classpath": &a.CustomClasspath,
+		"start_timeout": &a.StartTimeout, "retention": &a.Retention, "audit_retention": &a.AuditRetention,
+	}
+	once := map[string]bool{"schemes": true, "livy_keys": true}
 	given := make(map[string]bool)
 	for d.NextBlock(0) {
 		option := d.Val()
-		repeatable := option == "gateway" || option == "queue" || option == "local_dir" || option == "allow_conf" || option == "allow_class" || catalogOptions[option] != nil
+		_, isList := options[option].(*[]string)
+		repeatable := option == "gateway" || catalogOptions[option] != nil || isList && !once[option]
 		if given[option] && !repeatable {
 			return d.Errf("option %q is given twice", option)
 		}
 		given[option] = true
-		if err := a.unmarshalOption(d, option); err != nil {
+		if err := a.unmarshalOption(d, option, options[option]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
+// unmarshalOption reads an option into target, if it has one.
+func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string, target any) error {
 	if read := catalogOptions[option]; read != nil {
 		return read(a, d)
+	}
+	switch target := target.(type) {
+	case *string:
+		if !d.AllArgs(target) {
+			return d.ArgErr()
+		}
+		return nil
+	case *bool:
+		return flagArg(d, target)
+	case *[]string:
+		return appendArgs(d, target)
+	case *int64:
+		return sizeArg(d, target)
+	case *caddy.Duration:
+		return durationArg(d, target)
 	}
 	switch option {
 	case "redis":
@@ -133,49 +158,11 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		return nil
 	case "gateway":
 		return a.unmarshalDeclared(d)
-	case "queue":
-		return appendArgs(d, &a.Queues)
 	case "history_server":
 		a.HistoryServer = new(gateway.HistoryServer)
 		return readEntry(d, a.HistoryServer)
-	case "local_dir":
-		return appendArgs(d, &a.LocalDirs)
 	case "tokens":
 		return a.unmarshalTokens(d)
-	case "schemes":
-		return appendArgs(d, &a.Schemes)
-	case "policy":
-		if !d.AllArgs(&a.Mode) {
-			return d.ArgErr()
-		}
-		return nil
-	case "allow_conf":
-		return appendArgs(d, &a.AllowConf)
-	case "allow_class":
-		return appendArgs(d, &a.AllowClasses)
-	case "livy_keys":
-		return appendArgs(d, &a.LivyKeys)
-	case "max_body":
-		return sizeArg(d, &a.MaxBody)
-	case "max_code":
-		return sizeArg(d, &a.MaxCode)
-	case "max_upload":
-		return sizeArg(d, &a.MaxUpload)
-	case "client_identity":
-		return flagArg(d, &a.ClientIdentity)
-	case "custom_classpath":
-		return flagArg(d, &a.CustomClasspath)
-	case "start_timeout":
-		return durationArg(d, &a.StartTimeout)
-	case "retention":
-		return durationArg(d, &a.Retention)
-	case "audit_retention":
-		return durationArg(d, &a.AuditRetention)
-	case "on_exit":
-		if !d.AllArgs(&a.OnExit) {
-			return d.ArgErr()
-		}
-		return nil
 	default:
 		return d.Errf("unknown option %q", option)
 	}
