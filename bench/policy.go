@@ -15,9 +15,12 @@ import (
 // KiB: nothing but the built-in guards, an open policy with a blacklist, rules,
 // a queue and an identity, and the same as a strict policy.
 func comparePolicies(rounds int) error {
+	blacklist, err := policies.ParseBlacklist(policies.File{Text: policies.RecommendedBlacklist})
+	if err != nil {
+		return fmt.Errorf("reading the recommended blacklist: %w", err)
+	}
 	full := policies.Settings{
-		Master: "yarn", Queue: "root.etl", Identity: "etl",
-		Blacklist: policies.File{Text: policies.RecommendedBlacklist},
+		Master: "yarn", Queue: "root.etl", Identity: "etl", Blacklist: blacklist,
 		Rules: []policies.Rule{
 			{Key: "spark.executor.memory", Max: "8g", Action: policies.Lower}, {Key: "numExecutors", Max: "20"},
 		},

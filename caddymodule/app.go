@@ -14,6 +14,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/tokens"
 	"github.com/livygateway/livygateway/policies"
@@ -39,34 +40,8 @@ type App struct {
 	// that somebody else runs).
 	RuntimeRaw json.RawMessage `json:"runtime,omitempty" caddy:"namespace=livy.runtimes inline_key=runtime"`
 
-	// The engines that gateways may use; the first one is the default. At least
-	// one is required.
-	Engines []*Engine `json:"engines,omitempty"`
-
-	// The numbers of cores that gateways may have, smallest first. Default: 1, 2, 4.
-	CPUs []int `json:"cpus,omitempty"`
-
-	// The sizes of memory that gateways may have, smallest first. Default: `4Gi`,
-	// `8Gi`, `16Gi`.
-	Memories []string `json:"memories,omitempty"`
-
-	// The queues that gateways may name. Default: any.
-	Queues []string `json:"queues,omitempty"`
-
-	// The clusters that gateways may run their jobs on.
-	Clusters []*Cluster `json:"clusters,omitempty"`
-
-	// The runtime environments that gateways may give their jobs.
-	Environments []*Environment `json:"environments,omitempty"`
-
-	// The networks that Livy servers may join.
-	Networks []*Network `json:"networks,omitempty"`
-
-	// The file directories that jobs may find mounted.
-	Directories []*Directory `json:"directories,omitempty"`
-
-	// The acceleration profiles that gateways may use.
-	Fusion []*Fusion `json:"fusion,omitempty"`
+	// What gateways may use: engines, clusters, environments and so on.
+	gateway.Catalog
 
 	// Gateways that stand in the configuration. All Caddy instances of one Redis
 	// should name the same ones: the configuration that was loaded last counts.
@@ -76,61 +51,15 @@ type App struct {
 	LDAPLogins []*LDAPLogin `json:"ldap_logins,omitempty"`
 
 	// The Spark history server that shows what has finished. Default: none.
-	HistoryServer *HistoryServer `json:"history_server,omitempty"`
+	HistoryServer *gateway.HistoryServer `json:"history_server,omitempty"`
 
 	// The address of the site with `livy_spark_ui`, e.g. `https://ui.example.com`. It
 	// shows the Spark UIs of all gateways, which `livy_gateway` then does no more.
 	// Default: none; Spark UIs are on the sites with `livy_gateway`.
 	SparkUI string `json:"spark_ui,omitempty"`
 
-	// Directories of the Livy servers' file systems that clients may name in
-	// `file:` URIs. Default: none.
-	LocalDirs []string `json:"local_dirs,omitempty"`
-
-	// The largest body of a create request, in bytes. Default: 1 MiB.
-	MaxBody int64 `json:"max_body,omitempty"`
-
-	// The largest statement or job, in bytes. Default: 4 MiB.
-	MaxCode int64 `json:"max_code,omitempty"`
-
-	// The largest file that can be uploaded into a session, in bytes. Default:
-	// 100 MiB, which is Livy's own limit too.
-	MaxUpload int64 `json:"max_upload,omitempty"`
-
-	// The schemes that URIs of jobs may have besides `file` and `local`. Default:
-	// those of the usual file systems and object stores; see docs/policies.md.
-	Schemes []string `json:"schemes,omitempty"`
-
-	// What clients may set on gateways that do not say so themselves: `open` lets them
-	// set whatever no guard, blacklist or rule forbids; `strict` lets them set the
-	// settings, main classes and URI schemes of a list and what rules or the two
-	// options below allow, and nothing else. Strict is recommended where gateways force
-	// an identity or a queue. See docs/policies.md. Default: `open`.
-	Policy string `json:"policy,omitempty"`
-
-	// Settings that clients of all gateways may set although a policy is strict, or
-	// although they are environment variables of Spark, Hadoop or Java, such as
-	// `spark.executorEnv.JAVA_HOME`. A trailing `*` takes all that begin so.
-	AllowConf []string `json:"allow_conf,omitempty"`
-
-	// Main classes of batches that a strict policy lets through. A trailing `*` takes
-	// all that begin so, e.g. `com.example.*`.
-	AllowClasses []string `json:"allow_classes,omitempty"`
-
-	// Keys beginning with `livy.` that clients may set all the same, e.g.
-	// `livy.rsc.retained-statements`. All others are dropped.
-	LivyKeys []string `json:"livy_keys,omitempty"`
-
-	// Lets clients choose the user that jobs run as, on gateways that have no
-	// identity of their own. Livy believes whatever name it is given, so this is
-	// for installations in which every token may be everybody. Default: false.
-	ClientIdentity bool `json:"client_identity,omitempty"`
-
-	// Lets clients name class path and library path entries outside LocalDirs, in
-	// `conf` and in Java options, and load agents there. What stands on a job's class
-	// path runs as the job anyway: this keeps paths to what is reviewed, and is no
-	// boundary against code. Default: false.
-	CustomClasspath bool `json:"custom_classpath,omitempty"`
+	// What clients may set and send.
+	policies.Guards
 
 	// What becomes of the Livy servers when Caddy ends: `keep` (the default)
 	// leaves them running with their sessions, and the next Caddy finds them;
@@ -169,36 +98,6 @@ type replaced struct {
 	current   *core
 	settings  control.Settings // of the core that is started
 	retention time.Duration
-}
-
-// Engine is a Livy and a Spark that run together.
-type Engine struct {
-	// The name by which gateways refer to the engine, e.g. `spark-3.5`.
-	Name string `json:"name"`
-	// The version of Livy. A server that answers with another one is not taken.
-	// Default: `0.8.0`.
-	Livy string `json:"livy,omitempty"`
-	// The version of Spark, e.g. `3.5.8`.
-	Spark string `json:"spark,omitempty"`
-	// The version of Scala, e.g. `2.12`.
-	Scala string `json:"scala,omitempty"`
-	// The version of Java, e.g. `17`.
-	Java string `json:"java,omitempty"`
-	// The container image (runtime docker).
-	Image string `json:"image,omitempty"`
-	// Where Livy is unpacked (runtime process).
-	LivyHome string `json:"livy_home,omitempty"`
-	// Where Spark is unpacked (runtime process).
-	SparkHome string `json:"spark_home,omitempty"`
-	// Where Java is (runtime process). Default: the `java` in PATH.
-	JavaHome string `json:"java_home,omitempty"`
-	// The Python interpreter for PySpark (runtime process). Default: `python3`.
-	Python string `json:"python,omitempty"`
-	// The URL of an existing Livy server (runtime static).
-	URL string `json:"url,omitempty"`
-	// Where Spark jobs run: Livy's `livy.spark.master`. Default: local, with as
-	// many threads as the gateway has cores.
-	Master string `json:"master,omitempty"`
 }
 
 // CaddyModule returns the Caddy module information.
@@ -280,17 +179,18 @@ func (a *App) validate() error {
 	if len(a.Engines) == 0 {
 		return fmt.Errorf("livy: at least one engine is required")
 	}
-	catalog := a.catalog()
+	settings := a.resolveSettings()
+	catalog := &settings.Catalog
 	if err := catalog.Validate(); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
-	if h := (*gateway.HistoryServer)(a.HistoryServer); h != nil {
+	if h := a.HistoryServer; h != nil {
 		if err := h.Validate(); err != nil {
 			return fmt.Errorf("livy: %w", err)
 		}
 	}
 	for _, e := range a.Engines {
-		if err := a.core.checkEngine(e); err != nil {
+		if err := a.core.runtime.CheckEngine(e); err != nil {
 			return fmt.Errorf("livy: engine %q: %w", e.Name, err)
 		}
 	}
@@ -308,17 +208,17 @@ func (a *App) validate() error {
 	if err := a.validateBounds(); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
-	if _, err := policies.Compile(policies.Settings{Mode: a.Policy, Schemes: a.Schemes, Grants: a.grants()}); err != nil {
+	if _, err := policies.Compile(policies.Settings{Guards: a.Guards}); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
 	var err error
-	if a.declared, err = a.declarations(); err != nil {
+	if a.declared, err = a.declarations(&settings); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
 	a.warnOfTypos()
 	// Not in Start: sites of this configuration may have accepted connections by
 	// then, which a refusal would break.
-	if err := a.core.manager.CheckCatalog(&catalog, a.declared); err != nil {
+	if err := a.core.manager.CheckCatalog(catalog, a.declared); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
 	return nil
@@ -354,33 +254,24 @@ func (a *App) validateBounds() error {
 // settings are what the parts below the Caddy surface go by.
 func (a *App) settings() control.Settings {
 	return control.Settings{
-		Catalog: a.catalog(), Logins: a.logins, LocalDirs: a.LocalDirs,
-		History: (*gateway.HistoryServer)(a.HistoryServer), SparkUISite: a.sparkUI,
-		MaxBody: a.MaxBody, MaxCode: a.MaxCode, MaxUpload: a.MaxUpload,
-		Schemes: a.Schemes, LivyKeys: a.LivyKeys,
-		PolicyMode: a.Policy, Grants: a.grants(),
-		ClientIdentity: a.ClientIdentity, CustomClasspath: a.CustomClasspath,
+		Settings: a.resolveSettings(), SparkUISite: a.sparkUI,
 		StartTimeout: time.Duration(a.StartTimeout), StopOnExit: a.OnExit == "stop",
 		AuditRetention: time.Duration(a.AuditRetention),
 	}
 }
 
-// grants are what the configuration allows clients of all gateways.
-func (a *App) grants() (all []policies.Grant) {
-	for _, name := range a.AllowConf {
-		all = append(all, policies.Grant{What: policies.GrantConf, Name: name, Source: "option allow_conf"})
+// resolveSettings are those that gateways are resolved with.
+func (a *App) resolveSettings() resolved.Settings {
+	return resolved.Settings{
+		Catalog: a.Catalog.WithProfiles(), Guards: a.Guards, Logins: a.logins, History: a.HistoryServer,
 	}
-	for _, name := range a.AllowClasses {
-		all = append(all, policies.Grant{What: policies.GrantClass, Name: name, Source: "option allow_class"})
-	}
-	return all
 }
 
 // Start puts this configuration into force.
 func (a *App) Start() error {
 	a.before = replaced{current: current.Load(), settings: a.core.manager.Settings()}
 	a.core.manager.Configure(a.settings())
-	a.before.retention = a.core.ledger.SetRetention(cmp.Or(time.Duration(a.Retention), sessions.DefaultRetention))
+	a.before.retention = a.core.ledger.SetRetention(cmp.Or(time.Duration(a.Retention), gateway.DefaultRetention))
 	if err := a.core.start(); err != nil {
 		return errors.Join(err, a.Stop())
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 	"github.com/dustin/go-humanize"
+
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 func init() {
@@ -99,24 +101,46 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	if d.NextArg() {
 		return d.ArgErr()
 	}
+	options := map[string]any{
+		"queue": &a.Queues, "local_dir": &a.LocalDirs, "allow_conf": &a.AllowConf, "allow_class": &a.AllowClasses,
+		"schemes": &a.Schemes, "livy_keys": &a.LivyKeys, "policy": &a.Mode, "on_exit": &a.OnExit, "spark_ui": &a.SparkUI,
+		"max_body": &a.MaxBody, "max_code": &a.MaxCode, "max_upload": &a.MaxUpload,
+		"client_identity": &a.ClientIdentity, "custom_classpath": &a.CustomClasspath,
+		"start_timeout": &a.StartTimeout, "retention": &a.Retention, "audit_retention": &a.AuditRetention,
+	}
+	once := map[string]bool{"schemes": true, "livy_keys": true}
 	given := make(map[string]bool)
 	for d.NextBlock(0) {
 		option := d.Val()
-		repeatable := option == "engine" || option == "gateway" || option == "queue" || option == "local_dir" || option == "allow_conf" || option == "allow_class" || catalogOptions[option] != nil
+		_, isList := options[option].(*[]string)
+		repeatable := option == "gateway" || catalogOptions[option] != nil || isList && !once[option]
 		if given[option] && !repeatable {
 			return d.Errf("option %q is given twice", option)
 		}
 		given[option] = true
-		if err := a.unmarshalOption(d, option); err != nil {
+		if err := a.unmarshalOption(d, option, options[option]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
+// unmarshalOption reads an option into target, if it has one.
+func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string, target any) error {
 	if read := catalogOptions[option]; read != nil {
 		return read(a, d)
+	}
+	switch target := target.(type) {
+	case *string:
+		return textArg(d, target)
+	case *bool:
+		return flagArg(d, target)
+	case *[]string:
+		return appendArgs(d, target)
+	case *int64:
+		return sizeArg(d, target)
+	case *caddy.Duration:
+		return durationArg(d, target)
 	}
 	switch option {
 	case "redis":
@@ -132,49 +156,13 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string) error {
 		}
 		a.RuntimeRaw = caddyconfig.JSONModuleObject(module, "runtime", name, nil)
 		return nil
-	case "engine":
-		return a.unmarshalEngine(d)
 	case "gateway":
 		return a.unmarshalDeclared(d)
-	case "queue":
-		return appendArgs(d, &a.Queues)
 	case "history_server":
-		a.HistoryServer = new(HistoryServer)
-		return readEntry(d, &a.HistoryServer.URL, entry{texts: map[string]*string{"event_logs": &a.HistoryServer.EventLogs}})
-	case "spark_ui":
-		return textArg(d, &a.SparkUI)
-	case "local_dir":
-		return appendArgs(d, &a.LocalDirs)
+		a.HistoryServer = new(gateway.HistoryServer)
+		return readEntry(d, a.HistoryServer)
 	case "tokens":
 		return a.unmarshalTokens(d)
-	case "schemes":
-		return appendArgs(d, &a.Schemes)
-	case "policy":
-		return textArg(d, &a.Policy)
-	case "allow_conf":
-		return appendArgs(d, &a.AllowConf)
-	case "allow_class":
-		return appendArgs(d, &a.AllowClasses)
-	case "livy_keys":
-		return appendArgs(d, &a.LivyKeys)
-	case "max_body":
-		return sizeArg(d, &a.MaxBody)
-	case "max_code":
-		return sizeArg(d, &a.MaxCode)
-	case "max_upload":
-		return sizeArg(d, &a.MaxUpload)
-	case "client_identity":
-		return flagArg(d, &a.ClientIdentity)
-	case "custom_classpath":
-		return flagArg(d, &a.CustomClasspath)
-	case "start_timeout":
-		return durationArg(d, &a.StartTimeout)
-	case "retention":
-		return durationArg(d, &a.Retention)
-	case "audit_retention":
-		return durationArg(d, &a.AuditRetention)
-	case "on_exit":
-		return textArg(d, &a.OnExit)
 	default:
 		return d.Errf("unknown option %q", option)
 	}
@@ -267,32 +255,6 @@ func (a *App) unmarshalRedis(d *caddyfile.Dispenser) error {
 			return err
 		}
 	}
-	return nil
-}
-
-func (a *App) unmarshalEngine(d *caddyfile.Dispenser) error {
-	e := new(Engine)
-	if err := textArg(d, &e.Name); err != nil {
-		return err
-	}
-	options := map[string]*string{
-		"livy": &e.Livy, "spark": &e.Spark, "scala": &e.Scala, "java": &e.Java,
-		"image": &e.Image, "livy_home": &e.LivyHome, "spark_home": &e.SparkHome,
-		"java_home": &e.JavaHome, "python": &e.Python, "url": &e.URL, "master": &e.Master,
-	}
-	for d.NextBlock(1) {
-		target, ok := options[d.Val()]
-		if !ok {
-			return d.Errf("unknown option %q of engine", d.Val())
-		}
-		if *target != "" {
-			return d.Errf("option %q of engine is given twice", d.Val())
-		}
-		if err := textArg(d, target); err != nil {
-			return err
-		}
-	}
-	a.Engines = append(a.Engines, e)
 	return nil
 }
 

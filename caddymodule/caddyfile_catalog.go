@@ -1,10 +1,13 @@
 package caddymodule
 
 import (
+	"reflect"
 	"strconv"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // catalogOptions read the options of the global block that offer something to
@@ -12,6 +15,7 @@ import (
 //
 //	cpu    <cores>...
 //	memory <size>...
+//	engine <name> { ... }
 //	cluster <name> {
 //	    master      <master>
 //	    deploy_mode client|cluster
@@ -60,105 +64,88 @@ var catalogOptions = map[string]func(*App, *caddyfile.Dispenser) error{
 		}
 		return nil
 	},
-	"memory": func(a *App, d *caddyfile.Dispenser) error { return appendArgs(d, &a.Memories) },
-	"cluster": func(a *App, d *caddyfile.Dispenser) error {
-		c := new(Cluster)
-		a.Clusters = append(a.Clusters, c)
-		return readEntry(d, &c.Name, entry{texts: map[string]*string{
-			"master": &c.Master, "deploy_mode": &c.DeployMode, "conf_dir": &c.ConfDir,
-		}})
-	},
-	"environment": func(a *App, d *caddyfile.Dispenser) error {
-		e := new(Environment)
-		a.Environments = append(a.Environments, e)
-		return readEntry(d, &e.Name, entry{
-			texts: map[string]*string{"dir": &e.Dir},
-			lists: map[string]*[]string{"py_files": &e.PyFiles, "jars": &e.Jars, "files": &e.Files, "archives": &e.Archives},
-			maps:  map[string]*map[string]string{"conf": &e.Conf, "env": &e.Env},
-		})
-	},
-	"network": func(a *App, d *caddyfile.Dispenser) error {
-		n := new(Network)
-		a.Networks = append(a.Networks, n)
-		return readEntry(d, &n.Name, entry{texts: map[string]*string{"docker_network": &n.DockerNetwork, "vpc": &n.VPC}})
-	},
-	"directory": func(a *App, d *caddyfile.Dispenser) error {
-		dir := new(Directory)
-		a.Directories = append(a.Directories, dir)
-		return readEntry(d, &dir.Name, entry{
-			texts: map[string]*string{"type": &dir.Type, "source": &dir.Source, "path": &dir.Path, "vpc": &dir.VPC, "options": &dir.Options},
-			flags: map[string]*bool{"read_only": &dir.ReadOnly},
-		})
-	},
-	"ldap_login": (*App).unmarshalLDAPLogin,
-	"fusion": func(a *App, d *caddyfile.Dispenser) error {
-		f := new(Fusion)
-		a.Fusion = append(a.Fusion, f)
-		return readEntry(d, &f.Name, entry{
-			lists: map[string]*[]string{"jars": &f.Jars, "cpu_flags": &f.CPUFlags, "spark": &f.Spark},
-			maps:  map[string]*map[string]string{"conf": &f.Conf},
-		})
-	},
+	"memory":      func(a *App, d *caddyfile.Dispenser) error { return appendArgs(d, &a.Memories) },
+	"engine":      func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Engines) },
+	"cluster":     func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Clusters) },
+	"environment": func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Environments) },
+	"network":     func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Networks) },
+	"directory":   func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Directories) },
+	"fusion":      func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Fusion) },
+	"ldap_login":  (*App).unmarshalLDAPLogin,
 }
 
-// entry says where the options of a catalog entry go.
-type entry struct {
-	texts map[string]*string
-	lists map[string]*[]string
-	maps  map[string]*map[string]string
-	flags map[string]*bool
-}
-
-// readEntry reads an entry's name and block.
-func readEntry(d *caddyfile.Dispenser, name *string, e entry) error {
-	kind := d.Val()
-	if err := textArg(d, name); err != nil {
+// appendEntry reads an entry of the catalog.
+func appendEntry[T any](d *caddyfile.Dispenser, list *[]T) error {
+	var entry T
+	if err := readEntry(d, &entry); err != nil {
 		return err
+	}
+	*list = append(*list, entry)
+	return nil
+}
+
+// readEntry reads an entry's name and block into a struct: its first field is what
+// stands behind the directive, the others are options, spelled as the Caddyfile does.
+func readEntry(d *caddyfile.Dispenser, entry any) error {
+	kind, v := d.Val(), reflect.ValueOf(entry).Elem()
+	if err := textArg(d, v.Field(0).Addr().Interface().(*string)); err != nil {
+		return err
+	}
+	options := make(map[string]any)
+	for i := 1; i < v.NumField(); i++ {
+		if field := v.Type().Field(i); field.IsExported() {
+			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+			options[gateway.OptionName(name)] = v.Field(i).Addr().Interface()
+		}
 	}
 	for d.NextBlock(1) {
 		option := d.Val()
-		text, isText := e.texts[option]
-		list, isList := e.lists[option]
-		m, isMap := e.maps[option]
-		flag, isFlag := e.flags[option]
-		switch {
-		case isText && *text != "":
-			return d.Errf("option %q of %s is given twice", option, kind)
-		case isText:
-			if err := textArg(d, text); err != nil {
+		switch target := options[option].(type) {
+		case *string:
+			if *target != "" {
+				return d.Errf("option %q of %s is given twice", option, kind)
+			}
+			if err := textArg(d, target); err != nil {
 				return err
 			}
-		case isList:
-			if err := appendArgs(d, list); err != nil {
+		case *bool:
+			if err := flagArg(d, target); err != nil {
 				return err
 			}
-		case isMap:
-			args := d.RemainingArgs()
-			if len(args) == 1 {
-				// conf key=value, as Spark's users write it.
-				key, value, ok := strings.Cut(args[0], "=")
-				if !ok {
-					return d.ArgErr()
-				}
-				args = []string{key, value}
+		case *[]string:
+			if err := appendArgs(d, target); err != nil {
+				return err
 			}
-			if len(args) != 2 {
-				return d.ArgErr()
-			}
-			if *m == nil {
-				*m = make(map[string]string)
-			}
-			if _, ok := (*m)[args[0]]; ok {
-				return d.Errf("%s %q of %s is given twice", option, args[0], kind)
-			}
-			(*m)[args[0]] = args[1]
-		case isFlag:
-			if err := flagArg(d, flag); err != nil {
+		case *map[string]string:
+			if err := mapArgs(d, target, kind); err != nil {
 				return err
 			}
 		default:
 			return d.Errf("unknown option %q of %s", option, kind)
 		}
 	}
+	return nil
+}
+
+// mapArgs reads "conf key value", or "conf key=value" as Spark's users write it.
+func mapArgs(d *caddyfile.Dispenser, m *map[string]string, kind string) error {
+	option, args := d.Val(), d.RemainingArgs()
+	if len(args) == 1 {
+		key, value, ok := strings.Cut(args[0], "=")
+		if !ok {
+			return d.ArgErr()
+		}
+		args = []string{key, value}
+	}
+	if len(args) != 2 {
+		return d.ArgErr()
+	}
+	if *m == nil {
+		*m = make(map[string]string)
+	}
+	if _, ok := (*m)[args[0]]; ok {
+		return d.Errf("%s %q of %s is given twice", option, args[0], kind)
+	}
+	(*m)[args[0]] = args[1]
 	return nil
 }

@@ -46,46 +46,40 @@ func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 	if err := textArg(d, &s.Name); err != nil {
 		return err
 	}
-	texts := map[string]*string{
-		"workspace": &g.Workspace, "memory": &s.Memory, "engine": &s.Engine, "livy_version": &s.LivyVersion,
-		"fusion": &s.Fusion, "cluster": &s.Cluster, "queue": &s.Queue, "identity": &s.Identity, "network": &s.Network,
-		"environment": &s.Environment, "statement_audit": &s.StatementAudit, "spark_defaults": &s.SparkDefaults,
-		"livy_conf": &s.LivyConf, "livy_client_conf": &s.LivyClientConf, "spark_blacklist": &s.SparkBlacklist,
-		"policy": &s.Policy, "policy_rules": &s.PolicyRules,
+	options := map[string]any{"workspace": &g.Workspace, "manual_start": &g.ManualStart}
+	for _, p := range gateway.Parameters() {
+		options[p.Option] = p.In(s)
 	}
-	flags := map[string]*bool{
-		"manual_start": &g.ManualStart, "mount_to_executor": &s.MountToExecutor, "public": &s.Public, "isolated": &s.Isolated,
-	}
-	lists := map[string]*[]string{"directories": &s.Directories, "disable_routes": &s.DisabledRoutes}
 	given := make(map[string]bool)
 	for d.NextBlock(1) {
 		option := d.Val()
-		if given[option] && lists[option] == nil {
+		_, isList := options[option].(*[]string)
+		if given[option] && !isList {
 			return d.Errf("option %q of gateway is given twice", option)
 		}
 		given[option] = true
 		var err error
-		switch {
-		case texts[option] != nil:
-			err = textArg(d, texts[option])
-		case flags[option] != nil:
-			err = flagArg(d, flags[option])
-		case lists[option] != nil:
-			err = appendArgs(d, lists[option])
-		case option == "cpu":
+		switch target := options[option].(type) {
+		case *string:
+			err = textArg(d, target)
+		case *bool:
+			err = flagArg(d, target)
+		case *[]string:
+			err = appendArgs(d, target)
+		case *int:
 			var n *int
 			if n, err = numberArg(d, true); n != nil {
-				s.CPU = *n
+				*target = *n
 			}
-		case option == "auto_stop":
-			s.AutoStop.Enabled = true
+		case *gateway.AutoStop:
+			target.Enabled = true
 			var n *int
 			if n, err = numberArg(d, false); n != nil {
-				s.AutoStop.Minutes = *n
+				target.Minutes = *n
 			}
-		case option == "auto_start":
-			s.AutoStart = gateway.AutoStart{Enabled: true}
-			s.AutoStart.WaitSeconds, err = numberArg(d, false)
+		case *gateway.AutoStart:
+			target.Enabled = true
+			target.WaitSeconds, err = numberArg(d, false)
 		default:
 			err = d.Errf("unknown option %q of gateway", option)
 		}

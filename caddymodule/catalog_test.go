@@ -72,7 +72,7 @@ func TestCatalogOfACaddyfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := app.catalog()
+	got := app.Catalog.WithProfiles()
 	if err := got.Validate(); err != nil {
 		t.Error(err)
 	}

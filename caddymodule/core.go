@@ -88,9 +88,6 @@ func newCore(a *App, r Runtime) (_ *core, err error) {
 	return c, nil
 }
 
-// checkEngine checks that an engine has what the runtime needs.
-func (c *core) checkEngine(e *Engine) error { return c.runtime.CheckEngine(gateway.Engine(*e)) }
-
 // start begins the work that goes on in the background, once. It fails when
 // Redis holds what this version does not understand; a Redis that is away is
 // waited for in the background.

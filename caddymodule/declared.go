@@ -12,6 +12,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/policies"
 )
 
@@ -38,18 +39,12 @@ type DeclaredGateway struct {
 }
 
 // declarations are the gateways of the configuration, checked and complete.
-func (a *App) declarations() ([]control.Declaration, error) {
+func (a *App) declarations(settings *resolved.Settings) ([]control.Declaration, error) {
 	list := make([]control.Declaration, 0, len(a.Gateways))
 	for _, g := range a.Gateways {
 		list = append(list, control.Declaration{Workspace: g.Workspace, Spec: g.Spec, Manual: g.ManualStart, Notes: g.notes})
 	}
-	for i := range list {
-		// One at a time first, so that the error says which.
-		if err := control.CheckDeclared(a.settings(), list[i:i+1]); err != nil {
-			return nil, fmt.Errorf("gateway %q: %w", list[i].Spec.Name, err)
-		}
-	}
-	return list, control.CheckDeclared(a.settings(), list)
+	return list, control.CheckDeclared(settings, list)
 }
 
 // warnOfTypos says what looks mistyped in the configuration. It may be meant, so it is
@@ -59,7 +54,7 @@ func (a *App) warnOfTypos() {
 		a.log.Warn("a key of the configuration may be mistyped", zap.String("in", where), zap.String("note", note))
 	}
 	for _, d := range a.declared {
-		for _, note := range control.Typos(&d.Spec) {
+		for _, note := range d.Typos {
 			warn("gateway "+d.Workspace+"/"+d.Spec.Name, note)
 		}
 	}

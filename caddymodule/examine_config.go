@@ -2,8 +2,8 @@ package caddymodule
 
 import (
 	"encoding/json"
+	"slices"
 
-	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/doctor"
 )
 
@@ -27,7 +27,7 @@ func (p *patient) examineConfig() (found []doctor.Result) {
 		return found
 	}
 	for _, d := range p.app.declared {
-		for _, note := range append(d.Notes, control.Typos(&d.Spec)...) {
+		for _, note := range slices.Concat(d.Notes, d.Typos) {
 			found = append(found, doctor.Warning("gateway "+d.Workspace+"/"+d.Spec.Name, note, "correct it in the configuration"))
 		}
 	}

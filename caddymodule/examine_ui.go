@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/doctor"
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 )
 
@@ -130,7 +131,7 @@ func (p *patient) showsUIs() bool {
 	m := p.app.core.manager
 	_, beside := m.Runtime.(upstream.DriverHoster)
 	return beside || p.app.HistoryServer != nil ||
-		slices.ContainsFunc(p.app.Clusters, func(c *Cluster) bool { return c.ConfDir != "" })
+		slices.ContainsFunc(p.app.Clusters, func(c gateway.Cluster) bool { return c.ConfDir != "" })
 }
 
 // examineUISite looks at whether links to Spark UIs lead somewhere, and to a host that

@@ -74,8 +74,5 @@ func readLogins(entries []*LDAPLogin) ([]control.Login, error) {
 func (a *App) unmarshalLDAPLogin(d *caddyfile.Dispenser) error {
 	l := new(LDAPLogin)
 	a.LDAPLogins = append(a.LDAPLogins, l)
-	return readEntry(d, &l.Name, entry{
-		texts: map[string]*string{"url": &l.URL, "base_dn": &l.BaseDN, "user": &l.User, "password": &l.Password},
-		flags: map[string]*bool{"start_tls": &l.StartTLS},
-	})
+	return readEntry(d, l)
 }

@@ -17,6 +17,8 @@ import (
 	"unicode"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // expander puts what placeholders such as {file./etc/livy/etl.rules} stand for in
@@ -129,11 +131,17 @@ func (e *expander) walkStruct(v reflect.Value, at optionPath) error {
 		if !field.IsExported() || field.Type == reflect.TypeFor[json.RawMessage]() {
 			continue // the runtime's options are expanded by raw
 		}
+		if field.Anonymous { // its fields are options of v
+			if err := e.walkStruct(v.Field(i), at); err != nil {
+				return err
+			}
+			continue
+		}
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
 		if kind := entryKinds[name]; kind != "" && at == nil {
 			for j := range v.Field(i).Len() {
 				entry := v.Field(i).Index(j)
-				if err := e.walk(entry, optionPath{fmt.Sprintf("%s %q", kind, nameOf(entry.Elem()))}); err != nil {
+				if err := e.walk(entry, optionPath{fmt.Sprintf("%s %q", kind, nameOf(reflect.Indirect(entry)))}); err != nil {
 					return err
 				}
 			}
@@ -141,7 +149,7 @@ func (e *expander) walkStruct(v reflect.Value, at optionPath) error {
 		}
 		path := at
 		if name != "spec" { // which is no option, only a place in JSON
-			path = at.with(snakeCase(name))
+			path = at.with(gateway.OptionName(name))
 		}
 		if err := e.walk(v.Field(i), path); err != nil {
 			return err
@@ -156,18 +164,6 @@ func nameOf(entry reflect.Value) string {
 		entry = spec
 	}
 	return entry.FieldByName("Name").String()
-}
-
-// snakeCase spells a field of the API as the Caddyfile does.
-func snakeCase(name string) string {
-	var b strings.Builder
-	for _, r := range name {
-		if unicode.IsUpper(r) {
-			b.WriteByte('_')
-		}
-		b.WriteRune(unicode.ToLower(r))
-	}
-	return b.String()
 }
 
 // raw expands the texts of a module that has not been loaded yet.

@@ -196,6 +196,33 @@ func TestPlaceholdersAreReplacedWhereTheyStand(t *testing.T) {
 	}
 }
 
+// TestErrorsOfPlaceholdersNameOptions as the Caddyfile does, whatever struct they are in.
+func TestErrorsOfPlaceholdersNameOptions(t *testing.T) {
+	for option, want := range map[string]string{
+		"queue %s":                    "queues: ",
+		"policy %s":                   "policy: ",
+		"local_dir %s":                "local_dirs: ",
+		"livy_keys %s":                "livy_keys: ",
+		"engine e {\nlivy_home %s\n}": `engine "e": livy_home: `,
+		"cluster c {\nmaster yarn\nconf_dir %s\n}":    `cluster "c": conf_dir: `,
+		"environment v {\npy_files %s\n}":             `environment "v": py_files: `,
+		"environment v {\nconf spark.x %s\n}":         `environment "v": conf: spark.x: `,
+		"network n {\ndocker_network %s\n}":           `network "n": docker_network: `,
+		"directory d {\nsource %s\n}":                 `directory "d": source: `,
+		"fusion f {\ncpu_flags %s\n}":                 `fusion "f": cpu_flags: `,
+		"history_server http://h {\nevent_logs %s\n}": "history_server: event_logs: ",
+		"gateway g {\nlivy_client_conf %s\n}":         `gateway "g": livy_client_conf: `,
+	} {
+		app, err := readApp(t, "livy {\n"+strings.Replace(option, "%s", "{env.PH_UNSET}", 1)+"\n}")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := app.expand(zap.NewNop()); err == nil || !strings.HasPrefix(err.Error(), want+"{env.PH_UNSET}") {
+			t.Errorf("%s: error %v, want it to begin with %q", option, err, want)
+		}
+	}
+}
+
 // TestAnUnreadableFileChangesNothing reloads with a policy file that is gone, and sees
 // that the rules of before still hold.
 func TestAnUnreadableFileChangesNothing(t *testing.T) {

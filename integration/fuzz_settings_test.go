@@ -30,20 +30,20 @@ func fuzzPolicies(t *testing.T, rng *rand.Rand, judges []*judge) []fuzzPolicy {
 	for i := range lowered {
 		lowered[i].Action = policies.Lower
 	}
+	allowed := policies.Guards{LocalDirs: []string{"/allowed"}}
 	var out []fuzzPolicy
 	for _, master := range []string{"local[2]", "yarn", "k8s://https://k"} {
 		for name, s := range map[string]policies.Settings{
-			"guards alone":   {},
-			"user and queue": {Identity: "alice", Queue: "root.etl", LocalDirs: []string{"/allowed"}, Blacklist: policies.File{Text: "spark.executor.memory\nspark.files\nspark.archives\nspark.jars\nspark.submit.pyFiles\n"}},
-			"client's user":  {ClientIdentity: true, LocalDirs: []string{"/allowed"}, Rules: []policies.Rule{{Key: "driverMemory", Max: "2g"}}},
-			"caps":           {Identity: "alice", LocalDirs: []string{"/allowed"}, Rules: caps},
-			"caps that lower": {Identity: "alice", LocalDirs: []string{"/allowed"}, Rules: lowered,
-				SparkDefaults: policies.File{}},
-			"blacklist":   {Identity: "alice", Queue: "root.etl", LocalDirs: []string{"/allowed"}, Blacklist: policies.File{Text: strings.Join(listed, "\n")}},
-			"recommended": {Identity: "alice", LocalDirs: []string{"/allowed"}, Blacklist: policies.File{Text: policies.RecommendedBlacklist}},
-			"strict":      {Mode: policies.ModeStrict, Identity: "alice", Queue: "root.etl", LocalDirs: []string{"/allowed"}, Rules: caps},
-			"environment": {Identity: "alice", Queue: "root.etl", LocalDirs: []string{"/allowed"}, Environment: &policies.Environment{
-				Name: "env", Jars: []string{"hdfs:///env.jar"}, Conf: map[string]string{"spark.executor.cores": "2"}, ExecutorEnv: map[string]string{"TZ": "UTC"}, DriverEnv: map[string]string{"TZ": "UTC"}}},
+			"guards alone":    {},
+			"user and queue":  {Identity: "alice", Queue: "root.etl", Guards: allowed, Blacklist: blacklist(t, "spark.executor.memory\nspark.files\nspark.archives\nspark.jars\nspark.submit.pyFiles\n")},
+			"client's user":   {Guards: policies.Guards{LocalDirs: allowed.LocalDirs, ClientIdentity: true}, Rules: []policies.Rule{{Key: "driverMemory", Max: "2g"}}},
+			"caps":            {Identity: "alice", Guards: allowed, Rules: caps},
+			"caps that lower": {Identity: "alice", Guards: allowed, Rules: lowered},
+			"blacklist":       {Identity: "alice", Queue: "root.etl", Guards: allowed, Blacklist: blacklist(t, strings.Join(listed, "\n"))},
+			"recommended":     {Identity: "alice", Guards: allowed, Blacklist: blacklist(t, policies.RecommendedBlacklist)},
+			"strict":          {Identity: "alice", Queue: "root.etl", Guards: policies.Guards{Mode: policies.ModeStrict, LocalDirs: allowed.LocalDirs}, Rules: caps},
+			"environment": {Identity: "alice", Queue: "root.etl", Guards: allowed, Environment: &policies.Environment{
+				Name: "env", Jars: []string{"hdfs:///env.jar"}, Conf: map[string]string{"spark.executor.cores": "2"}, Env: map[string]string{"TZ": "UTC"}}},
 		} {
 			s.Master = master
 			p, err := policies.Compile(s)
@@ -55,4 +55,14 @@ func fuzzPolicies(t *testing.T, rng *rand.Rand, judges []*judge) []fuzzPolicy {
 	}
 	slices.SortFunc(out, func(a, b fuzzPolicy) int { return strings.Compare(a.name, b.name) })
 	return out
+}
+
+// blacklist reads the lines of a blacklist.
+func blacklist(t *testing.T, text string) []policies.Denied {
+	t.Helper()
+	list, err := policies.ParseBlacklist(policies.File{Text: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
 }

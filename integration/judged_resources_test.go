@@ -153,16 +153,14 @@ func (j *judgement) blacklist() []string {
 			out = append(out, fmt.Sprintf("blacklist: the heap of the %s is %d, and %d without the client", of, got.Flags["MaxHeapSize"], was.Flags["MaxHeapSize"]))
 		}
 	}
-	for line := range strings.SplitSeq(j.settings.Blacklist.Text, "\n") {
-		line = strings.TrimSpace(line)
-		prefix, wild := strings.CutSuffix(line, "*")
-		if !strings.HasPrefix(line, "spark.") {
+	for _, line := range j.settings.Blacklist {
+		if !strings.HasPrefix(line.Key, "spark.") {
 			continue
 		}
 		keys := map[string]bool{}
 		for _, m := range []map[string]string{v.Read, j.base.Read, v.Conf, j.base.Conf} {
 			for key := range m {
-				if key == line || wild && strings.HasPrefix(key, prefix) {
+				if key == line.Key || line.Prefix && strings.HasPrefix(key, line.Key) {
 					keys[key] = true
 				}
 			}
@@ -174,7 +172,10 @@ func (j *judgement) blacklist() []string {
 				moved(key, v.Conf[key], j.base.Conf[key])
 			}
 		}
-		switch line {
+		if line.Prefix {
+			continue
+		}
+		switch line.Key {
 		case "spark.driver.memory":
 			heap("driver", v.DriverJVM, j.base.DriverJVM)
 		case "spark.executor.memory":

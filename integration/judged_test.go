@@ -142,10 +142,9 @@ func (j *judgement) forcedByGateway(key string) bool {
 	if e == nil {
 		return false
 	}
-	_, driver := e.DriverEnv[key[strings.LastIndexByte(key, '.')+1:]]
-	_, executor := e.ExecutorEnv[key[strings.LastIndexByte(key, '.')+1:]]
+	_, env := e.Env[key[strings.LastIndexByte(key, '.')+1:]]
 	_, conf := e.Conf[key]
-	return driver || executor || conf
+	return env || conf
 }
 
 func (j *judgement) application() []string {

@@ -23,7 +23,7 @@ func TestPoliciesKnowSparksNames(t *testing.T) {
 					if c[0] == c[1] {
 						continue
 					}
-					p, err := policies.Compile(policies.Settings{Blacklist: policies.File{Text: c[0]}})
+					p, err := policies.Compile(policies.Settings{Blacklist: blacklist(t, c[0])})
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -88,29 +88,19 @@ const blacklisted = "blacklisted"
 // unignorable fields make a request what it is.
 var unignorable = []string{"file", "conf"}
 
-// addFile reads spark-blacklist.conf: one key a line, # comments, blank lines,
-// and a trailing * for all keys that begin so.
-func (d *denials) addFile(f File) error {
-	for _, l := range blacklistLines(f) {
-		if reason := badBlacklistLine(l.key, l.wild); reason != "" {
-			return gateway.InvalidLine(l.source, reason)
-		}
-		if l.wild {
-			d.addPrefix(l.key, blacklisted+" as "+l.key+"*", l.source)
-		} else {
-			d.addKey(l.key, blacklisted, l.source)
-		}
-	}
-	return nil
+// Denied is a line of spark-blacklist.conf.
+type Denied struct {
+	// Key is a Spark key or a field of Livy's request; with Prefix, how they begin.
+	Key    string
+	Prefix bool
+	// Source is where it is written, e.g. "spark-blacklist.conf:3".
+	Source string
 }
 
-// blacklistLine is a line of spark-blacklist.conf: a key, or the beginning of keys.
-type blacklistLine struct {
-	key, source string
-	wild        bool
-}
-
-func blacklistLines(f File) (lines []blacklistLine) {
+// ParseBlacklist reads spark-blacklist.conf: one key a line, # comments, blank lines,
+// and a trailing * for all keys that begin so. Errors name file, line and reason.
+func ParseBlacklist(f File) ([]Denied, error) {
+	var list []Denied
 	name := orDefault(f.Name, "spark-blacklist.conf")
 	text := strings.TrimPrefix(f.Text, "\ufeff")
 	for i, line := range strings.Split(text, "\n") {
@@ -118,10 +108,25 @@ func blacklistLines(f File) (lines []blacklistLine) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		key, wild := strings.CutSuffix(line, "*")
-		lines = append(lines, blacklistLine{key, fmt.Sprintf("%s:%d", name, i+1), wild})
+		d := Denied{Source: fmt.Sprintf("%s:%d", name, i+1)}
+		d.Key, d.Prefix = strings.CutSuffix(line, "*")
+		if reason := badBlacklistLine(d.Key, d.Prefix); reason != "" {
+			return nil, gateway.InvalidLine(d.Source, reason)
+		}
+		list = append(list, d)
 	}
-	return lines
+	return list, nil
+}
+
+// addAll denies what a blacklist names.
+func (d *denials) addAll(list []Denied) {
+	for _, l := range list {
+		if l.Prefix {
+			d.addPrefix(l.Key, blacklisted+" as "+l.Key+"*", l.Source)
+		} else {
+			d.addKey(l.Key, blacklisted, l.Source)
+		}
+	}
 }
 
 // badBlacklistLine says what is wrong with a line, "" if nothing.

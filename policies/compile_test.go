@@ -15,36 +15,26 @@ func TestCompileRefuses(t *testing.T) {
 	env := func(conf map[string]string) policies.Settings {
 		return policies.Settings{Environment: &policies.Environment{Name: "e", Conf: conf}}
 	}
-	list := func(text string) policies.Settings {
-		return policies.Settings{Blacklist: policies.File{Name: "b.conf", Text: text}}
-	}
 	rule := func(r policies.Rule) policies.Settings { return policies.Settings{Rules: []policies.Rule{r}} }
 	for name, c := range map[string]struct {
 		settings policies.Settings
 		want     string
 	}{
-		"a value in the blacklist":        {list("spark.a\n\n# c\nspark.b = 1"), "b.conf:4: one key per line"},
-		"an equals sign in the blacklist": {list("spark.b=1"), "b.conf:1: the key must not contain ="},
-		"a lone star":                     {list("*"), "b.conf:1: a lone *"},
-		"a star in the middle":            {list("spark.*.x"), "b.conf:1: a * may stand at the end only"},
-		"a field that is needed":          {list("file"), "b.conf:1: this field cannot be ignored"},
-		"a key that is not ASCII":         {list("spärk.x"), "b.conf:1: the key must be ASCII"},
-		"a bad escape in the defaults":    {policies.Settings{SparkDefaults: policies.File{Text: "a b\nc \\u12"}}, "spark-defaults.conf: line 2"},
-		"a relative directory":            {policies.Settings{LocalDirs: []string{"data"}}, "localDirs: must be a clean absolute path"},
-		"a directory with dots":           {policies.Settings{LocalDirs: []string{"/data/../etc"}}, "localDirs: must be a clean absolute path"},
-		"the root as a directory":         {policies.Settings{LocalDirs: []string{"/"}}, "localDirs: must be a clean absolute path"},
-		"file as a remote scheme":         {policies.Settings{Schemes: []string{"file"}}, "schemes: must be a URI scheme"},
-		"a scheme in capitals":            {policies.Settings{Schemes: []string{"HDFS"}}, "schemes: must be a URI scheme"},
+		"a relative directory":            {policies.Settings{Guards: policies.Guards{LocalDirs: []string{"data"}}}, "localDirs: must be a clean absolute path"},
+		"a directory with dots":           {policies.Settings{Guards: policies.Guards{LocalDirs: []string{"/data/../etc"}}}, "localDirs: must be a clean absolute path"},
+		"the root as a directory":         {policies.Settings{Guards: policies.Guards{LocalDirs: []string{"/"}}}, "localDirs: must be a clean absolute path"},
+		"file as a remote scheme":         {policies.Settings{Guards: policies.Guards{Schemes: []string{"file"}}}, "schemes: must be a URI scheme"},
+		"a scheme in capitals":            {policies.Settings{Guards: policies.Guards{Schemes: []string{"HDFS"}}}, "schemes: must be a URI scheme"},
 		"a route that is none":            {policies.Settings{DisabledRoutes: []string{"session.fly"}}, "disabledRoutes: is not the name of a route"},
 		"a version that is none":          {policies.Settings{LivyVersion: "latest"}, "livyVersion: must begin with two numbers"},
 		"an identity that is none":        {policies.Settings{Identity: "a b"}, "identity: must be a user name"},
-		"a Livy key that is none":         {policies.Settings{LivyKeys: []string{"spark.x"}}, "livyKeys: must begin with livy."},
+		"a Livy key that is none":         {policies.Settings{Guards: policies.Guards{LivyKeys: []string{"spark.x"}}}, "livyKeys: must begin with livy."},
 		"a list in an environment's conf": {env(map[string]string{"spark.jars": "x"}), "environment e: is a list that is merged"},
 		"a Livy key in an environment":    {env(map[string]string{"livy.rsc.x": "x"}), "environment e: cannot be set for jobs: it belongs to Livy"},
 		"a field in an environment":       {env(map[string]string{"driverMemory": "x"}), "environment e: is a field of Livy's requests"},
 		"an equals sign in a key":         {env(map[string]string{"spark.a=b": "x"}), "environment e: the key must not contain ="},
 		"cores that are no number":        {env(map[string]string{"spark.driver.cores": "two"}), "environment e: spark.driver.cores: must be a whole number"},
-		"one variable too odd":            {policies.Settings{Environment: &policies.Environment{Name: "e", DriverEnv: map[string]string{"A-B": "x"}}}, "environment variable's name"},
+		"one variable too odd":            {policies.Settings{Environment: &policies.Environment{Name: "e", Env: map[string]string{"A-B": "x"}}}, "environment variable's name"},
 		"two parts that disagree":         {policies.Settings{Queue: "a", Environment: &policies.Environment{Name: "e", Conf: map[string]string{"spark.yarn.queue": "b"}}}, "is also set by gateway queue"},
 		"a label that is none":            {policies.Settings{Labels: map[string]string{"A": "x"}}, "labels: a label's name"},
 		"a rule without a rule":           {rule(policies.Rule{Key: "kind"}), "rule kind: a rule needs"},
@@ -55,7 +45,7 @@ func TestCompileRefuses(t *testing.T) {
 		"a kind that is none":             {rule(policies.Rule{Key: "kind", Allowed: []string{"cobol"}}), "must be one of spark"},
 		"a star in an allowed value":      {rule(policies.Rule{Key: "jars", Allowed: []string{"a*b"}}), "a * may stand at the end only"},
 		"a rule on what is forced":        {policies.Settings{Queue: "q", Rules: []policies.Rule{{Key: "queue", Required: true}}}, "needs no rule"},
-		"a required key that is ignored":  {policies.Settings{Blacklist: policies.File{Text: "spark.app.name"}, Rules: []policies.Rule{{Key: "name", Required: true}}}, "cannot be required"},
+		"a required key that is ignored":  {policies.Settings{Blacklist: blacklist(t, "spark.app.name"), Rules: []policies.Rule{{Key: "name", Required: true}}}, "cannot be required"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := policies.Compile(c.settings)
@@ -66,8 +56,25 @@ func TestCompileRefuses(t *testing.T) {
 	}
 }
 
+// TestParseBlacklistRefuses: with the line and the reason.
+func TestParseBlacklistRefuses(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"a value in the blacklist":        {"spark.a\n\n# c\nspark.b = 1", "b.conf:4: one key per line"},
+		"an equals sign in the blacklist": {"spark.b=1", "b.conf:1: the key must not contain ="},
+		"a lone star":                     {"*", "b.conf:1: a lone *"},
+		"a star in the middle":            {"spark.*.x", "b.conf:1: a * may stand at the end only"},
+		"a field that is needed":          {"file", "b.conf:1: this field cannot be ignored"},
+		"a key that is not ASCII":         {"spärk.x", "b.conf:1: the key must be ASCII"},
+	} {
+		_, err := policies.ParseBlacklist(policies.File{Name: "b.conf", Text: c.text})
+		if err == nil || !strings.Contains(err.Error(), c.want) || gateway.KindOf(err) != gateway.KindInvalid {
+			t.Errorf("%s: got %v, want an invalid input that says %q", name, err, c.want)
+		}
+	}
+}
+
 func TestRecommendedBlacklist(t *testing.T) {
-	p, err := policies.Compile(policies.Settings{Queue: "q", Blacklist: policies.File{Text: policies.RecommendedBlacklist}})
+	p, err := policies.Compile(policies.Settings{Queue: "q", Blacklist: blacklist(t, policies.RecommendedBlacklist)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,7 +103,7 @@ func TestMountCost(t *testing.T) {
 // TestEffective: the record shows what a job runs with, whoever said so.
 func TestEffective(t *testing.T) {
 	p, err := policies.Compile(policies.Settings{
-		Queue: "etl", SparkDefaults: policies.File{Text: "spark.driver.cores 4\nspark.driver.memory=8g\n"},
+		Queue: "etl", SparkDefaults: map[string]string{"spark.driver.cores": "4", "spark.driver.memory": "8g"},
 		Mounts: &policies.Mounts{Directories: []string{"nas"}}, Master: "yarn",
 	})
 	if err != nil {

@@ -110,7 +110,7 @@ func (c *creation) adoptIdentity() {
 	}
 	user, ok := c.req.drop(key)
 	if !ok {
-		user = c.p.defaults[key]
+		user = c.p.set.SparkDefaults[key]
 	}
 	if user != "" {
 		c.req.values[fProxyUser] = value{given: true, text: user}

@@ -57,7 +57,7 @@ func (c *creation) said(key string) string {
 	if text, ok := c.req.get(key); ok {
 		return text
 	}
-	return c.p.defaults[key]
+	return c.p.set.SparkDefaults[key]
 }
 
 // Notes says what a person should know of a policy: which of its rules do not judge a
@@ -69,7 +69,7 @@ func (p *Policy) Notes() []string {
 		if r.executors || r.fam.list || r.Max == "" && r.Allowed == nil || r.Required || p.required(r.fam) {
 			continue
 		}
-		said := func(key string) string { return p.defaults[key] }
+		said := func(key string) string { return p.set.SparkDefaults[key] }
 		if r.fam.standard(said) == "" && !slices.ContainsFunc(r.fam.keys, func(key string) bool { return said(key) != "" }) {
 			notes = append(notes, fmt.Sprintf("%s: holds only for requests that set %s, whose default is not known; \"require %s\" makes all set it", r.Source, r.Key, r.Key))
 		}

@@ -16,7 +16,15 @@ func ruled(t *testing.T, rules, defaults string) *Policy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := Compile(Settings{Rules: parsed, SparkDefaults: File{Text: defaults}, CustomClasspath: true})
+	props, err := livy.ParseProperties(defaults)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := Settings{Rules: parsed, SparkDefaults: map[string]string{}, Guards: Guards{CustomClasspath: true}}
+	for _, prop := range props {
+		s.SparkDefaults[prop.Key] = prop.Value
+	}
+	p, err := Compile(s)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,17 +15,27 @@ import (
 	"github.com/livygateway/livygateway/policies/policytest"
 )
 
+// blacklist reads the lines of a blacklist.
+func blacklist(t testing.TB, text string) []policies.Denied {
+	t.Helper()
+	list, err := policies.ParseBlacklist(policies.File{Text: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
 // strict is a policy with something of everything.
 func strict(t testing.TB) *policies.Policy {
 	t.Helper()
 	p, err := policies.Compile(policies.Settings{
 		Master:      "yarn",
-		Blacklist:   policies.File{Text: "spark.executor.memory\nspark.driver.memoryOverhead\nspark.sql.*\nspark.archives\nspark.driver.extraJavaOptions\nspark.excludeOnFailure.*\n"},
+		Blacklist:   blacklist(t, "spark.executor.memory\nspark.driver.memoryOverhead\nspark.sql.*\nspark.archives\nspark.driver.extraJavaOptions\nspark.excludeOnFailure.*\n"),
 		Queue:       "root.etl",
 		Identity:    "etl",
-		Environment: &policies.Environment{Name: "env", Jars: []string{"hdfs:///env.jar"}, Conf: map[string]string{"spark.executor.cores": "2", "spark.pyspark.python": "./env/bin/python"}, ExecutorEnv: map[string]string{"TZ": "UTC"}},
+		Environment: &policies.Environment{Name: "env", Jars: []string{"hdfs:///env.jar"}, Conf: map[string]string{"spark.executor.cores": "2", "spark.pyspark.python": "./env/bin/python"}, Env: map[string]string{"TZ": "UTC"}},
 		Labels:      map[string]string{"gateway": "etl"},
-		LocalDirs:   []string{"/allowed"},
+		Guards:      policies.Guards{LocalDirs: []string{"/allowed"}},
 		Rules:       []policies.Rule{{Key: "numExecutors", Max: "10", Action: policies.Lower}, {Key: "driverMemory", Max: "4g", Action: policies.Lower}, {Key: "ttl", Max: "8h", Action: policies.Lower}},
 	})
 	if err != nil {
@@ -186,12 +196,16 @@ func FuzzBlacklist(f *testing.F) {
 	f.Add("file", "file")
 	f.Add("spark.hive.*", "spark.hadoop.hive.x")
 	f.Fuzz(func(t *testing.T, text, key string) {
-		p, err := policies.Compile(policies.Settings{Blacklist: policies.File{Name: "list.conf", Text: text}})
+		list, err := policies.ParseBlacklist(policies.File{Name: "list.conf", Text: text})
 		if err != nil {
 			if !regexp.MustCompile(`^list\.conf:[0-9]+: `).MatchString(err.Error()) {
 				t.Fatalf("no file and line in %q", err)
 			}
 			return
+		}
+		p, err := policies.Compile(policies.Settings{Blacklist: list})
+		if err != nil {
+			t.Fatal(err)
 		}
 		candidates := []string{key}
 		for line := range strings.SplitSeq(strings.TrimPrefix(text, "\ufeff"), "\n") {

@@ -8,7 +8,7 @@ import (
 func TestInForce(t *testing.T) {
 	p, err := Compile(Settings{
 		Queue: "root.etl", Identity: "etl",
-		Blacklist: File{Text: "spark.driver.memory\nspark.ui.*\n"},
+		Blacklist: blacklist(t, "spark.driver.memory\nspark.ui.*\n"),
 		Environment: &Environment{
 			Name: "analytics", PyFiles: []string{"/env/a.py"},
 			Conf: map[string]string{"spark.ssl.keyPassword": "hidden"},

@@ -94,10 +94,10 @@ func (p *Policy) compileEnvironment(e *Environment) error {
 	} else if p.kubernetes() {
 		prefix = "spark.kubernetes.driverEnv."
 	}
-	if err := p.forceEnv(prefix, e.DriverEnv, source); err != nil {
+	if err := p.forceEnv(prefix, e.Env, source); err != nil {
 		return err
 	}
-	return p.forceEnv("spark.executorEnv.", e.ExecutorEnv, source)
+	return p.forceEnv("spark.executorEnv.", e.Env, source)
 }
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)

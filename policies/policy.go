@@ -13,7 +13,6 @@ import (
 type Policy struct {
 	set      Settings
 	version  int
-	defaults map[string]string
 	livyKeys map[string]bool
 	deny     denials
 	// identity is the user that is forced; empty when none is.
@@ -35,22 +34,15 @@ type Policy struct {
 // closedRoute is why and by what a route is not served.
 type closedRoute struct{ reason, source string }
 
-// Default bounds, in bytes.
-const (
-	DefaultMaxBody   = 1 << 20
-	DefaultMaxCode   = 4 << 20
-	DefaultMaxUpload = 100 << 20
-)
-
 // Compile checks settings and makes a policy of them. Errors are of
 // gateway.KindInvalid and name the file and line, or the setting, and the reason.
 func Compile(s Settings) (*Policy, error) {
 	p := &Policy{
-		set: s, defaults: map[string]string{}, livyKeys: map[string]bool{}, forcedAt: map[string]int{},
+		set: s, livyKeys: map[string]bool{}, forcedAt: map[string]int{},
 		deny: denials{exact: map[string]mark{}}, controlled: map[*family]bool{}, disabled: map[string]closedRoute{}, ruled: map[string]bool{},
 	}
 	for _, step := range []func() error{
-		p.compileMode, p.compileBasics, p.compileDefaults, p.compileRoutes, p.compileBlacklist, p.compileIdentity, p.compileInjection, p.compileRules, p.compileGrants, p.compileUploads,
+		p.compileMode, p.compileBasics, p.compileRoutes, p.compileBlacklist, p.compileIdentity, p.compileInjection, p.compileRules, p.compileGrants, p.compileUploads,
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -61,11 +53,11 @@ func Compile(s Settings) (*Policy, error) {
 
 func (p *Policy) compileBasics() error {
 	s := &p.set
-	s.LivyVersion = orDefault(s.LivyVersion, "0.8.0")
+	s.LivyVersion = orDefault(s.LivyVersion, gateway.DefaultLivy)
 	s.Master = orDefault(s.Master, "local[*]")
-	s.MaxBody = orDefault(s.MaxBody, DefaultMaxBody)
-	s.MaxCode = orDefault(s.MaxCode, DefaultMaxCode)
-	s.MaxUpload = orDefault(s.MaxUpload, DefaultMaxUpload)
+	s.MaxBody = orDefault(s.MaxBody, gateway.DefaultMaxBody)
+	s.MaxCode = orDefault(s.MaxCode, gateway.DefaultMaxCode)
+	s.MaxUpload = orDefault(s.MaxUpload, gateway.DefaultMaxUpload)
 	if s.Schemes == nil {
 		s.Schemes = DefaultSchemes
 	}
@@ -112,18 +104,6 @@ func orDefault[T comparable](v, def T) T {
 func (p *Policy) kubernetes() bool { return strings.HasPrefix(p.set.Master, "k8s") }
 func (p *Policy) yarn() bool       { return strings.HasPrefix(p.set.Master, "yarn") }
 
-func (p *Policy) compileDefaults() error {
-	name := orDefault(p.set.SparkDefaults.Name, "spark-defaults.conf")
-	props, err := livy.ParseProperties(p.set.SparkDefaults.Text)
-	if err != nil {
-		return gateway.Wrap(gateway.KindInvalid, name, err)
-	}
-	for _, prop := range props {
-		p.defaults[prop.Key] = prop.Value
-	}
-	return nil
-}
-
 func (p *Policy) compileRoutes() error {
 	for _, name := range p.set.DisabledRoutes {
 		prefix, wild := strings.CutSuffix(name, "*")
@@ -143,9 +123,7 @@ func (p *Policy) compileRoutes() error {
 }
 
 func (p *Policy) compileBlacklist() error {
-	if err := p.deny.addFile(p.set.Blacklist); err != nil {
-		return err
-	}
+	p.deny.addAll(p.set.Blacklist)
 	for i := range families {
 		if slices.ContainsFunc(families[i].members(), func(name string) bool { _, ok := p.deny.find(name); return ok }) {
 			p.controlled[&families[i]] = true
@@ -157,11 +135,11 @@ func (p *Policy) compileBlacklist() error {
 func (p *Policy) compileIdentity() error {
 	p.identity = p.set.Identity
 	if p.identity == "" && !p.set.ClientIdentity {
-		p.identity = p.defaults["spark.livy.proxyUser"]
+		p.identity = p.set.SparkDefaults["spark.livy.proxyUser"]
 	}
 	if p.identity != "" && !userName.MatchString(p.identity) {
 		if p.set.Identity == "" {
-			return gateway.InvalidLine(orDefault(p.set.SparkDefaults.Name, "spark-defaults.conf"), "spark.livy.proxyUser: "+userRule)
+			return gateway.InvalidLine("spark-defaults.conf", "spark.livy.proxyUser: "+userRule)
 		}
 		return gateway.Invalid("identity", p.identity, userRule)
 	}

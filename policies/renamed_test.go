@@ -19,14 +19,14 @@ func TestOldNames(t *testing.T) {
 	}
 	for _, name := range sparkconf.Renamed() {
 		ruled := ruled(t, "allow "+name+" 1", "")
-		for _, blacklist := range []string{name, name[:strings.LastIndexByte(name, '.')+1] + "*"} {
-			p, err := Compile(Settings{Blacklist: File{Text: blacklist}})
+		for _, line := range []string{name, name[:strings.LastIndexByte(name, '.')+1] + "*"} {
+			p, err := Compile(Settings{Blacklist: blacklist(t, line)})
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, other := range sparkconf.NamesOf(name) {
 				if body, err := create(p, other); err != nil || strings.Contains(body, "31337") {
-					t.Errorf("%s is blacklisted, and %s passes: %s, %v", blacklist, other, body, err)
+					t.Errorf("%s is blacklisted, and %s passes: %s, %v", line, other, body, err)
 				}
 				if body, err := create(ruled, other); err == nil {
 					t.Errorf("%s is ruled, and %s passes: %s", name, other, body)

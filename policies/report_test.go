@@ -10,8 +10,12 @@ import (
 )
 
 func TestReportNamesRuleAndPlace(t *testing.T) {
+	black, err := policies.ParseBlacklist(policies.File{Name: "black.conf", Text: "# one\nspark.executor.memory\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	p, err := policies.Compile(policies.Settings{
-		Blacklist:   policies.File{Name: "black.conf", Text: "# one\nspark.executor.memory\n"},
+		Blacklist:   black,
 		Queue:       "etl",
 		Environment: &policies.Environment{Name: "analytics", Conf: map[string]string{"spark.a": "1"}},
 		Rules:       []policies.Rule{{Key: "driverMemory", Max: "4g", Action: policies.Lower, Source: "Caddyfile:42"}},

@@ -255,7 +255,7 @@ func (c *creation) fallback(r *rule) string {
 		return c.dynamicFallback(r)
 	}
 	for _, key := range r.fam.keys {
-		if text := c.p.defaults[key]; text != "" {
+		if text := c.p.set.SparkDefaults[key]; text != "" {
 			return text
 		}
 	}
@@ -264,7 +264,7 @@ func (c *creation) fallback(r *rule) string {
 
 func (c *creation) defaultOf(f *family) string {
 	for _, key := range f.keys {
-		if text := c.p.defaults[key]; text != "" {
+		if text := c.p.set.SparkDefaults[key]; text != "" {
 			return text
 		}
 	}
@@ -274,12 +274,12 @@ func (c *creation) defaultOf(f *family) string {
 // dynamicFallback is what dynamic allocation does without being told: as many
 // executors as it likes.
 func (c *creation) dynamicFallback(r *rule) string {
-	if text := c.p.defaults[r.fam.keys[0]]; text != "" {
+	if text := c.p.set.SparkDefaults[r.fam.keys[0]]; text != "" {
 		return text
 	}
 	on, ok := c.req.get(dynamicAllocation + "enabled")
 	if !ok {
-		on = orDefault(c.p.defaults[dynamicAllocation+"enabled"], "false")
+		on = orDefault(c.p.set.SparkDefaults[dynamicAllocation+"enabled"], "false")
 	}
 	if strings.EqualFold(strings.TrimSpace(on), "false") || r.fam.keys[0] != dynamicAllocation+"maxExecutors" {
 		return ""

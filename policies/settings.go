@@ -4,6 +4,8 @@
 // forced, lowered or refused (and by which rule) come out.
 package policies
 
+import "github.com/livygateway/livygateway/internal/gateway"
+
 // Settings is everything that a gateway's policy consists of. The zero value is
 // a policy with the built-in guards alone.
 type Settings struct {
@@ -13,11 +15,12 @@ type Settings struct {
 	// Master is livy.spark.master. It decides where environment variables,
 	// archives and the queue have to be written. Default "local[*]".
 	Master string
-	// SparkDefaults is spark-defaults.conf: what holds when neither client nor
-	// gateway says otherwise. Caps and the record need to know it.
-	SparkDefaults File
-	// Blacklist is spark-blacklist.conf: keys whose client values are ignored.
-	Blacklist File
+	// SparkDefaults are the settings of spark-defaults.conf: what holds when neither
+	// client nor gateway says otherwise. Caps and the record need to know them.
+	SparkDefaults map[string]string
+	// Blacklist is spark-blacklist.conf, read by ParseBlacklist: keys whose client
+	// values are ignored.
+	Blacklist []Denied
 
 	// Queue that every job goes to. Empty: what the client says.
 	Queue string
@@ -28,9 +31,6 @@ type Settings struct {
 	// Identity is the user that jobs run as (Livy's proxyUser). Empty: Livy's own
 	// user, or spark.livy.proxyUser of spark-defaults.conf.
 	Identity string
-	// ClientIdentity lets clients choose the identity where Identity is empty.
-	// Livy believes whatever name it is given, so this is off by default.
-	ClientIdentity bool
 
 	// Environment is the runtime environment that every job gets; may be nil.
 	Environment *Environment
@@ -45,40 +45,72 @@ type Settings struct {
 	// spark.livygateway.NAME, tags on YARN and labels on Kubernetes.
 	Labels map[string]string
 
-	// Mode is ModeOpen (the default) or ModeStrict, under which clients may set only
-	// what is on the list of StrictSettings, granted or ruled; whatever else they set
-	// in conf is ignored, and other main classes and schemes are refused.
-	Mode string
+	// Guards are what the operator says for all gateways.
+	Guards
 	// Grants allow clients what a strict policy or the guard on environment
-	// variables would not.
+	// variables would not, besides those of the Guards.
 	Grants []Grant
 	// Rules are caps, allowed values and required keys.
 	Rules []Rule
 
-	// LocalDirs are the directories that file: and local: URIs may name files
-	// in; usually those of livy.file.local-dir-whitelist. Default: none.
-	LocalDirs []string
-	// Schemes that URIs may have besides file and local. Default: DefaultSchemes, or
-	// under a strict policy those of them that are file systems and object stores.
-	Schemes []string
-	// LivyKeys are keys beginning with "livy." that clients may set all the same,
-	// e.g. "livy.rsc.retained-statements". Default: none.
-	LivyKeys []string
-	// CustomClasspath lets clients name class and library path entries outside
-	// LocalDirs. Default false.
-	CustomClasspath bool
-
 	// DisabledRoutes are names of livy.Routes that this gateway does not serve; a
 	// trailing * takes all that begin so, e.g. "session.job.*".
 	DisabledRoutes []string
+}
 
-	// MaxBody bounds create requests and added URIs, in bytes once decoded.
-	// Default 1 MiB.
-	MaxBody int64
-	// MaxCode bounds statements, completions and jobs. Default 4 MiB.
-	MaxCode int64
-	// MaxUpload bounds an uploaded file. Default 100 MiB, which is Livy's own.
-	MaxUpload int64
+// Guards are what an operator sets for the policies of all gateways. The zero value
+// is the built-in guards alone.
+type Guards struct {
+	// Directories of the Livy servers' file systems that clients may name in
+	// `file:` URIs. Default: none.
+	LocalDirs []string `json:"local_dirs,omitempty"`
+
+	// The largest body of a create request or of added URIs, in bytes once decoded.
+	// Default: 1 MiB.
+	MaxBody int64 `json:"max_body,omitempty"`
+
+	// The largest statement, completion or job, in bytes. Default: 4 MiB.
+	MaxCode int64 `json:"max_code,omitempty"`
+
+	// The largest file that can be uploaded into a session, in bytes. Default:
+	// 100 MiB, which is Livy's own limit too.
+	MaxUpload int64 `json:"max_upload,omitempty"`
+
+	// The schemes that URIs of jobs may have besides `file` and `local`. Default:
+	// those of the usual file systems and object stores, or under a strict policy
+	// those of them that no web server answers; see docs/policies.md.
+	Schemes []string `json:"schemes,omitempty"`
+
+	// What clients may set on gateways that do not say so themselves: `open` lets them
+	// set whatever no guard, blacklist or rule forbids; `strict` lets them set the
+	// settings, main classes and URI schemes of a list and what rules or the two
+	// options below allow, and nothing else. Strict is recommended where gateways force
+	// an identity or a queue. See docs/policies.md. Default: `open`.
+	Mode string `json:"policy,omitempty"`
+
+	// Settings that clients of all gateways may set although a policy is strict, or
+	// although they are environment variables of Spark, Hadoop or Java, such as
+	// `spark.executorEnv.JAVA_HOME`. A trailing `*` takes all that begin so.
+	AllowConf []string `json:"allow_conf,omitempty"`
+
+	// Main classes of batches that a strict policy lets through. A trailing `*` takes
+	// all that begin so, e.g. `com.example.*`.
+	AllowClasses []string `json:"allow_classes,omitempty"`
+
+	// Keys beginning with `livy.` that clients may set all the same, e.g.
+	// `livy.rsc.retained-statements`. All others are dropped.
+	LivyKeys []string `json:"livy_keys,omitempty"`
+
+	// Lets clients choose the user that jobs run as, on gateways that have no
+	// identity of their own. Livy believes whatever name it is given, so this is
+	// for installations in which every token may be everybody. Default: false.
+	ClientIdentity bool `json:"client_identity,omitempty"`
+
+	// Lets clients name class path and library path entries outside LocalDirs, in
+	// `conf` and in Java options, and load agents there. What stands on a job's class
+	// path runs as the job anyway: this keeps paths to what is reviewed, and is no
+	// boundary against code. Default: false.
+	CustomClasspath bool `json:"custom_classpath,omitempty"`
 }
 
 // File is the text of a configuration file and the name it has in messages.
@@ -87,28 +119,14 @@ type File struct {
 	Text string
 }
 
-// Environment is a runtime environment: what jobs find without asking for it.
-// Its lists come before the client's own; its conf and variables win over them.
-type Environment struct {
-	Name     string
-	PyFiles  []string
-	Jars     []string
-	Files    []string
-	Archives []string
-	// Conf is Spark configuration.
-	Conf map[string]string
-	// DriverEnv and ExecutorEnv are environment variables. Drivers that run beside the
-	// Livy server (client mode) have the server's own: it must be started with DriverEnv.
-	DriverEnv   map[string]string
-	ExecutorEnv map[string]string
-}
+// Environment is a runtime environment: what jobs find without asking for it. Its
+// files are URIs. Its lists come before the client's own; its conf and variables win
+// over them. Drivers that run beside the Livy server (client mode) have the server's
+// own variables: it must be started with those of the environment.
+type Environment = gateway.Environment
 
 // Fusion is an acceleration profile, e.g. that of DataFusion Comet.
-type Fusion struct {
-	Name string
-	Conf map[string]string
-	Jars []string
-}
+type Fusion = gateway.Fusion
 
 // Mounts is the file directories of a gateway, as far as policy is concerned:
 // mounting them costs driver resources.

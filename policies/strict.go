@@ -95,7 +95,19 @@ func (p *Policy) compileMode() error {
 	return nil
 }
 
+// grants are those of the operator's options.
+func (g *Guards) grants() (all []Grant) {
+	for _, name := range g.AllowConf {
+		all = append(all, Grant{What: GrantConf, Name: name, Source: "option allow_conf"})
+	}
+	for _, name := range g.AllowClasses {
+		all = append(all, Grant{What: GrantClass, Name: name, Source: "option allow_class"})
+	}
+	return all
+}
+
 func (p *Policy) compileGrants() error {
+	p.set.Grants = append(p.set.grants(), p.set.Grants...)
 	for _, g := range p.set.Grants {
 		source := orDefault(g.Source, "allow-"+g.What)
 		var reason string

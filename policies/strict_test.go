@@ -102,7 +102,7 @@ func TestCompileGrants(t *testing.T) {
 		settings Settings
 		want     string // in the error; empty: there is none
 	}{
-		{"an unknown mode", Settings{Mode: "closed"}, "policy: must be open or strict"},
+		{"an unknown mode", Settings{Guards: Guards{Mode: "closed"}}, "policy: must be open or strict"},
 		{"everything", Settings{Grants: []Grant{{GrantConf, "*", "policy.rules:1"}}}, "policy.rules:1: a lone *"},
 		{"a star in the middle", Settings{Grants: []Grant{{GrantConf, "spark.*.x", "policy.rules:1"}}}, "policy.rules:1: a * may stand at the end only"},
 		{"a key with =", Settings{Grants: []Grant{{GrantConf, "spark.a=b", "policy.rules:1"}}}, "policy.rules:1: the key must not contain ="},
@@ -114,7 +114,7 @@ func TestCompileGrants(t *testing.T) {
 		{"a scheme in capitals", Settings{Grants: []Grant{{GrantScheme, "HTTPS", "policy.rules:3"}}}, "policy.rules:3: must be a URI scheme"},
 		{"local files", Settings{Grants: []Grant{{GrantScheme, "file", "policy.rules:3"}}}, "policy.rules:3: must be a URI scheme"},
 		{"what is there already", Settings{Grants: []Grant{{GrantScheme, "hdfs", ""}, {GrantConf, "spark.app.name", ""}}}, ""},
-		{"a blacklisted key", Settings{Blacklist: File{Text: "spark.x"}, Grants: []Grant{{GrantConf, "spark.x", ""}}}, ""},
+		{"a blacklisted key", Settings{Blacklist: blacklist(t, "spark.x"), Grants: []Grant{{GrantConf, "spark.x", ""}}}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Compile(c.settings)
@@ -125,10 +125,20 @@ func TestCompileGrants(t *testing.T) {
 	}
 }
 
+// blacklist reads the lines of a blacklist.
+func blacklist(t testing.TB, text string) []Denied {
+	t.Helper()
+	list, err := ParseBlacklist(File{Text: text})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
 // TestGrantsLoseToTheBlacklist: and to internal keys below a granted beginning.
 func TestGrantsLoseToTheBlacklist(t *testing.T) {
 	p, err := Compile(Settings{
-		Mode: ModeStrict, Blacklist: File{Text: "spark.x.secret"},
+		Guards: Guards{Mode: ModeStrict}, Blacklist: blacklist(t, "spark.x.secret"),
 		Grants: []Grant{{What: GrantConf, Name: "spark.x.*"}, {What: GrantConf, Name: "spark.app.*"}},
 	})
 	if err != nil {
@@ -146,8 +156,8 @@ func TestGrantsLoseToTheBlacklist(t *testing.T) {
 // TestEnvironmentMayUseWhatClientsMayNot: the guards are for clients.
 func TestEnvironmentMayUseWhatClientsMayNot(t *testing.T) {
 	p, err := Compile(Settings{
-		Mode: ModeStrict, Master: "yarn",
-		Environment: &Environment{Name: "e", DriverEnv: map[string]string{"JAVA_HOME": "/opt/java"}, Conf: map[string]string{"spark.plugins": "com.example.P"}},
+		Guards: Guards{Mode: ModeStrict}, Master: "yarn",
+		Environment: &Environment{Name: "e", Env: map[string]string{"JAVA_HOME": "/opt/java"}, Conf: map[string]string{"spark.plugins": "com.example.P"}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -10,39 +10,9 @@ import (
 	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
-// Typos names what looks mistyped in spark-defaults.conf, spark-blacklist.conf and the
-// rules: a key that Spark 3.5 does not know and that is very like one that it knows.
-// What is like none is left alone: people have settings of their own. Texts that
-// cannot be read say nothing here.
-func Typos(s Settings) []string {
-	var found Typing
-	if props, err := livy.ParseProperties(s.SparkDefaults.Text); err == nil {
-		name := orDefault(s.SparkDefaults.Name, "spark-defaults.conf")
-		for _, p := range props {
-			found.Spark(fmt.Sprintf("%s:%d", name, p.Line), p.Key)
-		}
-	}
-	for _, l := range blacklistLines(s.Blacklist) {
-		if l.wild {
-			found.prefix(l.source, l.key)
-		} else {
-			found.settingOrField(l.source, l.key)
-		}
-	}
-	for _, r := range s.Rules {
-		found.settingOrField(orDefault(r.Source, "rule "+r.Key), r.Key)
-	}
-	for _, g := range s.Grants {
-		if prefix, wild := strings.CutSuffix(g.Name, "*"); g.What == GrantConf && !wild {
-			found.Spark(g.Source, g.Name)
-		} else if g.What == GrantConf {
-			found.prefix(g.Source, prefix)
-		}
-	}
-	return found.Notes()
-}
-
-// Typing collects keys that look mistyped, among the first 500.
+// Typing collects keys that look mistyped: those that Spark 3.5 or Livy does not know
+// and that are very like one that it knows. What is like none is left alone: people have
+// settings of their own. It looks at the first 500 keys.
 type Typing struct {
 	notes  []string
 	looked int
@@ -74,6 +44,46 @@ func (t *Typing) Spark(source, key string) {
 // Livy looks at a setting of Livy's.
 func (t *Typing) Livy(source, key string) {
 	t.look(source, key, "Livy 0.8.0", func() string { return livySettings.Similar(key) })
+}
+
+// Properties looks at the settings of a configuration file.
+func (t *Typing) Properties(file string, list []livy.Property) {
+	for _, p := range list {
+		source := fmt.Sprintf("%s:%d", file, p.Line)
+		if strings.HasPrefix(p.Key, "livy.") {
+			t.Livy(source, p.Key)
+		} else {
+			t.Spark(source, p.Key)
+		}
+	}
+}
+
+// Blacklist looks at the lines of spark-blacklist.conf.
+func (t *Typing) Blacklist(list []Denied) {
+	for _, l := range list {
+		if l.Prefix {
+			t.prefix(l.Source, l.Key)
+		} else {
+			t.settingOrField(l.Source, l.Key)
+		}
+	}
+}
+
+// Rules looks at rules and at what they allow.
+func (t *Typing) Rules(rules []Rule, granted []Grant) {
+	for _, r := range rules {
+		t.settingOrField(orDefault(r.Source, "rule "+r.Key), r.Key)
+	}
+	for _, g := range granted {
+		if g.What != GrantConf {
+			continue
+		}
+		if prefix, wild := strings.CutSuffix(g.Name, "*"); wild {
+			t.prefix(g.Source, prefix)
+		} else {
+			t.Spark(g.Source, g.Name)
+		}
+	}
 }
 
 func (t *Typing) look(source, key, who string, similar func() string) {

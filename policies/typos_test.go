@@ -4,7 +4,16 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/livygateway/livygateway/internal/livy"
 )
+
+func blacklistTypos(t *testing.T, text string) []string {
+	t.Helper()
+	var found Typing
+	found.Blacklist(blacklist(t, text))
+	return found.Notes()
+}
 
 func TestTypos(t *testing.T) {
 	rules, _, err := ParseRules(File{Name: "policy.rules", Text: `max spark.sql.shuffle.partitons 100
@@ -18,11 +27,15 @@ require hunter2
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := Typos(Settings{
-		SparkDefaults: File{Text: "spark.executor.memroy 1g\nspark.executor.memory 1g\nspark.hadoop.fs.s3a.endpont x\nspark.yarn.driver.memoryOverhead 1g\n"},
-		Blacklist:     File{Text: "# x\nspark.yran.*\nspark.yarn.*\nspark.driver.memry\nproxyuser\nproxyUser\nspark.x.y.*\n"},
-		Rules:         rules,
-	})
+	defaults, err := livy.ParseProperties("spark.executor.memroy 1g\nspark.executor.memory 1g\nspark.hadoop.fs.s3a.endpont x\nspark.yarn.driver.memoryOverhead 1g\n")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found Typing
+	found.Properties("spark-defaults.conf", defaults)
+	found.Blacklist(blacklist(t, "# x\nspark.yran.*\nspark.yarn.*\nspark.driver.memry\nproxyuser\nproxyUser\nspark.x.y.*\n"))
+	found.Rules(rules, nil)
+	got := found.Notes()
 	want := []string{
 		"spark-defaults.conf:1: spark.executor.memroy is not a setting that Spark 3.5 knows; did you mean spark.executor.memory?",
 		"spark-blacklist.conf:2: no setting that Spark 3.5 knows begins with spark.yran.; did you mean spark.yarn.*?",
@@ -43,7 +56,7 @@ func TestManyTypos(t *testing.T) {
 	for i := range 2000 {
 		fmt.Fprintf(&b, "spark.x%d.memroy\nspark.exectuor.memory\n", i)
 	}
-	got := Typos(Settings{Blacklist: File{Text: b.String()}})
+	got := blacklistTypos(t, b.String())
 	if len(got) != 11 || got[10] != "and 240 more keys like these" {
 		t.Errorf("%d: %q", len(got), got)
 	}
@@ -52,22 +65,24 @@ func TestManyTypos(t *testing.T) {
 // The list that is recommended, the words of the documentation and the tables of the
 // gateway itself must not be taken for typos.
 func TestNoFalseTypos(t *testing.T) {
-	var b strings.Builder
+	var found Typing
 	for _, f := range families {
 		for _, key := range append(f.members(), f.related...) {
-			b.WriteString(key + "\n")
+			found.Blacklist([]Denied{{Key: key, Source: "families"}})
 		}
 	}
-	if got := Typos(Settings{Blacklist: File{Text: b.String()}}); len(got) > 0 {
+	if got := found.Notes(); len(got) > 0 {
 		t.Errorf("families: %q", got)
 	}
-	if got := Typos(Settings{Blacklist: File{Text: RecommendedBlacklist}}); len(got) > 0 {
+	if got := blacklistTypos(t, RecommendedBlacklist); len(got) > 0 {
 		t.Errorf("recommended: %q", got)
 	}
 }
 
 func BenchmarkTypo(b *testing.B) {
+	list := blacklist(b, "spark.something.executor.batchSizeOfIt\n")
 	for b.Loop() {
-		Typos(Settings{Blacklist: File{Text: "spark.something.executor.batchSizeOfIt\n"}})
+		var found Typing
+		found.Blacklist(list)
 	}
 }

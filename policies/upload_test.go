@@ -37,7 +37,7 @@ func disposition(name, file string) string {
 }
 
 func TestUploadKeepsOnlyTheBaseName(t *testing.T) {
-	p, err := policies.Compile(policies.Settings{MaxUpload: 100})
+	p, err := policies.Compile(policies.Settings{Guards: policies.Guards{MaxUpload: 100}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestUploadKeepsOnlyTheBaseName(t *testing.T) {
 }
 
 func TestUploadRefuses(t *testing.T) {
-	p, err := policies.Compile(policies.Settings{MaxUpload: 100})
+	p, err := policies.Compile(policies.Settings{Guards: policies.Guards{MaxUpload: 100}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -60,8 +60,8 @@ type Entry = livy.Property
 // SparkBlacklist a key alone. Where a line cannot stand, the error is a
 // *gateway.Error of KindInvalid that names file, line and reason.
 func ParseConf(file, text string) ([]Entry, error) {
-	if len(text) > MaxConfBytes {
-		return nil, gateway.Invalid(file, "", fmt.Sprintf("must be at most %d KiB", MaxConfBytes>>10))
+	if err := CheckSize(file, text); err != nil {
+		return nil, err
 	}
 	entries, err := livy.ParseProperties(text)
 	if pe, ok := errors.AsType[*livy.PropertyError](err); ok {
@@ -73,6 +73,14 @@ func ParseConf(file, text string) ([]Entry, error) {
 		}
 	}
 	return entries, nil
+}
+
+// CheckSize refuses a text that is larger than MaxConfBytes.
+func CheckSize(file, text string) error {
+	if len(text) > MaxConfBytes {
+		return gateway.Invalid(file, "", fmt.Sprintf("must be at most %d KiB", MaxConfBytes>>10))
+	}
+	return nil
 }
 
 // confError names the key if it is one: a file that was given by mistake may hold
@@ -131,12 +139,24 @@ func checkOwned(key string) string {
 	return ""
 }
 
+// Conf is the settings of the files that a person may set, read by ParseConf.
+type Conf struct{ Livy, LivyClient, Blacklist, Spark []Entry }
+
+// CheckMaster refuses what livy.conf may not set while a cluster says where jobs run.
+func (c *Conf) CheckMaster() error {
+	for _, key := range []string{MasterKey, DeployModeKey} {
+		if Lookup(c.Livy, key) != "" {
+			return gateway.Invalid(LivyConf, key, "may not be set while the gateway names a cluster")
+		}
+	}
+	return nil
+}
+
 // ConfInput is what a gateway's configuration files are made from.
 type ConfInput struct {
-	Spec   gateway.Spec
-	Engine gateway.Engine
-	// Cluster is where jobs run; without a master the engine says.
-	Cluster gateway.Cluster
+	Conf
+	// Master and DeployMode say where jobs run; a DeployMode that is empty is Livy's own.
+	Master, DeployMode string
 	// Forced says which keys the gateway itself puts into the conf of requests;
 	// may be nil. Livy must not get them as blacklisted: it would reject every request.
 	Forced func(key string) bool
@@ -149,35 +169,9 @@ type ConfInput struct {
 }
 
 // RenderConf makes the configuration files of a gateway's Livy server. Host and
-// port are missing: the runtime knows them and adds them with WithAddress. The
-// errors are those of ParseConf.
-func RenderConf(in ConfInput) (map[string]string, error) {
-	spec := in.Spec
-	server, err := ParseConf(LivyConf, spec.LivyConf)
-	if err != nil {
-		return nil, err
-	}
-	client, err := ParseConf(LivyClientConf, spec.LivyClientConf)
-	if err != nil {
-		return nil, err
-	}
-	blacklist, err := ParseConf(SparkBlacklist, spec.SparkBlacklist)
-	if err != nil {
-		return nil, err
-	}
-	spark, err := ParseConf(SparkDefaults, spec.SparkDefaults)
-	if err != nil {
-		return nil, err
-	}
-	if in.Cluster.Name != "" {
-		for _, key := range []string{masterKey, deployModeKey} {
-			if Lookup(server, key) != "" {
-				return nil, gateway.Invalid(LivyConf, key, "may not be set while the gateway names a cluster")
-			}
-		}
-	}
-	server = withDefaults(server, in)
-	server = withMore(server, localDirsKey, in.LocalDirs)
+// port are missing: the runtime knows them and adds them with WithAddress.
+func RenderConf(in ConfInput) map[string]string {
+	server := withMore(withDefaults(in), LocalDirsKey, in.LocalDirs)
 	if in.Superuser != "" {
 		server = withMore(server, superusersKey, []string{in.Superuser})
 	}
@@ -186,50 +180,42 @@ func RenderConf(in ConfInput) (map[string]string, error) {
 		Entry{Key: "livy.server.csrf-protection.enabled", Value: "false"},
 		Entry{Key: "livy.server.recovery.mode", Value: "off"},
 	)
-	blacklist = slices.DeleteFunc(blacklist, func(e Entry) bool {
-		return !inFamily(SparkBlacklist, e.Key) || in.Forced != nil && in.Forced(e.Key)
-	})
-	for i := range blacklist {
-		blacklist[i].Value = ""
+	var blacklist []Entry
+	for _, e := range in.Blacklist {
+		if inFamily(SparkBlacklist, e.Key) && (in.Forced == nil || !in.Forced(e.Key)) {
+			blacklist = append(blacklist, Entry{Key: e.Key})
+		}
 	}
 	return map[string]string{
 		LivyConf:       text(server),
-		LivyClientConf: text(client),
+		LivyClientConf: text(in.LivyClient),
 		SparkBlacklist: text(blacklist),
-		SparkDefaults:  text(spark),
+		SparkDefaults:  text(in.Spark),
 		Log4j:          log4jText,
-	}, nil
+	}
 }
 
 // withDefaults puts before the person's settings what holds unless they say
 // otherwise; of two settings of one key Livy takes the later.
-func withDefaults(server []Entry, in ConfInput) []Entry {
-	master := in.Cluster.Master
-	if master == "" {
-		master = in.Engine.Master
-	}
-	if master == "" {
-		// Not local[*]: a process that is not in a container sees all cores.
-		master = fmt.Sprintf("local[%d]", max(in.Spec.CPU, 1))
-	}
+func withDefaults(in ConfInput) []Entry {
 	defaults := []Entry{
-		{Key: masterKey, Value: master},
+		{Key: MasterKey, Value: in.Master},
 		// Each interactive session takes a port of this range; Livy's own default
 		// ends at ten of them.
 		{Key: "livy.rsc.launcher.port.range", Value: "10000~11999"},
 		{Key: "livy.server.request-log-retain.days", Value: "1"},
 	}
-	if in.Cluster.DeployMode != "" {
-		defaults = append(defaults, Entry{Key: deployModeKey, Value: in.Cluster.DeployMode})
+	if in.DeployMode != "" {
+		defaults = append(defaults, Entry{Key: DeployModeKey, Value: in.DeployMode})
 	}
-	return append(defaults, server...)
+	return append(defaults, in.Livy...)
 }
 
 // Keys of livy.conf that more than one place needs.
 const (
-	masterKey     = "livy.spark.master"
-	deployModeKey = "livy.spark.deploy-mode"
-	localDirsKey  = "livy.file.local-dir-whitelist"
+	MasterKey     = "livy.spark.master"
+	DeployModeKey = "livy.spark.deploy-mode"
+	LocalDirsKey  = "livy.file.local-dir-whitelist"
 	superusersKey = "livy.superusers"
 )
 
@@ -267,21 +253,6 @@ func WithAddress(files map[string]string, host string, port int) map[string]stri
 		{Key: "livy.server.port", Value: fmt.Sprint(port)},
 	})
 	return out
-}
-
-// RunsLocally reports whether the rendered files keep drivers and executors
-// beside the Livy server (master local or local[n]).
-func RunsLocally(files map[string]string) bool {
-	entries, _ := livy.ParseProperties(files[LivyConf])
-	master := Lookup(entries, masterKey)
-	return master == "" || master == "local" || strings.HasPrefix(master, "local[")
-}
-
-// DriversBeside reports whether the rendered files keep drivers beside the Livy
-// server, wherever the executors are.
-func DriversBeside(files map[string]string) bool {
-	entries, _ := livy.ParseProperties(files[LivyConf])
-	return Lookup(entries, deployModeKey) != "cluster"
 }
 
 func text(entries []Entry) string {

@@ -76,24 +76,29 @@ func TestErrorsHoldNoValues(t *testing.T) {
 	}
 }
 
-func render(t *testing.T, in ConfInput) map[string]string {
+// parsed reads texts by file.
+func parsed(t *testing.T, texts map[string]string) Conf {
 	t.Helper()
-	files, err := RenderConf(in)
-	if err != nil {
-		t.Fatal(err)
+	var c Conf
+	for file, list := range map[string]*[]Entry{LivyConf: &c.Livy, LivyClientConf: &c.LivyClient, SparkBlacklist: &c.Blacklist, SparkDefaults: &c.Spark} {
+		entries, err := ParseConf(file, texts[file])
+		if err != nil {
+			t.Fatal(err)
+		}
+		*list = entries
 	}
-	return files
+	return c
 }
 
 func TestRenderConf(t *testing.T) {
-	files := render(t, ConfInput{
-		Spec: gateway.Spec{
-			CPU:            2,
+	files := RenderConf(ConfInput{
+		Master: "local[2]",
+		Conf: parsed(t, map[string]string{
 			LivyConf:       "# mine\nlivy.server.session.timeout 2h\nlivy.file.local-dir-whitelist /a,/b",
 			LivyClientConf: "livy.rsc.sql.num-rows 7",
 			SparkBlacklist: "spark.master yarn\nspark.driver.memory\ndriverMemory",
 			SparkDefaults:  "spark.driver.memory 7g",
-		},
+		}),
 		LocalDirs: []string{"/shared"},
 	})
 	names := slices.Sorted(maps.Keys(files))
@@ -123,55 +128,24 @@ livy.server.recovery.mode = off
 
 func TestTheGatewaysOwnLoginIsASuperuser(t *testing.T) {
 	in := ConfInput{Superuser: "svc"}
-	if conf := render(t, in)[LivyConf]; !strings.Contains(conf, "livy.superusers = svc\n") {
+	if conf := RenderConf(in)[LivyConf]; !strings.Contains(conf, "livy.superusers = svc\n") {
 		t.Errorf("livy.conf:\n%s", conf)
 	}
-	in.Spec.LivyConf = "livy.superusers = root,ops"
-	conf, err := livy.ParseProperties(render(t, in)[LivyConf])
+	in.Livy = []Entry{{Key: "livy.superusers", Value: "root,ops"}}
+	conf, err := livy.ParseProperties(RenderConf(in)[LivyConf])
 	if got := Lookup(conf, "livy.superusers"); err != nil || got != "root,ops,svc" {
 		t.Errorf("superusers %q, %v", got, err)
 	}
 }
 
-func TestRenderConfRefuses(t *testing.T) {
-	for name, spec := range map[string]gateway.Spec{
-		LivyConf:       {LivyConf: "x 1"},
-		LivyClientConf: {LivyClientConf: "x 1"},
-		SparkBlacklist: {SparkBlacklist: "spark.\\u0001x"},
-		SparkDefaults:  {SparkDefaults: "x 1"},
+func TestRunsLocally(t *testing.T) {
+	for master, want := range map[string]bool{
+		"": true, "local": true, "local[*]": true, "local[4]": true, "spark://m:7077": false, "yarn": false,
+		"local-cluster[1,1,512]": false,
 	} {
-		if _, err := RenderConf(ConfInput{Spec: spec}); err == nil || !strings.HasPrefix(err.Error(), name+" line 1") {
-			t.Errorf("%s: %v", name, err)
+		if l := (&Launch{Master: master}); l.RunsLocally() != want {
+			t.Errorf("%q: %v", master, !want)
 		}
-	}
-}
-
-func TestMaster(t *testing.T) {
-	tests := []struct {
-		name, engine, conf, want string
-		local                    bool
-	}{
-		{"default", "", "", "local[4]", true},
-		{"of the engine", "spark://m:7077", "", "spark://m:7077", false},
-		{"of the gateway", "spark://m:7077", "livy.spark.master yarn", "yarn", false},
-		{"all cores", "local[*]", "", "local[*]", true},
-		{"one core", "local", "", "local", true},
-		{"a test cluster", "local-cluster[1,1,512]", "", "local-cluster[1,1,512]", false},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			files := render(t, ConfInput{Spec: gateway.Spec{CPU: 4, LivyConf: tt.conf}, Engine: gateway.Engine{Master: tt.engine}})
-			entries, err := livy.ParseProperties(files[LivyConf])
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := Lookup(entries, "livy.spark.master"); got != tt.want {
-				t.Errorf("master %s, want %s", got, tt.want)
-			}
-			if RunsLocally(files) != tt.local {
-				t.Errorf("RunsLocally = %v", !tt.local)
-			}
-		})
 	}
 }
 

@@ -7,6 +7,7 @@ package upstream
 import (
 	"context"
 	"math"
+	"strings"
 	"time"
 
 	"github.com/livygateway/livygateway/internal/doctor"
@@ -21,6 +22,8 @@ type Launch struct {
 	CPU       int
 	Memory    int64 // bytes
 	Engine    gateway.Engine
+	// Master is where jobs run: Livy's livy.spark.master.
+	Master string
 	// Files are the rendered configuration files by base name: livy.conf,
 	// livy-client.conf, spark-blacklist.conf, spark-defaults.conf, log4j.properties.
 	Files map[string]string
@@ -43,6 +46,11 @@ type Launch struct {
 	// is missing: Start has by then taken the gateway's place, where Stop finds and
 	// removes it. When it fails nothing is started. Nil: it is taken as said.
 	Confirm func(ctx context.Context) error `json:"-"`
+}
+
+// RunsLocally reports whether drivers and executors run beside the Livy server.
+func (l *Launch) RunsLocally() bool {
+	return l.Master == "" || l.Master == "local" || strings.HasPrefix(l.Master, "local[")
 }
 
 // Confirmed asks Confirm.

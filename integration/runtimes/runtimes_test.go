@@ -119,14 +119,15 @@ func TestRuntimeRunsSpark(t *testing.T) {
 		rt := r.new(t)
 		spec := gateway.Spec{
 			Name: "real", CPU: 1, Memory: "4Gi",
-			SparkDefaults:  "spark.ui.enabled  false",
-			LivyClientConf: "livy.rsc.sql.num-rows  7",
-			SparkBlacklist: "spark.executor.memory",
 		}
-		files, err := upstream.RenderConf(upstream.ConfInput{Spec: spec, Engine: r.engine})
-		if err != nil {
-			t.Fatal(err)
-		}
+		files := upstream.RenderConf(upstream.ConfInput{
+			Conf: upstream.Conf{
+				Spark:      []upstream.Entry{{Key: "spark.ui.enabled", Value: "false"}},
+				LivyClient: []upstream.Entry{{Key: "livy.rsc.sql.num-rows", Value: "7"}},
+				Blacklist:  []upstream.Entry{{Key: "spark.executor.memory"}},
+			},
+			Master: "local[1]",
+		})
 		inst, err := rt.Start(t.Context(), upstream.Launch{
 			GatewayID: fmt.Sprintf("lc-runsspark-%d", os.Getpid()), Workspace: "default", Name: spec.Name, CPU: spec.CPU,
 			Memory: spec.MemoryBytes(), Engine: r.engine, Files: files,

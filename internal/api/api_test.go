@@ -18,6 +18,7 @@ import (
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
@@ -54,14 +55,14 @@ func newClientOn(t *testing.T, s *store.Store) *client {
 		Ledger:       sessions.New(s, log, time.Now, rand.Reader),
 		PollInterval: 20 * time.Millisecond,
 	})
-	m.Configure(control.Settings{Catalog: gateway.Catalog{
+	m.Configure(control.Settings{Settings: resolved.Settings{Catalog: gateway.Catalog{
 		Engines: []gateway.Engine{{Name: "double", URL: livy.URL}}, Queues: []string{"root.etl", "root.adhoc"},
 		Environments: []gateway.Environment{{
 			Name: "analytics", Env: map[string]string{"PASSWORD": "secret"},
 			Conf: map[string]string{"spark.hadoop.fs.s3a.secret.key": "planted", "spark.sql.shuffle.partitions": "8"},
 		}},
 		Fusion: []gateway.Fusion{{Name: "fast", Conf: map[string]string{"spark.plugin.password": "planted"}}},
-	}})
+	}}})
 	m.Run()
 	t.Cleanup(func() { m.Close(false) })
 	server := &api.Server{Manager: m, Tokens: service, Store: s, Logger: log}

@@ -9,6 +9,8 @@ import (
 
 // Catalog is what the configuration offers to gateways.
 type Catalog struct {
+	// Engines are a Livy and a Spark each that run together; the first is the default.
+	Engines []gateway.Engine `json:"engines"`
 	*gateway.Catalog
 	// CPUs and Memories are the sizes that gateways may have.
 	CPUs     []int    `json:"cpus"`
@@ -27,7 +29,7 @@ func (c *call) showCatalog() error {
 		f.Conf = redacted(f.Conf)
 		shown.Fusion[i] = f
 	}
-	return c.reply(http.StatusOK, Catalog{Catalog: &shown, CPUs: all.AllowedCPUs(), Memories: all.AllowedMemories()})
+	return c.reply(http.StatusOK, Catalog{Catalog: &shown, Engines: all.Engines, CPUs: all.AllowedCPUs(), Memories: all.AllowedMemories()})
 }
 
 // Environment is a runtime environment as the API shows it.

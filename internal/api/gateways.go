@@ -24,9 +24,11 @@ type Gateway struct {
 }
 
 func (c *call) shown(g *gateway.Gateway) Gateway {
+	full := *g
+	full.Spec = c.Manager.Effective(g)
 	return Gateway{
-		Gateway: g, Endpoint: EndpointPath(g.Workspace, g.ID),
-		RestartNeeded: g.Spec.Pending(g.Status.Launched, c.Manager.Catalog()), Notes: c.Manager.Notes(g),
+		Gateway: &full, Endpoint: EndpointPath(g.Workspace, g.ID),
+		RestartNeeded: c.Manager.RestartNeeded(g), Notes: c.Manager.Notes(g),
 	}
 }
 

@@ -87,3 +87,29 @@ func TestCatalogHidesSecrets(t *testing.T) {
 		t.Errorf("catalog %+v", catalog)
 	}
 }
+
+// TestGatewaysAreShownWithDefaults: what nobody has set is shown as it is today, and
+// is not thereby set.
+func TestGatewaysAreShownWithDefaults(t *testing.T) {
+	c := newClient(t)
+	const all = "/v1/workspaces/default/gateways"
+	check := func(when string, g *api.Gateway, memory string) {
+		t.Helper()
+		s := &g.Spec
+		if s.CPU != 1 || s.Memory != memory || s.Engine != "double" || s.LivyVersion != "0.8.0" || s.AutoStop.Minutes != 45 {
+			t.Errorf("%s: %+v", when, s)
+		}
+	}
+	var g api.Gateway
+	c.do("POST", all, `{"name":"etl","autoStop":{"enabled":true}}`, http.StatusCreated, &g)
+	check("created", &g, "4Gi")
+	g = api.Gateway{}
+	c.do("PATCH", all+"/etl", `{"memory":"8Gi"}`, http.StatusOK, &g)
+	check("changed", &g, "8Gi")
+	g = api.Gateway{}
+	c.do("PATCH", all+"/etl", `{"memory":null}`, http.StatusOK, &g)
+	check("taken back", &g, "4Gi")
+	var list api.GatewayList
+	c.do("GET", all, "", http.StatusOK, &list)
+	check("listed", &list.Gateways[0], "4Gi")
+}

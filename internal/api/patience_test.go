@@ -12,6 +12,7 @@ import (
 	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
@@ -34,7 +35,7 @@ func TestReadsOutlastAHiccup(t *testing.T) {
 	m := control.New(control.Options{
 		Store: s, Runtime: runtime, Tokens: service, Logger: log, Ledger: sessions.New(s, log, time.Now, rand.Reader),
 	})
-	m.Configure(control.Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "double", URL: "http://127.0.0.1:1"}}}})
+	m.Configure(control.Settings{Settings: resolved.Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "double", URL: "http://127.0.0.1:1"}}}}})
 	if _, err := m.Create(t.Context(), control.CreateRequest{Spec: gateway.Spec{Name: "etl"}, Actor: "ann"}); err != nil {
 		t.Fatal(err)
 	}

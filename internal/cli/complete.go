@@ -114,7 +114,9 @@ func (c *cli) offered(flag string) completion {
 		case "memory":
 			all = catalog.Memories
 		case "engine":
-			all = catalog.EngineNames()
+			for _, v := range catalog.Engines {
+				all = append(all, v.Name)
+			}
 		case "queue":
 			all = catalog.Queues
 		case "cluster":

@@ -22,23 +22,7 @@ func (c *cli) printGateway(r reply[api.Gateway]) error {
 		d.add("Since", second(g.Status.Since))
 		d.add("Reason", g.Status.Reason)
 		d.add("Livy", g.Status.LivyVersion)
-		d.add("Engine", g.Spec.Engine)
-		d.add("Resources", fmt.Sprintf("%d CPU, %s", g.Spec.CPU, g.Spec.Memory))
-		d.add("Fusion", g.Spec.Fusion)
-		d.add("Cluster", g.Spec.Cluster)
-		d.add("Queue", g.Spec.Queue)
-		d.add("Identity", g.Spec.Identity)
-		d.add("Environment", g.Spec.Environment)
-		d.add("Network", g.Spec.Network)
-		d.add("Directories", strings.Join(g.Spec.Directories, ", "))
-		d.add("Public", yesNo(g.Spec.Public))
-		d.add("Isolated", yesNo(g.Spec.Isolated))
-		d.add("Auto-stop", autoStop(g.Spec.AutoStop))
-		d.add("Auto-start", autoStart(g.Spec.AutoStart))
-		d.add("Policy", g.Spec.Policy)
-		d.add("Statement audit", g.Spec.StatementAudit)
-		d.add("Files", strings.Join(files(&g.Spec), ", "))
-		d.add("Routes off", strings.Join(g.Spec.DisabledRoutes, ", "))
+		addSettings(&d, &g.Spec)
 		d.add("Endpoint", g.Endpoint)
 		d.add("Restart needed", strings.Join(g.RestartNeeded, ", "))
 		d.list("Notes", g.Notes)
@@ -56,17 +40,38 @@ func (c *cli) printGateway(r reply[api.Gateway]) error {
 	})
 }
 
+// addSettings adds those settings that say anything.
+func addSettings(d *details, s *gateway.Spec) {
+	filesShown := false
+	for _, p := range gateway.Parameters() {
+		switch v := p.In(s).(type) {
+		case *int:
+			d.add(p.Label, fmt.Sprintf("%d CPU, %s", *v, s.Memory))
+		case *string:
+			switch {
+			case p.File != "" && !filesShown:
+				d.add("Files", strings.Join(files(s), ", "))
+				filesShown = true
+			case p.Label != "":
+				d.add(p.Label, *v)
+			}
+		case *bool:
+			d.add(p.Label, yesNo(*v))
+		case *[]string:
+			d.add(p.Label, strings.Join(*v, ", "))
+		case *gateway.AutoStop:
+			d.add(p.Label, autoStop(*v))
+		case *gateway.AutoStart:
+			d.add(p.Label, autoStart(*v))
+		}
+	}
+}
+
 // files are the configuration files that a gateway has, by name.
 func files(s *gateway.Spec) (names []string) {
-	for _, f := range []struct{ name, text string }{
-		{"spark-defaults.conf", s.SparkDefaults},
-		{"livy.conf", s.LivyConf},
-		{"livy-client.conf", s.LivyClientConf},
-		{"spark-blacklist.conf", s.SparkBlacklist},
-		{"policy.rules", s.PolicyRules},
-	} {
-		if f.text != "" {
-			names = append(names, f.name)
+	for _, p := range gateway.Parameters() {
+		if text, ok := p.In(s).(*string); ok && p.File != "" && *text != "" {
+			names = append(names, p.File)
 		}
 	}
 	return names

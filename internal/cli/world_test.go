@@ -26,6 +26,7 @@ import (
 	"github.com/livygateway/livygateway/internal/doctor"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
@@ -74,7 +75,7 @@ func newWorld(t *testing.T, poll time.Duration) *world {
 		Store: s, Runtime: talking{runtime}, Tokens: service, Logger: log,
 		Ledger: sessions.New(s, log, time.Now, rand.Reader), PollInterval: poll,
 	})
-	m.Configure(control.Settings{Catalog: gateway.Catalog{
+	m.Configure(control.Settings{Settings: resolved.Settings{Catalog: gateway.Catalog{
 		Engines: []gateway.Engine{
 			{Name: "spark-3.5", URL: livy.URL, Spark: "3.5.8", Scala: "2.12", Java: "17"},
 			{Name: "spark-3.4-with-a-rather-long-name", URL: livy.URL, Spark: "3.4.4"},
@@ -82,7 +83,7 @@ func newWorld(t *testing.T, poll time.Duration) *world {
 		Queues:       []string{"root.etl", "root.adhoc"},
 		Clusters:     []gateway.Cluster{{Name: "lake", Master: "spark://spark.internal:7077"}},
 		Environments: []gateway.Environment{{Name: "analytics", Conf: map[string]string{"spark.pyspark.python": "/opt/conda/bin/python"}, Env: map[string]string{"PASSWORD": "secret"}}},
-	}})
+	}}})
 	m.Run()
 	t.Cleanup(func() { m.Close(false) })
 	for { // until the gateways have been read

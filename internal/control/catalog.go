@@ -2,16 +2,12 @@ package control
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/policies"
-	"github.com/livygateway/livygateway/upstream"
 )
 
 // Catalog is what the configuration in force offers to gateways.
@@ -56,11 +52,11 @@ func (m *Manager) CheckCatalog(next *gateway.Catalog, declared []Declaration) er
 // server that runs was started with.
 func missing(g *gateway.Gateway, c *gateway.Catalog) []*gateway.Error {
 	list := g.Spec.Missing(c)
-	if g.Status.StartedWith == nil {
-		return list
-	}
 	now := g.InForce()
 	for _, e := range now.Missing(c) {
+		if e.Field == "engine" && g.Spec.Engine == "" {
+			continue // the operator chooses, and the server that runs needs it no more
+		}
 		if !slices.ContainsFunc(list, func(h *gateway.Error) bool { return h.Field == e.Field && h.Value == e.Value }) {
 			list = append(list, e)
 		}
@@ -79,20 +75,21 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 		notes = append(notes, "declared in the configuration of Caddy, which alone can change its settings")
 	}
 	notes = append(notes, m.declaredNotes(g)...)
-	notes = append(notes, Typos(&g.Spec)...)
-	master := m.master(inForce(g))
-	if g.Spec.Queue != "" && !strings.HasPrefix(master, "yarn") && !strings.HasPrefix(master, "k8s") {
+	r := m.resolve(g)
+	notes = append(notes, r.wanted.Typos()...)
+	now, master := r.inForce, r.inForce.Master
+	if g.Spec.Queue != "" && !now.YARN() && !now.Kubernetes() {
 		notes = append(notes, fmt.Sprintf("queue %q is written into every job and has no effect there: %s has no queues", g.Spec.Queue, master))
 	}
-	if len(g.Spec.Directories) > 0 && m.driversAway(inForce(g)) {
+	if len(g.Spec.Directories) > 0 && now.DriversAway() {
 		notes = append(notes, fmt.Sprintf("directories are mounted beside the Livy server only: in deploy mode cluster drivers run on the machines of %s, which must mount them themselves", master))
 	}
-	if g.Spec.MountToExecutor && (strings.HasPrefix(master, "yarn") || strings.HasPrefix(master, "spark://")) {
+	if g.Spec.MountToExecutor && (now.YARN() || strings.HasPrefix(master, "spark://")) {
 		notes = append(notes, fmt.Sprintf("mountToExecutor has no effect on %s: its machines must mount the directories themselves", master))
 	}
 	unseen := g.Status.Unseen
 	if unseen == "" {
-		unseen = m.cannotSee(inForce(g))
+		unseen = now.CannotSee()
 	}
 	if unseen != "" {
 		notes = append(notes, "the states of sessions and batches are not followed, and there is no automatic stop: "+unseen)
@@ -104,97 +101,6 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 		notes = append(notes, off)
 	}
 	return notes
-}
-
-// master says where a gateway's jobs run.
-func (m *Manager) master(g *gateway.Gateway) string {
-	c := m.Catalog()
-	// A text that cannot be read is refused when it is rendered.
-	conf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
-	if master := upstream.Lookup(conf, "livy.spark.master"); master != "" {
-		return master
-	}
-	if cluster, ok := c.Cluster(g.Spec.Cluster); ok {
-		return cluster.Master
-	}
-	if engine, _ := c.Engine(g.Spec.Engine); engine.Master != "" {
-		return engine.Master
-	}
-	return "local[" + fmt.Sprint(g.Spec.CPU) + "]"
-}
-
-// driversAway says whether drivers run on machines that the gateway mounts nothing
-// on: neither beside the Livy server nor on Kubernetes.
-func (m *Manager) driversAway(g *gateway.Gateway) bool {
-	conf, _ := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf)
-	mode := upstream.Lookup(conf, "livy.spark.deploy-mode")
-	if cluster, ok := m.Catalog().Cluster(g.Spec.Cluster); ok {
-		mode = cluster.DeployMode
-	}
-	return mode == "cluster" && !strings.HasPrefix(m.master(g), "k8s")
-}
-
-// environment is a gateway's runtime environment as policies know it, with the
-// settings by which Kubernetes mounts directories; nil if there is neither.
-func (m *Manager) environment(g *gateway.Gateway) *policies.Environment {
-	s := &g.Spec
-	volumes := map[string]string{}
-	if strings.HasPrefix(m.master(g), "k8s") {
-		volumes = m.volumes(s)
-	}
-	e, ok := m.Catalog().Environment(s.Environment)
-	if !ok {
-		if len(volumes) == 0 {
-			return nil
-		}
-		return &policies.Environment{Name: "directories", Conf: volumes}
-	}
-	maps.Copy(volumes, e.Conf)
-	return &policies.Environment{
-		Name: e.Name, PyFiles: e.Resolve(e.PyFiles), Jars: e.Resolve(e.Jars), Files: e.Resolve(e.Files),
-		Archives: e.Resolve(e.Archives), Conf: volumes, DriverEnv: e.Env, ExecutorEnv: e.Env,
-	}
-}
-
-// volumes are the settings by which Kubernetes mounts a gateway's directories
-// into drivers and, if that is wanted, executors.
-func (m *Manager) volumes(s *gateway.Spec) map[string]string {
-	conf := make(map[string]string)
-	pods := []string{"driver"}
-	if s.MountToExecutor {
-		pods = append(pods, "executor")
-	}
-	for _, name := range s.Directories {
-		d, ok := m.Catalog().Directory(name)
-		if !ok {
-			continue
-		}
-		for _, pod := range pods {
-			kind := "hostPath."
-			if d.Type == gateway.DirectoryNAS || d.Type == gateway.DirectoryCPFS {
-				kind = "nfs."
-			}
-			prefix := "spark.kubernetes." + pod + ".volumes." + kind + volumeName(name) + "."
-			conf[prefix+"mount.path"] = d.Path
-			conf[prefix+"mount.readOnly"] = strconv.FormatBool(d.ReadOnly)
-			if kind == "nfs." {
-				conf[prefix+"options.server"], conf[prefix+"options.path"], _ = strings.Cut(d.Source, ":")
-			} else {
-				conf[prefix+"options.path"] = d.Source
-			}
-		}
-	}
-	return conf
-}
-
-// volumeName makes a name that Kubernetes takes.
-func volumeName(name string) string {
-	return strings.Map(func(r rune) rune {
-		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
-			return r
-		}
-		return '-'
-	}, strings.ToLower(name))
 }
 
 // maxClusterFile bounds one file of a cluster's client configuration.

@@ -5,12 +5,13 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/internal/resolved"
 )
 
 // Declaration is a gateway that stands in the configuration. Its settings are
@@ -25,6 +26,9 @@ type Declaration struct {
 	Manual bool
 	// Notes are what a person should know of it, e.g. that one of its files is empty.
 	Notes []string
+	// Typos are what looks mistyped in its settings; see resolved.Gateway.Typos.
+	// CheckDeclared finds them.
+	Typos []string
 }
 
 func (d Declaration) ref() string { return d.Workspace + "/" + d.Spec.Name }
@@ -42,38 +46,37 @@ func (m *Manager) declaredNotes(g *gateway.Gateway) []string {
 }
 
 // CheckDeclared checks the gateways of a configuration as far as that can be done
-// without asking anybody, and fills in what they leave out.
-func CheckDeclared(s Settings, list []Declaration) error {
-	m := New(Options{Logger: zap.NewNop()})
-	m.Configure(s)
-	catalog := m.Catalog()
+// without asking anybody, and fills in the workspaces that they leave out, and what
+// looks mistyped. Errors name the gateway.
+func CheckDeclared(s *resolved.Settings, list []Declaration) error {
 	seen := make(map[string]bool, len(list))
 	for i := range list {
 		d := &list[i]
 		if d.Workspace == "" {
 			d.Workspace = gateway.DefaultWorkspace
 		}
-		if err := gateway.ValidateName("workspace", d.Workspace); err != nil {
-			return err
-		}
-		d.Spec = d.Spec.WithDefaults(catalog)
-		if err := d.Spec.Validate(catalog); err != nil {
-			return err
+		if err := checkDeclared(s, d); err != nil {
+			return fmt.Errorf("gateway %q: %w", d.Spec.Name, err)
 		}
 		if seen[d.ref()] {
 			return gateway.Invalid("name", d.Spec.Name, "is declared twice in workspace "+d.Workspace)
 		}
 		seen[d.ref()] = true
-		livyConf, err := upstream.ParseConf(upstream.LivyConf, d.Spec.LivyConf)
-		if err != nil {
-			return err
-		}
-		if d.Spec.Identity == "" && upstream.Lookup(livyConf, "livy.impersonation.enabled") == "true" {
-			return gateway.Invalid("identity", "", "must be set with livy.impersonation.enabled: nobody created this gateway whose name jobs could run under")
-		}
-		if err := m.checkFiles(&gateway.Gateway{ID: "lc-declared", Workspace: d.Workspace, Spec: d.Spec}); err != nil {
-			return err
-		}
+	}
+	return nil
+}
+
+func checkDeclared(s *resolved.Settings, d *Declaration) error {
+	if err := gateway.ValidateName("workspace", d.Workspace); err != nil {
+		return err
+	}
+	r := resolved.New(s, d.Spec)
+	d.Typos = r.Typos()
+	if err := r.Check(resolved.Facts{ID: "lc-declared"}); err != nil {
+		return err
+	}
+	if d.Spec.Identity == "" && r.Impersonates() {
+		return gateway.Invalid("identity", "", "must be set with livy.impersonation.enabled: nobody created this gateway whose name jobs could run under")
 	}
 	return nil
 }

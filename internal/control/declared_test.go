@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
@@ -15,7 +16,7 @@ import (
 // declare puts gateways into a configuration's force, as the Caddy surface does.
 func declare(t *testing.T, m *Manager, list ...Declaration) {
 	t.Helper()
-	if err := CheckDeclared(m.Settings(), list); err != nil {
+	if err := CheckDeclared(&m.settings.Load().Settings, list); err != nil {
 		t.Fatal(err)
 	}
 	m.Declare(list)
@@ -54,7 +55,7 @@ func TestDeclaredGateways(t *testing.T) {
 		g := byName(t, m, d.Spec.Name)
 		before[d.Spec.Name] = await(t, m, g.ID, "running", inState(gateway.StateRunning))
 	}
-	if g := before["g0"]; !g.Declared || g.CreatedBy != gateway.ConfigActor || g.Spec.CPU != 1 {
+	if g := before["g0"]; !g.Declared || g.CreatedBy != gateway.ConfigActor || g.Spec.CPU != 0 || m.Effective(g).CPU != 1 {
 		t.Errorf("declared %+v", g)
 	}
 	// Somebody stops one of them: a reload leaves it so.
@@ -83,9 +84,9 @@ func TestDeclaredGateways(t *testing.T) {
 		t.Errorf("%d tokens of the removed one left, %v", len(all), err)
 	}
 	changed := await(t, m, before["g1"].ID, "the changed one", func(g *gateway.Gateway) bool { return g.Spec.CPU == 2 })
-	if changed.Status.Instance != before["g1"].Status.Instance || len(changed.Spec.Pending(changed.Status.Launched, m.Catalog())) == 0 {
+	if changed.Status.Instance != before["g1"].Status.Instance || len(m.RestartNeeded(changed)) == 0 {
 		t.Errorf("the changed one: instance %q, pending %v; want its old server, and a restart needed",
-			changed.Status.Instance, changed.Spec.Pending(changed.Status.Launched, m.Catalog()))
+			changed.Status.Instance, m.RestartNeeded(changed))
 	}
 	for i := 2; i < 10; i++ {
 		name := fmt.Sprintf("g%d", i)
@@ -164,7 +165,7 @@ func TestDeclaredGatewaysWaitForRedis(t *testing.T) {
 }
 
 func TestCheckDeclared(t *testing.T) {
-	settings := Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}}}
+	settings := &resolved.Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}}}
 	for _, tc := range []struct {
 		name string
 		list []Declaration

@@ -12,7 +12,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/doctor"
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/internal/resolved"
 )
 
 // Examine looks at the gateways on record: those in trouble, and what theirs and
@@ -42,7 +42,7 @@ func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found
 	if g.Status.State == gateway.StateError {
 		found = append(found, doctor.Failure(check, g.Status.Reason, "look at its log: "+command("logs")))
 	}
-	if _, err := m.compilePolicy(inForce(g), "", ""); err != nil {
+	if _, err := m.policy(g); err != nil {
 		found = append(found, doctor.Failure(check, "lets nothing through, since its policy cannot be made: "+err.Error(),
 			"correct it with "+command("update")))
 	}
@@ -51,12 +51,11 @@ func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found
 	for _, note := range m.Notes(&known) {
 		found = append(found, doctor.Warning(check, note, "correct it with "+command("update")))
 	}
-	if pending := g.Spec.Pending(g.Status.Launched, m.Catalog()); len(pending) > 0 {
+	if pending := m.RestartNeeded(g); len(pending) > 0 {
 		found = append(found, doctor.Warning(check, "was changed and runs without: "+strings.Join(pending, ", "), command("restart")))
 	}
-	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.InForce().LivyConf)
-	if upstream.Lookup(livyConf, "livy.server.auth.type") == "ldap" {
-		found = append(found, examineLDAP(ctx, check, upstream.Lookup(livyConf, "livy.server.auth.ldap.url"))...)
+	if now := m.resolve(g).inForce; now.LivyConf(resolved.AuthTypeKey) == "ldap" {
+		found = append(found, examineLDAP(ctx, check, now.LivyConf(resolved.LDAPURLKey))...)
 	}
 	return found
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
-	"github.com/livygateway/livygateway/upstream"
 )
 
 // CreateRequest is what it takes to create a gateway.
@@ -33,24 +32,20 @@ func (m *Manager) create(ctx context.Context, r CreateRequest, declared bool) (*
 	if err := gateway.ValidateName("workspace", r.Workspace); err != nil {
 		return nil, err
 	}
-	catalog := &m.settings.Load().Catalog
 	id, err := gateway.NewID("lc-", m.Rand)
 	if err != nil {
 		return nil, err
 	}
 	now := m.Now().UTC()
 	g := &gateway.Gateway{
-		ID: id, Workspace: r.Workspace, Spec: r.Spec.WithDefaults(catalog),
+		ID: id, Workspace: r.Workspace, Spec: r.Spec,
 		Desired: gateway.StateStopped, Declared: declared, CreatedBy: r.Actor, CreatedAt: now, UpdatedAt: now,
 	}
 	g.Enter(gateway.StateCreated, "", r.Actor, now)
 	if r.Start {
 		g.Desired = gateway.StateRunning
 	}
-	if err := g.Spec.Validate(catalog); err != nil {
-		return nil, err
-	}
-	if err := m.checkFiles(g); err != nil {
+	if err := m.check(g); err != nil {
 		return nil, err
 	}
 	if err := m.Store.SaveGateway(store.WithEntry(ctx, entry("gateway.create", r.Actor, nil, g)), g); err != nil {
@@ -60,23 +55,8 @@ func (m *Manager) create(ctx context.Context, r CreateRequest, declared bool) (*
 	return g, nil
 }
 
-// checkFiles checks what Spec.Validate cannot: the texts of the conf files.
-func (m *Manager) checkFiles(g *gateway.Gateway) error {
-	if _, err := m.compilePolicy(g, "", ""); err != nil {
-		return err
-	}
-	if _, err := upstream.ParseConf(upstream.LivyConf, g.Spec.LivyConf); err != nil {
-		return err
-	}
-	if why := m.cannotSee(g); g.Spec.AutoStop.Enabled && why != "" {
-		return gateway.Invalid("autoStop.enabled", "true", "needs to see Livy's sessions: "+why)
-	}
-	if err := m.checkOffHeap(g); err != nil {
-		return err
-	}
-	_, _, err := m.render(g)
-	return err
-}
+// check reports the first mistake in a gateway's settings.
+func (m *Manager) check(g *gateway.Gateway) error { return m.resolve(g).wanted.Check(m.facts(g)) }
 
 // Get finds a gateway by workspace and name or id, as stored now.
 func (m *Manager) Get(ctx context.Context, workspace, nameOrID string) (*gateway.Gateway, error) {
@@ -320,6 +300,6 @@ func (m *Manager) updateAs(ctx context.Context, action, actor, id string, change
 
 func clearInstance(g *gateway.Gateway) {
 	g.Status.Instance, g.Status.Address, g.Status.LivyVersion, g.Status.Launched = "", "", "", nil
-	g.Status.StartedWith = nil
+	g.Status.StartedWith, g.Status.LaunchDefaults = nil, nil
 	g.Status.Unseen, g.Status.FusionOff = "", ""
 }

@@ -1,6 +1,9 @@
 package control
 
-import "github.com/livygateway/livygateway/internal/gateway"
+import (
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
+)
 
 // History is the Spark history server that the configuration in force names; nil
 // if there is none.
@@ -9,15 +12,6 @@ func (m *Manager) History() *gateway.HistoryServer { return m.settings.Load().Hi
 // eventLogsMark is where a gateway's launch marks have the directory of this
 // machine that its server was started with, to write events to.
 const eventLogsMark = "event logs"
-
-// eventLogs is where a gateway's jobs are made to write their events, "" if
-// nowhere.
-func (m *Manager) eventLogs(g *gateway.Gateway) string {
-	if m.awaitsEventLogs(g) {
-		return ""
-	}
-	return m.History().EventLogDir()
-}
 
 // awaitsEventLogs says whether a gateway's container was started before the
 // directory for events was configured, and so does not have it: jobs that wrote
@@ -28,8 +22,8 @@ func (m *Manager) awaitsEventLogs(g *gateway.Gateway) bool {
 }
 
 // launchMarks are short marks of what a server is started with.
-func (m *Manager) launchMarks(g *gateway.Gateway) map[string]string {
-	marks := g.Spec.LaunchMarks(m.Catalog())
+func (m *Manager) launchMarks(r *resolved.Gateway) map[string]string {
+	marks := r.Marks()
 	if dir := m.History().LocalDir(); dir != "" {
 		marks[eventLogsMark] = dir
 	}

@@ -54,7 +54,7 @@ func TestEventLogs(t *testing.T) {
 			if got := strings.Contains(string(r.Body), `"spark.eventLog.dir":"`+tt.events+`"`); got != (tt.events != "") || tt.events == "" && strings.Contains(string(r.Body), "eventLog") {
 				t.Errorf("the job gets %s, want events in %q", r.Body, tt.events)
 			}
-			launch, err := m.launch(g)
+			launch, err := m.launch(g, m.resolve(g).wanted)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -64,7 +64,7 @@ func TestEventLogs(t *testing.T) {
 			if notes := strings.Join(m.Notes(g), "\n"); strings.Contains(notes, "before the next start") != tt.note {
 				t.Errorf("notes %q", notes)
 			}
-			if marks := m.launchMarks(g); (marks[eventLogsMark] == dir) != strings.HasPrefix(tt.logs, "/") {
+			if marks := m.launchMarks(m.resolve(g).wanted); (marks[eventLogsMark] == dir) != strings.HasPrefix(tt.logs, "/") {
 				t.Errorf("marks %v", marks)
 			}
 		})

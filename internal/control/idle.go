@@ -9,7 +9,6 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
-	"github.com/livygateway/livygateway/upstream"
 )
 
 // usage is when clients last used a gateway through this process.
@@ -120,7 +119,7 @@ func (w *worker) stopIfIdle(ctx context.Context, g *gateway.Gateway) error {
 		w.idle.since = now
 	}
 	// What other instances have not reported yet counts too.
-	limit := time.Duration(g.Spec.AutoStop.Minutes)*time.Minute + 2*useInterval
+	limit := time.Duration(m.Effective(g).AutoStop.Minutes)*time.Minute + 2*useInterval
 	if now.Sub(w.idle.since) < limit {
 		return nil
 	}
@@ -131,7 +130,7 @@ func (w *worker) stopIfIdle(ctx context.Context, g *gateway.Gateway) error {
 			return errUnchanged
 		}
 		g.Desired = gateway.StateStopped
-		g.Enter(gateway.StateStopping, "idle for "+gateway.Count(g.Spec.AutoStop.Minutes, "minute"), gateway.SystemActor, now)
+		g.Enter(gateway.StateStopping, "idle for "+gateway.Count(m.Effective(g).AutoStop.Minutes, "minute"), gateway.SystemActor, now)
 		return nil
 	})
 	return err
@@ -162,9 +161,9 @@ func (m *Manager) working(ctx context.Context, g *gateway.Gateway) (bool, error)
 	if err != nil {
 		return false, err
 	}
-	livyConf, _ := upstream.ParseConf(upstream.LivyConf, g.InForce().LivyConf)
+	timeouts := m.resolve(g).inForce.LivyConf("livy.server.session.timeout-check") != "false"
 	for i := range all {
-		if counts(all[i], upstream.Lookup(livyConf, "livy.server.session.timeout-check") != "false") {
+		if counts(all[i], timeouts) {
 			return true, nil
 		}
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
@@ -22,7 +23,7 @@ func TestChangesWaitForTheNextStart(t *testing.T) {
 		{Name: "old", Conf: map[string]string{"spark.sql.shuffle.partitions": "11"}},
 		{Name: "new", Conf: map[string]string{"spark.sql.shuffle.partitions": "22"}},
 	}
-	m.Configure(Settings{Catalog: catalog, Logins: []Login{labLogin()}, StartTimeout: time.Minute})
+	m.Configure(Settings{Settings: resolved.Settings{Catalog: catalog, Logins: []Login{labLogin()}}, StartTimeout: time.Minute})
 	g, err := m.Create(context.Background(), CreateRequest{Start: true, Spec: gateway.Spec{
 		Name: "etl", Environment: "old", LivyConf: strings.ReplaceAll(ldapConf, "ldap://a:389", "ldap://evil:389"),
 	}})
@@ -53,7 +54,7 @@ func TestChangesWaitForTheNextStart(t *testing.T) {
 	check("at first", "11", "", true)
 	g = patch(t, m, g, false, `{"environment":"new","livyConf":`+quoted(ldapConf)+`}`)
 	check("changed", "11", "", true)
-	if pending := g.Spec.Pending(g.Status.Launched, m.Catalog()); len(pending) != 2 {
+	if pending := m.RestartNeeded(g); len(pending) != 2 {
 		t.Errorf("a restart is needed for %q", pending)
 	}
 	without := catalog

@@ -68,14 +68,14 @@ func TestUpdateSaysWhatNeedsARestart(t *testing.T) {
 	g = await(t, m, g.ID, "running", inState(gateway.StateRunning))
 
 	g = patch(t, m, g, true, `{"queue":"root.etl","public":true}`)
-	if p := g.Spec.Pending(g.Status.Launched, m.Catalog()); len(p) != 0 || g.Status.State != gateway.StateRunning {
+	if p := m.RestartNeeded(g); len(p) != 0 || g.Status.State != gateway.StateRunning {
 		t.Errorf("pending %v in state %s after changes that hold at once", p, g.Status.State)
 	}
 	if e, _ := m.Lookup("default", "etl"); e.Gateway.Spec.Queue != "root.etl" {
 		t.Errorf("the data path does not see the change: %+v", e.Gateway.Spec)
 	}
 	g = patch(t, m, g, false, `{"cpu":2,"memory":"8Gi","queue":null}`)
-	if p := g.Spec.Pending(g.Status.Launched, m.Catalog()); !slices.Equal(p, []string{"cpu", "memory"}) || g.Spec.Queue != "" {
+	if p := m.RestartNeeded(g); !slices.Equal(p, []string{"cpu", "memory"}) || g.Spec.Queue != "" {
 		t.Errorf("pending %v, queue %q", p, g.Spec.Queue)
 	}
 	time.Sleep(100 * time.Millisecond) // three polls
@@ -88,7 +88,7 @@ func TestUpdateSaysWhatNeedsARestart(t *testing.T) {
 		return g.Status.State == gateway.StateRunning && g.Status.Epoch == 2
 	})
 	running, starts := rt.count()
-	if p := g.Spec.Pending(g.Status.Launched, m.Catalog()); len(p) != 0 || running != 1 || starts != 2 || g.Status.Restarts != 0 {
+	if p := m.RestartNeeded(g); len(p) != 0 || running != 1 || starts != 2 || g.Status.Restarts != 0 {
 		t.Errorf("pending %v, %d running after %d starts, %+v", p, running, starts, g.Status)
 	}
 }
@@ -218,7 +218,7 @@ func TestWhatIsUsedCannotBeDropped(t *testing.T) {
 	if gateway.KindOf(err) != gateway.KindConflict || !strings.Contains(err.Error(), `"analytics" is used by gateway default/etl`) {
 		t.Errorf("dropping what is used: %v", err)
 	}
-	launch, err := m.launch(g)
+	launch, err := m.launch(g, m.resolve(g).wanted)
 	if err != nil || launch.Env["A"] != "b" {
 		t.Errorf("launch %+v, %v", launch.Env, err)
 	}
@@ -320,7 +320,7 @@ func TestLivysBlacklistLetsForcedKeysPass(t *testing.T) {
 	})
 	g := create(t, m, "etl", false)
 	g = patch(t, m, g, false, `{"environment":"e","sparkBlacklist":"spark.sql.ansi.enabled\nspark.executor.memory\nspark.livygateway.gateway\n"}`)
-	files, _, err := m.render(g)
+	files, err := m.resolve(g).wanted.Files(m.facts(g))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -391,9 +391,10 @@ func TestEnvironmentOfDriversBesideLivy(t *testing.T) {
 		{Name: "venv", Path: "/srv/e/venv.tar.gz"}, {Name: "data.zip", Path: "/srv/e/sub/data.zip"}, {Name: "x", Path: "/srv/e/x.tgz"},
 	}
 	for cluster, want := range map[string][]upstream.Archive{"": want, "near": want, "away": nil} {
-		l, err := m.launch(&gateway.Gateway{ID: "lc-1", Spec: gateway.Spec{
+		g := &gateway.Gateway{ID: "lc-1", Spec: gateway.Spec{
 			Name: "etl", Engine: "spark", LivyVersion: "0.8.0", CPU: 1, Memory: "4Gi", Environment: "e", Cluster: cluster,
-		}})
+		}}
+		l, err := m.launch(g, m.resolve(g).wanted)
 		if err != nil || !slices.Equal(l.Archives, want) || (l.Env["STAGE"] == "prod") != (cluster != "away") {
 			t.Errorf("on cluster %q: %+v, %v, %v", cluster, l.Archives, l.Env, err)
 		}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
@@ -40,11 +41,9 @@ func TestALoginIsForItsDirectoryOnly(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := labLogin()
 			tt.change(&l)
-			m := &Manager{}
-			m.settings.Store(&Settings{Logins: []Login{l}})
-			got, needed := m.login(&gateway.Gateway{Spec: gateway.Spec{LivyConf: tt.conf}})
-			if needed != tt.needed || (got.User == "svc") != tt.have {
-				t.Errorf("login %q, needed %v", got.User, needed)
+			r := resolved.New(&resolved.Settings{Logins: []Login{l}}, gateway.Spec{LivyConf: tt.conf})
+			if r.LoginNeeded != tt.needed || (r.Login.User == "svc") != tt.have {
+				t.Errorf("login %q, needed %v", r.Login.User, r.LoginNeeded)
 			}
 		})
 	}
@@ -71,7 +70,7 @@ func TestARefusedLoginIsNotTriedAllTheTime(t *testing.T) {
 	configure := func(password string) {
 		l := labLogin()
 		l.Password = password
-		m.Configure(Settings{Catalog: *m.Catalog(), Logins: []Login{l}, StartTimeout: time.Minute})
+		m.Configure(Settings{Settings: resolved.Settings{Catalog: *m.Catalog(), Logins: []Login{l}}, StartTimeout: time.Minute})
 	}
 	configure("wrong")
 	var asked atomic.Int64

@@ -15,10 +15,10 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/tokens"
-	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/upstream"
 )
 
@@ -60,6 +60,9 @@ type Manager struct {
 	view     view
 	pulse    pulse
 
+	newResolved  func(*resolved.Settings, gateway.Spec) *resolved.Gateway // tests count its calls
+	lastResolved atomic.Pointer[resolution]
+
 	keeper  *keeper
 	workers workers
 	wg      sync.WaitGroup
@@ -83,26 +86,7 @@ type Manager struct {
 // Settings are what an operator may change by reloading the configuration
 // without anything being restarted.
 type Settings struct {
-	Catalog gateway.Catalog
-	// Logins are what the gateway itself logs in with at Livy servers that want it.
-	Logins []Login
-	// MaxBody bounds the body of a create request, MaxCode that of a statement or
-	// job, MaxUpload an uploaded file, in bytes. Defaults 1 MiB, 4 MiB, 100 MiB.
-	MaxBody, MaxCode, MaxUpload int64
-	// Schemes, LivyKeys, ClientIdentity and CustomClasspath loosen built-in
-	// guards; see policies.Settings.
-	Schemes, LivyKeys               []string
-	ClientIdentity, CustomClasspath bool
-	// PolicyMode is the mode of the policies of gateways that do not name one,
-	// policies.ModeOpen or ModeStrict. Default ModeOpen.
-	PolicyMode string
-	// Grants are what clients of all gateways may set although a policy is strict.
-	Grants []policies.Grant
-	// LocalDirs are the directories that file: URIs of clients may name; none by
-	// default.
-	LocalDirs []string
-	// History is the Spark history server of what has finished; nil if there is none.
-	History *gateway.HistoryServer
+	resolved.Settings
 	// SparkUISite is the address of the site that shows the Spark UIs of all gateways,
 	// e.g. https://ui.example.com; "" where each gateway's own sites do.
 	SparkUISite string
@@ -134,7 +118,7 @@ func New(o Options) *Manager {
 	if o.Name == "" {
 		o.Name = instanceName()
 	}
-	m := &Manager{Options: o, workers: workers{all: make(map[string]*worker)}, declare: make(chan struct{}, 1), reapSoon: make(chan struct{}, 1)}
+	m := &Manager{Options: o, newResolved: resolved.New, workers: workers{all: make(map[string]*worker)}, declare: make(chan struct{}, 1), reapSoon: make(chan struct{}, 1)}
 	m.keeper = newKeeper(o.Store, store.Instance{ID: instanceID(o.Rand), Name: o.Name}, o.Logger)
 	m.keeper.wanted, m.keeper.gained, m.keeper.lost, m.keeper.rewound = m.supervisable, m.employ, m.dismiss, m.rewound
 	m.keeper.recall = m.recallMark
@@ -154,8 +138,8 @@ func (m *Manager) Settings() Settings { return *m.settings.Load() }
 // Configure puts new settings into force; running gateways keep their servers
 // and get their policies anew.
 func (m *Manager) Configure(s Settings) {
-	setDefault(&s.StartTimeout, 3*time.Minute)
-	setDefault(&s.AuditRetention, store.DefaultTrailLife)
+	setDefault(&s.StartTimeout, gateway.DefaultStartTimeout)
+	setDefault(&s.AuditRetention, gateway.DefaultAuditRetention)
 	m.settings.Store(&s)
 	m.view.recompile(m.compile)
 }

@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
@@ -167,7 +168,7 @@ func testManagerWith(t *testing.T, s *store.Store, rt upstream.Runtime, change f
 	change(&o)
 	m := New(o)
 	m.Configure(Settings{
-		Catalog:      gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}},
+		Settings:     resolved.Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}}},
 		StartTimeout: 30 * time.Second,
 	})
 	m.Run()
@@ -210,7 +211,7 @@ func TestAGatewaysLife(t *testing.T) {
 	ctx := context.Background()
 
 	g := create(t, m, "etl", false)
-	if g.Status.State != gateway.StateCreated || g.Spec.CPU != 1 || g.Spec.Memory != "4Gi" || g.Spec.Engine != "spark" {
+	if full := m.Effective(g); g.Status.State != gateway.StateCreated || full.CPU != 1 || full.Memory != "4Gi" || full.Engine != "spark" {
 		t.Errorf("created %+v", g)
 	}
 	if _, err := m.Start(ctx, g, "ann"); err != nil {

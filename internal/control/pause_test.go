@@ -17,6 +17,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
@@ -207,7 +208,7 @@ func newPair(t *testing.T) *pair {
 			Ledger: sessions.New(s, log, func() time.Time { return p.now }, rand.Reader), Tokens: tokens.New(s, tokens.Options{}, log),
 			Now: func() time.Time { return p.now },
 		})
-		p.m[i].Configure(Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}}})
+		p.m[i].Configure(Settings{Settings: resolved.Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}}}})
 	}
 	g, err := p.m[1].Create(context.Background(), CreateRequest{Start: true, Spec: gateway.Spec{
 		Name: "etl", AutoStop: gateway.AutoStop{Enabled: true},

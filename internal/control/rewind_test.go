@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
@@ -32,7 +33,7 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 			Ledger: sessions.New(s, zap.NewNop(), time.Now, rand.Reader), Tokens: tokens.New(s, tokens.Options{}, zap.NewNop()),
 			MarkDir: dir,
 		})
-		m.Configure(Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}}})
+		m.Configure(Settings{Settings: resolved.Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}}}})
 		m.keeper.gained, m.keeper.lost = func(string, int64) {}, func(string) {}
 		return m
 	}

@@ -8,6 +8,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/upstream"
 )
@@ -36,6 +37,7 @@ func (w *worker) start(ctx context.Context) (time.Duration, error) {
 		return w.failed(ctx, g, err.Error())
 	}
 	epoch := g.Status.Epoch
+	var settings *resolved.Gateway
 	g, err = w.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning || g.Status.Epoch != epoch {
 			return errUnchanged
@@ -43,7 +45,8 @@ func (w *worker) start(ctx context.Context) (time.Duration, error) {
 		g.Enter(gateway.StateStarting, "starting the Livy server", gateway.SystemActor, m.Now())
 		g.Status.Since = m.Now().UTC()
 		clearInstance(g)
-		g.Status.Launched = m.launchMarks(g)
+		settings = m.resolve(g).wanted
+		g.Status.Launched, g.Status.LaunchDefaults = m.launchMarks(settings), settings.Defaults
 		g.Status.Epoch++
 		g.Status.Place = place
 		g.Status.SessionBase, g.Status.BatchBase = nextSession, nextBatch
@@ -52,7 +55,10 @@ func (w *worker) start(ctx context.Context) (time.Duration, error) {
 	if err != nil || g.Desired != gateway.StateRunning || g.Status.Epoch != epoch+1 {
 		return 0, err
 	}
-	launch, err := m.launch(g)
+	if settings == nil { // another instance has written this epoch
+		settings = m.resolve(g).wanted
+	}
+	launch, err := m.launch(g, settings)
 	if err != nil {
 		return w.failed(ctx, g, err.Error())
 	}
@@ -129,8 +135,8 @@ func (w *worker) awaitReady(ctx context.Context, g *gateway.Gateway, inst upstre
 		}
 		return stepSoon, nil
 	}
-	if !upstream.Satisfies(version, g.Spec.LivyVersion) {
-		return w.failed(ctx, g, "the Livy server is version "+version+", not "+g.Spec.LivyVersion+" as promised")
+	if promised := m.resolve(g).wanted.Promised; !upstream.Satisfies(version, promised) {
+		return w.failed(ctx, g, "the Livy server is version "+version+", not "+promised+" as promised")
 	}
 	_, err = w.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning || g.Status.Instance != inst.ID {

@@ -17,6 +17,6 @@ func (m *Manager) CheckToken(g *gateway.Gateway, identity, queue string) error {
 	if identity == "" && queue == "" {
 		return nil
 	}
-	_, err := m.compilePolicy(g, identity, queue)
+	_, err := m.resolve(g).wanted.Policy(m.facts(g), identity, queue)
 	return err
 }

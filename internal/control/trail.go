@@ -60,10 +60,16 @@ func seen(g *gateway.Gateway) any {
 	}
 	return struct {
 		gateway.Spec
+		// What nobody has set is left out.
+		CPU         int    `json:"cpu,omitempty"`
+		Memory      string `json:"memory,omitempty"`
+		Engine      string `json:"engine,omitempty"`
+		LivyVersion string `json:"livyVersion,omitempty"`
+
 		Declared bool          `json:"declared,omitempty"`
 		Desired  gateway.State `json:"desired"`
 		State    gateway.State `json:"state"`
-	}{g.Spec, g.Declared, g.Desired, g.Status.State}
+	}{g.Spec, g.Spec.CPU, g.Spec.Memory, g.Spec.Engine, g.Spec.LivyVersion, g.Declared, g.Desired, g.Status.State}
 }
 
 // trimInterval is how often what is old is removed.

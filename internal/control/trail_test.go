@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/livygateway/livygateway/internal/sessions"
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 )
@@ -14,7 +14,7 @@ func TestOldRecordsOfAStoppedGatewayAreRemoved(t *testing.T) {
 	m := testManager(t, s, newFakeRuntime(t))
 	m.Close(false) // it would look for old records by itself before there are any, and not so soon again
 	g := create(t, m, "etl", false)
-	for id, age := range map[string]time.Duration{"livy-old": sessions.DefaultRetention + time.Hour, "livy-new": time.Hour} {
+	for id, age := range map[string]time.Duration{"livy-old": gateway.DefaultRetention + time.Hour, "livy-new": time.Hour} {
 		at := time.Now().Add(-age)
 		r := &store.Record{ID: id, GatewayID: g.ID, Kind: "batch", PublicID: -1, LivyID: -1, State: "success", Created: at, Updated: at, Ended: at}
 		if err := s.SaveRecords(t.Context(), g.ID, r); err != nil {

@@ -24,8 +24,8 @@ type UpdateRequest struct {
 }
 
 // Update changes a gateway, whatever its state. Most settings hold for the next
-// request; Pending of the result's spec lists those that a running server lacks.
-// What changes nothing makes no new revision, and no entry in the audit.
+// request; RestartNeeded lists those that a running server lacks. What changes nothing
+// makes no new revision, and no entry in the audit.
 func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateRequest) (*gateway.Gateway, error) {
 	updated, err := m.updateAs(ctx, "gateway.update", r.Actor, g.ID, func(g *gateway.Gateway) error {
 		if err := checkOurs(g, "changed"); err != nil {
@@ -35,16 +35,12 @@ func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateReques
 		if err != nil {
 			return err
 		}
-		catalog := m.Catalog()
 		was := g.Spec
-		g.Change(spec.WithDefaults(catalog))
-		if err := g.Spec.Validate(catalog); err != nil {
+		g.Change(spec)
+		if err := m.check(g); err != nil {
 			return err
 		}
-		if err := m.checkFiles(g); err != nil {
-			return err
-		}
-		if r.Restart && g.Desired == gateway.StateRunning && len(g.Spec.Pending(g.Status.Launched, catalog)) > 0 {
+		if r.Restart && g.Desired == gateway.StateRunning && len(m.RestartNeeded(g)) > 0 {
 			return m.restart(g, r.Actor)
 		}
 		if sameSpec(&was, &g.Spec) {

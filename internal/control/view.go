@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"maps"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -13,8 +12,8 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/policies"
-	"github.com/livygateway/livygateway/upstream"
 )
 
 // Entry is a gateway as the data path sees it. It is read-only.
@@ -28,9 +27,10 @@ type Entry struct {
 	// are passed on to it.
 	LDAP bool
 
-	used      *usage
-	compile   func(identity, queue string) (*policies.Policy, error)
-	forTokens *sync.Map // of policies by identity and queue of tokens
+	used       *usage
+	resolution *resolution
+	facts      resolved.Facts
+	forTokens  *sync.Map // of policies by identity and queue of tokens
 }
 
 // PolicyFor is the policy for a token, which may have an identity and a queue of
@@ -43,7 +43,7 @@ func (e *Entry) PolicyFor(identity, queue string) (*policies.Policy, error) {
 	if p, ok := e.forTokens.Load(key); ok {
 		return p.(*policies.Policy), nil
 	}
-	p, err := e.compile(identity, queue)
+	p, err := e.resolution.inForce.Policy(e.facts, identity, queue)
 	if err == nil {
 		e.forTokens.Store(key, p)
 	}
@@ -161,35 +161,15 @@ func (v *view) recompile(compile func(*gateway.Gateway) *Entry) {
 
 // compile makes the data path's entry of a gateway.
 func (m *Manager) compile(g *gateway.Gateway) *Entry {
-	now := inForce(g)
-	compile := func(identity, queue string) (*policies.Policy, error) {
-		return m.compilePolicy(now, identity, queue)
-	}
-	p, err := compile("", "")
+	r, facts := m.resolve(g), m.facts(g)
+	p, err := r.inForce.Policy(facts, "", "")
 	if err != nil {
 		m.Logger.Error("a stored policy cannot be compiled", zap.String("gateway", g.ID), zap.Error(err))
 	}
-	livyConf, _ := upstream.ParseConf(upstream.LivyConf, now.Spec.LivyConf)
-	ldap := upstream.Lookup(livyConf, "livy.server.auth.type") == "ldap"
-	return &Entry{Gateway: g, Policy: p, PolicyError: err, LDAP: ldap, used: m.usage(g.ID), compile: compile, forTokens: new(sync.Map)}
-}
-
-// samePolicy says whether two versions of a gateway have the same policy.
-func samePolicy(a, b *gateway.Gateway) bool {
-	return a.Status.LivyVersion == b.Status.LivyVersion && a.Status.FusionOff == b.Status.FusionOff &&
-		a.Status.Launched[eventLogsMark] == b.Status.Launched[eventLogsMark] && reflect.DeepEqual(a.Spec, b.Spec) &&
-		reflect.DeepEqual(a.Status.StartedWith, b.Status.StartedWith)
-}
-
-// inForce is the gateway with the settings that hold for requests now, in place of
-// those that hold from the next start on.
-func inForce(g *gateway.Gateway) *gateway.Gateway {
-	if g.Status.StartedWith == nil {
-		return g
+	return &Entry{
+		Gateway: g, Policy: p, PolicyError: err, LDAP: r.inForce.LivyConf(resolved.AuthTypeKey) == "ldap",
+		used: m.usage(g.ID), resolution: r, facts: facts, forTokens: new(sync.Map),
 	}
-	now := *g
-	now.Spec = g.InForce()
-	return &now
 }
 
 // refreshAll reads all gateways anew. When Redis is away the old picture stays.
@@ -310,12 +290,14 @@ func (m *Manager) forget(id string) {
 // gateway keeps its compiled policy.
 func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
 	old, ok := entries[g.ID]
-	switch {
-	case ok && old.Gateway.Revision >= g.Revision:
+	if ok && old.Gateway.Revision >= g.Revision {
 		return
-	case ok && old.PolicyError == nil && samePolicy(old.Gateway, g):
-		entries[g.ID] = &Entry{Gateway: g, Policy: old.Policy, LDAP: old.LDAP, used: old.used, forTokens: old.forTokens, compile: old.compile}
-	default:
-		entries[g.ID] = m.compile(g)
 	}
+	if r := m.resolve(g); ok && old.PolicyError == nil && old.resolution.inForce == r.inForce && old.facts == m.facts(g) {
+		same := *old
+		same.Gateway, same.resolution = g, r
+		entries[g.ID] = &same
+		return
+	}
+	entries[g.ID] = m.compile(g)
 }

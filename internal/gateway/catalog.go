@@ -2,53 +2,72 @@ package gateway
 
 import "slices"
 
-// Catalog is what the operator offers to gateways. It comes from the
-// configuration, not from Redis.
+// Catalog is what the operator offers to gateways. It comes from the configuration of
+// Caddy, of which it is a part, and not from Redis. The API shows it with the same
+// names of fields.
 type Catalog struct {
-	Engines []Engine `json:"engines"`
-	// CPUs and Memories are the sizes that gateways may have, smallest first.
-	// Default: 1, 2, 4 and 4Gi, 8Gi, 16Gi.
-	CPUs     []int    `json:"cpus,omitempty"`
+	// The engines that gateways may use; the first one is the default. At least
+	// one is required.
+	Engines []Engine `json:"engines,omitempty"`
+
+	// The numbers of cores that gateways may have, smallest first. Default: 1, 2, 4.
+	CPUs []int `json:"cpus,omitempty"`
+
+	// The sizes of memory that gateways may have, smallest first. Default: `4Gi`,
+	// `8Gi`, `16Gi`.
 	Memories []string `json:"memories,omitempty"`
-	// Queues that gateways may name; empty means any.
-	Queues       []string      `json:"queues,omitempty"`
-	Clusters     []Cluster     `json:"clusters,omitempty"`
+
+	// The queues that gateways may name. Default: any.
+	Queues []string `json:"queues,omitempty"`
+
+	// The clusters that gateways may run their jobs on.
+	Clusters []Cluster `json:"clusters,omitempty"`
+
+	// The runtime environments that gateways may give their jobs.
 	Environments []Environment `json:"environments,omitempty"`
-	Networks     []Network     `json:"networks,omitempty"`
-	Directories  []Directory   `json:"directories,omitempty"`
-	Fusion       []Fusion      `json:"fusion,omitempty"`
+
+	// The networks that Livy servers may join.
+	Networks []Network `json:"networks,omitempty"`
+
+	// The file directories that jobs may find mounted.
+	Directories []Directory `json:"directories,omitempty"`
+
+	// The acceleration profiles that gateways may use.
+	Fusion []Fusion `json:"fusion,omitempty"`
 }
 
 // Engine is a Livy and a Spark that run together.
 type Engine struct {
-	// Name by which gateways refer to the engine, e.g. "spark-3.5".
+	// The name by which gateways refer to the engine, e.g. `spark-3.5`.
 	Name string `json:"name"`
-	// Livy is the version of Livy; default "0.8.0". A server that answers with
-	// another one is not taken.
+	// The version of Livy. A server that answers with another one is not taken.
+	// Default: `0.8.0`, and a server of any version is taken unless the gateway says
+	// which it must be.
 	Livy string `json:"livy,omitempty"`
-	// Spark, Scala and Java are versions, for people; e.g. "3.5.8", "2.12", "17".
+	// The version of Spark, e.g. `3.5.8`.
 	Spark string `json:"spark,omitempty"`
+	// The version of Scala, e.g. `2.12`.
 	Scala string `json:"scala,omitempty"`
-	Java  string `json:"java,omitempty"`
-	// Image is the container image (runtime docker).
+	// The version of Java, e.g. `17`.
+	Java string `json:"java,omitempty"`
+	// The container image (runtime docker).
 	Image string `json:"image,omitempty"`
-	// LivyHome and SparkHome are the unpacked distributions (runtime process).
-	LivyHome  string `json:"livyHome,omitempty"`
+	// Where Livy is unpacked (runtime process).
+	LivyHome string `json:"livyHome,omitempty"`
+	// Where Spark is unpacked (runtime process).
 	SparkHome string `json:"sparkHome,omitempty"`
-	// JavaHome is the Java to run them with (runtime process); default: java
-	// from PATH.
+	// Where Java is (runtime process). Default: the `java` in PATH.
 	JavaHome string `json:"javaHome,omitempty"`
-	// Python is the interpreter for PySpark (runtime process); default python3.
+	// The Python interpreter for PySpark (runtime process). Default: `python3`.
 	Python string `json:"python,omitempty"`
-	// URL is an existing Livy server (runtime static), e.g. "http://127.0.0.1:8998".
+	// The URL of an existing Livy server (runtime static), e.g.
+	// `http://127.0.0.1:8998`.
 	URL string `json:"url,omitempty"`
-	// Master is Livy's livy.spark.master for gateways that name no cluster;
-	// default: local, with as many threads as the gateway has cores.
+	// Where the Spark jobs of gateways without a cluster run: Livy's
+	// `livy.spark.master`. Default: local, with as many threads as the gateway has
+	// cores.
 	Master string `json:"master,omitempty"`
 }
-
-// DefaultLivy is the version of Livy that engines have unless they say otherwise.
-const DefaultLivy = "0.8.0"
 
 // LivyVersion is the version of Livy that the engine has.
 func (e Engine) LivyVersion() string {
@@ -60,41 +79,48 @@ func (e Engine) LivyVersion() string {
 
 // Cluster is a place where jobs run.
 type Cluster struct {
+	// The name by which gateways refer to it.
 	Name string `json:"name"`
-	// Master is Livy's livy.spark.master: spark://HOST:PORT, yarn, k8s://URL or
-	// local[N].
+	// Livy's `livy.spark.master`: `spark://HOST:PORT`, `yarn`, `k8s://URL` or
+	// `local[N]`.
 	Master string `json:"master"`
-	// DeployMode is livy.spark.deploy-mode, client or cluster; default: Livy's own.
+	// Livy's `livy.spark.deploy-mode`: `client` or `cluster`. Default: Livy's own.
 	DeployMode string `json:"deployMode,omitempty"`
-	// ConfDir is a directory of this machine with the cluster's client
-	// configuration, e.g. core-site.xml and yarn-site.xml. Its files are given to
-	// the Livy server and to jobs as HADOOP_CONF_DIR.
+	// A directory of this machine with the cluster's client configuration, e.g.
+	// `core-site.xml` and `yarn-site.xml`. Its files are given to Livy servers and jobs
+	// as HADOOP_CONF_DIR.
 	ConfDir string `json:"confDir,omitempty"`
 }
 
 // Environment is a bundle that jobs find without asking for it. Names of files
 // without a scheme are looked for in Dir.
 type Environment struct {
+	// The name by which gateways refer to it.
 	Name string `json:"name"`
-	// Dir is a directory of this machine with the environment's files. In
-	// containers it is mounted read-only at the same path.
-	Dir      string   `json:"dir,omitempty"`
-	PyFiles  []string `json:"pyFiles,omitempty"`
-	Jars     []string `json:"jars,omitempty"`
-	Files    []string `json:"files,omitempty"`
+	// A directory of this machine with the files that are named without a scheme below.
+	// Containers find it at the same path, read-only.
+	Dir string `json:"dir,omitempty"`
+	// Python files and packages.
+	PyFiles []string `json:"pyFiles,omitempty"`
+	// Jars.
+	Jars []string `json:"jars,omitempty"`
+	// Files that jobs find in their working directory.
+	Files []string `json:"files,omitempty"`
+	// Archives that jobs find unpacked, e.g. `venv.tar.gz#venv`.
 	Archives []string `json:"archives,omitempty"`
-	// Conf is Spark configuration that clients cannot change.
+	// Spark configuration that clients cannot change.
 	Conf map[string]string `json:"conf,omitempty"`
-	// Env are environment variables of drivers and executors.
+	// Environment variables of drivers and executors.
 	Env map[string]string `json:"env,omitempty"`
 }
 
-// Network is a network that a gateway's Livy server can join.
+// Network is a network that Livy servers can join.
 type Network struct {
+	// The name by which gateways refer to it.
 	Name string `json:"name"`
-	// DockerNetwork is the network's name on the Docker engine.
+	// The network's name on the Docker engine (runtime docker).
 	DockerNetwork string `json:"dockerNetwork,omitempty"`
-	// VPC is the private cloud that the network leads to.
+	// The private cloud that the network leads to.
 	VPC string `json:"vpc,omitempty"`
 }
 
@@ -110,33 +136,49 @@ var directoryTypes = []string{DirectoryLocal, DirectoryOSS, DirectoryNAS, Direct
 
 // Directory is a file directory that jobs can find mounted.
 type Directory struct {
+	// The name by which gateways refer to it.
 	Name string `json:"name"`
-	// Type is local, oss, nas or cpfs.
+	// `local` (a directory of the machine), `oss` (an object store that is mounted
+	// on the machine with FUSE), `nas` (an NFS export) or `cpfs` (a parallel file
+	// system, spoken to with NFS).
 	Type string `json:"type"`
-	// Source is a directory of the machine (local, oss) or HOST:/EXPORT (nas, cpfs).
+	// A directory of the machine (`local`, `oss`) or `HOST:/EXPORT` (`nas`, `cpfs`).
 	Source string `json:"source"`
-	// Path is where jobs find it.
+	// Where jobs find it.
 	Path string `json:"path"`
-	// VPC is where the mount target is (nas, cpfs).
+	// The private cloud of the mount target (`nas`, `cpfs`).
 	VPC string `json:"vpc,omitempty"`
-	// Options are NFS mount options (nas, cpfs); default "nfsvers=4,soft,timeo=600,retrans=2".
+	// NFS mount options (`nas`, `cpfs`). Default: `nfsvers=4,soft,timeo=600,retrans=2`.
 	Options string `json:"options,omitempty"`
-	// ReadOnly keeps jobs from writing.
+	// Keeps jobs from writing. Default: false.
 	ReadOnly bool `json:"readOnly,omitempty"`
 }
 
 // Fusion is an acceleration profile: jars and settings of a native SQL engine.
 type Fusion struct {
+	// The name by which gateways refer to it. `comet` with nothing else is the
+	// profile of Apache DataFusion Comet, whose jar the engine image holds.
 	Name string `json:"name"`
-	// Jars are URIs that every job gets.
+	// Jars that every job gets.
 	Jars []string `json:"jars,omitempty"`
-	// Conf is Spark configuration that every job gets.
+	// Spark configuration that every job gets.
 	Conf map[string]string `json:"conf,omitempty"`
-	// CPUFlags are what the machine's CPU must be able to do, as /proc/cpuinfo
-	// writes it, e.g. "avx2".
+	// What the CPU must be able to do, as /proc/cpuinfo writes it, e.g. `avx2`.
 	CPUFlags []string `json:"cpuFlags,omitempty"`
-	// Spark are the series of Spark that the profile is for, e.g. "3.5". Default: any.
+	// The series of Spark that the profile is for, e.g. `3.5`. Default: any.
 	Spark []string `json:"spark,omitempty"`
+}
+
+// WithProfiles is the catalog with what is known of the acceleration profiles that are
+// named in it and not described.
+func (c Catalog) WithProfiles() Catalog {
+	c.Fusion = slices.Clone(c.Fusion)
+	for i, f := range c.Fusion {
+		if comet := Comet(); f.Name == comet.Name && len(f.Jars) == 0 && len(f.Conf) == 0 {
+			c.Fusion[i] = comet
+		}
+	}
+	return c
 }
 
 // Comet is the profile of Apache DataFusion Comet, whose jar the engine image of
@@ -158,12 +200,6 @@ func Comet() Fusion {
 		},
 	}
 }
-
-// Default sizes, those of the managed product.
-var (
-	defaultCPUs     = []int{1, 2, 4}
-	defaultMemories = []string{"4Gi", "8Gi", "16Gi"}
-)
 
 // AllowedCPUs are the numbers of cores that gateways may have.
 func (c *Catalog) AllowedCPUs() []int {
@@ -224,6 +260,3 @@ func (c *Catalog) Directory(name string) (Directory, bool) { return find(c.Direc
 
 // FusionProfile looks an acceleration profile up by its name.
 func (c *Catalog) FusionProfile(name string) (Fusion, bool) { return find(c.Fusion, name) }
-
-// EngineNames lists the names in the catalog's order.
-func (c *Catalog) EngineNames() []string { return names(c.Engines) }

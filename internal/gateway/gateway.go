@@ -23,9 +23,6 @@ const (
 	StateError    State = "Error"
 )
 
-// DefaultWorkspace is the workspace of gateways that name none.
-const DefaultWorkspace = "default"
-
 // Gateway is one named Livy endpoint: what was asked for (Spec), whether it is
 // meant to run (Desired) and what is known of its Livy server (Status).
 type Gateway struct {
@@ -81,11 +78,15 @@ type Status struct {
 	SessionBase int64 `json:"sessionBase"`
 	BatchBase   int64 `json:"batchBase"`
 	// Launched holds a mark of each setting that a running Livy server was
-	// started with and that takes effect only at a start; see Spec.Pending.
+	// started with and that takes effect only at a start, and of each entry of the
+	// catalog that it was started with.
 	Launched map[string]string `json:"launched,omitempty"`
 	// StartedWith are the settings that the running Livy server was started with,
 	// while others wait for its next start; see Gateway.InForce.
 	StartedWith *Spec `json:"startedWith,omitempty"`
+	// LaunchDefaults are the operator's defaults that the running Livy server was
+	// started with, where the settings leave something to the operator.
+	LaunchDefaults *Defaults `json:"launchDefaults,omitempty"`
 	// Unseen says why the states of sessions and batches are not followed, e.g.
 	// because Livy wants a login; empty when they are.
 	Unseen string `json:"unseen,omitempty"`

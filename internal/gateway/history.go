@@ -7,15 +7,13 @@ import (
 	"strings"
 )
 
-// HistoryServer is a Spark history server, which shows the Spark UIs of
-// applications that have finished. The zero value is none.
+// HistoryServer is a Spark history server: it shows the Spark UIs of what has finished.
 type HistoryServer struct {
-	// URL is where it is reached from here, e.g. "http://127.0.0.1:18080".
+	// Where it is reached from here, e.g. `http://127.0.0.1:18080`.
 	URL string `json:"url"`
-	// EventLogs is the directory, as a URI or path, into which every job writes its
-	// events and from which the history server reads them. Empty: what the jobs'
-	// own settings say.
-	EventLogs string `json:"eventLogs,omitempty"`
+	// The directory, as a path or URI, that every job is made to write its events
+	// to and that the history server reads. Default: what the jobs' own settings say.
+	EventLogs string `json:"event_logs,omitempty"`
 }
 
 // Validate checks what the operator wrote. A directory of this machine must be

@@ -51,15 +51,14 @@ func fieldsOf(t *testing.T, s gateway.Spec) (fields map[string]any) {
 
 // What takes effect only at a start waits for it, whatever is changed meanwhile.
 func TestWhatIsInForce(t *testing.T) {
-	catalog := &gateway.Catalog{}
 	first, second, third := filled(1), filled(2), filled(3)
 	g := gateway.Gateway{Spec: first}
 	g.Change(second)
 	if now := g.InForce(); !reflect.DeepEqual(now, second) || g.Status.StartedWith != nil {
 		t.Errorf("of a gateway without a server %+v is in force", now)
 	}
-	marks := second.LaunchMarks(catalog)
-	g.Status.Launched = marks
+	marks := second.LaunchSettings()
+	g.Status.Launched = map[string]string{}
 	g.Change(first)
 	g.Change(third)
 	was, is, now := fieldsOf(t, second), fieldsOf(t, third), fieldsOf(t, g.InForce())

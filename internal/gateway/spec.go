@@ -21,9 +21,10 @@ type Spec struct {
 	// Engine names an engine of the operator's catalog: a Livy version and a
 	// Spark version that run together. Default: the catalog's first engine.
 	Engine string `json:"engine"`
-	// LivyVersion is the version that the Livy server must have, e.g. "0.8.0". It
-	// is the one of the engine; a server that turns out to be another one is
-	// not taken. Default: the engine's, which is 0.8.0 unless the catalog says otherwise.
+	// LivyVersion is the version that the Livy server must have, e.g. "0.8.0". It must
+	// be the one of the engine; a server that turns out to be another one is not taken.
+	// Default: the engine's. Where the catalog does not say that either, a server of any
+	// version is taken, and "0.8.0" is shown.
 	LivyVersion string `json:"livyVersion"`
 	// Fusion names an acceleration profile of the catalog, e.g. "comet": jars and
 	// settings that every job gets. Where the CPU of the machine that the engine runs
@@ -122,12 +123,10 @@ type AutoStart struct {
 	WaitSeconds *int `json:"waitSeconds,omitempty"`
 }
 
-// Defaults and bounds of automatic stop and start.
+// Bounds of automatic stop and start.
 const (
-	DefaultIdleMinutes = 45
-	maxIdleMinutes     = 30 * 24 * 60
-	DefaultWaitSeconds = 60
-	maxWaitSeconds     = 600
+	maxIdleMinutes = 30 * 24 * 60
+	maxWaitSeconds = 600
 )
 
 // Wait is WaitSeconds with its default.
@@ -136,26 +135,6 @@ func (a AutoStart) Wait() int {
 		return DefaultWaitSeconds
 	}
 	return *a.WaitSeconds
-}
-
-// WithDefaults fills in what was left out.
-func (s Spec) WithDefaults(c *Catalog) Spec {
-	if s.CPU == 0 {
-		s.CPU = c.AllowedCPUs()[0]
-	}
-	if s.Memory == "" {
-		s.Memory = c.AllowedMemories()[0]
-	}
-	if s.Engine == "" && len(c.Engines) > 0 {
-		s.Engine = c.Engines[0].Name
-	}
-	if e, ok := c.Engine(s.Engine); ok && s.LivyVersion == "" {
-		s.LivyVersion = e.LivyVersion()
-	}
-	if s.AutoStop.Enabled && s.AutoStop.Minutes == 0 {
-		s.AutoStop.Minutes = DefaultIdleMinutes
-	}
-	return s
 }
 
 // MemoryBytes returns Memory in bytes. The spec must be valid.

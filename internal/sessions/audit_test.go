@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/sessions"
 )
@@ -45,7 +46,7 @@ func TestAuditedStatements(t *testing.T) {
 			t.Errorf("statement %d: code %q", st.StatementID, st.Code)
 		}
 	}
-	f.now = f.now.Add(sessions.DefaultRetention + time.Minute)
+	f.now = f.now.Add(gateway.DefaultRetention + time.Minute)
 	f.poll(&lists{})
 	if _, total, err := f.store.Statements(t.Context(), f.g.ID, 0, 10); total != 0 || err != nil {
 		t.Errorf("%d statements stay for good, %v", total, err)

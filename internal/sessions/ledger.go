@@ -25,10 +25,6 @@ import (
 // ledger how it ended, e.g. a session deleted by its own timeout.
 const StateGone = "gone"
 
-// DefaultRetention is how long records are kept after their creation, unless
-// SetRetention says otherwise.
-const DefaultRetention = 30 * 24 * time.Hour
-
 // MinRetention is the shortest time that records are kept.
 const MinRetention = time.Hour
 
@@ -66,7 +62,7 @@ type waiting struct {
 // New returns a ledger.
 func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reader) *Ledger {
 	return &Ledger{
-		store: s, logger: logger, now: now, rand: rand, retention: DefaultRetention,
+		store: s, logger: logger, now: now, rand: rand, retention: gateway.DefaultRetention,
 		logs: make(map[string]map[string][]string), trimmed: make(map[string]time.Time),
 		replaced: make(map[string]int64), sightings: make(chan Sighting, sightingsKept),
 	}

@@ -18,9 +18,6 @@ import (
 // its entry are written by one script, the entry first: there is no change without
 // its entry, and where the entry cannot be written nothing is changed.
 
-// DefaultTrailLife is how long entries are kept unless TrimTrail says otherwise.
-const DefaultTrailLife = 90 * 24 * time.Hour
-
 // Outcomes of what an Entry tells of.
 const (
 	OutcomeDone    = "done"

@@ -16,9 +16,8 @@ import (
 
 // Bounds of a token's life and of what overlaps after a reset.
 const (
-	MinLifetime     = 24 * time.Hour
-	DefaultLifetime = 365 * 24 * time.Hour
-	MaxOverlap      = 7 * 24 * time.Hour
+	MinLifetime = 24 * time.Hour
+	MaxOverlap  = 7 * 24 * time.Hour
 )
 
 const (
@@ -55,9 +54,9 @@ func (s *Service) expiry(days int, at, now time.Time) (time.Time, error) {
 		return now.Add(life), nil
 	case at.IsZero():
 		if longest > 0 {
-			return now.Add(min(DefaultLifetime, longest)), nil
+			return now.Add(min(gateway.DefaultTokenLifetime, longest)), nil
 		}
-		return now.Add(DefaultLifetime), nil
+		return now.Add(gateway.DefaultTokenLifetime), nil
 	}
 	if at.Before(now.Add(MinLifetime)) {
 		return at, gateway.Invalid("expiresAt", at.Format(time.RFC3339), "must be at least 1 day ahead")

@@ -11,6 +11,7 @@ import (
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 )
 
@@ -68,7 +69,7 @@ func (o Options) withDefaults() Options {
 		o.Rand = rand.Reader
 	}
 	if o.Grace == 0 {
-		o.Grace = time.Minute
+		o.Grace = gateway.DefaultTokenGrace
 	}
 	if o.WaitBudget == 0 {
 		o.WaitBudget = 3 * time.Second

@@ -142,9 +142,15 @@ func (c *Case) line(key, value string) error {
 	case "policy:":
 		return json.Unmarshal([]byte(value), &c.Settings)
 	case "blacklist:":
-		c.Settings.Blacklist.Text = strings.ReplaceAll(value, ", ", "\n")
+		list, err := policies.ParseBlacklist(policies.File{Text: strings.ReplaceAll(value, ", ", "\n")})
+		c.Settings.Blacklist = list
+		return err
 	case "defaults:":
-		c.Settings.SparkDefaults.Text = strings.ReplaceAll(value, "; ", "\n")
+		c.Settings.SparkDefaults = map[string]string{}
+		for line := range strings.SplitSeq(value, "; ") {
+			key, value, _ := strings.Cut(line, " ")
+			c.Settings.SparkDefaults[key] = value
+		}
 	case "encode:":
 		c.Encode = value
 	case ">":

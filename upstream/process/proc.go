@@ -65,7 +65,7 @@ func environment(l upstream.Launch, d dirs, user account, marker string) []strin
 	if l.Engine.JavaHome != "" {
 		env["JAVA_HOME"] = l.Engine.JavaHome
 	}
-	if upstream.RunsLocally(l.Files) {
+	if l.RunsLocally() {
 		// The driver's ports and its UI need not be seen from other machines.
 		env["SPARK_LOCAL_IP"] = user.host()
 	}

@@ -72,10 +72,7 @@ func TestConformance(t *testing.T) {
 
 func launch(t *testing.T, engine gateway.Engine) upstream.Launch {
 	spec := gateway.Spec{Name: "g", CPU: 1, Memory: "8Gi"}
-	files, err := upstream.RenderConf(upstream.ConfInput{Spec: spec, Engine: engine})
-	if err != nil {
-		t.Fatal(err)
-	}
+	files := upstream.RenderConf(upstream.ConfInput{Master: "local[1]"})
 	return upstream.Launch{
 		GatewayID: "lc-1", Workspace: "default", Name: "g", CPU: spec.CPU, Memory: spec.MemoryBytes(),
 		Engine: engine, Files: files, Env: map[string]string{"HADOOP_CONF_DIR": "/etc/hadoop"},

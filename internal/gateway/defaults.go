@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"cmp"
+	"time"
+)
+
+// What holds where neither the operator nor whoever creates a gateway or token says
+// otherwise. Times of the inner workings that nobody can set stand where they are used.
+const (
+	// DefaultWorkspace is the workspace of gateways that name none.
+	DefaultWorkspace = "default"
+	// DefaultLivy is the version of Livy that engines are taken to have.
+	DefaultLivy = "0.8.0"
+	// DefaultIdleMinutes is AutoStop.Minutes.
+	DefaultIdleMinutes = 45
+	// DefaultWaitSeconds is AutoStart.WaitSeconds.
+	DefaultWaitSeconds = 60
+
+	// DefaultStartTimeout bounds the time from a start of Livy to its first answer.
+	DefaultStartTimeout = 3 * time.Minute
+	// DefaultRetention is how long records are kept after their creation.
+	DefaultRetention = 30 * 24 * time.Hour
+	// DefaultAuditRetention is how long entries of the audit are kept.
+	DefaultAuditRetention = 90 * 24 * time.Hour
+
+	// DefaultMaxBody bounds create requests, DefaultMaxCode statements and jobs,
+	// DefaultMaxUpload uploaded files, in bytes. The last one is Livy's own.
+	DefaultMaxBody   = 1 << 20
+	DefaultMaxCode   = 4 << 20
+	DefaultMaxUpload = 100 << 20
+
+	// DefaultTokenLifetime is how long a token is good.
+	DefaultTokenLifetime = 365 * 24 * time.Hour
+	// DefaultTokenGrace is how long a token that was verified goes on to be good for
+	// reading while Redis cannot be reached.
+	DefaultTokenGrace = time.Minute
+)
+
+// Sizes that gateways may have, smallest first: those of the managed product.
+var (
+	defaultCPUs     = []int{1, 2, 4}
+	defaultMemories = []string{"4Gi", "8Gi", "16Gi"}
+)
+
+// WithDefaults fills in what was left out. Stored settings are those that somebody
+// gave; defaults are filled in whenever they are read, so that they are the operator's
+// to change.
+func (s Spec) WithDefaults(c *Catalog) Spec {
+	s.CPU = cmp.Or(s.CPU, c.AllowedCPUs()[0])
+	s.Memory = cmp.Or(s.Memory, c.AllowedMemories()[0])
+	if s.Engine == "" && len(c.Engines) > 0 {
+		s.Engine = c.Engines[0].Name
+	}
+	if e, ok := c.Engine(s.Engine); ok && s.LivyVersion == "" {
+		s.LivyVersion = e.LivyVersion()
+	}
+	if s.AutoStop.Enabled {
+		s.AutoStop.Minutes = cmp.Or(s.AutoStop.Minutes, DefaultIdleMinutes)
+	}
+	return s
+}
+
+// Defaults are settings that take effect at a start and that a gateway's Spec leaves to
+// the operator, with the values that they had.
+type Defaults struct {
+	CPU         int    `json:"cpu,omitempty"`
+	Memory      string `json:"memory,omitempty"`
+	Engine      string `json:"engine,omitempty"`
+	LivyVersion string `json:"livyVersion,omitempty"`
+}
+
+// Lacks returns what a spec leaves to the operator of full, which is the same spec with
+// defaults filled in; nil if that is nothing.
+func (s *Spec) Lacks(full *Spec) *Defaults {
+	var d Defaults
+	if s.CPU == 0 {
+		d.CPU = full.CPU
+	}
+	if s.Memory == "" {
+		d.Memory = full.Memory
+	}
+	if s.Engine == "" {
+		d.Engine = full.Engine
+	}
+	if s.LivyVersion == "" {
+		d.LivyVersion = full.LivyVersion
+	}
+	if d == (Defaults{}) {
+		return nil
+	}
+	return &d
+}
+
+// filled is the spec with d in place of what it lacks; d may be nil.
+func (s Spec) filled(d *Defaults) Spec {
+	if d != nil {
+		s.CPU, s.Memory = cmp.Or(s.CPU, d.CPU), cmp.Or(s.Memory, d.Memory)
+		s.Engine, s.LivyVersion = cmp.Or(s.Engine, d.Engine), cmp.Or(s.LivyVersion, d.LivyVersion)
+	}
+	return s
+}

@@ -1,0 +1,160 @@
+package gateway
+
+import (
+	"cmp"
+	"reflect"
+	"strings"
+	"unicode"
+)
+
+// Parameter is one setting of a gateway besides its name. From the table of them are
+// made the options of a gateway in the Caddyfile, the flags of the command line and
+// what it shows, and what a changed setting needs a restart for.
+type Parameter struct {
+	// Field is its name in JSON, e.g. "livyConf".
+	Field string
+	// Option is its name in the Caddyfile, Flag that on the command line. Default: Field
+	// in the spelling there.
+	Option, Flag string
+	// Label is what people read before its value; empty where it is not shown by itself.
+	Label string
+	// Usage is what the command line's help says.
+	Usage string
+	// File is the name of the file that the setting is the text of, if it is one.
+	File string
+	// AtStart says that it takes effect only when a Livy server starts; all others hold
+	// from the next request on.
+	AtStart bool
+	// Now says of a setting with AtStart that the gateway itself goes by it at once.
+	Now bool
+
+	index int // of the field in Spec
+}
+
+// In returns a pointer to the setting in a spec.
+func (p *Parameter) In(s *Spec) any { return p.in(s).Addr().Interface() }
+
+func (p *Parameter) in(s *Spec) reflect.Value { return reflect.ValueOf(s).Elem().Field(p.index) }
+
+// Parameters are all settings of a gateway besides its name, in the order in which
+// they are shown.
+func Parameters() []Parameter { return parameters }
+
+var parameters = complete([]Parameter{
+	{Field: "engine", Label: "Engine", AtStart: true, Usage: "Engine of the configuration (default: its first)"},
+	{Field: "livyVersion", AtStart: true, Usage: "Version that the Livy server must have (default: the engine's)"},
+	{
+		Field: "cpu", Label: "Resources", AtStart: true,
+		Usage: "Cores: 1, 2 or 4, or what the operator allows (default: the smallest)",
+	},
+	{
+		Field: "memory", AtStart: true,
+		Usage: "Memory: 4Gi, 8Gi or 16Gi, or what the operator allows (default: the smallest)",
+	},
+	{Field: "fusion", Label: "Fusion", AtStart: true, Usage: "Acceleration profile of the configuration"},
+	{Field: "cluster", Label: "Cluster", AtStart: true, Usage: "Cluster of the configuration to run jobs on"},
+	{Field: "queue", Label: "Queue", Usage: "Queue that every job is put into"},
+	{Field: "identity", Label: "Identity", Usage: "User that jobs run as, with impersonation on in livy.conf"},
+	{Field: "environment", Label: "Environment", AtStart: true, Usage: "Environment of the configuration for every job"},
+	{Field: "network", Label: "Network", AtStart: true, Usage: "Network of the configuration to join"},
+	{
+		Field: "directories", Flag: "directory", Label: "Directories", AtStart: true,
+		Usage: "File directory of the configuration to mount (may be repeated)",
+	},
+	{Field: "mountToExecutor", Label: "Mount to executor", Usage: "Mount the directories into executors too, on Kubernetes"},
+	{Field: "public", Label: "Public", Usage: "Also answer on public endpoints"},
+	{
+		Field: "isolated", Label: "Isolated",
+		Usage: "Show a token only the sessions and batches that it created; against mistakes and curiosity, not against code",
+	},
+	{Field: "autoStop", Label: "Auto-stop", Usage: "Stop after that many idle minutes; 0: never"},
+	{Field: "autoStart", Label: "Auto-start", Usage: "Start the stopped gateway by a request"},
+	{
+		Field: "policy", Label: "Policy",
+		Usage: "strict: clients may set what is listed or allowed and nothing else; or open",
+	},
+	{
+		Field: "statementAudit", Label: "Statement audit",
+		Usage: "Write down the statements that are run: hash, or code for the code too",
+	},
+	{Field: "sparkDefaults", File: "spark-defaults.conf", AtStart: true},
+	{Field: "livyConf", File: "livy.conf", AtStart: true},
+	{Field: "livyClientConf", File: "livy-client.conf", AtStart: true},
+	{Field: "sparkBlacklist", File: "spark-blacklist.conf", AtStart: true, Now: true},
+	{Field: "policyRules", File: "policy.rules"},
+	{
+		Field: "disabledRoutes", Option: "disable_routes", Flag: "disable-route", Label: "Routes off",
+		Usage: `Route not to serve, e.g. "session.job.*" (may be repeated)`,
+	},
+})
+
+// complete finds the fields, and makes the names that follow from theirs.
+func complete(list []Parameter) []Parameter {
+	index := make(map[string]int)
+	for i := range reflect.TypeFor[Spec]().NumField() {
+		name, _, _ := strings.Cut(reflect.TypeFor[Spec]().Field(i).Tag.Get("json"), ",")
+		index[name] = i
+	}
+	for i := range list {
+		p := &list[i]
+		p.index = index[p.Field]
+		p.Option = cmp.Or(p.Option, OptionName(p.Field))
+		p.Flag = cmp.Or(p.Flag, strings.ReplaceAll(OptionName(p.Field), "_", "-"))
+		if p.File != "" {
+			p.Usage = "File with the text of " + p.File
+		}
+	}
+	return list
+}
+
+// OptionName spells the name of a field in JSON as the Caddyfile does: "pyFiles" is
+// "py_files" there.
+func OptionName(field string) string {
+	var b strings.Builder
+	for _, r := range field {
+		if unicode.IsUpper(r) {
+			b.WriteByte('_')
+		}
+		b.WriteRune(unicode.ToLower(r))
+	}
+	return b.String()
+}
+
+// LaunchSettings are the settings that take effect only when a Livy server starts, by
+// their names in JSON. All others hold for the next request.
+func (s *Spec) LaunchSettings() map[string]any {
+	values := make(map[string]any)
+	for _, p := range parameters {
+		if !p.AtStart {
+			continue
+		}
+		values[p.Field] = p.in(s).Interface()
+		if list, ok := values[p.Field].([]string); ok {
+			values[p.Field] = append([]string{}, list...) // none is none, however it is written
+		}
+	}
+	return values
+}
+
+// takeLaunched takes over from another spec what requests go by only after the next
+// start.
+func (s *Spec) takeLaunched(from *Spec) {
+	for _, p := range parameters {
+		if p.AtStart && !p.Now {
+			p.in(s).Set(p.in(from))
+		}
+	}
+}
+
+// Equal reports whether two specs say the same.
+func (s *Spec) Equal(other *Spec) bool { return reflect.DeepEqual(s, other) }
+
+// SameTexts reports whether the files of two specs are the same.
+func (s *Spec) SameTexts(other *Spec) bool {
+	for _, p := range parameters {
+		if p.File != "" && p.in(s).String() != p.in(other).String() {
+			return false
+		}
+	}
+	return true
+}

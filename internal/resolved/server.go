@@ -1,0 +1,126 @@
+package resolved
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/policies"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Files are the configuration files of the Livy server, by name.
+func (r *Gateway) Files(f Facts) (map[string]string, error) {
+	policy, err := r.Policy(f, "", "")
+	if err != nil {
+		return nil, err
+	}
+	if err := r.checkServer(); err != nil {
+		return nil, err
+	}
+	// Livy reads files only from places that it is told of: where directories
+	// are mounted, and where the environment's files lie.
+	var dirs []string
+	if r.Environment != nil && r.Environment.Dir != "" {
+		dirs = append(dirs, r.Environment.Dir)
+	}
+	return upstream.RenderConf(upstream.ConfInput{
+		Conf: r.conf, Master: r.Master, DeployMode: r.Cluster.DeployMode,
+		LocalDirs: r.localDirs(dirs...), Forced: policy.Forces, Superuser: r.Login.User,
+	}), nil
+}
+
+// Launch is what a Livy server is started with, as far as the settings say it.
+func (r *Gateway) Launch(f Facts) (upstream.Launch, error) {
+	files, err := r.Files(f)
+	if err != nil {
+		return upstream.Launch{}, err
+	}
+	l := upstream.Launch{
+		Name: r.Spec.Name, CPU: r.Spec.CPU, Memory: r.Memory, Engine: r.Engine, Master: r.Master, Files: files,
+		Network: r.Network.DockerNetwork, Directories: slices.Clone(r.Directories),
+	}
+	e := r.Environment
+	if e == nil {
+		return l, nil
+	}
+	if e.Dir != "" {
+		l.Directories = append(l.Directories, gateway.Directory{
+			Name: "environment " + e.Name, Type: gateway.DirectoryLocal, Source: e.Dir, Path: e.Dir, ReadOnly: true,
+		})
+	}
+	if r.DeployMode != "cluster" { // drivers have the server's variables and directory
+		l.Env = e.Env
+		// Spark itself unpacks archives for executors and on clusters only.
+		for _, a := range e.PackedIn() {
+			l.Archives = append(l.Archives, upstream.Archive{Name: a.Name, Path: a.Path})
+		}
+	}
+	return l, nil
+}
+
+// leastDriver is the memory that a driver needs beside everything else.
+const leastDriver = 1 << 30
+
+// checkOffHeap counts a profile's memory outside of the heap: where drivers run
+// beside Livy, they share the gateway's memory with it.
+func (r *Gateway) checkOffHeap() error {
+	if r.Fusion == nil || !r.Local() {
+		return nil
+	}
+	const key = "spark.memory.offHeap.size"
+	size := r.Fusion.Conf[key]
+	if size == "" {
+		return nil
+	}
+	bytes, ok := policies.SizeBytes(size)
+	if !ok {
+		return gateway.Invalid("fusion "+r.Fusion.Name+": "+key, size, "must be a size such as 1g")
+	}
+	if bytes+upstream.LivyHeap(r.Memory)+leastDriver > r.Memory {
+		return gateway.Invalid("fusion", r.Fusion.Name, fmt.Sprintf(
+			"takes %s outside of the heap; with Livy's own memory and 1 GiB for a driver that is more than the gateway's %s", size, r.Spec.Memory))
+	}
+	return nil
+}
+
+// Marks are short marks of what takes effect only at a start: settings, by field, and
+// what they name in the catalog, by field and name. They are what is kept of a
+// resolved gateway while its Livy server runs; see Pending.
+func (r *Gateway) Marks() map[string]string { return maps.Clone(r.marks) }
+
+func marks(s *gateway.Spec, entries map[string]any) map[string]string {
+	values := s.LaunchSettings()
+	maps.Copy(values, entries)
+	out := make(map[string]string, len(values))
+	for key, value := range values {
+		text, _ := json.Marshal(value)
+		sum := sha256.Sum256(text)
+		out[key] = hex.EncodeToString(sum[:6])
+	}
+	return out
+}
+
+// Pending lists, in order, where a server that was started with the given marks
+// differs from r: it must be restarted for these. A changed setting is its field, e.g.
+// "memory"; a changed entry of the catalog is field and name, e.g. "environment
+// analytics". Without marks there is no such server, and nothing is pending.
+func (r *Gateway) Pending(launched map[string]string) []string {
+	if launched == nil {
+		return nil
+	}
+	var pending []string
+	for _, key := range slices.Sorted(maps.Keys(r.marks)) {
+		was, known := launched[key]
+		// An entry that is named only now shows in its field.
+		if was != r.marks[key] && (known || !strings.Contains(key, " ")) {
+			pending = append(pending, key)
+		}
+	}
+	return pending
+}
