@@ -274,8 +274,10 @@ func (j *judgement) lists() []string {
 		uris []string
 		got  string
 	}{
-		{"jars", j.body.Jars, v.Submit["jars"]}, {"files", j.body.Files, v.Submit["files"]},
-		{"pyFiles", j.body.PyFiles, v.Submit["pyFiles"]}, {"archives", j.body.Archives, v.Conf["spark.yarn.dist.archives"]},
+		{"jars", j.body.Jars, v.Submit["jars"]},
+		{"files", j.body.Files, v.Submit["files"]},
+		{"pyFiles", j.body.PyFiles, v.Submit["pyFiles"]},
+		{"archives", j.body.Archives, v.Conf["spark.yarn.dist.archives"]},
 	} {
 		have := map[string]bool{}
 		for _, uri := range split(want.got) {
