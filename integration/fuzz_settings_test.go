@@ -23,8 +23,14 @@ func fuzzPolicies(t *testing.T, rng *rand.Rand, judges []*judge) []fuzzPolicy {
 	rng.Shuffle(len(aliased), func(i, j int) { aliased[i], aliased[j] = aliased[j], aliased[i] })
 	listed := append(aliased[:min(30, len(aliased))], "spark.driver.memory", "spark.executor.memory", "spark.executor.instances", "spark.kerberos.*", "spark.hive.*", "spark.excludeOnFailure.*", "spark.yarn.executor.memoryOverhead")
 	caps := []policies.Rule{
-		{Key: "driverMemory", Max: "2g"}, {Key: "spark.executor.memory", Max: "4g"}, {Key: "executorCores", Max: "4"}, {Key: "spark.driver.cores", Max: "2"},
-		{Key: "numExecutors", Max: "10"}, {Key: "spark.executor.memoryOverhead", Max: "1g"}, {Key: "spark.driver.memoryOverhead", Max: "1g"}, {Key: "spark.memory.offHeap.size", Max: "1g"},
+		{Key: "driverMemory", Max: "2g"},
+		{Key: "spark.executor.memory", Max: "4g"},
+		{Key: "executorCores", Max: "4"},
+		{Key: "spark.driver.cores", Max: "2"},
+		{Key: "numExecutors", Max: "10"},
+		{Key: "spark.executor.memoryOverhead", Max: "1g"},
+		{Key: "spark.driver.memoryOverhead", Max: "1g"},
+		{Key: "spark.memory.offHeap.size", Max: "1g"},
 	}
 	lowered := slices.Clone(caps)
 	for i := range lowered {
@@ -37,13 +43,16 @@ func fuzzPolicies(t *testing.T, rng *rand.Rand, judges []*judge) []fuzzPolicy {
 			"user and queue": {Identity: "alice", Queue: "root.etl", LocalDirs: []string{"/allowed"}, Blacklist: policies.File{Text: "spark.executor.memory\nspark.files\nspark.archives\nspark.jars\nspark.submit.pyFiles\n"}},
 			"client's user":  {ClientIdentity: true, LocalDirs: []string{"/allowed"}, Rules: []policies.Rule{{Key: "driverMemory", Max: "2g"}}},
 			"caps":           {Identity: "alice", LocalDirs: []string{"/allowed"}, Rules: caps},
-			"caps that lower": {Identity: "alice", LocalDirs: []string{"/allowed"}, Rules: lowered,
-				SparkDefaults: policies.File{}},
+			"caps that lower": {
+				Identity: "alice", LocalDirs: []string{"/allowed"}, Rules: lowered,
+				SparkDefaults: policies.File{},
+			},
 			"blacklist":   {Identity: "alice", Queue: "root.etl", LocalDirs: []string{"/allowed"}, Blacklist: policies.File{Text: strings.Join(listed, "\n")}},
 			"recommended": {Identity: "alice", LocalDirs: []string{"/allowed"}, Blacklist: policies.File{Text: policies.RecommendedBlacklist}},
 			"strict":      {Mode: policies.ModeStrict, Identity: "alice", Queue: "root.etl", LocalDirs: []string{"/allowed"}, Rules: caps},
 			"environment": {Identity: "alice", Queue: "root.etl", LocalDirs: []string{"/allowed"}, Environment: &policies.Environment{
-				Name: "env", Jars: []string{"hdfs:///env.jar"}, Conf: map[string]string{"spark.executor.cores": "2"}, ExecutorEnv: map[string]string{"TZ": "UTC"}, DriverEnv: map[string]string{"TZ": "UTC"}}},
+				Name: "env", Jars: []string{"hdfs:///env.jar"}, Conf: map[string]string{"spark.executor.cores": "2"}, ExecutorEnv: map[string]string{"TZ": "UTC"}, DriverEnv: map[string]string{"TZ": "UTC"},
+			}},
 		} {
 			s.Master = master
 			p, err := policies.Compile(s)
