@@ -62,11 +62,11 @@ func TestPoliciesHoldInSpark(t *testing.T) {
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	cpu := time.Duration(0)
+	cpu := ownTime()
 	for _, j := range judges {
 		cpu += processTime(j.cmd.Process.Pid)
 	}
-	t.Logf("%d creates tried, %d let through by a policy; by the model %d, %d of them refused by Livy; by a real Livy %d, %d of them refused by it, %d of them compared with the model; %d judgements, %d of them of calls that start nothing; %v of CPU time in the judges",
+	t.Logf("%d creates tried, %d let through by a policy; by the model %d, %d of them refused by Livy; by a real Livy %d, %d of them refused by it, %d of them compared with the model; %d judgements, %d of them of calls that start nothing; %v of CPU time in judges and test",
 		f.tried, f.through, f.model, f.modelRefused, f.live, f.liveRefused, f.compared, f.judged, f.nothing, cpu.Round(time.Second))
 	if f.err != nil {
 		t.Error(f.err)

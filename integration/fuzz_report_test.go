@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/livygateway/livygateway/internal/livy"
@@ -95,6 +96,15 @@ func smaller(m map[string]any, name string) []map[string]any {
 		}
 	}
 	return out
+}
+
+// ownTime is the CPU time of this process.
+func ownTime() time.Duration {
+	var used syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
+		return 0
+	}
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
 // processTime is the CPU time of a process and of its children that ended.

@@ -23,8 +23,14 @@ func fuzzPolicies(t *testing.T, rng *rand.Rand, judges []*judge) []fuzzPolicy {
 	rng.Shuffle(len(aliased), func(i, j int) { aliased[i], aliased[j] = aliased[j], aliased[i] })
 	listed := append(aliased[:min(30, len(aliased))], "spark.driver.memory", "spark.executor.memory", "spark.executor.instances", "spark.kerberos.*", "spark.hive.*", "spark.excludeOnFailure.*", "spark.yarn.executor.memoryOverhead")
 	caps := []policies.Rule{
-		{Key: "driverMemory", Max: "2g"}, {Key: "spark.executor.memory", Max: "4g"}, {Key: "executorCores", Max: "4"}, {Key: "spark.driver.cores", Max: "2"},
-		{Key: "numExecutors", Max: "10"}, {Key: "spark.executor.memoryOverhead", Max: "1g"}, {Key: "spark.driver.memoryOverhead", Max: "1g"}, {Key: "spark.memory.offHeap.size", Max: "1g"},
+		{Key: "driverMemory", Max: "2g"},
+		{Key: "spark.executor.memory", Max: "4g"},
+		{Key: "executorCores", Max: "4"},
+		{Key: "spark.driver.cores", Max: "2"},
+		{Key: "numExecutors", Max: "10"},
+		{Key: "spark.executor.memoryOverhead", Max: "1g"},
+		{Key: "spark.driver.memoryOverhead", Max: "1g"},
+		{Key: "spark.memory.offHeap.size", Max: "1g"},
 	}
 	lowered := slices.Clone(caps)
 	for i := range lowered {
@@ -43,7 +49,8 @@ func fuzzPolicies(t *testing.T, rng *rand.Rand, judges []*judge) []fuzzPolicy {
 			"recommended":     {Identity: "alice", Guards: allowed, Blacklist: blacklist(t, policies.RecommendedBlacklist)},
 			"strict":          {Identity: "alice", Queue: "root.etl", Guards: policies.Guards{Mode: policies.ModeStrict, LocalDirs: allowed.LocalDirs}, Rules: caps},
 			"environment": {Identity: "alice", Queue: "root.etl", Guards: allowed, Environment: &policies.Environment{
-				Name: "env", Jars: []string{"hdfs:///env.jar"}, Conf: map[string]string{"spark.executor.cores": "2"}, Env: map[string]string{"TZ": "UTC"}}},
+				Name: "env", Jars: []string{"hdfs:///env.jar"}, Conf: map[string]string{"spark.executor.cores": "2"}, Env: map[string]string{"TZ": "UTC"},
+			}},
 		} {
 			s.Master = master
 			p, err := policies.Compile(s)

@@ -47,6 +47,9 @@ func (j *judgement) conf() []string {
 		if slices.Contains(livyLists, key) || namesFiles(key) || key == "spark.yarn.tags" || key == "spark.submit.deployMode" || key == "spark.repl.local.jars" || key == "spark.testing" {
 			continue // merged with others, or fetched, and looked at in lists; or the judge's own
 		}
+		if key == "spark.driver.host" && j.master.deployMode == "cluster" {
+			continue // SparkSubmit leaves it out: it is of another machine
+		}
 		if was, own := j.baseConf(key); own && was == v.Conf[key] {
 			continue // Livy sets it itself
 		}

@@ -160,7 +160,8 @@ func (j *judgement) application() []string {
 	if got := v.Submit["primaryResource"]; plainURI(got) != plainURI(file) {
 		out = append(out, fmt.Sprintf("file: %q, want %q", got, file))
 	}
-	if !slices.Equal(v.Args, args) {
+	// The launcher takes a carriage return off the end of each.
+	if !slices.EqualFunc(v.Args, args, func(got, want string) bool { return got == strings.TrimSuffix(want, "\r") }) {
 		out = append(out, fmt.Sprintf("args: %q, want %q", v.Args, args))
 	}
 	if got := v.Submit["name"]; j.body.Name != "" && got != j.body.Name {
@@ -182,8 +183,10 @@ func (j *judgement) application() []string {
 
 // plainURI is a URI by which two spellings of a local path compare.
 func plainURI(uri string) string {
-	if rest, ok := strings.CutPrefix(uri, "file:"); ok {
-		return "/" + strings.TrimLeft(rest, "/")
+	for _, local := range []string{"file:", "local:"} {
+		if rest, ok := strings.CutPrefix(uri, local); ok {
+			return "/" + strings.TrimLeft(rest, "/")
+		}
 	}
 	for strings.Contains(uri, "//") {
 		uri = strings.ReplaceAll(uri, "//", "/")
@@ -270,8 +273,10 @@ func (j *judgement) lists() []string {
 		uris []string
 		got  string
 	}{
-		{"jars", j.body.Jars, v.Submit["jars"]}, {"files", j.body.Files, v.Submit["files"]},
-		{"pyFiles", j.body.PyFiles, v.Submit["pyFiles"]}, {"archives", j.body.Archives, v.Conf["spark.yarn.dist.archives"]},
+		{"jars", j.body.Jars, v.Submit["jars"]},
+		{"files", j.body.Files, v.Submit["files"]},
+		{"pyFiles", j.body.PyFiles, v.Submit["pyFiles"]},
+		{"archives", j.body.Archives, v.Conf["spark.yarn.dist.archives"]},
 	} {
 		have := map[string]bool{}
 		for _, uri := range split(want.got) {
@@ -302,8 +307,10 @@ func namesFiles(key string) bool {
 	switch key {
 	case "spark.jars", "spark.files", "spark.archives", "spark.submit.pyFiles", "spark.repl.local.jars", "spark.kerberos.keytab", "spark.yarn.keytab":
 		return true
+	case "spark.yarn.dist.jars", "spark.yarn.dist.files", "spark.yarn.dist.archives", "spark.yarn.dist.pyFiles":
+		return true
 	}
-	return strings.HasPrefix(key, "spark.yarn.dist.") || strings.HasPrefix(key, "spark.app.initial.")
+	return strings.HasPrefix(key, "spark.app.initial.")
 }
 
 // livysOwn reports whether Livy adds the file to every session.

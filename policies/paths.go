@@ -164,6 +164,10 @@ func (p *Policy) badURI(n naming, uri string) string {
 	case !ok && strings.HasPrefix(base, "//"):
 		return "must not begin with //"
 	case !ok && n == namesURIs:
+		// Livy undoes the escapes of such a path and then fails on what they stood for.
+		if strings.ContainsRune(base, '%') {
+			return "must have a scheme, since it has percent escapes"
+		}
 		return badSegments(base)
 	case !ok:
 		return p.badLocal(base)
