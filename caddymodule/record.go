@@ -64,7 +64,7 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if c.req.Route.Create {
 		return h.create(w, r, c, next)
 	}
-	audit, err := h.newAudit(r, c)
+	audit, err := h.newStatementAudit(r, c)
 	if err != nil {
 		return err
 	}

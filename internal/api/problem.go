@@ -89,7 +89,7 @@ func (s *Server) WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			zap.String("method", r.Method), zap.String("path", r.URL.Path), zap.Error(err))
 	case s.Refusals != nil && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
 		o := gateway.OriginOf(r.Context())
-		s.Refusals.Note(store.Entry{Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface, Detail: r.Method + ": " + p.Detail})
+		s.Refusals.Note(store.AuditEntry{Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface, Detail: r.Method + ": " + p.Detail})
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "2")

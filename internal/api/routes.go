@@ -126,7 +126,7 @@ func Routes() []Route {
 		},
 		{
 			Method: get, Path: "/v1/audit/export", Name: "exportAudit", handle: (*call).exportAudit,
-			Summary: "Export the audit", Query: auditFilterParams, Status: 200, Reply: store.Entry{}, Type: jsonLines,
+			Summary: "Export the audit", Query: auditFilterParams, Status: 200, Reply: store.AuditEntry{}, Type: jsonLines,
 			Doc: "All entries that the filter chooses, newest first, one JSON object a line.",
 		},
 		{

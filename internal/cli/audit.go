@@ -104,7 +104,7 @@ func (c *cli) auditList() *cobra.Command {
 }
 
 // what says in a line what an entry is about.
-func what(e *store.Entry) string {
+func what(e *store.AuditEntry) string {
 	var parts []string
 	if e.Count > 1 {
 		parts = append(parts, fmt.Sprintf("%d times", e.Count))

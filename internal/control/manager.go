@@ -152,7 +152,7 @@ func (m *Manager) Settings() Settings { return *m.settings.Load() }
 // and get their policies anew.
 func (m *Manager) Configure(s Settings) {
 	setDefault(&s.StartTimeout, 3*time.Minute)
-	setDefault(&s.AuditRetention, store.DefaultTrailLife)
+	setDefault(&s.AuditRetention, store.DefaultAuditRetention)
 	m.settings.Store(&s)
 	m.view.recompile(m.compile)
 }
@@ -185,6 +185,7 @@ func (m *Manager) Run() {
 		})
 	})
 	m.wg.Go(func() { m.trimOld(m.ctx) })
+	m.wg.Go(func() { m.adoptOldKeys(m.ctx) })
 	m.wg.Go(func() {
 		tick := time.NewTicker(m.RefreshInterval)
 		defer tick.Stop()

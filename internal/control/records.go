@@ -25,7 +25,7 @@ func (m *Manager) CloseRecord(ctx context.Context, g *gateway.Gateway, r *store.
 	case g.Status.State != gateway.StateRunning || r.Epoch != g.Status.Epoch:
 		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server of gateway %q does not run (state %s)", g.Spec.Name, g.Status.State)
 	}
-	if err := m.Store.AddEntry(ctx, recordEntry("record.close", actor, g, r)); err != nil {
+	if err := m.Store.AppendAudit(ctx, recordEntry("record.close", actor, g, r)); err != nil {
 		return nil, err
 	}
 	asking, cancel := context.WithTimeout(ctx, closeTimeout)
@@ -44,7 +44,7 @@ func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.
 	if len(r.SparkUI) == 0 || r.SparkUI[0] != '/' || !r.Live() && m.History() == nil {
 		return "", time.Time{}, gateway.Errorf(gateway.KindConflict, "%s %s has no Spark UI that this gateway serves (state %s)", r.Kind, r.ID, r.State)
 	}
-	if err := m.Store.AddEntry(ctx, recordEntry("record.ui-link", actor, g, r)); err != nil {
+	if err := m.Store.AppendAudit(ctx, recordEntry("record.ui-link", actor, g, r)); err != nil {
 		return "", time.Time{}, err
 	}
 	signature, err := m.Ledger.SignUI(ctx, "link", r.ID, sessions.UILinkLife)
@@ -54,8 +54,8 @@ func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.
 	return r.SparkUI + "/?livy_ui=" + signature, m.Now().Add(sessions.UILinkLife).UTC().Truncate(time.Second), nil
 }
 
-func recordEntry(action, actor string, g *gateway.Gateway, r *store.Record) store.Entry {
-	return store.Entry{
+func recordEntry(action, actor string, g *gateway.Gateway, r *store.Record) store.AuditEntry {
+	return store.AuditEntry{
 		Action: action, Actor: actor, GatewayID: g.ID, Gateway: g.Ref(), Target: r.ID,
 		Before: map[string]any{"state": r.State},
 	}

@@ -41,9 +41,9 @@ type Ledger struct {
 	owners memory[publicKey, owner]
 	fates  memory[publicKey, string] // what clients are told of what has ended
 	names  names
-	// audited are the statements that are completely on record.
-	audited memory[string, struct{}]
-	ui      uiKey
+	// completed are the statements whose outcome is on record.
+	completed memory[string, struct{}]
+	ui        uiKey
 	// states are those last seen; sightings are to be written down.
 	states    memory[publicKey, string]
 	sightings chan Sighting

@@ -48,7 +48,7 @@ func (s *Store) Examine(ctx context.Context, embedded bool) []doctor.Result {
 	if err != nil {
 		return results
 	}
-	if err := s.judgeSchema(text); err != nil {
+	if err := s.checkSchema(text); err != nil {
 		results = append(results, doctor.Failure("redis schema", err.Error(), "choose another prefix, or the version of this program that wrote it"))
 	}
 	return results

@@ -62,7 +62,8 @@ func (s *Store) DeleteRecords(ctx context.Context, gatewayID string) error {
 	keys := []string{
 		live, s.key("records", gatewayID), s.key("names", gatewayID), s.key("record-ids", gatewayID),
 		s.key("pending", gatewayID), s.key("usage", gatewayID), s.key("record-tokens", gatewayID),
-		s.key("audit", gatewayID), s.key("audit-index", gatewayID),
+		s.key("statements", gatewayID), s.key("statements-index", gatewayID),
+		s.key(oldStatementsKey, gatewayID), s.key(oldStatementsIndexKey, gatewayID),
 	}
 	for _, token := range tokens {
 		indexes = append(indexes, index+":t:"+token)

@@ -104,7 +104,7 @@ func (r *TokenRow) indexSums() []string {
 }
 
 // putTokenScript creates (expected revision 0) or changes a token.
-// KEYS: token, list, trail. ARGV: id, expected revision, doc, gateway, index, created
+// KEYS: token, list, audit. ARGV: id, expected revision, doc, gateway, index, created
 // (ms), channel, message, prefix of secret keys, entry of the audit.
 const putTokenScript = `
 local rev = redis.call('HGET', KEYS[1], 'rev')
@@ -140,7 +140,7 @@ return 'ok'
 `
 
 // revokeTokenScript turns a token into a tombstone, whatever its revision.
-// KEYS: token, list, trail. ARGV: id, gateway, now (ms), life (ms), channel, message,
+// KEYS: token, list, audit. ARGV: id, gateway, now (ms), life (ms), channel, message,
 // prefix of secret keys, entry of the audit, expected revision (empty: any).
 const revokeTokenScript = `
 if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
@@ -193,12 +193,12 @@ func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRo
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	entry, err := entryOf(ctx, Entry{Action: action, GatewayID: row.GatewayID, Target: row.ID})
+	entry, err := entryOf(ctx, AuditEntry{Action: action, GatewayID: row.GatewayID, Target: row.ID})
 	if err != nil {
 		return err
 	}
 	status, err := s.runConfirmed(ctx, doing, putTokenScript,
-		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.trail()},
+		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.auditKey()},
 		row.ID, strconv.FormatInt(row.Revision, 10), doc, row.GatewayID, strings.Join(row.indexSums(), ","),
 		row.CreatedAt.UnixMilli(), s.channel(), message(TopicToken, row.ID), s.key("secret", ""), entry)
 	if err != nil {
@@ -224,7 +224,7 @@ func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRo
 // the revision that the context demands (gateway.OnlyIf) KindStale.
 func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.Time) error {
 	const doing = "revoking a token"
-	entry, err := entryOf(ctx, Entry{Action: "token.revoke", GatewayID: gatewayID, Target: id})
+	entry, err := entryOf(ctx, AuditEntry{Action: "token.revoke", GatewayID: gatewayID, Target: id})
 	if err != nil {
 		return err
 	}
@@ -234,7 +234,7 @@ func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.
 		expected = strconv.FormatInt(wanted, 10)
 	}
 	status, err := s.runConfirmed(ctx, doing, revokeTokenScript,
-		[]string{s.key("token", id), s.key("tokens", gatewayID), s.trail()},
+		[]string{s.key("token", id), s.key("tokens", gatewayID), s.auditKey()},
 		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken, id), s.key("secret", ""),
 		entry, expected)
 	if err != nil {

@@ -11,10 +11,10 @@ import (
 )
 
 // actions are the actions that a filter chooses, newest first.
-func actions(t *testing.T, s *store.Store, f store.TrailFilter) (all []string) {
+func actions(t *testing.T, s *store.Store, f store.AuditFilter) (all []string) {
 	t.Helper()
 	for {
-		page, next, err := s.Trail(t.Context(), f, 2)
+		page, next, err := s.ReadAudit(t.Context(), f, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,63 +28,65 @@ func actions(t *testing.T, s *store.Store, f store.TrailFilter) (all []string) {
 	}
 }
 
-func TestTrail(t *testing.T) {
+func TestAudit(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *store.Store, _ func(...any) any) {
 		ann := gateway.WithOrigin(t.Context(), gateway.Origin{Actor: "ann", Address: "192.0.2.7", Surface: "site"})
 		for i := range 5 {
-			if err := s.AddEntry(ann, store.Entry{Action: fmt.Sprintf("token.n%d", i), GatewayID: "lc-a", Gateway: "default/etl"}); err != nil {
+			if err := s.AppendAudit(ann, store.AuditEntry{Action: fmt.Sprintf("token.n%d", i), GatewayID: "lc-a", Gateway: "default/etl"}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		if err := s.AddEntry(t.Context(), store.Entry{Action: "gateway.error", GatewayID: "lc-b", Gateway: "team/etl", Outcome: store.OutcomeRefused}); err != nil {
+		if err := s.AppendAudit(t.Context(), store.AuditEntry{Action: "gateway.error", GatewayID: "lc-b", Gateway: "team/etl", Outcome: store.OutcomeRefused}); err != nil {
 			t.Fatal(err)
 		}
 		now := time.Now()
 		for _, tc := range []struct {
 			name   string
-			filter store.TrailFilter
+			filter store.AuditFilter
 			want   int
 		}{
-			{"all", store.TrailFilter{}, 6},
-			{"a gateway's id", store.TrailFilter{Gateway: "lc-b"}, 1},
-			{"a gateway's name", store.TrailFilter{Gateway: "etl"}, 6},
-			{"a gateway's workspace and name", store.TrailFilter{Gateway: "default/etl"}, 5},
-			{"a name that is known to be a gateway's", store.TrailFilter{Gateway: "x", GatewayID: "lc-b"}, 1},
-			{"an actor", store.TrailFilter{Actor: "ann"}, 5},
-			{"nobody", store.TrailFilter{Actor: gateway.SystemActor}, 1},
-			{"an action", store.TrailFilter{Action: "token.n3"}, 1},
-			{"actions", store.TrailFilter{Action: "token"}, 5},
-			{"no part of a word", store.TrailFilter{Action: "tok"}, 0},
-			{"an outcome", store.TrailFilter{Outcome: store.OutcomeRefused}, 1},
-			{"from later on", store.TrailFilter{From: now.Add(time.Hour)}, 0},
-			{"from before", store.TrailFilter{From: now.Add(-time.Hour), Until: now.Add(time.Hour)}, 6},
-			{"from before there were computers", store.TrailFilter{From: time.Date(1462, 1, 1, 0, 0, 0, 0, time.UTC)}, 6},
-			{"until then", store.TrailFilter{Until: time.Date(1462, 1, 1, 0, 0, 0, 0, time.UTC)}, 0},
-			{"until before", store.TrailFilter{Until: now.Add(-time.Hour)}, 0},
+			{"all", store.AuditFilter{}, 6},
+			{"a gateway's id", store.AuditFilter{Gateway: "lc-b"}, 1},
+			{"a gateway's name", store.AuditFilter{Gateway: "etl"}, 6},
+			{"a gateway's workspace and name", store.AuditFilter{Gateway: "default/etl"}, 5},
+			{"a name that is known to be a gateway's", store.AuditFilter{Gateway: "x", GatewayID: "lc-b"}, 1},
+			{"an actor", store.AuditFilter{Actor: "ann"}, 5},
+			{"nobody", store.AuditFilter{Actor: gateway.SystemActor}, 1},
+			{"an action", store.AuditFilter{Action: "token.n3"}, 1},
+			{"actions", store.AuditFilter{Action: "token"}, 5},
+			{"no part of a word", store.AuditFilter{Action: "tok"}, 0},
+			{"an outcome", store.AuditFilter{Outcome: store.OutcomeRefused}, 1},
+			{"from later on", store.AuditFilter{From: now.Add(time.Hour)}, 0},
+			{"from before", store.AuditFilter{From: now.Add(-time.Hour), Until: now.Add(time.Hour)}, 6},
+			{"from before there were computers", store.AuditFilter{From: time.Date(1462, 1, 1, 0, 0, 0, 0, time.UTC)}, 6},
+			{"until then", store.AuditFilter{Until: time.Date(1462, 1, 1, 0, 0, 0, 0, time.UTC)}, 0},
+			{"until before", store.AuditFilter{Until: now.Add(-time.Hour)}, 0},
 		} {
 			if got := actions(t, s, tc.filter); len(got) != tc.want {
 				t.Errorf("%s: %d entries, want %d: %v", tc.name, len(got), tc.want, got)
 			}
 		}
-		page, _, err := s.Trail(t.Context(), store.TrailFilter{Actor: "ann"}, 1)
+		page, _, err := s.ReadAudit(t.Context(), store.AuditFilter{Actor: "ann"}, 1)
 		if err != nil || len(page) != 1 {
 			t.Fatal(page, err)
 		}
 		e := page[0]
-		if e.Address != "192.0.2.7" || e.Surface != "site" || e.Outcome != store.OutcomeDone || now.Sub(e.Time).Abs() > time.Minute || !store.ValidEntryID(e.ID) {
+		if e.Address != "192.0.2.7" || e.Surface != "site" || e.Outcome != store.OutcomeDone || now.Sub(e.Time).Abs() > time.Minute || !store.ValidAuditID(e.ID) {
 			t.Errorf("entry %+v", e)
 		}
 
-		if err := s.TrimTrail(t.Context(), now.Add(-time.Hour), time.Minute); err != nil {
-			t.Fatal(err)
+		for _, life := range []time.Duration{2 * time.Hour, 100 * 365 * 24 * time.Hour} {
+			if err := s.TrimAudit(t.Context(), now, life); err != nil {
+				t.Fatal(err)
+			}
 		}
-		if got := actions(t, s, store.TrailFilter{}); len(got) != 6 {
+		if got := actions(t, s, store.AuditFilter{}); len(got) != 6 {
 			t.Errorf("%d entries are left of those that are young", len(got))
 		}
-		if err := s.TrimTrail(t.Context(), now.Add(2*time.Hour), time.Hour); err != nil {
+		if err := s.TrimAudit(t.Context(), now.Add(2*time.Hour), time.Hour); err != nil {
 			t.Fatal(err)
 		}
-		if got := actions(t, s, store.TrailFilter{}); len(got) != 0 {
+		if got := actions(t, s, store.AuditFilter{}); len(got) != 0 {
 			t.Errorf("%d entries are left of those that are old", len(got))
 		}
 	})
@@ -101,15 +103,15 @@ func TestNoChangeWithoutEntry(t *testing.T) {
 	if err := s.CreateToken(t.Context(), row); err != nil {
 		t.Fatal(err)
 	}
-	if got := actions(t, s, store.TrailFilter{}); fmt.Sprint(got) != "[token.create gateway.create]" {
+	if got := actions(t, s, store.AuditFilter{}); fmt.Sprint(got) != "[token.create gateway.create]" {
 		t.Errorf("the audit has %v", got)
 	}
 
-	mini.Del("livygw:trail")
-	if err := mini.Set("livygw:trail", "no stream"); err != nil {
+	mini.Del("livygw:audit")
+	if err := mini.Set("livygw:audit", "no stream"); err != nil {
 		t.Fatal(err)
 	}
-	told := store.WithEntry(t.Context(), store.Entry{Action: "gateway.update"})
+	told := store.WithEntry(t.Context(), store.AuditEntry{Action: "gateway.update"})
 	g.Spec.Queue = "root.other"
 	if s.SaveGateway(told, g) == nil {
 		t.Error("a gateway is changed without an entry")

@@ -37,12 +37,12 @@ func audited(ctx context.Context, action, actor string, before, after *gateway.G
 
 // entry tells what a change made of a gateway; before is nil for a creation, after
 // for a deletion.
-func entry(action, actor string, before, after *gateway.Gateway) store.Entry {
+func entry(action, actor string, before, after *gateway.Gateway) store.AuditEntry {
 	g := after
 	if g == nil {
 		g = before
 	}
-	e := store.Entry{Action: action, Actor: actor, GatewayID: g.ID, Gateway: g.Ref()}
+	e := store.AuditEntry{Action: action, Actor: actor, GatewayID: g.ID, Gateway: g.Ref()}
 	if action == "gateway.wake" {
 		e.Actor = "" // whose request it was
 	}
@@ -85,7 +85,7 @@ func (m *Manager) trimOld(ctx context.Context) {
 }
 
 func (m *Manager) trim(ctx context.Context) {
-	if err := m.Store.TrimTrail(ctx, m.Now(), m.settings.Load().AuditRetention); err != nil && ctx.Err() == nil {
+	if err := m.Store.TrimAudit(ctx, m.Now(), m.settings.Load().AuditRetention); err != nil && ctx.Err() == nil {
 		m.Logger.Warn("trimming the audit", zap.Error(err))
 	}
 	for _, e := range m.view.all() {

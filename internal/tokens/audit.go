@@ -14,7 +14,7 @@ func told(ctx context.Context, action string, before, after *store.TokenRow) con
 	if row == nil {
 		row = before
 	}
-	e := store.Entry{Action: action, GatewayID: row.GatewayID, Target: row.ID}
+	e := store.AuditEntry{Action: action, GatewayID: row.GatewayID, Target: row.ID}
 	if before == nil {
 		e.Actor = row.CreatedBy
 	}
@@ -30,7 +30,7 @@ func told(ctx context.Context, action string, before, after *store.TokenRow) con
 func (s *Service) telling(ctx context.Context, gatewayID, id string) context.Context {
 	row, err := s.row(ctx, gatewayID, id)
 	if err != nil {
-		return store.WithEntry(ctx, store.Entry{Action: "token.revoke", GatewayID: gatewayID, Target: id})
+		return store.WithEntry(ctx, store.AuditEntry{Action: "token.revoke", GatewayID: gatewayID, Target: id})
 	}
 	return told(ctx, "token.revoke", row, nil)
 }
