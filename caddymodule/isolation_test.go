@@ -15,7 +15,7 @@ func TestIsolation(t *testing.T) {
 	double.Manual = true
 	s := newSite(t, double)
 	s.isolate()
-	other := s.newToken("other", tokens.Limits{})
+	other := s.newToken("other", tokens.Settings{})
 	for i := range 6 { // 0, 2, 4 are mine
 		headers := []string{}
 		if i%2 == 1 {

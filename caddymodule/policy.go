@@ -63,8 +63,8 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	manager := h.core.manager
 	c.entry.Begin(manager.Now())
 	defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
-	asked := gateway.WithOrigin(r.Context(), gateway.Origin{Actor: c.token.ID, Address: clientAddr(r), Surface: surfaceLivy})
-	ready, err := manager.Ready(asked, c.entry)
+	by := gateway.Origin{Actor: c.token.ID, Address: clientAddr(r), Surface: surfaceLivy}
+	ready, err := manager.Ready(r.Context(), c.entry, by)
 	if err != nil {
 		return err
 	}

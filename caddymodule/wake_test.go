@@ -23,7 +23,7 @@ func TestARequestWakesAStoppedGateway(t *testing.T) {
 	}
 	stop := func() {
 		t.Helper()
-		if _, err := m.Stop(ctx, s.gateway, "test"); err != nil {
+		if _, err := m.Stop(ctx, s.gateway, gateway.By("test")); err != nil {
 			t.Fatal(err)
 		}
 		s.awaitState("etl", gateway.StateStopped)

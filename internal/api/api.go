@@ -49,15 +49,15 @@ func (s *Server) Handler(origin func(*http.Request) gateway.Origin) http.Handler
 		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
 			o := origin(r)
 			o.Actor = gateway.Person(o.Actor)
-			c := &call{Server: s, w: w, r: r.WithContext(gateway.WithOrigin(r.Context(), o)), actor: o.Actor}
+			c := &call{Server: s, w: w, r: r, order: gateway.Order{Origin: o}}
 			if err := c.serve(&route); err != nil {
-				s.WriteError(w, r, err)
+				s.WriteError(w, r, o, err)
 			}
 		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := s.check(mux, w, r); err != nil {
-			s.WriteError(w, r, err)
+			s.WriteError(w, r, origin(r), err)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -99,9 +99,11 @@ func (s *Server) check(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 // call is one request on its way.
 type call struct {
 	*Server
-	w     http.ResponseWriter
-	r     *http.Request
-	actor string
+	w http.ResponseWriter
+	r *http.Request
+	// order is the change that the request asks for: by whom, and on what condition
+	// (see onlyIfMatch).
+	order gateway.Order
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }

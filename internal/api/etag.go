@@ -72,8 +72,11 @@ func (c *call) onlyIfMatch(id string, revision int64) error {
 			break
 		}
 	}
-	c.r = c.r.WithContext(gateway.OnlyIf(c.ctx(), id, wanted))
-	return gateway.CheckRevision(c.ctx(), id, revision)
+	if wanted != revision {
+		return gateway.Stale(id, wanted)
+	}
+	c.order.IfRevision = wanted
+	return nil
 }
 
 // replyRevision replies with what has a revision.

@@ -92,7 +92,7 @@ func (c *call) closeRecord() error {
 	if err != nil {
 		return err
 	}
-	if r, err = c.Manager.CloseRecord(c.ctx(), g, r, c.actor); err != nil {
+	if r, err = c.Manager.CloseRecord(c.ctx(), g, r, c.order.Origin); err != nil {
 		return err
 	}
 	return c.reply(http.StatusOK, r)
@@ -112,7 +112,7 @@ func (c *call) linkSparkUI() error {
 	if err != nil {
 		return err
 	}
-	path, expires, err := c.Manager.LinkSparkUI(c.ctx(), g, r, c.actor)
+	path, expires, err := c.Manager.LinkSparkUI(c.ctx(), g, r, c.order.Origin)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // Route is one call of the API: what answers it, and what openapi.json says of it.
@@ -84,16 +85,16 @@ var (
 // Routes are all calls of the API.
 func Routes() []Route {
 	const (
-		gateways = "/v1/workspaces/{workspace}/gateways"
-		one      = gateways + "/{gateway}"
-		records  = one + "/records"
-		record   = records + "/{record}"
-		tokens   = one + "/tokens"
-		token    = tokens + "/{token}"
-		get      = http.MethodGet
-		post     = http.MethodPost
-		patch    = http.MethodPatch
-		del      = http.MethodDelete
+		gateways  = "/v1/workspaces/{workspace}/gateways"
+		one       = gateways + "/{gateway}"
+		records   = one + "/records"
+		record    = records + "/{record}"
+		allTokens = one + "/tokens"
+		token     = allTokens + "/{token}"
+		get       = http.MethodGet
+		post      = http.MethodPost
+		patch     = http.MethodPatch
+		del       = http.MethodDelete
 	)
 	paged := func(more ...Param) []Param { return append(more, offsetParam, limitParam) }
 	return []Route{
@@ -232,12 +233,12 @@ func Routes() []Route {
 			Doc:   "Nothing is created.",
 		},
 		{
-			Method: get, Path: tokens, Name: "listTokens", handle: (*call).listTokens,
+			Method: get, Path: allTokens, Name: "listTokens", handle: (*call).listTokens,
 			Summary: "List a gateway's tokens, oldest first", Query: paged(), Status: 200, Reply: TokenList{},
 		},
 		{
-			Method: post, Path: tokens, Name: "createToken", handle: (*call).createToken,
-			Summary: "Create a token", Body: CreateToken{}, Required: []string{"name"}, Status: 201, Reply: NewToken{}, Errors: []int{409},
+			Method: post, Path: allTokens, Name: "createToken", handle: (*call).createToken,
+			Summary: "Create a token", Body: tokens.CreateRequest{}, Required: []string{"name"}, Status: 201, Reply: NewToken{}, Errors: []int{409},
 			Doc: "The reply is the only one that shows its text.",
 		},
 		{
@@ -246,7 +247,7 @@ func Routes() []Route {
 		},
 		{
 			Method: patch, Path: token, Name: "updateToken", handle: (*call).updateToken,
-			Summary: "Change a token's name, life or limits", Body: TokenSettings{}, Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
+			Summary: "Change a token's name, life or limits", Body: tokens.Settings{}, Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
 			Doc: "What is left out stays as it is. Its text stays the same.",
 		},
 		{
@@ -256,7 +257,7 @@ func Routes() []Route {
 		},
 		{
 			Method: post, Path: token + "/reset", Name: "resetToken", handle: (*call).resetToken,
-			Summary: "Give a token a new text", Body: ResetToken{}, Conditional: true, Status: 200, Reply: NewToken{}, Errors: []int{409},
+			Summary: "Give a token a new text", Body: tokens.ResetRequest{}, Conditional: true, Status: 200, Reply: NewToken{}, Errors: []int{409},
 			Doc: "The reply is the only one that shows it.",
 		},
 		{

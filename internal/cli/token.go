@@ -13,6 +13,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 func (c *cli) tokenCommand() *cobra.Command {
@@ -84,7 +85,7 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(), api.CreateToken{TokenSettings: settings, Secret: secret})
+		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(), tokens.CreateRequest{Settings: settings, Secret: secret})
 		if err != nil {
 			return err
 		}
@@ -220,7 +221,7 @@ func (t *tokenCLI) showCommand() *cobra.Command {
 }
 
 func (t *tokenCLI) updateCommand() *cobra.Command {
-	var read func() api.TokenSettings
+	var read func() tokens.Settings
 	cmd := t.onToken("update", "Changes a token's name, expiry, scopes or limits", func(id string) error {
 		token, err := call[api.Token](t.cli, http.MethodPatch, t.tokens(id), read())
 		if err != nil {
@@ -238,7 +239,7 @@ func (t *tokenCLI) resetCommand() *cobra.Command {
 	var file string
 	var cmd *cobra.Command
 	cmd = t.onToken("reset", "Gives a token a new text, which it shows once", func(id string) (err error) {
-		body := api.ResetToken{OverlapHours: overlap.Hours(), ExpireDays: ifGiven(cmd.Flags().Changed("expire-days"), &days)}
+		body := tokens.ResetRequest{OverlapHours: overlap.Hours(), ExpireDays: ifGiven(cmd.Flags().Changed("expire-days"), &days)}
 		if body.Secret, err = t.readSecret(file); err != nil {
 			return err
 		}

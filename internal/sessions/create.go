@@ -111,7 +111,7 @@ func (c *Create) Confirmed(ctx context.Context, g *gateway.Gateway, livyID int64
 	l.names.forget(r.GatewayID)
 	var taken error
 	l.write(ctx, r.GatewayID, r.ID, func(ctx context.Context) error {
-		err := l.store.SaveRecords(ctx, r.GatewayID, &r)
+		err := l.store.SaveRecords(ctx, store.Fence{}, r.GatewayID, &r)
 		if isChanged(err) {
 			taken, err = l.settledAs(ctx, &r)
 		}

@@ -227,7 +227,7 @@ func (l *Ledger) change(ctx context.Context, gatewayID string, read func(context
 		if !f(r) {
 			return nil
 		}
-		err = l.store.SaveRecords(ctx, gatewayID, r)
+		err = l.store.SaveRecords(ctx, store.Fence{}, gatewayID, r)
 		if !isChanged(err) {
 			return err
 		}

@@ -59,26 +59,8 @@ type AuditEntry struct {
 	After  map[string]any `json:"after,omitempty"`
 }
 
-type entryKey struct{}
-
-// WithEntry says what the next change in this context is, for the audit. Who asked
-// is taken from the context's gateway.Origin where the entry does not say it.
-func WithEntry(ctx context.Context, e AuditEntry) context.Context {
-	return context.WithValue(ctx, entryKey{}, e)
-}
-
-// entryOf is the entry of a change as the stream holds it: the context's, or one
-// that says no more than what the store knows, so that no change is without one.
-func entryOf(ctx context.Context, fallback AuditEntry) (string, error) {
-	e, ok := ctx.Value(entryKey{}).(AuditEntry)
-	if !ok {
-		e = fallback
-	}
-	return encodeEntry(ctx, e)
-}
-
-func encodeEntry(ctx context.Context, e AuditEntry) (string, error) {
-	o := gateway.OriginOf(ctx)
+// By completes an entry with who asked, unless it says so itself.
+func (e AuditEntry) By(o gateway.Origin) AuditEntry {
 	if e.Actor == "" {
 		e.Actor = o.Actor
 	}
@@ -87,6 +69,14 @@ func encodeEntry(ctx context.Context, e AuditEntry) (string, error) {
 	}
 	if e.Address == "" && e.Actor != gateway.SystemActor {
 		e.Address, e.Surface = o.Address, o.Surface
+	}
+	return e
+}
+
+// encode is an entry as the stream holds it.
+func (e AuditEntry) encode() (string, error) {
+	if e.Actor == "" {
+		e.Actor = gateway.SystemActor
 	}
 	if e.Outcome == "" {
 		e.Outcome = OutcomeDone
@@ -98,11 +88,20 @@ func encodeEntry(ctx context.Context, e AuditEntry) (string, error) {
 	return string(doc), nil
 }
 
+// entry is a write's audit entry as the stream holds it, or fallback if it has none,
+// so that no change is without an entry.
+func (w Write) entry(fallback AuditEntry) (string, error) {
+	if w.Audit != nil {
+		fallback = *w.Audit
+	}
+	return fallback.By(w.Origin).encode()
+}
+
 func (s *Store) auditKey() string { return s.key("audit") }
 
 // AppendAudit writes an entry for an event that no script of the store records.
 func (s *Store) AppendAudit(ctx context.Context, e AuditEntry) error {
-	doc, err := encodeEntry(ctx, e)
+	doc, err := e.encode()
 	if err != nil {
 		return err
 	}

@@ -30,9 +30,9 @@ func actions(t *testing.T, s *store.Store, f store.AuditFilter) (all []string) {
 
 func TestAudit(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *store.Store, _ func(...any) any) {
-		ann := gateway.WithOrigin(t.Context(), gateway.Origin{Actor: "ann", Address: "192.0.2.7", Surface: "site"})
+		ann := gateway.Origin{Actor: "ann", Address: "192.0.2.7", Surface: "site"}
 		for i := range 5 {
-			if err := s.AppendAudit(ann, store.AuditEntry{Action: fmt.Sprintf("token.n%d", i), GatewayID: "lc-a", Gateway: "default/etl"}); err != nil {
+			if err := s.AppendAudit(t.Context(), store.AuditEntry{Action: fmt.Sprintf("token.n%d", i), GatewayID: "lc-a", Gateway: "default/etl"}.By(ann)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -96,11 +96,11 @@ func TestAudit(t *testing.T) {
 func TestNoChangeWithoutEntry(t *testing.T) {
 	s, mini := storetest.Mini(t)
 	g := newGateway("lc-1", "etl")
-	if err := s.SaveGateway(t.Context(), g); err != nil {
+	if err := s.SaveGateway(t.Context(), g, store.Write{}); err != nil {
 		t.Fatal(err)
 	}
 	row := testRow(1)
-	if err := s.CreateToken(t.Context(), row); err != nil {
+	if err := s.CreateToken(t.Context(), row, store.Write{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := actions(t, s, store.AuditFilter{}); fmt.Sprint(got) != "[token.create gateway.create]" {
@@ -111,25 +111,24 @@ func TestNoChangeWithoutEntry(t *testing.T) {
 	if err := mini.Set("livygw:audit", "no stream"); err != nil {
 		t.Fatal(err)
 	}
-	told := store.WithEntry(t.Context(), store.AuditEntry{Action: "gateway.update"})
 	g.Spec.Queue = "root.other"
-	if s.SaveGateway(told, g) == nil {
+	if s.SaveGateway(t.Context(), g, store.Write{Audit: &store.AuditEntry{Action: "gateway.update"}}) == nil {
 		t.Error("a gateway is changed without an entry")
 	}
-	if s.SaveGateway(t.Context(), newGateway("lc-2", "other")) == nil {
+	if s.SaveGateway(t.Context(), newGateway("lc-2", "other"), store.Write{}) == nil {
 		t.Error("a gateway is created without an entry")
 	}
-	if s.DeleteGateway(t.Context(), g) == nil {
+	if s.DeleteGateway(t.Context(), g, store.Write{}) == nil {
 		t.Error("a gateway is deleted without an entry")
 	}
-	if s.CreateToken(t.Context(), testRow(2)) == nil {
+	if s.CreateToken(t.Context(), testRow(2), store.Write{}) == nil {
 		t.Error("a token is created without an entry")
 	}
 	row.Name = "other"
-	if s.UpdateToken(t.Context(), row) == nil {
+	if s.UpdateToken(t.Context(), row, store.Write{}) == nil {
 		t.Error("a token is changed without an entry")
 	}
-	if s.RevokeToken(t.Context(), row.GatewayID, row.ID, time.Now()) == nil {
+	if s.RevokeToken(t.Context(), row.GatewayID, row.ID, time.Now(), store.Write{}) == nil {
 		t.Error("a token is revoked without an entry")
 	}
 	all, err := s.Gateways(t.Context())

@@ -69,9 +69,9 @@ var ErrRevision = errors.New("the gateway was changed in the meantime")
 // Revision. It fails with ErrRevision when the stored revision is another one,
 // and with a conflict when the name is taken in the workspace.
 //
-// A creation, and any change whose context has an AuditEntry, is written to the audit;
-// others are bookkeeping.
-func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
+// A creation, and any change with an AuditEntry, is written to the audit log; other
+// changes are bookkeeping.
+func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway, w Write) error {
 	next := *g
 	next.Revision++
 	doc, err := json.Marshal(&next)
@@ -79,13 +79,13 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
 		return fmt.Errorf("encoding gateway %s: %w", g.ID, err)
 	}
 	entry := ""
-	if _, told := ctx.Value(entryKey{}).(AuditEntry); told || g.Revision == 0 {
-		if entry, err = entryOf(ctx, AuditEntry{Action: "gateway.create", GatewayID: g.ID, Gateway: g.Ref(), Actor: g.CreatedBy}); err != nil {
+	if w.Audit != nil || g.Revision == 0 {
+		if entry, err = w.entry(AuditEntry{Action: "gateway.create", GatewayID: g.ID, Gateway: g.Ref(), Actor: g.CreatedBy}); err != nil {
 			return err
 		}
 	}
 	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.auditKey()}
-	got, err := saveGateway.Run(ctx, s, keys,
+	got, err := saveGateway.Run(ctx, s, w.Fence, keys,
 		g.ID, g.Ref(), g.Revision, doc, s.channel(), message(TopicGateway, g.ID), entry).Text()
 	switch {
 	case err != nil:
@@ -104,8 +104,8 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
 
 // DeleteGateway removes a gateway. Deleting what does not exist is no error; it
 // fails with ErrRevision when the stored revision is another one.
-func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway) error {
-	entry, err := entryOf(ctx, AuditEntry{Action: "gateway.delete", GatewayID: g.ID, Gateway: g.Ref()})
+func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway, w Write) error {
+	entry, err := w.entry(AuditEntry{Action: "gateway.delete", GatewayID: g.ID, Gateway: g.Ref()})
 	if err != nil {
 		return err
 	}

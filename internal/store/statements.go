@@ -97,7 +97,7 @@ return redis.call('ZREM', KEYS[2], unpack(ARGV))
 
 // DropStatements removes up to limit statements submitted before a time, and
 // returns how many it removed.
-func (s *Store) DropStatements(ctx context.Context, gatewayID string, before time.Time, limit int64) (int, error) {
+func (s *Store) DropStatements(ctx context.Context, f Fence, gatewayID string, before time.Time, limit int64) (int, error) {
 	index := s.key("statements-index", gatewayID)
 	refs, err := s.rdb.ZRangeByScore(ctx, index, &redis.ZRangeBy{
 		Min: "-inf", Max: "(" + strconv.FormatInt(before.UnixMilli(), 10), Count: limit,
@@ -109,6 +109,6 @@ func (s *Store) DropStatements(ctx context.Context, gatewayID string, before tim
 	for i, ref := range refs {
 		members[i] = ref
 	}
-	err = dropStatements.Run(ctx, s, []string{s.key("statements", gatewayID), index}, members...).Err()
+	err = dropStatements.Run(ctx, s, f, []string{s.key("statements", gatewayID), index}, members...).Err()
 	return len(refs), wrap("trimming statements", err)
 }
