@@ -106,8 +106,8 @@ func (c *Create) Confirmed(ctx context.Context, g *gateway.Gateway, livyID int64
 	r.LivyID, r.PublicID = livyID, Base(g, kind)+livyID
 	r.State, r.AppID, r.Updated = state, appID, l.now().UTC()
 	k := publicKey{r.GatewayID, kind, r.PublicID}
-	l.owners.put(k, owner{record: r.ID, token: r.TokenID})
-	l.states.put(k, state)
+	l.owners.Add(k, owner{record: r.ID, token: r.TokenID})
+	l.states.Add(k, state)
 	l.names.forget(r.GatewayID)
 	var taken error
 	l.write(ctx, r.GatewayID, r.ID, func(ctx context.Context) error {
@@ -146,7 +146,7 @@ func (l *Ledger) settledAs(ctx context.Context, r *store.Record) (taken, err err
 	case other.ID == r.ID:
 		return nil, nil
 	}
-	l.owners.forget(publicKey{r.GatewayID, livy.Kind(r.Kind), r.PublicID})
+	l.owners.Remove(publicKey{r.GatewayID, livy.Kind(r.Kind), r.PublicID})
 	l.setReplaced(r.GatewayID, r.Epoch)
 	return gateway.Errorf(gateway.KindUnavailable, "the Livy server was replaced while it answered; look for the %s named %q", r.Kind, r.Name), nil
 }

@@ -76,7 +76,7 @@ func (l *Ledger) Deleted(ctx context.Context, g *gateway.Gateway, kind livy.Kind
 // its public id, in a sentence for them.
 func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, publicID int64) error {
 	k := publicKey{gatewayID, kind, publicID}
-	if told, ok := l.fates.get(k); ok {
+	if told, ok := l.ends.Get(k); ok {
 		return gateway.Errorf(gateway.KindNotFound, "%s", told)
 	}
 	r, err := l.store.Record(ctx, gatewayID, string(kind), publicID)
@@ -94,7 +94,7 @@ func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, pub
 	}
 	told := fmt.Sprintf("Session '%d' not found: this %s ended at %s (%s); its record is %s.",
 		publicID, kind, r.Ended.UTC().Format(time.RFC3339), how, r.ID)
-	l.fates.put(k, told) // an end is for good
+	l.ends.Add(k, told) // an end is for good
 	return gateway.Errorf(gateway.KindNotFound, "%s", told)
 }
 

@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
@@ -38,14 +39,14 @@ type Ledger struct {
 	logger *zap.Logger
 	now    func() time.Time
 	rand   io.Reader
-	owners memory[publicKey, owner]
-	fates  memory[publicKey, string] // what clients are told of what has ended
+	owners *lru.Cache[publicKey, owner]
+	ends   *lru.Cache[publicKey, string] // what clients are told of ended sessions
 	names  names
 	// completed are the statements whose outcome is on record.
-	completed memory[string, struct{}]
+	completed *lru.Cache[string, struct{}]
 	ui        uiKey
 	// states are those last seen; sightings are to be written down.
-	states    memory[publicKey, string]
+	states    *lru.Cache[publicKey, string]
 	sightings chan Sighting
 	flushes   singleflight.Group
 
@@ -68,7 +69,10 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 	return &Ledger{
 		store: s, logger: logger, now: now, rand: rand, retention: DefaultRetention,
 		logs: make(map[string]map[string][]string), trimmed: make(map[string]time.Time),
-		replaced: make(map[string]int64), sightings: make(chan Sighting, sightingsKept),
+		replaced: make(map[string]int64),
+		owners:   newCache[publicKey, owner](), ends: newCache[publicKey, string](),
+		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
+		sightings: make(chan Sighting, sightingsKept),
 	}
 }
 

@@ -31,7 +31,7 @@ func (l *Ledger) Owned(ctx context.Context, gatewayID, tokenID string, kind livy
 	owned := make(map[int64]bool, len(publicIDs))
 	var ask []store.PublicRef
 	for _, id := range publicIDs {
-		if who, ok := l.owners.get(publicKey{gatewayID, kind, id}); ok {
+		if who, ok := l.owners.Get(publicKey{gatewayID, kind, id}); ok {
 			owned[id] = who.token == tokenID
 		} else {
 			ask = append(ask, store.PublicRef{Kind: string(kind), PublicID: id})
@@ -55,7 +55,7 @@ func (l *Ledger) Owned(ctx context.Context, gatewayID, tokenID string, kind livy
 		if err != nil {
 			return nil, err
 		}
-		l.owners.put(publicKey{gatewayID, kind, ask[i].PublicID}, owner{record: r.ID, token: r.TokenID})
+		l.owners.Add(publicKey{gatewayID, kind, ask[i].PublicID}, owner{record: r.ID, token: r.TokenID})
 		owned[ask[i].PublicID] = r.TokenID == tokenID
 	}
 	return owned, nil

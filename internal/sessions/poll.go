@@ -129,7 +129,7 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 	}
 	for _, r := range live {
 		if r.Confirmed() {
-			l.states.put(publicKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
+			l.states.Add(publicKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
 		}
 	}
 	return l.Trim(ctx, f, g.ID)

@@ -28,7 +28,7 @@ const sightingsKept = 1000
 // KnowsState says whether it is known that something is in this state. It asks
 // nobody.
 func (l *Ledger) KnowsState(gatewayID string, kind livy.Kind, publicID int64, state string) bool {
-	known, _ := l.states.get(publicKey{gatewayID, kind, publicID})
+	known, _ := l.states.Get(publicKey{gatewayID, kind, publicID})
 	return known == state
 }
 
@@ -37,14 +37,14 @@ func (l *Ledger) KnowsState(gatewayID string, kind livy.Kind, publicID int64, st
 // for its log too: then Saw returns true, once, and Poll should be called soon.
 func (l *Ledger) Saw(s Sighting) (ended bool) {
 	k := publicKey{s.Gateway.ID, s.Kind, s.PublicID}
-	l.states.put(k, s.State)
+	l.states.Add(k, s.State)
 	if livy.Finished(s.State) {
 		return true
 	}
 	select {
 	case l.sightings <- s:
 	default:
-		l.states.forget(k)
+		l.states.Remove(k)
 	}
 	return false
 }
@@ -72,7 +72,7 @@ func (l *Ledger) noteSighting(ctx context.Context, s Sighting) {
 			return true
 		})
 	if err != nil && gateway.KindOf(err) != gateway.KindNotFound {
-		l.states.forget(publicKey{s.Gateway.ID, s.Kind, s.PublicID}) // the next poll, or the next reply
+		l.states.Remove(publicKey{s.Gateway.ID, s.Kind, s.PublicID}) // the next poll, or the next reply
 		l.logger.Debug("writing down a state", zap.String("gateway", s.Gateway.ID), zap.Error(err))
 	}
 }

@@ -47,8 +47,8 @@ func (l *Ledger) ObserveStatements(ctx context.Context, gatewayID string, sessio
 	}
 	var ended []livy.Statement
 	for _, s := range observed {
-		if _, done := l.completed.get(key(s.ID)); !done && outcome(&s) != "" {
-			l.completed.put(key(s.ID), struct{}{})
+		if _, done := l.completed.Get(key(s.ID)); !done && outcome(&s) != "" {
+			l.completed.Add(key(s.ID), struct{}{})
 			ended = append(ended, s)
 		}
 	}
