@@ -68,7 +68,7 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "create --gateway NAME",
-		Short: "Creates a token and shows its text, once",
+		Short: "Creates a token and shows it, once",
 		Example: `  caddy livy token create --gateway etl --name airflow --expire-days 90
   caddy livy token create --gateway etl --scope read --cidr 10.0.0.0/8`,
 		Args: noArgs,
@@ -250,8 +250,8 @@ func (t *tokenCLI) resetCommand() *cobra.Command {
 		return t.printSecret(token)
 	})
 	cmd.Example = "  caddy livy token reset --gateway etl lctk-... --overlap 24h"
-	cmd.Flags().IntVar(&days, "expire-days", 0, "Days until it expires (default: as before)")
-	cmd.Flags().DurationVar(&overlap, "overlap", 0, "How long the old text works too, at most 168h")
+	cmd.Flags().IntVar(&days, "expire-days", 0, "Days until it expires (default: unchanged)")
+	cmd.Flags().DurationVar(&overlap, "overlap", 0, "How long the old token keeps working, at most 168h")
 	cmd.Flags().StringVar(&file, "token-file", "", tokenFileUsage)
 	return cmd
 }

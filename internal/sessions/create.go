@@ -69,7 +69,7 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 		return nil, err
 	}
 	if l.isReplaced(in.Gateway) {
-		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server was restarted; its ids are being set right")
+		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server was restarted and its ids are being renumbered; retry shortly")
 	}
 	now := l.now().UTC()
 	r := &store.Record{

@@ -72,9 +72,9 @@ func (l *Ledger) Deleted(ctx context.Context, g *gateway.Gateway, kind livy.Kind
 	})
 }
 
-// Fate says what became of a session or batch that clients may still ask for by
-// its public id, in a sentence for them.
-func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, publicID int64) error {
+// EndedError is the KindNotFound error for clients that ask for an ended session or
+// batch; it says how and when it ended.
+func (l *Ledger) EndedError(ctx context.Context, gatewayID string, kind livy.Kind, publicID int64) error {
 	k := publicKey{gatewayID, kind, publicID}
 	if told, ok := l.ends.Get(k); ok {
 		return gateway.Errorf(gateway.KindNotFound, "%s", told)

@@ -105,16 +105,16 @@ func TestPublicIDsGoOnAboveTheBase(t *testing.T) {
 	if in := f.create(livy.KindSession, 0); f.byID(in.ID).PublicID != 5 {
 		t.Errorf("first session of the next server: %+v, want public id 5", f.byID(in.ID))
 	}
-	err := f.Fate(ctx, f.g.ID, livy.KindSession, 4)
+	err := f.EndedError(ctx, f.g.ID, livy.KindSession, 4)
 	if gateway.KindOf(err) != gateway.KindNotFound || !strings.Contains(err.Error(), "2023-11-14T22:13:20Z") || !strings.Contains(err.Error(), "restarted") {
 		t.Errorf("what became of session 4: %v", err)
 	}
 	f.fail("LOADING")
-	if again := f.Fate(ctx, f.g.ID, livy.KindSession, 4); again == nil || again.Error() != err.Error() {
+	if again := f.EndedError(ctx, f.g.ID, livy.KindSession, 4); again == nil || again.Error() != err.Error() {
 		t.Errorf("asked again: %v", again)
 	}
 	f.fail("")
-	if err := f.Fate(ctx, f.g.ID, livy.KindSession, 77); gateway.KindOf(err) != gateway.KindNotFound {
+	if err := f.EndedError(ctx, f.g.ID, livy.KindSession, 77); gateway.KindOf(err) != gateway.KindNotFound {
 		t.Errorf("what became of a session that never was: %v", err)
 	}
 }

@@ -19,7 +19,7 @@ type publicKey struct {
 	publicID  int64
 }
 
-// Owns says whether a token created the session or batch with a public id.
+// Owns reports whether a token created the session or batch with a public id.
 func (l *Ledger) Owns(ctx context.Context, gatewayID, tokenID string, kind livy.Kind, publicID int64) (bool, error) {
 	owned, err := l.Owned(ctx, gatewayID, tokenID, kind, []int64{publicID})
 	return err == nil && owned[publicID], err

@@ -73,7 +73,7 @@ func list(ctx context.Context, livyServer Lister) ([]seen, error) {
 	return all, nil
 }
 
-// ErrReplaced says that the Livy server is another one than it was: its ids have
+// ErrReplaced means that the Livy server is another one than it was: its ids have
 // begun anew. Nothing of its lists may be believed before the gateway's public
 // ids begin above the old ones.
 var ErrReplaced = errors.New("the Livy server was restarted")
@@ -210,7 +210,7 @@ func (p *poll) unknown(ctx context.Context, listed []seen) error {
 	return p.forget(ctx, pending)
 }
 
-// otherName says whether what is listed cannot be what is on record. Every create
+// otherName reports whether what is listed cannot be what is on record. Every create
 // has a name.
 func otherName(s *seen, r *store.Record) bool {
 	return s.name != "" && r.Name != "" && s.name != r.Name

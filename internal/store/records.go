@@ -72,10 +72,10 @@ type Record struct {
 	stored string
 }
 
-// Live says whether the record has not ended.
+// Live reports whether the record has not ended.
 func (r *Record) Live() bool { return r.Ended.IsZero() }
 
-// Confirmed says whether Livy has said that it started this.
+// Confirmed reports whether Livy has said that it started this.
 func (r *Record) Confirmed() bool { return r.LivyID >= 0 }
 
 // publicRef is the field under which a record is found by its public id.

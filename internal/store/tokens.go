@@ -84,7 +84,7 @@ type TokenRow struct {
 type TokenSecret struct {
 	// Sum is the SHA-256 of the secret's text, in lowercase hex.
 	Sum string `json:"sum"`
-	// Supplied says that the caller chose the secret.
+	// Supplied reports whether the caller chose the secret.
 	Supplied bool `json:"supplied,omitempty"`
 	// Overlap is how long the secret was to work after its reset; Until is when
 	// that ends. Both are zero for the current secret.
@@ -302,7 +302,7 @@ func (s *Store) TokenBySecret(ctx context.Context, sum string) (*TokenRow, error
 // Redis has lost its data, which is our fault and not the client's.
 func missing(doing string, marked bool) error {
 	if !marked {
-		return gateway.Wrap(gateway.KindUnavailable, doing, errors.New("no data of ours is in Redis: it was emptied, or never set up"))
+		return gateway.Wrap(gateway.KindUnavailable, doing, errors.New("Redis holds no data of this gateway: it was emptied, or never set up"))
 	}
 	return gateway.Wrap(gateway.KindNotFound, doing, errors.New("no such token"))
 }
