@@ -98,7 +98,7 @@ func (c *call) createGateway() error {
 		return err
 	}
 	g, err := c.Manager.Create(c.ctx(), control.CreateRequest{
-		Workspace: c.r.PathValue("workspace"), Spec: body.Spec, Start: body.Start, Actor: c.actor,
+		Workspace: c.r.PathValue("workspace"), Spec: body.Spec, Start: body.Start, Origin: c.order.Origin,
 	})
 	if err != nil {
 		return err
@@ -123,7 +123,7 @@ func (c *call) deleteGateway() error {
 	if err != nil {
 		return err
 	}
-	if err := c.Manager.Delete(c.ctx(), g, force); err != nil {
+	if err := c.Manager.Delete(c.ctx(), g, force, c.order); err != nil {
 		return err
 	}
 	return c.none()
@@ -143,7 +143,7 @@ func (c *call) updateGateway() error {
 	if err != nil {
 		return err
 	}
-	if g, err = c.Manager.Update(c.ctx(), g, control.UpdateRequest{Patch: patch, Restart: restart, Actor: c.actor}); err != nil {
+	if g, err = c.Manager.Update(c.ctx(), g, control.UpdateRequest{Patch: patch, Restart: restart, Order: c.order}); err != nil {
 		return err
 	}
 	return c.replyGateway(http.StatusOK, g)
@@ -154,12 +154,12 @@ func (c *call) stopGateway() error    { return c.life(c.Manager.Stop) }
 func (c *call) restartGateway() error { return c.life(c.Manager.Restart) }
 
 // life asks for another state, which is not awaited.
-func (c *call) life(ask func(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error)) error {
+func (c *call) life(ask func(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error)) error {
 	g, err := c.changing()
 	if err != nil {
 		return err
 	}
-	if g, err = ask(c.ctx(), g, c.actor); err != nil {
+	if g, err = ask(c.ctx(), g, c.order); err != nil {
 		return err
 	}
 	return c.replyGateway(http.StatusAccepted, g)
