@@ -42,7 +42,7 @@ func (h *API) Provision(ctx caddy.Context) error {
 	h.core = core
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		core.api.WriteError(w, r, gateway.Errorf(gateway.KindForbidden, "a web page of another origin asked for this change"))
+		core.api.WriteError(w, r, siteOrigin(r), gateway.Errorf(gateway.KindForbidden, "a web page of another origin asked for this change"))
 	}))
 	h.handler = sameOrigin.Handler(core.api.Handler(siteOrigin))
 	return nil
@@ -61,10 +61,10 @@ func (h *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	o := siteOrigin(r)
 	if o.Actor == "" {
 		o.Actor = unknownActor
-		h.core.api.WriteError(w, r.WithContext(gateway.WithOrigin(r.Context(), o)), errNobody)
+		h.core.api.WriteError(w, r, o, errNobody)
 		return nil
 	}
-	h.handler.ServeHTTP(w, r.WithContext(gateway.WithOrigin(r.Context(), o)))
+	h.handler.ServeHTTP(w, r)
 	return nil
 }
 

@@ -22,10 +22,8 @@ func (h *Policy) ready(r *http.Request, c *call) error {
 			return err
 		}
 	}
-	asked := gateway.WithOrigin(r.Context(), gateway.Origin{
-		Actor: c.token.ID, Address: clientAddr(r), Surface: surfaceLivy,
-	})
-	ready, err := h.core.manager.Ready(asked, c.entry)
+	by := gateway.Origin{Actor: c.token.ID, Address: clientAddr(r), Surface: surfaceLivy}
+	ready, err := h.core.manager.Ready(r.Context(), c.entry, by)
 	if err != nil {
 		return err
 	}
@@ -81,5 +79,5 @@ func (h *Policy) noneAsleep(ctx context.Context, c *call) (err error) {
 	if err := h.isolate(ctx, c); err != nil {
 		return err
 	}
-	return h.core.ledger.Fate(ctx, g, c.req.Route.Kind, c.req.ID)
+	return h.core.ledger.EndedError(ctx, g, c.req.Route.Kind, c.req.ID)
 }

@@ -18,7 +18,7 @@ func (s *site) sleep() {
 	if _, err := m.Update(s.t.Context(), s.gateway, control.UpdateRequest{Patch: []byte(`{"autoStart":{"enabled":true}}`)}); err != nil {
 		s.t.Fatal(err)
 	}
-	if _, err := m.Stop(s.t.Context(), s.gateway, "test"); err != nil {
+	if _, err := m.Stop(s.t.Context(), s.gateway, gateway.By("test")); err != nil {
 		s.t.Fatal(err)
 	}
 	s.awaitState("etl", gateway.StateStopped)
@@ -39,7 +39,7 @@ func TestWhatIsRefusedWakesNobody(t *testing.T) {
 	double.Manual = true
 	s := newSite(t, double)
 	s.respecify(func(spec *gateway.Spec) { spec.DisabledRoutes = []string{"batch.log"} })
-	reader := s.newToken("reader", tokens.Limits{}, tokens.ScopeRead)
+	reader := s.newToken("reader", tokens.Settings{Scopes: &[]tokens.Scope{tokens.ScopeRead}})
 	for _, create := range [][2]string{{"/sessions", `{"name":"ended"}`}, {"/batches", `{"file":"file:/data/x.py"}`}} {
 		if r := s.do("POST", create[0], create[1]); r.StatusCode != http.StatusCreated {
 			t.Fatalf("%d %s", r.StatusCode, r.body)
@@ -87,7 +87,7 @@ func TestWhatIsRefusedWakesNobody(t *testing.T) {
 	t.Run("an isolated gateway", func(t *testing.T) {
 		s.isolate()
 		for _, path := range []string{"/sessions/0", "/sessions/ended"} {
-			if r := s.do("GET", path, "", s.newToken("other", tokens.Limits{})); r.StatusCode != 404 || strings.Contains(r.body, "record") {
+			if r := s.do("GET", path, "", s.newToken("other", tokens.Settings{})); r.StatusCode != 404 || strings.Contains(r.body, "record") {
 				t.Errorf("%s: %d %s", path, r.StatusCode, r.body)
 			}
 		}

@@ -83,7 +83,7 @@ func newCore(a *App, r Runtime) (_ *core, err error) {
 		Store: c.store, Runtime: rt, Ledger: c.ledger, Tokens: c.tokens, Logger: c.log, MarkDir: marks,
 	})
 	c.ui = newSparkUIs(c.store, rt, c.manager)
-	c.refusals = control.NewRefusals(c.store.AddEntry, c.log)
+	c.refusals = control.NewRefusals(c.store.AppendAudit, c.log)
 	c.api = &api.Server{Manager: c.manager, Tokens: c.tokens, Store: c.store, Refusals: c.refusals, Logger: c.log}
 	return c, nil
 }
@@ -112,7 +112,7 @@ func (c *core) start() error {
 }
 
 func (c *core) checkSchema(ctx context.Context) error {
-	return store.Retry(ctx, time.Second, c.store.CheckSchema)
+	return store.Retry(ctx, time.Second, c.store.Migrate)
 }
 
 func (c *core) awaitSchema(ctx context.Context) {

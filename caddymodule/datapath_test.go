@@ -23,15 +23,15 @@ func TestRefusals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, foreign, err := core.tokens.Create(ctx, tokens.CreateRequest{GatewayID: other.ID, Name: "foreign"})
+	_, foreign, err := core.tokens.Create(ctx, tokens.CreateRequest{GatewayID: other.ID, Settings: tokens.Settings{Name: new("foreign")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	revoked, revokedText, err := core.tokens.Create(ctx, tokens.CreateRequest{GatewayID: s.gateway.ID, Name: "revoked"})
+	revoked, revokedText, err := core.tokens.Create(ctx, tokens.CreateRequest{GatewayID: s.gateway.ID, Settings: tokens.Settings{Name: new("revoked")}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := core.tokens.Revoke(ctx, s.gateway.ID, revoked.ID); err != nil {
+	if err := core.tokens.Revoke(ctx, gateway.Order{}, s.gateway.ID, revoked.ID); err != nil {
 		t.Fatal(err)
 	}
 	header := tokens.Header + ": "
@@ -112,7 +112,7 @@ func TestIDsGoOnAfterARestartOfLivy(t *testing.T) {
 	s.do("POST", "/sessions", `{"kind":"pyspark"}`)
 
 	m := current.Load().manager
-	if _, err := m.Stop(ctx, s.gateway, "test"); err != nil {
+	if _, err := m.Stop(ctx, s.gateway, gateway.By("test")); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitState("etl", gateway.StateStopped)
@@ -120,7 +120,7 @@ func TestIDsGoOnAfterARestartOfLivy(t *testing.T) {
 		t.Errorf("a stopped gateway answers %d %s", r.StatusCode, r.body)
 	}
 	double.Restart()
-	if _, err := m.Start(ctx, s.gateway, "test"); err != nil {
+	if _, err := m.Start(ctx, s.gateway, gateway.By("test")); err != nil {
 		t.Fatal(err)
 	}
 	s.awaitState("etl", gateway.StateRunning)

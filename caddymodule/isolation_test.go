@@ -17,7 +17,7 @@ func TestIsolation(t *testing.T) {
 	double.Manual = true
 	s := newSite(t, double)
 	s.isolate()
-	other := s.newToken("other", tokens.Limits{})
+	other := s.newToken("other", tokens.Settings{})
 	for i := range 6 { // 0, 2, 4 are mine
 		headers := []string{}
 		if i%2 == 1 {
@@ -80,7 +80,7 @@ func TestIsolationTellsNothingOfOthers(t *testing.T) {
 	double.Manual = true
 	s := newSite(t, double)
 	s.isolate()
-	other := s.newToken("other", tokens.Limits{})
+	other := s.newToken("other", tokens.Settings{})
 	for _, create := range [][2]string{{"/sessions", `{"name":"payroll"}`}, {"/batches", `{"file":"file:/data/x.py","name":"payroll"}`}} {
 		if r := s.do("POST", create[0], create[1]); r.StatusCode != 201 {
 			t.Fatalf("%d %s", r.StatusCode, r.body)

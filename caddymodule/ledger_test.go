@@ -23,9 +23,10 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-func (s *site) newToken(name string, limits tokens.Limits, scopes ...tokens.Scope) (header string) {
+func (s *site) newToken(name string, settings tokens.Settings) (header string) {
 	s.t.Helper()
-	_, secret, err := current.Load().tokens.Create(context.Background(), tokens.CreateRequest{GatewayID: s.gateway.ID, Name: name, Limits: limits, Scopes: scopes})
+	settings.Name = &name
+	_, secret, err := current.Load().tokens.Create(context.Background(), tokens.CreateRequest{GatewayID: s.gateway.ID, Settings: settings})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -85,7 +86,7 @@ func TestARefusedCreateLeavesNoRecord(t *testing.T) {
 
 func TestLimitOfLiveSessions(t *testing.T) {
 	s := newSite(t, livytest.New())
-	one := s.newToken("one", tokens.Limits{MaxSessions: 1})
+	one := s.newToken("one", tokens.Settings{MaxSessions: new(1)})
 	if r := s.do("POST", "/sessions", `{}`, one); r.StatusCode != 201 {
 		t.Fatalf("%d %s", r.StatusCode, r.body)
 	}
@@ -138,7 +139,7 @@ func (s *site) respecify(change func(*gateway.Spec)) {
 		s.t.Fatal(err)
 	}
 	change(&g.Spec)
-	if err := core.store.SaveGateway(context.Background(), g); err != nil {
+	if err := core.store.SaveGateway(context.Background(), g, store.Write{}); err != nil {
 		s.t.Fatal(err)
 	}
 	for range 3000 {

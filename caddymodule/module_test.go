@@ -101,14 +101,14 @@ http://%s {
 	core := current.Load()
 	g, err := core.manager.Create(ctx, control.CreateRequest{
 		Spec:  gateway.Spec{Name: "etl", Queue: "root.etl", SparkBlacklist: "spark.executor.memory\n"},
-		Start: true, Actor: "test",
+		Start: true, Origin: gateway.Origin{Actor: "test"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	s.gateway = g
 	s.awaitState("etl", gateway.StateRunning)
-	token, secret, err := core.tokens.Create(ctx, tokens.CreateRequest{GatewayID: g.ID, Name: "test"})
+	token, secret, err := core.tokens.Create(ctx, tokens.CreateRequest{GatewayID: g.ID, Settings: tokens.Settings{Name: new("test")}})
 	if err != nil {
 		t.Fatal(err)
 	}

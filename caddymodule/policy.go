@@ -106,7 +106,7 @@ func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, er
 	}
 	uri, ok := c.req.UpstreamURI(c.base())
 	if !ok {
-		return "", h.core.ledger.Fate(ctx, g, c.req.Route.Kind, c.req.ID)
+		return "", h.core.ledger.EndedError(ctx, g, c.req.Route.Kind, c.req.ID)
 	}
 	return uri, nil
 }

@@ -14,7 +14,7 @@ import (
 func TestForgedAddresses(t *testing.T) {
 	s := newSite(t, livytest.New())
 	_, secret, err := current.Load().tokens.Create(t.Context(), tokens.CreateRequest{
-		GatewayID: s.gateway.ID, Name: "inside", CIDRs: []string{"10.0.0.0/8"},
+		GatewayID: s.gateway.ID, Settings: tokens.Settings{Name: new("inside"), CIDRs: new([]string{"10.0.0.0/8"})},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -64,7 +64,7 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if c.req.Route.Create {
 		return h.create(w, r, c, next)
 	}
-	audit, err := h.newAudit(r, c)
+	audit, err := h.newStatementAudit(r, c)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ func (h *Record) notFound(rec caddyhttp.ResponseRecorder, w http.ResponseWriter,
 		}
 	}
 	if c.req.Sub < 0 {
-		if err := h.core.ledger.Fate(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID); gateway.KindOf(err) == gateway.KindNotFound {
+		if err := h.core.ledger.EndedError(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID); gateway.KindOf(err) == gateway.KindNotFound {
 			w.Header().Del("Content-Length")
 			return err
 		}

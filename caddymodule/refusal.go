@@ -18,7 +18,7 @@ func (h *Gateway) noteRefusal(r *http.Request, c *call, err error) {
 		return
 	}
 	var refused *tokens.Error
-	e := store.Entry{
+	e := store.AuditEntry{
 		Action: "request." + c.req.Route.Name, GatewayID: c.entry.Gateway.ID, Gateway: c.entry.Gateway.Ref(),
 		Address: clientAddr(r), Surface: surfaceLivy,
 	}

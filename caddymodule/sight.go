@@ -45,7 +45,7 @@ func (h *Record) saw(c *call, publicID int64, state, appID string) {
 	if state == "" || h.core.ledger.KnowsState(g.ID, kind, publicID, state) {
 		return
 	}
-	if h.core.ledger.Saw(sessions.Sighting{Gateway: g, Kind: kind, PublicID: publicID, State: state, AppID: appID}) {
+	if h.core.ledger.ObserveState(sessions.ObservedState{Gateway: g, Kind: kind, PublicID: publicID, State: state, AppID: appID}) {
 		h.core.manager.PollSoon(g.ID)
 	}
 }

@@ -61,7 +61,7 @@ func (u *sparkUIs) finished(ctx context.Context, h *gateway.HistoryServer, r *st
 		}
 		if r.AppID == "" {
 			r.AppID = app.ID
-			if err := u.store.SaveRecords(ctx, r.GatewayID, r); err != nil {
+			if err := u.store.SaveRecords(ctx, store.Fence{}, r.GatewayID, r); err != nil {
 				u.manager.Logger.Warn("noting an application's id", zap.String("record", r.ID), zap.Error(err))
 			}
 		}

@@ -3,6 +3,7 @@ package caddymodule
 import (
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 func loadWithRedis(t *testing.T, address string) error {
@@ -28,7 +31,7 @@ func TestStartMarksTheSchema(t *testing.T) {
 	if err := loadWithRedis(t, m.Addr()); err != nil {
 		t.Fatal(err)
 	}
-	if got, _ := m.Get("livygw:schema"); got != "1" {
+	if got, _ := m.Get("livygw:schema"); got != strconv.Itoa(store.SchemaVersion) {
 		t.Errorf("schema is %q", got)
 	}
 }
@@ -72,7 +75,7 @@ func TestStartWaitsForRedis(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3000 {
-		if got, _ := m.Get("livygw:schema"); got == "1" {
+		if got, _ := m.Get("livygw:schema"); got == strconv.Itoa(store.SchemaVersion) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

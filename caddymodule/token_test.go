@@ -10,13 +10,14 @@ import (
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // mint makes a token of the site's gateway.
 func (s *site) mint(r tokens.CreateRequest) (*tokens.Token, string) {
 	s.t.Helper()
-	r.GatewayID, r.Name = s.gateway.ID, "test"
+	r.GatewayID, r.Name = s.gateway.ID, new("test")
 	token, secret, err := current.Load().tokens.Create(context.Background(), r)
 	if err != nil {
 		s.t.Fatal(err)
@@ -27,10 +28,10 @@ func (s *site) mint(r tokens.CreateRequest) (*tokens.Token, string) {
 func TestScopes(t *testing.T) {
 	s := newSite(t, livytest.New())
 	s.do("POST", "/sessions", `{"kind":"pyspark"}`)
-	_, reader := s.mint(tokens.CreateRequest{Scopes: []tokens.Scope{tokens.ScopeRead}})
-	_, batches := s.mint(tokens.CreateRequest{Scopes: []tokens.Scope{tokens.ScopeBatches}})
-	_, admin := s.mint(tokens.CreateRequest{Scopes: []tokens.Scope{tokens.ScopeAdmin}})
-	_, elsewhere := s.mint(tokens.CreateRequest{CIDRs: []string{"10.1.0.0/16"}})
+	_, reader := s.mint(tokens.CreateRequest{Settings: tokens.Settings{Scopes: new([]tokens.Scope{tokens.ScopeRead})}})
+	_, batches := s.mint(tokens.CreateRequest{Settings: tokens.Settings{Scopes: new([]tokens.Scope{tokens.ScopeBatches})}})
+	_, admin := s.mint(tokens.CreateRequest{Settings: tokens.Settings{Scopes: new([]tokens.Scope{tokens.ScopeAdmin})}})
+	_, elsewhere := s.mint(tokens.CreateRequest{Settings: tokens.Settings{CIDRs: new([]string{"10.1.0.0/16"})}})
 	const session, batch = `{"kind":"pyspark"}`, `{"file":"file:/data/job.py"}`
 	for _, tc := range []struct {
 		name, secret, method, path, body string
@@ -61,7 +62,7 @@ func TestScopes(t *testing.T) {
 func TestTokensOwnQueueAndIdentity(t *testing.T) {
 	double := livytest.New()
 	s := newSite(t, double)
-	_, own := s.mint(tokens.CreateRequest{Queue: "root.mine", Identity: "alice"})
+	_, own := s.mint(tokens.CreateRequest{Settings: tokens.Settings{Queue: new("root.mine"), Identity: new("alice")}})
 	for _, secret := range []string{own, s.token} {
 		if r := s.do("POST", "/sessions", `{"kind":"pyspark","proxyUser":"hdfs"}`, tokens.Header+": "+secret); r.StatusCode != 201 {
 			t.Fatalf("%d %s", r.StatusCode, r.body)
@@ -81,17 +82,17 @@ func TestTokensThatNoLongerWork(t *testing.T) {
 	ctx := context.Background()
 	core := current.Load()
 
-	expired, expiredText := s.mint(tokens.CreateRequest{ExpireDays: 1})
+	expired, expiredText := s.mint(tokens.CreateRequest{Settings: tokens.Settings{ExpireDays: new(1)}})
 	row, err := core.store.Token(ctx, expired.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	row.ExpiresAt = time.Now().Add(-time.Second)
-	if err := core.store.UpdateToken(ctx, row); err != nil {
+	if err := core.store.UpdateToken(ctx, row, store.Write{}); err != nil {
 		t.Fatal(err)
 	}
 	disabled, disabledText := s.mint(tokens.CreateRequest{})
-	if _, err := core.tokens.Disable(ctx, s.gateway.ID, disabled.ID); err != nil {
+	if _, err := core.tokens.Disable(ctx, gateway.Order{}, s.gateway.ID, disabled.ID); err != nil {
 		t.Fatal(err)
 	}
 	for reason, secret := range map[string]string{"expired": expiredText, "disabled": disabledText} {
@@ -113,7 +114,7 @@ func TestLDAPLoginIsPassedOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.awaitState("ldap", gateway.StateRunning)
-	_, secret, err := core.tokens.Create(ctx, tokens.CreateRequest{GatewayID: g.ID, Name: "test"})
+	_, secret, err := core.tokens.Create(ctx, tokens.CreateRequest{GatewayID: g.ID, Settings: tokens.Settings{Name: new("test")}})
 	if err != nil {
 		t.Fatal(err)
 	}

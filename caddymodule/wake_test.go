@@ -9,6 +9,7 @@ import (
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 func TestARequestWakesAStoppedGateway(t *testing.T) {
@@ -23,7 +24,7 @@ func TestARequestWakesAStoppedGateway(t *testing.T) {
 	}
 	stop := func() {
 		t.Helper()
-		if _, err := m.Stop(ctx, s.gateway, "test"); err != nil {
+		if _, err := m.Stop(ctx, s.gateway, gateway.By("test")); err != nil {
 			t.Fatal(err)
 		}
 		s.awaitState("etl", gateway.StateStopped)
@@ -51,6 +52,10 @@ func TestARequestWakesAStoppedGateway(t *testing.T) {
 	e, err := m.Lookup("default", "etl")
 	if err != nil || e.Gateway.Status.Epoch != 2 {
 		t.Errorf("%d servers in all for twenty callers, want one more than the first: %v", e.Gateway.Status.Epoch, err)
+	}
+	woken, _, err := current.Load().store.ReadAudit(ctx, store.AuditFilter{Action: "gateway.wake"}, 10)
+	if err != nil || len(woken) != 1 || woken[0].Actor != s.tokenID || woken[0].Address != "127.0.0.1" || woken[0].Surface != surfaceLivy {
+		t.Errorf("the audit log on who woke it: %+v, %v", woken, err)
 	}
 
 	patch(`{"autoStart":{"waitSeconds":0}}`)

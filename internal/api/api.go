@@ -29,7 +29,7 @@ import (
 // maxBody bounds the body of a management request; the largest are conf files.
 const maxBody = 1 << 20
 
-// Server answers management requests.
+// Server serves the management API.
 type Server struct {
 	Manager *control.Manager
 	Tokens  *tokens.Service
@@ -49,25 +49,26 @@ func (s *Server) Handler(origin func(*http.Request) gateway.Origin) http.Handler
 		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
 			o := origin(r)
 			o.Actor = gateway.Person(o.Actor)
-			c := &call{Server: s, w: w, r: r.WithContext(gateway.WithOrigin(r.Context(), o)), actor: o.Actor}
+			c := &call{Server: s, w: w, r: r, order: gateway.Order{Origin: o}}
 			if err := c.serve(&route); err != nil {
-				s.WriteError(w, r, err)
+				s.WriteError(w, r, o, err)
 			}
 		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		Harden(w.Header())
 		if err := s.check(mux, w, r); err != nil {
-			s.WriteError(w, r, err)
+			s.WriteError(w, r, origin(r), err)
 			return
 		}
 		mux.ServeHTTP(w, r)
 	})
 }
 
-// check refuses what no route is for, which the mux would answer in its own words.
+// check rejects requests without a route with a problem document; the mux would reply
+// with plain text.
 func (s *Server) check(mux *http.ServeMux, w http.ResponseWriter, r *http.Request) error {
-	missing := gateway.Errorf(gateway.KindNotFound, "no such call: %s %s", r.Method, r.URL.Path)
+	missing := gateway.Errorf(gateway.KindNotFound, "no such endpoint: %s %s", r.Method, r.URL.Path)
 	if clean := path.Clean(r.URL.Path); clean != r.URL.Path {
 		return missing // the mux would redirect
 	}
@@ -94,15 +95,17 @@ func (s *Server) check(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 		return missing
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	return &statusError{http.StatusMethodNotAllowed, "method_not_allowed", "the methods of this path are " + strings.Join(allowed, ", ")}
+	return &statusError{http.StatusMethodNotAllowed, "method_not_allowed", "allowed methods: " + strings.Join(allowed, ", ")}
 }
 
-// call is one request on its way.
+// call is one request being served.
 type call struct {
 	*Server
-	w     http.ResponseWriter
-	r     *http.Request
-	actor string
+	w http.ResponseWriter
+	r *http.Request
+	// order is the change that the request asks for: by whom, and on what condition
+	// (see onlyIfMatch).
+	order gateway.Order
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
@@ -120,33 +123,32 @@ func (c *call) serve(route *Route) error {
 	return route.handle(c)
 }
 
-// defaultPatience is as long as a Redis takes to start again, or a Sentinel group to
-// choose another primary.
+// defaultPatience is about the time that Redis takes to restart, or a Sentinel group
+// to elect another primary.
 const defaultPatience = 3 * time.Second
 
-// patiently does what may be done twice again while a part that it needs is away
-// for a moment, for instance while Redis is started again.
+// patiently retries a read while Redis or another dependency is unavailable for a
+// moment, for instance during a restart.
 func (c *call) patiently(read func() error) error {
 	return store.Retry(c.ctx(), cmp.Or(c.Patience, defaultPatience), func(context.Context) error { return read() })
 }
 
-// checkQuery refuses query parameters that the call does not have: a filter that is
-// misspelled would choose everything.
+// checkQuery rejects unknown query parameters: a misspelled filter would match
+// everything.
 func (c *call) checkQuery(route *Route) error {
 	if _, err := url.ParseQuery(c.r.URL.RawQuery); err != nil {
-		return gateway.Errorf(gateway.KindInvalid, "the query cannot be read: %s", err)
+		return gateway.Errorf(gateway.KindInvalid, "invalid query string: %s", err)
 	}
 	for name := range c.values() {
 		if !slices.ContainsFunc(route.Query, func(p Param) bool { return p.Name == name }) {
-			return gateway.Invalid(name, c.values().Get(name), "is not a query parameter of this call")
+			return gateway.Invalid(name, c.values().Get(name), "is not a query parameter of this endpoint")
 		}
 	}
 	return nil
 }
 
-// checkBodyType refuses a body that is not said to be JSON. It also keeps web pages
-// of others from sending one: without asking first, a browser sends only forms and
-// plain text.
+// checkBodyType rejects a body whose content type is not JSON. This also stops other
+// sites' pages: without a preflight request, browsers send only forms and plain text.
 func (c *call) checkBodyType() error {
 	if c.r.Body == nil || c.r.Body == http.NoBody || c.r.ContentLength == 0 {
 		return nil
@@ -156,10 +158,10 @@ func (c *call) checkBodyType() error {
 	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") {
 		return nil
 	}
-	return &statusError{http.StatusUnsupportedMediaType, "unsupported_media_type", "the body must be JSON, with Content-Type: application/json"}
+	return &statusError{http.StatusUnsupportedMediaType, "unsupported_media_type", "the request body must be JSON, with Content-Type: application/json"}
 }
 
-// reading says that the call changes nothing.
+// reading reports whether the call changes nothing.
 func (c *call) reading() bool { return c.r.Method == http.MethodGet || c.r.Method == http.MethodHead }
 
 func (c *call) reply(status int, v any) error {
@@ -185,9 +187,9 @@ func (c *call) body() ([]byte, error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &statusError{http.StatusRequestEntityTooLarge, "too_large", "the body is larger than 1 MiB"}
+		return nil, &statusError{http.StatusRequestEntityTooLarge, "too_large", "the request body is larger than 1 MiB"}
 	case err != nil:
-		return nil, gateway.Errorf(gateway.KindInvalid, "reading the body: %s", err)
+		return nil, gateway.Errorf(gateway.KindInvalid, "reading the request body: %s", err)
 	}
 	return text, nil
 }
@@ -203,15 +205,15 @@ func (c *call) read(v any) error {
 	d.DisallowUnknownFields()
 	switch err := d.Decode(v); {
 	case errors.Is(err, io.EOF):
-		return gateway.Errorf(gateway.KindInvalid, "the body is empty: a JSON object is wanted")
+		return gateway.Errorf(gateway.KindInvalid, "the request body is empty; expected a JSON object")
 	case err != nil:
-		return gateway.Undecodable("the body is not the JSON object that is wanted", err)
+		return gateway.Undecodable("the request body is not the expected JSON object", err)
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return gateway.Errorf(gateway.KindInvalid, "the body holds more than one JSON object")
+		return gateway.Errorf(gateway.KindInvalid, "the request body holds more than one JSON object")
 	}
 	if !strings.HasPrefix(strings.TrimLeft(string(text), " \t\r\n"), "{") {
-		return gateway.Errorf(gateway.KindInvalid, "the body is not a JSON object")
+		return gateway.Errorf(gateway.KindInvalid, "the request body is not a JSON object")
 	}
 	return nil
 }

@@ -10,7 +10,7 @@ import (
 
 // AuditList is a page of the audit, newest first.
 type AuditList struct {
-	Entries []*store.Entry `json:"entries"`
+	Entries []*store.AuditEntry `json:"entries"`
 	// Next is the cursor of the next page; absent on the last one. A page can hold
 	// fewer entries than asked for, even none, and still have a next one.
 	Next string `json:"next,omitempty"`
@@ -25,7 +25,7 @@ func (c *call) listAudit() error {
 	if err != nil {
 		return err
 	}
-	page, next, err := c.Store.Trail(c.ctx(), filter, limit)
+	page, next, err := c.Store.ReadAudit(c.ctx(), filter, limit)
 	if err != nil {
 		return err
 	}
@@ -35,7 +35,7 @@ func (c *call) listAudit() error {
 	return c.reply(http.StatusOK, AuditList{Entries: page, Next: next})
 }
 
-func (c *call) auditFilter() (f store.TrailFilter, err error) {
+func (c *call) auditFilter() (f store.AuditFilter, err error) {
 	for name, target := range map[string]*string{
 		"gateway": &f.Gateway, "actor": &f.Actor, "action": &f.Action, "target": &f.Target, "cursor": &f.Before,
 	} {
@@ -46,7 +46,7 @@ func (c *call) auditFilter() (f store.TrailFilter, err error) {
 	if f.Outcome, err = c.wordQuery("outcome", "", store.OutcomeDone, store.OutcomeRefused); err != nil {
 		return f, err
 	}
-	if f.Before != "" && !store.ValidEntryID(f.Before) {
+	if f.Before != "" && !store.ValidAuditID(f.Before) {
 		return f, gateway.Invalid("cursor", f.Before, "must be the next of an earlier page")
 	}
 	if f.Gateway != "" {
@@ -66,7 +66,7 @@ func (c *call) exportAudit() error {
 	if err != nil {
 		return err
 	}
-	page, next, err := c.Store.Trail(c.ctx(), filter, exportAtOnce)
+	page, next, err := c.Store.ReadAudit(c.ctx(), filter, exportAtOnce)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func (c *call) exportAudit() error {
 			return nil
 		}
 		filter.Before = next
-		if page, next, err = c.Store.Trail(c.ctx(), filter, exportAtOnce); err != nil {
+		if page, next, err = c.Store.ReadAudit(c.ctx(), filter, exportAtOnce); err != nil {
 			// The status is sent: only breaking off tells that lines are missing.
 			panic(http.ErrAbortHandler)
 		}

@@ -44,7 +44,7 @@ func TestAudit(t *testing.T) {
 	var list api.AuditList
 	c.do("GET", "/v1/audit", "", 200, &list)
 	text := fmt.Sprintf("%+v", list)
-	done := map[string]*store.Entry{}
+	done := map[string]*store.AuditEntry{}
 	for _, e := range list.Entries {
 		done[e.Action] = e
 		text += fmt.Sprintf("%+v", *e)
@@ -111,7 +111,7 @@ func TestAudit(t *testing.T) {
 	c.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/audit/export", http.NoBody))
 	var exported []string
 	for lines := bufio.NewScanner(w.Body); lines.Scan(); {
-		var e store.Entry
+		var e store.AuditEntry
 		if err := json.Unmarshal(lines.Bytes(), &e); err != nil {
 			t.Fatal(err)
 		}

@@ -37,7 +37,7 @@ func revisionOf(tag string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// unchanged says that the client has what this ETag stands for: If-None-Match names
+// unchanged reports whether the client has what this ETag stands for: If-None-Match names
 // it, or anything.
 func (c *call) unchanged(tag string) bool {
 	for named := range strings.SplitSeq(strings.Join(c.r.Header["If-None-Match"], ","), ",") {
@@ -72,8 +72,11 @@ func (c *call) onlyIfMatch(id string, revision int64) error {
 			break
 		}
 	}
-	c.r = c.r.WithContext(gateway.OnlyIf(c.ctx(), id, wanted))
-	return gateway.CheckRevision(c.ctx(), id, revision)
+	if wanted != revision {
+		return gateway.Stale(id, wanted)
+	}
+	c.order.IfRevision = wanted
+	return nil
 }
 
 // replyRevision replies with what has a revision.

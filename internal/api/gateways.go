@@ -100,7 +100,7 @@ func (c *call) createGateway() error {
 		return err
 	}
 	g, err := c.Manager.Create(c.ctx(), control.CreateRequest{
-		Workspace: c.r.PathValue("workspace"), Spec: body.Spec, Start: body.Start, Actor: c.actor,
+		Workspace: c.r.PathValue("workspace"), Spec: body.Spec, Start: body.Start, Origin: c.order.Origin,
 	})
 	if err != nil {
 		return err
@@ -125,7 +125,7 @@ func (c *call) deleteGateway() error {
 	if err != nil {
 		return err
 	}
-	if err := c.Manager.Delete(c.ctx(), g, force); err != nil {
+	if err := c.Manager.Delete(c.ctx(), g, force, c.order); err != nil {
 		return err
 	}
 	return c.none()
@@ -145,7 +145,7 @@ func (c *call) updateGateway() error {
 	if err != nil {
 		return err
 	}
-	if g, err = c.Manager.Update(c.ctx(), g, control.UpdateRequest{Patch: patch, Restart: restart, Actor: c.actor}); err != nil {
+	if g, err = c.Manager.Update(c.ctx(), g, control.UpdateRequest{Patch: patch, Restart: restart, Order: c.order}); err != nil {
 		return err
 	}
 	return c.replyGateway(http.StatusOK, g)
@@ -156,12 +156,12 @@ func (c *call) stopGateway() error    { return c.life(c.Manager.Stop) }
 func (c *call) restartGateway() error { return c.life(c.Manager.Restart) }
 
 // life asks for another state, which is not awaited.
-func (c *call) life(ask func(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error)) error {
+func (c *call) life(ask func(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error)) error {
 	g, err := c.changing()
 	if err != nil {
 		return err
 	}
-	if g, err = ask(c.ctx(), g, c.actor); err != nil {
+	if g, err = ask(c.ctx(), g, c.order); err != nil {
 		return err
 	}
 	return c.replyGateway(http.StatusAccepted, g)

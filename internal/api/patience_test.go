@@ -36,7 +36,7 @@ func TestReadsOutlastAHiccup(t *testing.T) {
 		Store: s, Runtime: runtime, Tokens: service, Logger: log, Ledger: sessions.New(s, log, time.Now, rand.Reader),
 	})
 	m.Configure(control.Settings{Settings: resolved.Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "double", URL: "http://127.0.0.1:1"}}}}})
-	if _, err := m.Create(t.Context(), control.CreateRequest{Spec: gateway.Spec{Name: "etl"}, Actor: "ann"}); err != nil {
+	if _, err := m.Create(t.Context(), control.CreateRequest{Spec: gateway.Spec{Name: "etl"}, Origin: gateway.Origin{Actor: "ann"}}); err != nil {
 		t.Fatal(err)
 	}
 	for patience, want := range map[time.Duration]int{20 * time.Second: http.StatusOK, 50 * time.Millisecond: http.StatusServiceUnavailable} {

@@ -59,7 +59,7 @@ func (c *call) explain() error {
 		return err
 	}
 	if len(body) == 0 {
-		return gateway.Errorf(gateway.KindInvalid, "the body is empty: a create request is wanted")
+		return gateway.Errorf(gateway.KindInvalid, "the request body is empty; expected a create request")
 	}
 	result, err := c.Manager.Explain(g, livy.Kind(kind), body)
 	if err != nil && gateway.KindOf(err) != gateway.KindInvalid {

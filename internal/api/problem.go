@@ -81,16 +81,16 @@ func problem(err error) Problem {
 	return p
 }
 
-// WriteError answers with a problem. A 401 or 403 goes into the audit.
-func (s *Server) WriteError(w http.ResponseWriter, r *http.Request, err error) {
+// WriteError replies with a problem. A 401 or 403 is written to the audit log, as a
+// refusal of what o asked for.
+func (s *Server) WriteError(w http.ResponseWriter, r *http.Request, o gateway.Origin, err error) {
 	p := problem(err)
 	switch {
 	case p.Status >= 500:
 		s.Logger.Error("management request failed",
 			zap.String("method", r.Method), zap.String("path", tokens.Mask(r.URL.Path)), zap.String("error", tokens.Mask(err.Error())))
 	case s.Refusals != nil && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
-		o := gateway.OriginOf(r.Context())
-		s.Refusals.Note(store.Entry{Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface, Detail: tokens.Mask(r.Method + ": " + p.Detail)})
+		s.Refusals.Note(store.AuditEntry{Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface, Detail: tokens.Mask(r.Method + ": " + p.Detail)})
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "2")

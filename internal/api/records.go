@@ -96,7 +96,7 @@ func (c *call) closeRecord() error {
 	if err != nil {
 		return err
 	}
-	if r, err = c.Manager.CloseRecord(c.ctx(), g, r, c.actor); err != nil {
+	if r, err = c.Manager.CloseRecord(c.ctx(), g, r, c.order.Origin); err != nil {
 		return err
 	}
 	c.Manager.ShowSparkUI(g, r)
@@ -120,7 +120,7 @@ func (c *call) linkSparkUI() error {
 	if err != nil {
 		return err
 	}
-	link, err := c.Manager.LinkSparkUI(c.ctx(), g, r, c.actor)
+	link, err := c.Manager.LinkSparkUI(c.ctx(), g, r, c.order.Origin)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func TestARecordIsNamedByItsID(t *testing.T) {
 	c.do("POST", base, `{"name":"etl"}`, 201, &g)
 	now := time.Now().UTC()
 	r := &store.Record{ID: "livy-1", GatewayID: g.ID, Kind: "session", State: "success", Created: now, Updated: now, Ended: now}
-	if err := s.SaveRecords(t.Context(), g.ID, r); err != nil {
+	if err := s.SaveRecords(t.Context(), store.Fence{}, g.ID, r); err != nil {
 		t.Fatal(err)
 	}
 	records := base + "/etl/records/"
@@ -79,7 +79,7 @@ func TestAnExportWhileSessionsEnd(t *testing.T) {
 		all[i] = r
 	}
 	for some := range slices.Chunk(all, 40) {
-		if err := s.SaveRecords(t.Context(), g.ID, some...); err != nil {
+		if err := s.SaveRecords(t.Context(), store.Fence{}, g.ID, some...); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -88,7 +88,7 @@ func TestAnExportWhileSessionsEnd(t *testing.T) {
 		for i := 1; i < n; i += 10 {
 			all[i].State, all[i].Ended = "dead", time.Now()
 			end[all[i].ID] = true
-			if err := s.SaveRecords(t.Context(), g.ID, all[i]); err != nil {
+			if err := s.SaveRecords(t.Context(), store.Fence{}, g.ID, all[i]); err != nil {
 				t.Error(err)
 			}
 		}
@@ -100,7 +100,7 @@ func TestAnExportWhileSessionsEnd(t *testing.T) {
 		} else { // what has died begins anew, to die in the export
 			for i := 1; i < n; i += 10 {
 				all[i].State, all[i].Ended = "running", time.Time{}
-				if err := s.SaveRecords(t.Context(), g.ID, all[i]); err != nil {
+				if err := s.SaveRecords(t.Context(), store.Fence{}, g.ID, all[i]); err != nil {
 					t.Fatal(err)
 				}
 			}

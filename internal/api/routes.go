@@ -7,6 +7,7 @@ import (
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // Route is one call of the API: what answers it, and what openapi.json says of it.
@@ -23,7 +24,7 @@ type Route struct {
 	Body any
 	// Required names the fields that the body must have.
 	Required []string
-	// Conditional says that the call honours If-Match.
+	// Conditional reports whether the call honours If-Match.
 	Conditional bool
 	// Status is that of success, Reply a value of the reply's type; nil for none.
 	Status int
@@ -36,7 +37,7 @@ type Route struct {
 	handle func(*call) error
 }
 
-// Tagged says that replies have an ETag for If-None-Match: all that is read as JSON,
+// Tagged reports whether replies have an ETag for If-None-Match: all that is read as JSON,
 // but whether the instance is healthy.
 func (r *Route) Tagged() bool {
 	return r.Method == http.MethodGet && r.Type == "" && r.Name != "getHealth"
@@ -60,47 +61,47 @@ type Patch struct{ gateway.Spec }
 const jsonLines = "application/jsonl"
 
 var (
-	offsetParam = Param{Name: "offset", Type: "integer", Most: 1 << 30, Doc: "How many to pass over."}
-	limitParam  = Param{Name: "limit", Type: "integer", Default: defaultLimit, Least: 1, Most: maxLimit, Doc: "How many to list."}
-	fromParam   = Param{Name: "from", Type: "date-time", Doc: "Only what is from this time or later."}
-	untilParam  = Param{Name: "until", Type: "date-time", Doc: "Only what is from before this time."}
+	offsetParam = Param{Name: "offset", Type: "integer", Most: 1 << 30, Doc: "Number of items to skip."}
+	limitParam  = Param{Name: "limit", Type: "integer", Default: defaultLimit, Least: 1, Most: maxLimit, Doc: "Maximum number of items to return."}
+	fromParam   = Param{Name: "from", Type: "date-time", Doc: "Only items from this time or later."}
+	untilParam  = Param{Name: "until", Type: "date-time", Doc: "Only items from before this time."}
 
 	recordFilterParams = []Param{
-		{Name: "state", Type: "string", Doc: "Only records in this state: one of Livy's words (\"idle\", \"success\", ...), \"gone\", or \"live\" for all that have not ended."},
-		{Name: "token", Type: "string", Doc: "Only what this token created: its id."},
+		{Name: "state", Type: "string", Doc: "Only records in this state: one of Livy's words (\"idle\", \"success\", ...), \"gone\", or \"live\" for all that have not ended yet."},
+		{Name: "token", Type: "string", Doc: "Only records created with this token: its id."},
 		fromParam, untilParam,
 	}
 	auditFilterParams = []Param{
-		{Name: "gateway", Type: "string", Doc: "Only what is about this gateway: its id, name, or workspace/name."},
-		{Name: "actor", Type: "string", Doc: "Only what this person or token did."},
-		{Name: "action", Type: "string", Doc: "Only this action, e.g. \"gateway.update\", or all that begin so: \"token\"."},
-		{Name: "outcome", Type: "string", Words: []string{store.OutcomeDone, store.OutcomeRefused}, Doc: "Only what was done, or only what was refused."},
-		{Name: "target", Type: "string", Doc: "Only what is about this token or record: its id."},
+		{Name: "gateway", Type: "string", Doc: "Only entries about this gateway: its id, name, or workspace/name."},
+		{Name: "actor", Type: "string", Doc: "Only entries of this person or token."},
+		{Name: "action", Type: "string", Doc: "Only this action, e.g. \"gateway.update\", or all actions with this prefix: \"token\"."},
+		{Name: "outcome", Type: "string", Words: []string{store.OutcomeDone, store.OutcomeRefused}, Doc: "Only completed actions, or only refused ones."},
+		{Name: "target", Type: "string", Doc: "Only entries about this token or record: its id."},
 		fromParam, untilParam,
-		{Name: "cursor", Type: "string", Doc: "The next of an earlier page: go on there."},
+		{Name: "cursor", Type: "string", Doc: "The next value of the previous page."},
 	}
 )
 
-// Routes are all calls of the API.
+// Routes returns all routes of the API.
 func Routes() []Route {
 	const (
-		gateways = "/v1/workspaces/{workspace}/gateways"
-		one      = gateways + "/{gateway}"
-		records  = one + "/records"
-		record   = records + "/{record}"
-		tokens   = one + "/tokens"
-		token    = tokens + "/{token}"
-		get      = http.MethodGet
-		post     = http.MethodPost
-		patch    = http.MethodPatch
-		del      = http.MethodDelete
+		gateways  = "/v1/workspaces/{workspace}/gateways"
+		one       = gateways + "/{gateway}"
+		records   = one + "/records"
+		record    = records + "/{record}"
+		allTokens = one + "/tokens"
+		token     = allTokens + "/{token}"
+		get       = http.MethodGet
+		post      = http.MethodPost
+		patch     = http.MethodPatch
+		del       = http.MethodDelete
 	)
 	paged := func(more ...Param) []Param { return append(more, offsetParam, limitParam) }
 	return []Route{
 		{
 			Method: get, Path: "/v1/health", Name: "getHealth", handle: (*call).health,
 			Summary: "Is this instance ready?", Status: 200, Reply: control.Health{}, Errors: []int{503},
-			Doc: "200 if it is, 503 if not; both say why. Redis, what Livy servers run on, and the picture of all gateways are looked at, at most once a second.",
+			Doc: "200 if it is, 503 if not; the reply says why. Redis, the runtime, and the snapshot of all gateways are checked at most once a second.",
 		},
 		{
 			Method: get, Path: "/v1/openapi.json", Name: "getDocument", handle: (*call).document,
@@ -120,14 +121,14 @@ func Routes() []Route {
 		},
 		{
 			Method: get, Path: "/v1/audit", Name: "listAudit", handle: (*call).listAudit,
-			Summary: "Read the audit, newest first", Query: append(slices.Clip(auditFilterParams), limitParam),
+			Summary: "List audit entries, newest first", Query: append(slices.Clip(auditFilterParams), limitParam),
 			Status: 200, Reply: AuditList{},
-			Doc: "Every change of a gateway or token, what became of gateways by themselves, and refused requests of consequence.",
+			Doc: "Every change of a gateway or token, state changes of gateways, and refused requests that matter for security.",
 		},
 		{
 			Method: get, Path: "/v1/audit/export", Name: "exportAudit", handle: (*call).exportAudit,
-			Summary: "Export the audit", Query: auditFilterParams, Status: 200, Reply: store.Entry{}, Type: jsonLines,
-			Doc: "All entries that the filter chooses, newest first, one JSON object a line.",
+			Summary: "Export audit entries", Query: auditFilterParams, Status: 200, Reply: store.AuditEntry{}, Type: jsonLines,
+			Doc: "All entries that match the filter, newest first, one JSON object per line.",
 		},
 		{
 			Method: get, Path: "/v1/gateways", Name: "listAllGateways", handle: (*call).listAllGateways,
@@ -151,34 +152,34 @@ func Routes() []Route {
 			Method: patch, Path: one, Name: "updateGateway", handle: (*call).updateGateway,
 			Summary: "Change a gateway's settings", Body: Patch{}, Conditional: true, Status: 200, Reply: Gateway{}, Errors: []int{409},
 			Query: []Param{{Name: "restart", Type: "boolean", Doc: "Restart the Livy server if the change needs it, which ends its sessions."}},
-			Doc:   "What is left out stays as it is. Settings that a running Livy server lacks are listed in restartNeeded and wait for its next start.",
+			Doc:   "Omitted settings keep their values. Settings that the running Livy server was not started with are listed in restartNeeded and take effect at its next start.",
 		},
 		{
 			Method: del, Path: one, Name: "deleteGateway", handle: (*call).deleteGateway,
 			Summary: "Delete a gateway with its tokens and records", Conditional: true, Status: 204, Errors: []int{409},
-			Query: []Param{{Name: "force", Type: "boolean", Doc: "Delete it even while it runs."}},
-			Doc:   "409 if it runs.",
+			Query: []Param{{Name: "force", Type: "boolean", Doc: "Delete the gateway even if it is running."}},
+			Doc:   "409 if it is running, unless force is set.",
 		},
 		{
 			Method: post, Path: one + "/start", Name: "startGateway", handle: (*call).startGateway,
 			Summary: "Start a gateway's Livy server", Conditional: true, Status: 202, Reply: Gateway{}, Errors: []int{409},
-			Doc: "Answers at once: the state says when it runs. Starting what runs is no error.",
+			Doc: "Returns immediately; poll the state to see when it is running. Starting a running gateway is not an error.",
 		},
 		{
 			Method: post, Path: one + "/stop", Name: "stopGateway", handle: (*call).stopGateway,
 			Summary: "Stop a gateway's Livy server, which ends its sessions", Conditional: true, Status: 202, Reply: Gateway{}, Errors: []int{409},
-			Doc: "Answers at once. Stopping what is stopped is no error.",
+			Doc: "Returns immediately. Stopping a stopped gateway is not an error.",
 		},
 		{
 			Method: post, Path: one + "/restart", Name: "restartGateway", handle: (*call).restartGateway,
-			Summary: "Start another Livy server in place of a gateway's, which ends its sessions", Conditional: true,
+			Summary: "Replace a gateway's Livy server with a new one, which ends its sessions", Conditional: true,
 			Status: 202, Reply: Gateway{}, Errors: []int{409},
-			Doc: "Answers at once. 409 if it is stopped.",
+			Doc: "Returns immediately. 409 if the gateway is stopped.",
 		},
 		{
 			Method: get, Path: one + "/logs", Name: "getLogs", handle: (*call).gatewayLogs,
 			Summary: "The last output of a gateway's Livy server",
-			Query:   []Param{{Name: "lines", Type: "integer", Default: 100, Least: 1, Most: 10000, Doc: "How many lines."}},
+			Query:   []Param{{Name: "lines", Type: "integer", Default: 100, Least: 1, Most: 10000, Doc: "Number of lines."}},
 			Status:  200, Reply: Logs{},
 		},
 		{
@@ -189,7 +190,7 @@ func Routes() []Route {
 		{
 			Method: get, Path: records + "/export", Name: "exportRecords", handle: (*call).exportRecords,
 			Summary: "Export records", Query: recordFilterParams, Status: 200, Reply: store.Record{}, Type: jsonLines,
-			Doc: "All records that the filter chooses, newest first, one JSON object a line. What is created meanwhile is left out.",
+			Doc: "All records that match the filter, newest first, one JSON object per line. Records created during the export are left out.",
 		},
 		{
 			Method: get, Path: record, Name: "getRecord", handle: (*call).showRecord,
@@ -198,47 +199,47 @@ func Routes() []Route {
 		{
 			Method: del, Path: record, Name: "closeRecord", handle: (*call).closeRecord,
 			Summary: "End a session or batch", Status: 200, Reply: store.Record{}, Errors: []int{409},
-			Doc: "Its record stays. Closing what has ended is no error. 409 while Livy has not confirmed it.",
+			Doc: "The record is kept. Closing an ended session is not an error. 409 until Livy has confirmed the session.",
 		},
 		{
 			Method: post, Path: record + "/ui-link", Name: "linkSparkUI", handle: (*call).linkSparkUI,
-			Summary: "Make a link that opens a live Spark UI in a browser", Status: 201, Reply: UILink{}, Errors: []int{409},
-			Doc: "409 if it has none.",
+			Summary: "Create a link that opens a Spark UI in a browser", Status: 201, Reply: UILink{}, Errors: []int{409},
+			Doc: "409 if the record has no Spark UI.",
 		},
 		{
 			Method: get, Path: one + "/usage", Name: "getUsage", handle: (*call).usage,
 			Summary: "vCore-hours and GB-hours by day and token", Status: 200, Reply: UsageList{},
 			Query: []Param{
-				{Name: "from", Type: "date", Doc: "From this day (UTC) on."},
-				{Name: "until", Type: "date", Doc: "Up to this day (UTC), included."},
-				{Name: "format", Type: "string", Words: []string{"json", "csv"}, Doc: "What to reply with; json by default."},
+				{Name: "from", Type: "date", Doc: "First day (UTC)."},
+				{Name: "until", Type: "date", Doc: "Last day (UTC), inclusive."},
+				{Name: "format", Type: "string", Words: []string{"json", "csv"}, Doc: "Format of the reply; default json."},
 			},
-			Doc: "What lives counts up to now.",
+			Doc: "Live sessions and batches count up to now.",
 		},
 		{
 			Method: get, Path: one + "/statements", Name: "listStatements", handle: (*call).statements,
-			Summary: "List the statements that were run, newest first", Query: paged(), Status: 200, Reply: StatementList{},
-			Doc: "Empty unless the gateway audits statements.",
+			Summary: "List the statements that clients ran, newest first", Query: paged(), Status: 200, Reply: StatementList{},
+			Doc: "Empty unless the gateway's statementAudit is on.",
 		},
 		{
 			Method: get, Path: one + "/policy", Name: "getPolicy", handle: (*call).showPolicy,
 			Summary: "The rules in force for a gateway's create requests", Status: 200, Reply: Policy{},
-			Doc: "Besides the guards that hold for every gateway.",
+			Doc: "The built-in rules that apply to every gateway are not listed.",
 		},
 		{
 			Method: post, Path: one + "/policy/explain", Name: "explainPolicy", handle: (*call).explain,
-			Summary: "What would become of a create request?", Body: map[string]any{}, Status: 200, Reply: Explanation{},
-			Query: []Param{{Name: "kind", Type: "string", Words: []string{"session", "batch"}, Doc: "What it would create; session by default."}},
+			Summary: "Show what the policy would do to a create request", Body: map[string]any{}, Status: 200, Reply: Explanation{},
+			Query: []Param{{Name: "kind", Type: "string", Words: []string{"session", "batch"}, Doc: "What the request would create; default session."}},
 			Doc:   "Nothing is created.",
 		},
 		{
-			Method: get, Path: tokens, Name: "listTokens", handle: (*call).listTokens,
+			Method: get, Path: allTokens, Name: "listTokens", handle: (*call).listTokens,
 			Summary: "List a gateway's tokens, oldest first", Query: paged(), Status: 200, Reply: TokenList{},
 		},
 		{
-			Method: post, Path: tokens, Name: "createToken", handle: (*call).createToken,
-			Summary: "Create a token", Body: CreateToken{}, Required: []string{"name"}, Status: 201, Reply: NewToken{}, Errors: []int{409},
-			Doc: "The reply is the only one that shows its text.",
+			Method: post, Path: allTokens, Name: "createToken", handle: (*call).createToken,
+			Summary: "Create a token", Body: tokens.CreateRequest{}, Required: []string{"name"}, Status: 201, Reply: NewToken{}, Errors: []int{409},
+			Doc: "The token itself is shown in this reply only.",
 		},
 		{
 			Method: get, Path: token, Name: "getToken", handle: (*call).showToken,
@@ -246,26 +247,26 @@ func Routes() []Route {
 		},
 		{
 			Method: patch, Path: token, Name: "updateToken", handle: (*call).updateToken,
-			Summary: "Change a token's name, life or limits", Body: TokenSettings{}, Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
-			Doc: "What is left out stays as it is. Its text stays the same.",
+			Summary: "Change a token's name, life or limits", Body: tokens.Settings{}, Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
+			Doc: "Omitted settings keep their values. The token itself does not change.",
 		},
 		{
 			Method: del, Path: token, Name: "revokeToken", handle: (*call).revokeToken,
-			Summary: "Revoke a token for good", Conditional: true, Status: 204,
-			Doc: "It is refused everywhere within a second.",
+			Summary: "Revoke a token permanently", Conditional: true, Status: 204,
+			Doc: "All instances refuse it within a second.",
 		},
 		{
 			Method: post, Path: token + "/reset", Name: "resetToken", handle: (*call).resetToken,
-			Summary: "Give a token a new text", Body: ResetToken{}, Conditional: true, Status: 200, Reply: NewToken{}, Errors: []int{409},
-			Doc: "The reply is the only one that shows it.",
+			Summary: "Replace a token with a new one under the same id", Body: tokens.ResetRequest{}, Conditional: true, Status: 200, Reply: NewToken{}, Errors: []int{409},
+			Doc: "The new token is shown in this reply only.",
 		},
 		{
 			Method: post, Path: token + "/disable", Name: "disableToken", handle: (*call).disableToken,
-			Summary: "Make a token be refused until it is enabled", Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
+			Summary: "Disable a token until it is enabled again", Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
 		},
 		{
 			Method: post, Path: token + "/enable", Name: "enableToken", handle: (*call).enableToken,
-			Summary: "Make a disabled token work again", Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
+			Summary: "Enable a disabled token", Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
 		},
 	}
 }

@@ -141,7 +141,7 @@ func generate(t *testing.T, s *store.Store, gatewayID string, n int, start time.
 					batch = append(batch, scaleRecord(gatewayID, i, start))
 				}
 				err := store.Retry(context.Background(), 30*time.Second, func(ctx context.Context) error {
-					return s.SaveRecords(ctx, gatewayID, batch...)
+					return s.SaveRecords(ctx, store.Fence{}, gatewayID, batch...)
 				})
 				if err != nil {
 					t.Error(err)

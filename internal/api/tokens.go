@@ -1,9 +1,7 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -32,54 +30,13 @@ type NewToken struct {
 	Secret string `json:"token"`
 }
 
-// TokenSettings is what can be said of a token when it is made and later; what
-// is left out stays as it is, or has its default.
-type TokenSettings struct {
-	Name *string `json:"name,omitempty"`
-	// ExpireDays is the token's life in days from now, at least 1, default 365;
-	// ExpiresAt says the same as a time. Only one of them can be given.
-	ExpireDays *int       `json:"expireDays,omitempty"`
-	ExpiresAt  *time.Time `json:"expiresAt,omitempty"`
-	// Scopes limit what the token may do: sessions, batches, read, admin.
-	Scopes *[]tokens.Scope `json:"scopes,omitempty"`
-	// CIDRs are the address ranges that may use it.
-	CIDRs *[]string `json:"cidrs,omitempty"`
-	// Identity and Queue are forced into its jobs instead of the gateway's.
-	Identity *string `json:"identity,omitempty"`
-	Queue    *string `json:"queue,omitempty"`
-	// MaxSessions and MaxBatches bound its live ones, RequestsPerSecond what it
-	// may ask of each instance; 0 means no limit.
-	MaxSessions       *int     `json:"maxSessions,omitempty"`
-	MaxBatches        *int     `json:"maxBatches,omitempty"`
-	RequestsPerSecond *float64 `json:"requestsPerSecond,omitempty"`
-}
-
-// CreateToken is the body of a create call.
-type CreateToken struct {
-	TokenSettings
-	// Secret is a text to use as the token, of at least 16 characters, for
-	// clients that have one already. Default: a new one is made.
-	Secret string `json:"token,omitempty"`
-}
-
-// ResetToken is the body of a reset call.
-type ResetToken struct {
-	// OverlapHours is how long the old secret works beside the new one: 0 to 168.
-	OverlapHours float64 `json:"overlapHours,omitempty"`
-	// Secret as in CreateToken.
-	Secret string `json:"token,omitempty"`
-	// ExpireDays or ExpiresAt, when given, change the expiry too.
-	ExpireDays *int       `json:"expireDays,omitempty"`
-	ExpiresAt  *time.Time `json:"expiresAt,omitempty"`
-}
-
 func (c *call) present(t *tokens.Token) Token {
 	return Token{Token: t, State: t.State(time.Now())}
 }
 
 // check refuses what the gateway could not work with: a queue that the operator
 // does not offer, an identity that the policy cannot force.
-func (c *call) check(g *gateway.Gateway, s *TokenSettings) error {
+func (c *call) check(g *gateway.Gateway, s *tokens.Settings) error {
 	return c.Manager.CheckToken(g, value(s.Identity), value(s.Queue))
 }
 
@@ -96,25 +53,14 @@ func (c *call) createToken() error {
 	if err != nil {
 		return err
 	}
-	var body CreateToken
+	body := tokens.CreateRequest{GatewayID: g.ID, By: c.order.Origin}
 	if err := c.read(&body); err != nil {
 		return err
 	}
-	if err := c.check(g, &body.TokenSettings); err != nil {
+	if err := c.check(g, &body.Settings); err != nil {
 		return err
 	}
-	if body.ExpireDays != nil && *body.ExpireDays == 0 {
-		return gateway.Invalid("expireDays", "0", "must be at least 1 day")
-	}
-	token, secret, err := c.Tokens.Create(c.ctx(), tokens.CreateRequest{
-		GatewayID: g.ID, CreatedBy: c.actor, Name: value(body.Name),
-		ExpireDays: value(body.ExpireDays), ExpiresAt: value(body.ExpiresAt), Secret: body.Secret,
-		Scopes: value(body.Scopes), CIDRs: value(body.CIDRs), Identity: value(body.Identity), Queue: value(body.Queue),
-		Limits: tokens.Limits{
-			MaxSessions: value(body.MaxSessions), MaxBatches: value(body.MaxBatches),
-			RequestsPerSecond: value(body.RequestsPerSecond),
-		},
-	})
+	token, secret, err := c.Tokens.Create(c.ctx(), body)
 	if err != nil {
 		return err
 	}
@@ -185,18 +131,14 @@ func (c *call) showToken() error {
 
 func (c *call) updateToken() error {
 	return c.onToken(func(g *gateway.Gateway, id string) (*tokens.Token, error) {
-		var body TokenSettings
+		var body tokens.Settings
 		if err := c.read(&body); err != nil {
 			return nil, err
 		}
 		if err := c.check(g, &body); err != nil {
 			return nil, err
 		}
-		return c.Tokens.Update(c.ctx(), g.ID, id, tokens.Change{
-			Name: body.Name, ExpireDays: body.ExpireDays, ExpiresAt: body.ExpiresAt,
-			Scopes: body.Scopes, CIDRs: body.CIDRs, Identity: body.Identity, Queue: body.Queue,
-			MaxSessions: body.MaxSessions, MaxBatches: body.MaxBatches, RequestsPerSecond: body.RequestsPerSecond,
-		})
+		return c.Tokens.Update(c.ctx(), c.order, g.ID, id, body)
 	})
 }
 
@@ -205,21 +147,14 @@ func (c *call) resetToken() error {
 	if err != nil {
 		return err
 	}
-	var body ResetToken
+	var body tokens.ResetRequest
 	if err := c.read(&body); err != nil {
 		return err
-	}
-	const longest = float64(tokens.MaxOverlap / time.Hour)
-	if n := body.OverlapHours; n < 0 || n > longest {
-		return gateway.Invalid("overlapHours", strconv.FormatFloat(n, 'g', -1, 64), fmt.Sprintf("must be from 0 to %g", longest))
 	}
 	if err := c.tokenIfMatch(g, c.r.PathValue("token")); err != nil {
 		return err
 	}
-	token, secret, err := c.Tokens.Reset(c.ctx(), g.ID, c.r.PathValue("token"), tokens.ResetRequest{
-		Overlap: time.Duration(body.OverlapHours * float64(time.Hour)), Secret: body.Secret,
-		ExpireDays: body.ExpireDays, ExpiresAt: body.ExpiresAt,
-	})
+	token, secret, err := c.Tokens.Reset(c.ctx(), c.order, g.ID, c.r.PathValue("token"), body)
 	if err != nil {
 		return err
 	}
@@ -228,13 +163,13 @@ func (c *call) resetToken() error {
 
 func (c *call) disableToken() error {
 	return c.onToken(func(g *gateway.Gateway, id string) (*tokens.Token, error) {
-		return c.Tokens.Disable(c.ctx(), g.ID, id)
+		return c.Tokens.Disable(c.ctx(), c.order, g.ID, id)
 	})
 }
 
 func (c *call) enableToken() error {
 	return c.onToken(func(g *gateway.Gateway, id string) (*tokens.Token, error) {
-		return c.Tokens.Enable(c.ctx(), g.ID, id)
+		return c.Tokens.Enable(c.ctx(), c.order, g.ID, id)
 	})
 }
 
@@ -247,7 +182,7 @@ func (c *call) revokeToken() error {
 	if err := c.tokenIfMatch(g, id); err != nil {
 		return err
 	}
-	if err := c.Tokens.Revoke(c.ctx(), g.ID, id); err != nil {
+	if err := c.Tokens.Revoke(c.ctx(), c.order, g.ID, id); err != nil {
 		return err
 	}
 	return c.none()

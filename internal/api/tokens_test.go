@@ -24,7 +24,7 @@ func TestLimitsChangedAtOnce(t *testing.T) {
 		var now api.Token
 		c.do("GET", one, "", 200, &now)
 		if now.MaxSessions != i || now.MaxBatches != i || now.RequestsPerSecond != float64(i) {
-			t.Fatalf("after change %d: %+v", i, now.Limits)
+			t.Fatalf("after change %d: %+v", i, now.TokenFields)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 func (c *cli) auditCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "audit",
-		Short: "Lists and exports who changed what, and what was refused",
+		Short: "Lists and exports the audit log of changes and refusals",
 		Long: `Lists and exports the audit: every change of a gateway or token, what became of
 gateways by themselves, and refused requests of consequence.`,
 	}
@@ -63,14 +63,14 @@ func (c *cli) auditList() *cobra.Command {
 	var cursor string
 	cmd := &cobra.Command{
 		Use:   "list",
-		Short: "Lists the audit, newest first",
+		Short: "Lists audit entries, newest first",
 		Example: `  caddy livy audit list --gateway etl --action gateway
   caddy livy audit list --outcome refused --from 2026-01-31T00:00:00Z`,
 		Args: noArgs,
 	}
 	filter := c.auditFilter(cmd)
-	cmd.Flags().IntVar(&limit, "limit", 20, "How many, up to 1000")
-	cmd.Flags().StringVar(&cursor, "cursor", "", "Go on after an earlier page, which says this word")
+	cmd.Flags().IntVar(&limit, "limit", 20, "Maximum number of entries, up to 1000")
+	cmd.Flags().StringVar(&cursor, "cursor", "", "Continue after the previous page, which prints this value")
 	complete(cmd, "cursor", nothing)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		q := filter()
@@ -104,7 +104,7 @@ func (c *cli) auditList() *cobra.Command {
 }
 
 // what says in a line what an entry is about.
-func what(e *store.Entry) string {
+func what(e *store.AuditEntry) string {
 	var parts []string
 	if e.Count > 1 {
 		parts = append(parts, fmt.Sprintf("%d times", e.Count))
@@ -130,7 +130,7 @@ func what(e *store.Entry) string {
 func (c *cli) auditExport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "export",
-		Short:   "Writes the audit as JSON, one entry a line, newest first",
+		Short:   "Exports audit entries as JSON lines, newest first",
 		Example: "  caddy livy audit export --from 2026-01-01T00:00:00Z > audit.jsonl",
 		Args:    noArgs,
 	}

@@ -88,7 +88,7 @@ func Fill(cmd *cobra.Command, o Options) {
 	flags.StringVar(&c.address, "address", "", "Address of Caddy's admin endpoint (default: "+o.DefaultAddress+")")
 	flags.StringVar(&c.workspace, "workspace", gateway.DefaultWorkspace, "Workspace of the gateway")
 	flags.BoolVar(&c.json, "json", false, "Print JSON instead of text")
-	flags.BoolVar(&c.wide, "wide", false, "Print all columns, and cut nothing")
+	flags.BoolVar(&c.wide, "wide", false, "Print all columns without truncation")
 	cmd.AddCommand(
 		c.gatewayCommand(), c.tokenCommand(), c.sessionCommand(), c.policyCommand(), c.usageCommand(),
 		c.catalogCommand(), c.engineCommand(), c.environmentCommand(), c.auditCommand(), c.healthCommand(), c.doctorCommand(),

@@ -17,10 +17,10 @@ func (c *cli) doctorCommand() *cobra.Command {
 	var config, adapter string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Checks what gateways need, and says how to mend what is wrong",
+		Short: "Checks the installation, and says how to fix what is wrong",
 		Long: `Checks what gateways need: Redis, the runtime (Docker, processes, servers),
 engines, clusters, LDAP, clocks, ports, disk space, the sites and access logs of
-Caddy, its admin endpoint. Each line says ok, warn or fail, and how to mend it.
+Caddy, its admin endpoint. Each line says ok, warn or fail, and how to fix it.
 
 The checks run where the gateways run: in the running Caddy, or with --config in
 this process, by that configuration, when Caddy does not run.
@@ -60,8 +60,8 @@ The exit code is 0 if nothing fails (warnings are none), else 1.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&config, "config", "", "Configuration file to check by, instead of asking the running Caddy")
-	cmd.Flags().StringVar(&adapter, "adapter", "", "Adapter for the configuration file (default: by its name)")
+	cmd.Flags().StringVar(&config, "config", "", "Configuration file to check, instead of the running Caddy")
+	cmd.Flags().StringVar(&adapter, "adapter", "", "Adapter for the configuration file (default: from its name)")
 	complete(cmd, "adapter", nothing)
 	return cmd
 }

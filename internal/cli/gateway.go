@@ -124,7 +124,7 @@ func (c *cli) restartNeededCommand() *cobra.Command {
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "restart-needed [NAME]",
-		Short: "Lists the gateways that need a restart for changed settings",
+		Short: "Lists the gateways that must be restarted for changes",
 		Long: `Lists the running gateways that were changed in a way that their Livy server
 takes up only when it is started again, and the settings it lacks.`,
 		Args:              atMostOneArg,
@@ -159,7 +159,7 @@ takes up only when it is started again, and the settings it lacks.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&all, "all", false, "Look at the gateways of all workspaces")
+	cmd.Flags().BoolVar(&all, "all", false, "Include the gateways of all workspaces")
 	return cmd
 }
 
@@ -187,7 +187,7 @@ func (c *cli) createCommand() *cobra.Command {
 		},
 	}
 	c.addSettings(cmd)
-	cmd.Flags().BoolVar(&start, "start", false, "Start the gateway at once")
+	cmd.Flags().BoolVar(&start, "start", false, "Start the gateway immediately")
 	w.flags(cmd, "With --start: wait until it runs")
 	return cmd
 }
@@ -253,7 +253,7 @@ started again.`,
 	c.addSettings(cmd)
 	f := cmd.Flags()
 	f.StringVar(&name, "name", "", "New name")
-	f.StringSliceVar(&unset, "unset", nil, "Field to take back to its default, e.g. livyConf (may be repeated)")
+	f.StringSliceVar(&unset, "unset", nil, "Field to reset to its default, e.g. livyConf (may be repeated)")
 	f.BoolVar(&restart, "restart", false, "Restart the Livy server if the change needs it, which ends its sessions")
 	complete(cmd, "name", nothing)
 	complete(cmd, "unset", words(settingFields()...))
@@ -296,7 +296,7 @@ This cannot be undone, so --yes is asked for.`,
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !yes && !force {
 				f := fromKind(gateway.KindInvalid, fmt.Sprintf("deleting gateway %s deletes its tokens and records too", args[0]))
-				f.hint = "Say --yes if that is meant."
+				f.hint = "Pass --yes to confirm."
 				return f
 			}
 			q := url.Values{}
@@ -313,8 +313,8 @@ This cannot be undone, so --yes is asked for.`,
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&yes, "yes", false, "Yes, delete it")
-	cmd.Flags().BoolVar(&force, "force", false, "Delete it even while it runs; --yes is not needed then")
+	cmd.Flags().BoolVar(&yes, "yes", false, "Confirm the deletion")
+	cmd.Flags().BoolVar(&force, "force", false, "Delete it even if it is running; implies --yes")
 	return cmd
 }
 
@@ -337,6 +337,6 @@ func (c *cli) logsCommand() *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().IntVar(&lines, "lines", 100, "How many lines, up to 10000")
+	cmd.Flags().IntVar(&lines, "lines", 100, "Number of lines, up to 10000")
 	return cmd
 }

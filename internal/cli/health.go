@@ -14,7 +14,7 @@ import (
 func (c *cli) healthCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "health",
-		Short: "Says whether this instance can serve, and why not",
+		Short: "Reports whether this instance is ready to serve, and why not",
 		Long: `Says whether the Caddy that is asked can serve gateways, as load balancers ask
 for it, and why not. The exit code is 0 if it is ready, and 5 if it is not.`,
 		Args: noArgs,

@@ -47,8 +47,8 @@ func (c *cli) policyExplain(gatewayName *string) *cobra.Command {
 	var kind string
 	cmd := &cobra.Command{
 		Use:   "explain --gateway NAME BODY.json",
-		Short: "Shows what would become of a create request",
-		Long: `Shows what would become of a create request, without sending it: what is
+		Short: "Shows what the policy would do to a create request",
+		Long: `Shows what the policy would do to a create request, without sending it: what is
 ignored, forced, lowered or refused, by which rule, and what Livy would get.
 BODY.json is the body that a client would send; - is standard input.
 
@@ -94,7 +94,7 @@ func (c *cli) printExplanation(e *api.Explanation) {
 	if e.Refusal != nil {
 		fmt.Fprintln(c.out, strings.Join(c.wrap("Refused: "+e.Refusal.Detail, c.width()), "\n"))
 	} else {
-		fmt.Fprintln(c.out, "It would pass.")
+		fmt.Fprintln(c.out, "The request would be accepted.")
 	}
 	var d details
 	for _, part := range []struct {
@@ -122,7 +122,7 @@ func (c *cli) printExplanation(e *api.Explanation) {
 	if len(e.Body) > 0 && string(e.Body) != "null" {
 		body, err := json.MarshalIndent(e.Body, "", "  ")
 		if err == nil {
-			fmt.Fprintf(c.out, "\nLivy would get:\n%s\n", body)
+			fmt.Fprintf(c.out, "\nLivy would receive:\n%s\n", body)
 		}
 	}
 }

@@ -231,7 +231,7 @@ func second(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// isTerminal says whether somebody looks at what is written.
+// isTerminal reports whether somebody looks at what is written.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

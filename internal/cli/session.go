@@ -17,8 +17,8 @@ import (
 func (c *cli) sessionCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "session",
-		Short: "Shows, closes and exports the sessions and batches on record",
-		Long: `Shows, closes and exports the sessions and batches on record. A RECORD is named
+		Short: "Shows, closes and exports recorded sessions and batches",
+		Long: `Shows, closes and exports recorded sessions and batches. A RECORD is named
 by its id (livy-...), or by what clients see: session:3, batch:7.`,
 	}
 	s := &sessionCLI{cli: c}
@@ -44,7 +44,7 @@ func (s *sessionCLI) filter(cmd *cobra.Command) func() url.Values {
 	var state, token, from, until string
 	flags := cmd.Flags()
 	flags.StringVar(&state, "state", "", `Only those in this state: one of Livy's words, "gone", or "live" for all that have not ended`)
-	flags.StringVar(&token, "token", "", "Only those that the token with this id created")
+	flags.StringVar(&token, "token", "", "Only those created with this token: its id")
 	flags.StringVar(&from, "from", "", "Only those created at this time or later, e.g. 2026-01-31T12:00:00Z")
 	flags.StringVar(&until, "until", "", "Only those created before this time")
 	complete(cmd, "state", words("live", "starting", "idle", "busy", "running", "success", "dead", "error", "killed", "gone"))
@@ -56,12 +56,12 @@ func (s *sessionCLI) filter(cmd *cobra.Command) func() url.Values {
 	}
 }
 
-// page is which part of a long list is wanted.
+// page selects a part of a long list.
 type page struct{ limit, offset int }
 
 func (p *page) flags(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&p.limit, "limit", 20, "How many, up to 1000")
-	cmd.Flags().IntVar(&p.offset, "offset", 0, "How many to pass over")
+	cmd.Flags().IntVar(&p.limit, "limit", 20, "Maximum number of records, up to 1000")
+	cmd.Flags().IntVar(&p.offset, "offset", 0, "Number of records to skip")
 }
 
 func (p *page) set(q url.Values) url.Values {
@@ -209,7 +209,7 @@ func (s *sessionCLI) ui() *cobra.Command {
 				return
 			}
 			fmt.Fprintln(s.out, link.got.Path)
-			fmt.Fprintln(s.err, "Put it after the address of the site that serves the gateway.")
+			fmt.Fprintln(s.err, "Append this path to the address of the site that serves the gateway.")
 		})
 	})
 	cmd.Long = "Makes a link that opens the Spark UI of a session or batch in a browser. It is\ngood for five minutes."
@@ -219,7 +219,7 @@ func (s *sessionCLI) ui() *cobra.Command {
 func (s *sessionCLI) export() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "export --gateway NAME",
-		Short:   "Writes records as JSON, one a line, newest first",
+		Short:   "Exports records as JSON lines, newest first",
 		Example: "  caddy livy session export --gateway etl --state dead > records.jsonl",
 		Args:    noArgs,
 	}
@@ -232,7 +232,7 @@ func (s *sessionCLI) statements() *cobra.Command {
 	var p page
 	cmd := &cobra.Command{
 		Use:   "statements --gateway NAME",
-		Short: "Lists the statements that were run, newest first",
+		Short: "Lists the statements that clients ran, newest first",
 		Long: `Lists the statements that were run in a gateway's sessions, newest first. They
 are on record where the gateway has --statement-audit.`,
 		Args: noArgs,

@@ -59,11 +59,11 @@ func records(w *world) {
 		Created: at.Add(-time.Hour), Started: at.Add(-time.Hour), Updated: at,
 	}
 	ctx := context.Background()
-	if err := w.store.SaveRecords(ctx, g.ID, live, ended); err != nil {
+	if err := w.store.SaveRecords(ctx, store.Fence{}, g.ID, live, ended); err != nil {
 		w.t.Fatal(err)
 	}
 	ended.Ended = at.Add(-50 * time.Minute) // what it used counts when it ends
-	if err := w.store.SaveRecords(ctx, g.ID, ended); err != nil {
+	if err := w.store.SaveRecords(ctx, store.Fence{}, g.ID, ended); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := w.store.SaveStatement(ctx, g.ID, &store.Statement{

@@ -14,6 +14,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 func (c *cli) tokenCommand() *cobra.Command {
@@ -68,7 +69,7 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{
 		Use:   "create --gateway NAME",
-		Short: "Creates a token and shows its text, once",
+		Short: "Creates a token and shows it, once",
 		Example: `  caddy livy token create --gateway etl --name airflow --expire-days 90
   caddy livy token create --gateway etl --scope read --cidr 10.0.0.0/8`,
 		Args: noArgs,
@@ -85,7 +86,7 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(), api.CreateToken{TokenSettings: settings, Secret: secret})
+		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(), tokens.CreateRequest{Settings: settings, Secret: secret})
 		if err != nil {
 			return err
 		}
@@ -221,10 +222,10 @@ func (t *tokenCLI) showCommand() *cobra.Command {
 }
 
 func (t *tokenCLI) updateCommand() *cobra.Command {
-	var read func() api.TokenSettings
+	var read func() tokens.Settings
 	cmd := t.onToken("update", "Changes a token's name, expiry, scopes or limits", func(id string) error {
 		change := read()
-		if change == (api.TokenSettings{}) {
+		if change == (tokens.Settings{}) {
 			return badUsage(errors.New("nothing to change: give a flag for each thing to change"))
 		}
 		token, err := call[api.Token](t.cli, http.MethodPatch, t.tokens(id), change)
@@ -243,7 +244,7 @@ func (t *tokenCLI) resetCommand() *cobra.Command {
 	var file string
 	var cmd *cobra.Command
 	cmd = t.onToken("reset", "Gives a token a new text, which it shows once", func(id string) (err error) {
-		body := api.ResetToken{OverlapHours: overlap.Hours(), ExpireDays: ifGiven(cmd.Flags().Changed("expire-days"), &days)}
+		body := tokens.ResetRequest{OverlapHours: overlap.Hours(), ExpireDays: ifGiven(cmd.Flags().Changed("expire-days"), &days)}
 		if body.Secret, err = t.readSecret(file); err != nil {
 			return err
 		}
@@ -254,8 +255,8 @@ func (t *tokenCLI) resetCommand() *cobra.Command {
 		return t.printSecret(token)
 	})
 	cmd.Example = "  caddy livy token reset --gateway etl lctk-... --overlap 24h"
-	cmd.Flags().IntVar(&days, "expire-days", 0, "Days until it expires (default: as before)")
-	cmd.Flags().DurationVar(&overlap, "overlap", 0, "How long the old text works too, at most 168h")
+	cmd.Flags().IntVar(&days, "expire-days", 0, "Days until it expires (default: unchanged)")
+	cmd.Flags().DurationVar(&overlap, "overlap", 0, "How long the old token keeps working, at most 168h")
 	cmd.Flags().StringVar(&file, "token-file", "", tokenFileUsage)
 	return cmd
 }

@@ -3,13 +3,12 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // tokenFlags adds the flags for what can be said of a token; read gives those
 // that were set.
-func tokenFlags(cmd *cobra.Command) (read func() api.TokenSettings) {
+func tokenFlags(cmd *cobra.Command) (read func() tokens.Settings) {
 	f := cmd.Flags()
 	name := f.String("name", "", "Name of the token")
 	days := f.Int("expire-days", 0, "Days until it expires, at least 1 (default 365)")
@@ -24,7 +23,7 @@ func tokenFlags(cmd *cobra.Command) (read func() api.TokenSettings) {
 	for _, flag := range []string{"name", "expire-days", "cidr", "identity", "queue", "max-sessions", "max-batches", "requests-per-second"} {
 		complete(cmd, flag, nothing)
 	}
-	return func() (s api.TokenSettings) {
+	return func() (s tokens.Settings) {
 		given := func(flag string) bool { return f.Changed(flag) }
 		s.Name = ifGiven(given("name"), name)
 		s.ExpireDays = ifGiven(given("expire-days"), days)

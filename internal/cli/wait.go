@@ -19,10 +19,10 @@ type waiting struct {
 
 func (w *waiting) flags(cmd *cobra.Command, usage string) {
 	cmd.Flags().BoolVar(&w.wait, "wait", false, usage)
-	cmd.Flags().DurationVar(&w.timeout, "timeout", 10*time.Minute, "With --wait: how long at most")
+	cmd.Flags().DurationVar(&w.timeout, "timeout", 10*time.Minute, "With --wait: the longest time to wait")
 }
 
-// await asks until a gateway is where it is wanted.
+// await polls a gateway until it reaches its desired state.
 func (c *cli) await(g reply[api.Gateway], goal gateway.State, timeout time.Duration) (reply[api.Gateway], error) {
 	id, name, workspace := g.got.ID, g.got.Spec.Name, g.got.Workspace
 	start := time.Now()

@@ -140,7 +140,7 @@ func (m *Manager) applyDeclarations(ctx context.Context, list []Declaration) err
 			delete(stored, d.ref())
 			continue
 		}
-		_, err := m.create(ctx, CreateRequest{Workspace: d.Workspace, Spec: d.Spec, Start: !d.Manual, Actor: gateway.ConfigActor}, true)
+		_, err := m.create(ctx, CreateRequest{Workspace: d.Workspace, Spec: d.Spec, Start: !d.Manual, Origin: gateway.Origin{Actor: gateway.ConfigActor}}, true)
 		errs = append(errs, err)
 	}
 	for _, g := range stored {
@@ -154,7 +154,7 @@ func (m *Manager) applyDeclarations(ctx context.Context, list []Declaration) err
 // redeclare gives a stored gateway the settings of the configuration. Whether it
 // runs is left as it is, unless it comes anew into the configuration.
 func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declaration) error {
-	_, err := m.updateAs(ctx, "gateway.declare", gateway.ConfigActor, g.ID, func(g *gateway.Gateway) error {
+	_, err := m.updateAs(ctx, "gateway.declare", gateway.By(gateway.ConfigActor), g.ID, func(g *gateway.Gateway) error {
 		if g.Declared && sameSpec(&g.Spec, &d.Spec) {
 			return errUnchanged
 		}
@@ -177,7 +177,7 @@ func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declarat
 
 // undeclare stops a gateway that is no longer in the configuration.
 func (m *Manager) undeclare(ctx context.Context, g *gateway.Gateway) error {
-	_, err := m.updateAs(ctx, "gateway.undeclare", gateway.ConfigActor, g.ID, func(g *gateway.Gateway) error {
+	_, err := m.updateAs(ctx, "gateway.undeclare", gateway.By(gateway.ConfigActor), g.ID, func(g *gateway.Gateway) error {
 		if !g.Declared {
 			return errUnchanged
 		}

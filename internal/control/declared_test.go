@@ -59,11 +59,11 @@ func TestDeclaredGateways(t *testing.T) {
 		t.Errorf("declared %+v", g)
 	}
 	// Somebody stops one of them: a reload leaves it so.
-	if _, err := m.Stop(ctx, before["g5"], "ann"); err != nil {
+	if _, err := m.Stop(ctx, before["g5"], gateway.By("ann")); err != nil {
 		t.Fatal(err)
 	}
 	await(t, m, before["g5"].ID, "stopped", inState(gateway.StateStopped))
-	if _, _, err := m.Tokens.Create(ctx, tokens.CreateRequest{GatewayID: before["g0"].ID, Name: "t"}); err != nil {
+	if _, _, err := m.Tokens.Create(ctx, tokens.CreateRequest{GatewayID: before["g0"].ID, Settings: tokens.Settings{Name: new("t")}}); err != nil {
 		t.Fatal(err)
 	}
 
@@ -105,7 +105,7 @@ func TestDeclaredGateways(t *testing.T) {
 	if _, starts := rt.count(); starts != 11 {
 		t.Errorf("%d servers were started, want 11", starts)
 	}
-	if _, err := m.Restart(ctx, changed, "ann"); err != nil {
+	if _, err := m.Restart(ctx, changed, gateway.By("ann")); err != nil {
 		t.Fatal(err)
 	}
 	await(t, m, changed.ID, "restarted", func(g *gateway.Gateway) bool {
@@ -136,7 +136,7 @@ func TestDeclaredGatewaysAreReadOnly(t *testing.T) {
 		t.Errorf("changing it: %v", err)
 	}
 	for _, force := range []bool{false, true} {
-		if err := m.Delete(ctx, g, force); gateway.KindOf(err) != gateway.KindConflict || !strings.Contains(err.Error(), "can only be removed there") {
+		if err := m.Delete(ctx, g, force, gateway.Order{}); gateway.KindOf(err) != gateway.KindConflict || !strings.Contains(err.Error(), "can only be removed there") {
 			t.Errorf("deleting it, force %t: %v", force, err)
 		}
 	}
@@ -145,7 +145,7 @@ func TestDeclaredGatewaysAreReadOnly(t *testing.T) {
 	if _, err := m.Update(ctx, g, UpdateRequest{Patch: []byte(`{"public":false}`)}); err != nil {
 		t.Errorf("changing it after it was removed: %v", err)
 	}
-	if err := m.Delete(ctx, g, false); err != nil {
+	if err := m.Delete(ctx, g, false, gateway.Order{}); err != nil {
 		t.Errorf("deleting it after it was removed: %v", err)
 	}
 }

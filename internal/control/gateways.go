@@ -16,8 +16,8 @@ type CreateRequest struct {
 	Spec      gateway.Spec `json:"spec"`
 	// Start starts the gateway right after it was created.
 	Start bool `json:"start"`
-	// Actor is who asked, for the record.
-	Actor string `json:"-"`
+	// Origin says who asked.
+	gateway.Origin `json:"-"`
 }
 
 // Create checks and stores a new gateway.
@@ -48,7 +48,8 @@ func (m *Manager) create(ctx context.Context, r CreateRequest, declared bool) (*
 	if err := m.check(g); err != nil {
 		return nil, err
 	}
-	if err := m.Store.SaveGateway(store.WithEntry(ctx, entry("gateway.create", r.Actor, nil, g)), g); err != nil {
+	audit := entry("gateway.create", r.Actor, nil, g)
+	if err := m.Store.SaveGateway(ctx, g, store.Write{Order: gateway.Order{Origin: r.Origin}, Audit: &audit}); err != nil {
 		return nil, err
 	}
 	m.show(g.ID, g)
@@ -91,20 +92,20 @@ func (m *Manager) List(ctx context.Context, workspace string) ([]*gateway.Gatewa
 
 // Start asks for a gateway to run. It returns at once; the gateway's state
 // tells when it does. Starting what runs is no error.
-func (m *Manager) Start(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error) {
-	return m.want(ctx, g, gateway.StateRunning, actor, "")
+func (m *Manager) Start(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error) {
+	return m.want(ctx, g, gateway.StateRunning, o.Actor, "", o)
 }
 
 // Stop asks for a gateway to be stopped, which ends its sessions. It returns at
 // once. Stopping what is stopped is no error.
-func (m *Manager) Stop(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error) {
-	return m.want(ctx, g, gateway.StateStopped, actor, "")
+func (m *Manager) Stop(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error) {
+	return m.want(ctx, g, gateway.StateStopped, o.Actor, "", o)
 }
 
 // Restart stops a running gateway's Livy server, which ends its sessions, and
 // starts another one. It returns at once.
-func (m *Manager) Restart(ctx context.Context, g *gateway.Gateway, actor string) (*gateway.Gateway, error) {
-	updated, err := m.updateAs(ctx, "gateway.restart", actor, g.ID, func(g *gateway.Gateway) error { return m.restart(g, actor) })
+func (m *Manager) Restart(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error) {
+	updated, err := m.updateAs(ctx, "gateway.restart", o, g.ID, func(g *gateway.Gateway) error { return m.restart(g, o.Actor) })
 	if err == nil {
 		m.kick(g.ID)
 	}
@@ -123,8 +124,9 @@ func (m *Manager) restart(g *gateway.Gateway, actor string) error {
 	return nil
 }
 
-// want changes what is wanted of a gateway; why is shown while it starts.
-func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.State, actor, why string) (*gateway.Gateway, error) {
+// want changes the desired state of a gateway. actor is who the history names, which
+// is not who asked if a request wakes the gateway; why is shown while it starts.
+func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.State, actor, why string, o gateway.Order) (*gateway.Gateway, error) {
 	action := "gateway.start"
 	switch {
 	case desired == gateway.StateStopped:
@@ -132,7 +134,7 @@ func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.
 	case actor == gateway.SystemActor:
 		action = "gateway.wake"
 	}
-	updated, err := m.updateAs(ctx, action, actor, g.ID, func(g *gateway.Gateway) error {
+	updated, err := m.updateAs(ctx, action, o, g.ID, func(g *gateway.Gateway) error {
 		if g.Desired == desired && g.Status.State != gateway.StateError {
 			return errUnchanged
 		}
@@ -162,7 +164,7 @@ const deletePatience = time.Minute
 // Delete removes a stopped gateway with its tokens and records. With force a
 // running one is stopped first. Whichever instance supervises it ends its server;
 // when that takes longer than a minute the error is of KindUnavailable.
-func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool) error {
+func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool, o gateway.Order) error {
 	if err := checkOurs(g, "removed"); err != nil {
 		return err
 	}
@@ -172,14 +174,15 @@ func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool) er
 	bounded, cancel := context.WithTimeout(ctx, deletePatience)
 	defer cancel()
 	for {
-		stopped, err := m.stopped(bounded, g)
+		stopped, err := m.stopped(bounded, g, o)
 		if err != nil {
 			return err
 		}
-		if err := m.Tokens.RevokeAll(ctx, g.ID); err != nil {
+		if err := m.Tokens.RevokeAll(ctx, gateway.Order{Origin: o.Origin}, g.ID); err != nil {
 			return err
 		}
-		err = m.Store.DeleteGateway(store.WithEntry(ctx, entry("gateway.delete", "", stopped, nil)), stopped)
+		audit := entry("gateway.delete", "", stopped, nil)
+		err = m.Store.DeleteGateway(ctx, stopped, store.Write{Order: o, Audit: &audit})
 		if errors.Is(err, store.ErrRevision) {
 			continue // somebody changed it, perhaps started it
 		}
@@ -192,8 +195,8 @@ func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool) er
 }
 
 // stopped has a gateway stopped and waits until it is.
-func (m *Manager) stopped(ctx context.Context, g *gateway.Gateway) (*gateway.Gateway, error) {
-	now, err := m.update(ctx, g.ID, func(g *gateway.Gateway) error {
+func (m *Manager) stopped(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error) {
+	now, err := m.change(ctx, "", store.Write{Order: o}, g.ID, func(g *gateway.Gateway) error {
 		if g.Desired == gateway.StateStopped {
 			return errUnchanged
 		}
@@ -258,27 +261,32 @@ func (m *Manager) others(place string) string {
 // errUnchanged lets an update end without writing.
 var errUnchanged = errors.New("unchanged")
 
-// update changes a stored gateway; change may run several times when others
-// change it too. If it brings the gateway into another state, that is written to
-// the audit as the work of whoever the transition names.
-func (m *Manager) update(ctx context.Context, id string, change func(*gateway.Gateway) error) (*gateway.Gateway, error) {
-	return m.updateAs(ctx, "", "", id, change)
+// update changes a stored gateway under a fence; f may run several times when others
+// change the gateway too. If the change brings the gateway into another state, the
+// audit log says so, in the name of whoever the transition names.
+func (m *Manager) update(ctx context.Context, fence store.Fence, id string, f func(*gateway.Gateway) error) (*gateway.Gateway, error) {
+	return m.change(ctx, "", store.Write{Fence: fence}, id, f)
 }
 
-// updateAs is update for what somebody asked for: it is written to the audit as
-// the action, whatever it changes. It fails with KindStale where the context
-// demands another revision (gateway.OnlyIf).
-func (m *Manager) updateAs(ctx context.Context, action, actor, id string, change func(*gateway.Gateway) error) (*gateway.Gateway, error) {
+// updateAs is update for what somebody asked for: it is written to the audit log as
+// the action, whatever it changes.
+func (m *Manager) updateAs(ctx context.Context, action string, o gateway.Order, id string, f func(*gateway.Gateway) error) (*gateway.Gateway, error) {
+	return m.change(ctx, action, store.Write{Order: o}, id, f)
+}
+
+// change does the work of update and updateAs. It fails with KindStale if the write
+// requires another revision.
+func (m *Manager) change(ctx context.Context, action string, w store.Write, id string, f func(*gateway.Gateway) error) (*gateway.Gateway, error) {
 	for range 20 {
 		g, err := m.Store.Gateway(ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		if err := gateway.CheckRevision(ctx, id, g.Revision); err != nil {
+		if err := w.Check(id, g.Revision); err != nil {
 			return nil, err
 		}
 		before := *g
-		if err := change(g); err != nil {
+		if err := f(g); err != nil {
 			if errors.Is(err, errUnchanged) {
 				m.showNewer(g) // another instance may have been faster
 				return g, nil
@@ -286,7 +294,8 @@ func (m *Manager) updateAs(ctx context.Context, action, actor, id string, change
 			return nil, err
 		}
 		g.UpdatedAt = m.Now().UTC()
-		err = m.Store.SaveGateway(audited(ctx, action, actor, &before, g), g)
+		w.Audit = changeEntry(action, w.Actor, &before, g)
+		err = m.Store.SaveGateway(ctx, g, w)
 		if err == nil {
 			m.show(id, g)
 			return g, nil

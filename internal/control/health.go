@@ -8,11 +8,11 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Health says whether this instance can do its work.
+// Health reports whether this instance can do its work.
 type Health struct {
 	// Live is true wherever there is an answer: the process is up.
 	Live bool `json:"live"`
-	// Ready says whether requests can be served. Not ready is who cannot reach Redis,
+	// Ready reports whether requests can be served. Not ready is who cannot reach Redis,
 	// cannot reach what Livy servers run on, or has not read the gateways yet.
 	Ready bool `json:"ready"`
 	// Reasons say why it is not ready; empty if it is.

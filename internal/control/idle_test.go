@@ -173,7 +173,7 @@ func wakeAtOnce(t *testing.T, rt *fakeRuntime, managers ...*Manager) {
 		wg.Go(func() {
 			e, err := m.Lookup("default", "etl")
 			if err == nil {
-				e, err = m.Ready(context.Background(), e)
+				e, err = m.Ready(context.Background(), e, gateway.Origin{})
 			}
 			if err != nil || e.Gateway.Status.Address == "" {
 				t.Errorf("woken: %+v, %v", e, err)
@@ -212,7 +212,7 @@ func TestAWakingGatewayKeepsNobodyWaitingForEver(t *testing.T) {
 		t.Fatal(err)
 	}
 	e, _ := m.Lookup("default", "etl")
-	if _, err := m.Ready(context.Background(), e); gateway.KindOf(err) != gateway.KindUnavailable || !strings.Contains(err.Error(), `gateway "etl" is starting (`) {
+	if _, err := m.Ready(context.Background(), e, gateway.Origin{}); gateway.KindOf(err) != gateway.KindUnavailable || !strings.Contains(err.Error(), `gateway "etl" is starting (`) {
 		t.Errorf("with no patience: %v", err)
 	}
 	await(t, m, g.ID, "waiting for an answer", func(g *gateway.Gateway) bool { return strings.Contains(g.Status.Reason, "to answer") })
@@ -220,13 +220,13 @@ func TestAWakingGatewayKeepsNobodyWaitingForEver(t *testing.T) {
 	e, _ = m.Lookup("default", "etl")
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Millisecond)
 	defer cancel()
-	if _, err := m.Ready(ctx, e); !strings.Contains(fmt.Sprint(err), "waiting for the Livy server to answer") {
+	if _, err := m.Ready(ctx, e, gateway.Origin{}); !strings.Contains(fmt.Sprint(err), "waiting for the Livy server to answer") {
 		t.Errorf("progress: %v", err)
 	}
 	// Whoever waits is told when somebody deletes it.
 	gone := make(chan error, 1)
-	go func() { _, err := m.Ready(context.Background(), e); gone <- err }()
-	if err := m.Delete(context.Background(), g, true); err != nil {
+	go func() { _, err := m.Ready(context.Background(), e, gateway.Origin{}); gone <- err }()
+	if err := m.Delete(context.Background(), g, true, gateway.Order{}); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -245,7 +245,7 @@ func TestOnlyThoseThatWantItAreWoken(t *testing.T) {
 	m := testManager(t, s, rt)
 	create(t, m, "etl", false)
 	e, _ := m.Lookup("default", "etl")
-	if _, err := m.Ready(context.Background(), e); gateway.KindOf(err) != gateway.KindUnavailable || !strings.Contains(err.Error(), "must be started first") {
+	if _, err := m.Ready(context.Background(), e, gateway.Origin{}); gateway.KindOf(err) != gateway.KindUnavailable || !strings.Contains(err.Error(), "must be started first") {
 		t.Errorf("%v", err)
 	}
 	if _, starts := rt.count(); starts != 0 {
@@ -269,12 +269,12 @@ func TestWakingWhatAnotherInstanceHasWoken(t *testing.T) {
 		t.Fatal(err)
 	}
 	behind := m.view.current.Load()
-	if _, err := m.Start(context.Background(), g, "ann"); err != nil {
+	if _, err := m.Start(context.Background(), g, gateway.By("ann")); err != nil {
 		t.Fatal(err)
 	}
 	await(t, m, g.ID, "running", inState(gateway.StateRunning))
 	m.view.current.Store(behind)
-	e, err := m.Ready(context.Background(), behind.byID[g.ID])
+	e, err := m.Ready(context.Background(), behind.byID[g.ID], gateway.Origin{})
 	if err != nil || e.Gateway.Status.Address == "" {
 		t.Errorf("woken: %+v, %v", e, err)
 	}

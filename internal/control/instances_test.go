@@ -70,7 +70,7 @@ func TestOthersServeAChangeWithinASecond(t *testing.T) {
 				return err == nil && strings.HasSuffix(e.Gateway.Spec.SparkBlacklist, fmt.Sprint("test.", i))
 			})
 		}
-		if err := a.Delete(ctx, g, true); err != nil {
+		if err := a.Delete(ctx, g, true, gateway.Order{}); err != nil {
 			t.Fatal(err)
 		}
 		seen("the deletion", func(e *Entry, err error) bool { return gateway.KindOf(err) == gateway.KindNotFound })
@@ -109,7 +109,7 @@ func TestAnyInstanceTakesOrders(t *testing.T) {
 	if stats := b.LeaseStats(); stats.Held != 0 || stats.Others != 1 {
 		t.Errorf("the second instance: %+v", stats)
 	}
-	if err := b.Delete(context.Background(), g, true); err != nil {
+	if err := b.Delete(context.Background(), g, true, gateway.Order{}); err != nil {
 		t.Fatal(err)
 	}
 	if running, _ := rt.count(); running != 0 {
@@ -127,13 +127,13 @@ func TestAnOldBackup(t *testing.T) {
 	g := create(t, m, "etl", true)
 	await(t, m, g.ID, "running", inState(gateway.StateRunning))
 	doc, revision := redis.HGet("livygw:gateways", g.ID), redis.HGet("livygw:gateway-revisions", g.ID)
-	if _, err := m.Restart(ctx, g, "ann"); err != nil {
+	if _, err := m.Restart(ctx, g, gateway.By("ann")); err != nil {
 		t.Fatal(err)
 	}
 	await(t, m, g.ID, "the second server", func(g *gateway.Gateway) bool {
 		return g.Status.State == gateway.StateRunning && g.Status.Epoch == 2
 	})
-	if err := s.SaveRecords(ctx, g.ID, &store.Record{ID: "livy-new", Kind: "session", PublicID: 40, Epoch: 2, Created: time.Now()}); err != nil {
+	if err := s.SaveRecords(ctx, store.Fence{}, g.ID, &store.Record{ID: "livy-new", Kind: "session", PublicID: 40, Epoch: 2, Created: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	m.Close(false)

@@ -64,7 +64,7 @@ type keeper struct {
 	held   map[string]*lease
 	others []store.Instance
 	mark   store.Mark
-	// recalled says that recall has answered.
+	// recalled reports whether recall has answered.
 	recalled bool
 	// frozen keeps what is held and takes nothing more.
 	frozen, closed bool
@@ -75,12 +75,12 @@ type keeper struct {
 // foreign is what is known of the places of other instances.
 type foreign struct {
 	ours string
-	// sure says that we have been watching for long enough to know who is gone.
+	// sure reports whether we have been watching for long enough to know who is gone.
 	sure   bool
 	others []store.Instance
 }
 
-// mayTake says whether servers at a place may be supervised from here: those of
+// mayTake reports whether servers at a place may be supervised from here: those of
 // another place only when nobody has been there for a while.
 func (f foreign) mayTake(place string) bool {
 	if place == "" || place == f.ours {

@@ -24,7 +24,7 @@ func configure(m *Manager, change func(*Settings)) {
 
 func patch(t *testing.T, m *Manager, g *gateway.Gateway, restart bool, text string) *gateway.Gateway {
 	t.Helper()
-	g, err := m.Update(context.Background(), g, UpdateRequest{Patch: json.RawMessage(text), Restart: restart, Actor: "ann"})
+	g, err := m.Update(context.Background(), g, UpdateRequest{Patch: json.RawMessage(text), Restart: restart, Order: gateway.By("ann")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,15 +35,15 @@ func TestTransitionsAreOnRecord(t *testing.T) {
 	s, _ := storetest.Mini(t)
 	m := testManager(t, s, newFakeRuntime(t))
 	ctx := context.Background()
-	g, err := m.Create(ctx, CreateRequest{Spec: gateway.Spec{Name: "etl"}, Actor: "ann"})
+	g, err := m.Create(ctx, CreateRequest{Spec: gateway.Spec{Name: "etl"}, Origin: gateway.Origin{Actor: "ann"}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := m.Start(ctx, g, "bob"); err != nil {
+	if _, err := m.Start(ctx, g, gateway.By("bob")); err != nil {
 		t.Fatal(err)
 	}
 	await(t, m, g.ID, "running", inState(gateway.StateRunning))
-	if _, err := m.Stop(ctx, g, "carol"); err != nil {
+	if _, err := m.Stop(ctx, g, gateway.By("carol")); err != nil {
 		t.Fatal(err)
 	}
 	g = await(t, m, g.ID, "stopped", inState(gateway.StateStopped))
@@ -148,7 +148,7 @@ func TestStartingTwiceAtOnce(t *testing.T) {
 	var wg sync.WaitGroup
 	for range 10 {
 		wg.Go(func() {
-			if _, err := m.Start(context.Background(), g, "ann"); err != nil {
+			if _, err := m.Start(context.Background(), g, gateway.By("ann")); err != nil {
 				t.Error(err)
 			}
 		})

@@ -172,6 +172,7 @@ func (m *Manager) Run() {
 		})
 	})
 	m.wg.Go(func() { m.trimOld(m.ctx) })
+	m.wg.Go(func() { m.adoptOldKeys(m.ctx) })
 	m.wg.Go(func() {
 		tick := time.NewTicker(m.RefreshInterval)
 		defer tick.Stop()
@@ -214,7 +215,7 @@ func (m *Manager) stopServers() {
 	var wg sync.WaitGroup
 	for id, number := range m.keeper.numbers() {
 		wg.Go(func() {
-			if err := m.stopAtExit(store.WithFence(ctx, store.Fence{GatewayID: id, Number: number}), id); err != nil {
+			if err := m.stopAtExit(ctx, store.Fence{GatewayID: id, Number: number}); err != nil {
 				m.Logger.Error("stopping Livy server at exit", zap.String("gateway", id), zap.Error(err))
 			}
 		})
@@ -222,8 +223,9 @@ func (m *Manager) stopServers() {
 	wg.Wait()
 }
 
-func (m *Manager) stopAtExit(ctx context.Context, id string) error {
-	g, err := m.update(ctx, id, func(g *gateway.Gateway) error {
+func (m *Manager) stopAtExit(ctx context.Context, fence store.Fence) error {
+	id := fence.GatewayID
+	g, err := m.update(ctx, fence, id, func(g *gateway.Gateway) error {
 		if g.Status.Instance == "" {
 			return errUnchanged
 		}
@@ -237,7 +239,7 @@ func (m *Manager) stopAtExit(ctx context.Context, id string) error {
 	if err := m.Runtime.Stop(ctx, id, g.Status.Condemned); err != nil {
 		return err
 	}
-	_, err = m.update(ctx, id, func(g *gateway.Gateway) error {
+	_, err = m.update(ctx, fence, id, func(g *gateway.Gateway) error {
 		g.Enter(gateway.StateStopped, "stopped with the gateway process; starts again with it", gateway.SystemActor, m.Now())
 		clearInstance(g)
 		g.Status.Place = ""

@@ -214,7 +214,7 @@ func TestAGatewaysLife(t *testing.T) {
 	if full := m.Effective(g); g.Status.State != gateway.StateCreated || full.CPU != 1 || full.Memory != "4Gi" || full.Engine != "spark" {
 		t.Errorf("created %+v", g)
 	}
-	if _, err := m.Start(ctx, g, "ann"); err != nil {
+	if _, err := m.Start(ctx, g, gateway.By("ann")); err != nil {
 		t.Fatal(err)
 	}
 	g = await(t, m, g.ID, "running", inState(gateway.StateRunning))
@@ -224,23 +224,23 @@ func TestAGatewaysLife(t *testing.T) {
 	if e, err := m.Lookup("default", "etl"); err != nil || e.Gateway.ID != g.ID {
 		t.Errorf("lookup: %+v, %v", e, err)
 	}
-	if _, err := m.Start(ctx, g, "ann"); err != nil {
+	if _, err := m.Start(ctx, g, gateway.By("ann")); err != nil {
 		t.Errorf("starting what runs: %v", err)
 	}
-	if err := m.Delete(ctx, g, false); gateway.KindOf(err) != gateway.KindConflict {
+	if err := m.Delete(ctx, g, false, gateway.Order{}); gateway.KindOf(err) != gateway.KindConflict {
 		t.Errorf("deleting what runs: %v, want a conflict", err)
 	}
-	if _, err := m.Stop(ctx, g, "ann"); err != nil {
+	if _, err := m.Stop(ctx, g, gateway.By("ann")); err != nil {
 		t.Fatal(err)
 	}
 	g = await(t, m, g.ID, "stopped", inState(gateway.StateStopped))
 	if running, starts := rt.count(); running != 0 || starts != 1 {
 		t.Errorf("%d servers running after %d starts", running, starts)
 	}
-	if _, _, err := m.Tokens.Create(ctx, tokens.CreateRequest{GatewayID: g.ID, Name: "t"}); err != nil {
+	if _, _, err := m.Tokens.Create(ctx, tokens.CreateRequest{GatewayID: g.ID, Settings: tokens.Settings{Name: new("t")}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Delete(ctx, g, false); err != nil {
+	if err := m.Delete(ctx, g, false, gateway.Order{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := m.Lookup("default", "etl"); gateway.KindOf(err) != gateway.KindNotFound {
@@ -254,7 +254,7 @@ func TestACrashedServerIsStartedAgain(t *testing.T) {
 	m := testManager(t, s, rt)
 	g := create(t, m, "etl", true)
 	await(t, m, g.ID, "running", inState(gateway.StateRunning))
-	if err := s.SaveRecords(context.Background(), g.ID, &store.Record{ID: "livy-lost", Kind: "session", PublicID: 6, LivyID: 6, Epoch: 1, Created: time.Now()}); err != nil {
+	if err := s.SaveRecords(context.Background(), store.Fence{}, g.ID, &store.Record{ID: "livy-lost", Kind: "session", PublicID: 6, LivyID: 6, Epoch: 1, Created: time.Now()}); err != nil {
 		t.Fatal(err)
 	}
 	rt.crash(g.ID)
@@ -334,7 +334,7 @@ func TestAServerThatNeverAnswers(t *testing.T) {
 	if g.Status.Reason != "the Livy server did not answer within 500ms; last lines: the last words" {
 		t.Errorf("reason %q", g.Status.Reason)
 	}
-	if _, err := m.Stop(context.Background(), g, "ann"); err != nil {
+	if _, err := m.Stop(context.Background(), g, gateway.By("ann")); err != nil {
 		t.Fatal(err)
 	}
 	await(t, m, g.ID, "stopped", inState(gateway.StateStopped))

@@ -232,12 +232,12 @@ func (p *pair) claim(i int) {
 	if err != nil || grant.Leases[p.id] == 0 {
 		p.t.Fatalf("no lease: %+v, %v", grant, err)
 	}
-	p.w[i] = &worker{m: p.m[i], id: p.id, number: grant.Leases[p.id]}
+	p.w[i] = &worker{m: p.m[i], id: p.id, fence: store.Fence{GatewayID: p.id, Number: grant.Leases[p.id]}}
 }
 
 // steps lets one of the two work for a while.
 func (p *pair) steps(i, n int) {
-	ctx := store.WithFence(context.Background(), store.Fence{GatewayID: p.id, Number: p.w[i].number})
+	ctx := context.Background()
 	_ = p.m[i].refreshAll(ctx)
 	for range n {
 		p.w[i].step(ctx)
@@ -265,7 +265,7 @@ func TestAHaltedHolderDoesNoHarm(t *testing.T) {
 	want := func(p *pair, s gateway.State) {
 		g, err := p.m[1].Store.Gateway(ctx, p.id)
 		if err == nil {
-			_, err = p.m[1].want(ctx, g, s, "ann", "")
+			_, err = p.m[1].want(ctx, g, s, "ann", "", gateway.By("ann"))
 		}
 		if err != nil {
 			p.t.Fatal(err)

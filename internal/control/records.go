@@ -17,7 +17,7 @@ const closeTimeout = time.Minute
 // CloseRecord ends a session or batch; its record stays. Closing what has ended is
 // no error. The audit's entry is written first: it tells that somebody closed it,
 // also where Livy then fails to.
-func (m *Manager) CloseRecord(ctx context.Context, g *gateway.Gateway, r *store.Record, actor string) (*store.Record, error) {
+func (m *Manager) CloseRecord(ctx context.Context, g *gateway.Gateway, r *store.Record, by gateway.Origin) (*store.Record, error) {
 	switch {
 	case !r.Live():
 		return r, nil
@@ -26,7 +26,7 @@ func (m *Manager) CloseRecord(ctx context.Context, g *gateway.Gateway, r *store.
 	case g.Status.State != gateway.StateRunning || r.Epoch != g.Status.Epoch:
 		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server of gateway %q does not run (state %s)", g.Spec.Name, g.Status.State)
 	}
-	if err := m.Store.AddEntry(ctx, recordEntry("record.close", actor, g, r)); err != nil {
+	if err := m.Store.AppendAudit(ctx, recordEntry("record.close", g, r).By(by)); err != nil {
 		return nil, err
 	}
 	asking, cancel := context.WithTimeout(ctx, closeTimeout)
@@ -34,7 +34,7 @@ func (m *Manager) CloseRecord(ctx context.Context, g *gateway.Gateway, r *store.
 	if err := m.Livy(g).Delete(asking, livy.Kind(r.Kind), r.LivyID); err != nil {
 		return nil, gateway.Wrap(gateway.KindUnavailable, "closing "+r.ID, err)
 	}
-	m.Ledger.Deleted(ctx, g, livy.Kind(r.Kind), r.PublicID, actor)
+	m.Ledger.Deleted(ctx, g, livy.Kind(r.Kind), r.PublicID, by.Actor)
 	m.PollSoon(g.ID)
 	return m.Store.RecordByID(ctx, g.ID, r.ID)
 }
@@ -65,11 +65,11 @@ type UILink struct {
 
 // LinkSparkUI signs a link with which a browser can open the Spark UI of a
 // session or batch for a while.
-func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.Record, actor string) (UILink, error) {
+func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.Record, by gateway.Origin) (UILink, error) {
 	if !servesSparkUI(r) || !r.Live() && m.History() == nil {
 		return UILink{}, gateway.Errorf(gateway.KindConflict, "%s %s has no Spark UI that this gateway serves (state %s)", r.Kind, r.ID, r.State)
 	}
-	if err := m.Store.AddEntry(ctx, recordEntry("record.ui-link", actor, g, r)); err != nil {
+	if err := m.Store.AppendAudit(ctx, recordEntry("record.ui-link", g, r).By(by)); err != nil {
 		return UILink{}, err
 	}
 	link := UILink{Site: m.SparkUISite(), Path: r.SparkUI, Expires: m.Now().Add(sessions.UILinkLife).UTC().Truncate(time.Second)}
@@ -84,9 +84,9 @@ func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.
 	return link, nil
 }
 
-func recordEntry(action, actor string, g *gateway.Gateway, r *store.Record) store.Entry {
-	return store.Entry{
-		Action: action, Actor: actor, GatewayID: g.ID, Gateway: g.Ref(), Target: r.ID,
+func recordEntry(action string, g *gateway.Gateway, r *store.Record) store.AuditEntry {
+	return store.AuditEntry{
+		Action: action, GatewayID: g.ID, Gateway: g.Ref(), Target: r.ID,
 		Before: map[string]any{"state": r.State},
 	}
 }

@@ -24,9 +24,9 @@ const (
 // cannot be written is lost with a warning in the log: a request is refused whether
 // or not that can be written down. It is safe for concurrent use.
 type Refusals struct {
-	write func(context.Context, store.Entry) error
+	write func(context.Context, store.AuditEntry) error
 	log   *zap.Logger
-	queue chan store.Entry
+	queue chan store.AuditEntry
 
 	mu     sync.Mutex
 	budget int
@@ -38,20 +38,20 @@ type Refusals struct {
 type refusalKey struct{ gatewayID, actor, address, action, detail string }
 
 type notedRefusal struct {
-	entry store.Entry
+	entry store.AuditEntry
 	more  int64
 }
 
 // NewRefusals makes a Refusals that writes with write; nothing is written before Run.
-func NewRefusals(write func(context.Context, store.Entry) error, log *zap.Logger) *Refusals {
+func NewRefusals(write func(context.Context, store.AuditEntry) error, log *zap.Logger) *Refusals {
 	return &Refusals{
-		write: write, log: log, queue: make(chan store.Entry, 4*refusalBurst),
+		write: write, log: log, queue: make(chan store.AuditEntry, 4*refusalBurst),
 		budget: refusalBurst, seen: make(map[refusalKey]*notedRefusal),
 	}
 }
 
 // Note takes a refusal. It never waits.
-func (r *Refusals) Note(e store.Entry) {
+func (r *Refusals) Note(e store.AuditEntry) {
 	e.Outcome = store.OutcomeRefused
 	key := refusalKey{e.GatewayID, e.Actor, e.Address, e.Action, e.Detail}
 	r.mu.Lock()
@@ -68,7 +68,7 @@ func (r *Refusals) Note(e store.Entry) {
 }
 
 // send queues an entry if the bounds allow it; mu is held.
-func (r *Refusals) send(e store.Entry) bool {
+func (r *Refusals) send(e store.AuditEntry) bool {
 	if r.budget == 0 {
 		return false
 	}
@@ -99,7 +99,7 @@ func (r *Refusals) closeWindow() {
 	clear(r.seen)
 	if r.rest > 0 {
 		select {
-		case r.queue <- store.Entry{Action: "refusals", Outcome: store.OutcomeRefused, Detail: "refused requests that are not listed one by one", Count: r.rest}:
+		case r.queue <- store.AuditEntry{Action: "refusals", Outcome: store.OutcomeRefused, Detail: "refused requests that are not listed one by one", Count: r.rest}:
 			r.rest = 0
 		default: // the next window's
 		}

@@ -16,12 +16,12 @@ import (
 // TestRefusalsAreBounded floods the audit with refusals for an hour.
 func TestRefusalsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		entries := make(chan store.Entry, 1000)
-		r := control.NewRefusals(func(_ context.Context, e store.Entry) error {
+		entries := make(chan store.AuditEntry, 1000)
+		r := control.NewRefusals(func(_ context.Context, e store.AuditEntry) error {
 			entries <- e
 			return nil
 		}, zap.NewNop())
-		take := func() (written []store.Entry) {
+		take := func() (written []store.AuditEntry) {
 			synctest.Wait()
 			for len(entries) > 0 {
 				written = append(written, <-entries)
@@ -34,7 +34,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 
 		const same = 10
 		for range same {
-			r.Note(store.Entry{Action: "request", Actor: "lctk-a", Address: "10.0.0.1", Detail: "revoked"})
+			r.Note(store.AuditEntry{Action: "request", Actor: "lctk-a", Address: "10.0.0.1", Detail: "revoked"})
 		}
 		written := take()
 		if len(written) != 1 || written[0].Outcome != store.OutcomeRefused || written[0].Count != 0 {
@@ -49,7 +49,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 		const minutes, each = 60, 1000
 		for minute := range minutes {
 			for i := range each {
-				r.Note(store.Entry{Action: "request", Address: fmt.Sprintf("10.%d.%d.%d", minute, i/250, i%250), Detail: "unknown"})
+				r.Note(store.AuditEntry{Action: "request", Address: fmt.Sprintf("10.%d.%d.%d", minute, i/250, i%250), Detail: "unknown"})
 			}
 			time.Sleep(time.Minute)
 		}

@@ -28,7 +28,7 @@ func (w *worker) catchUp(ctx context.Context, g *gateway.Gateway) (*gateway.Gate
 	}
 	m.Logger.Warn("Redis does not know this gateway's server: was an old backup restored? It is ended, and ids go on above it",
 		zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.String("instance", inst.ID))
-	if _, _, err := m.Store.SkipIDs(ctx, g.ID, store.RestoredSkip); err != nil {
+	if _, _, err := m.Store.SkipIDs(ctx, w.fence, g.ID, store.RestoredSkip); err != nil {
 		return g, err
 	}
 	return w.update(ctx, func(g *gateway.Gateway) error {

@@ -25,10 +25,10 @@ func (w *worker) start(ctx context.Context) (time.Duration, error) {
 	}
 	// Whatever a former server held is lost now; ids go on above everything
 	// that was ever given out.
-	if err := m.Ledger.ServerEnded(ctx, g, "the Livy server was restarted"); err != nil {
+	if err := m.Ledger.ServerEnded(ctx, w.fence, g, "the Livy server was restarted"); err != nil {
 		return 0, err
 	}
-	nextSession, nextBatch, err := m.Store.NextIDs(ctx, g.ID)
+	nextSession, nextBatch, err := m.Store.NextIDs(ctx, w.fence, g.ID)
 	if err != nil {
 		return 0, err
 	}
@@ -67,7 +67,7 @@ func (w *worker) start(ctx context.Context) (time.Duration, error) {
 	}
 	launch.Epoch = g.Status.Epoch
 	launch.Confirm = func(ctx context.Context) error {
-		return store.Retry(ctx, confirmPatience, m.Store.CheckFence)
+		return store.Retry(ctx, confirmPatience, func(ctx context.Context) error { return m.Store.CheckFence(ctx, w.fence) })
 	}
 	inst, err := m.Runtime.Start(ctx, launch)
 	if errors.Is(err, store.ErrFenced) {

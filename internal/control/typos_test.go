@@ -21,7 +21,7 @@ func TestTyposOfAGateway(t *testing.T) {
 	}
 	s, _ := storetest.Mini(t)
 	m := testManager(t, s, newFakeRuntime(t))
-	g, err := m.Create(t.Context(), CreateRequest{Spec: spec, Actor: "ann"})
+	g, err := m.Create(t.Context(), CreateRequest{Spec: spec, Origin: gateway.Origin{Actor: "ann"}})
 	if err != nil {
 		t.Fatalf("what looks mistyped is refused: %v", err)
 	}

@@ -20,14 +20,15 @@ type UpdateRequest struct {
 	// Restart restarts a running Livy server if the change needs it, which ends
 	// its sessions. Without it such a change waits for the next start.
 	Restart bool
-	Actor   string
+	// Order says who asked, and on what condition.
+	gateway.Order
 }
 
 // Update changes a gateway, whatever its state. Most settings hold for the next
 // request; RestartNeeded lists those that a running server lacks. What changes nothing
-// makes no new revision, and no entry in the audit.
+// makes no new revision, and no audit entry.
 func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateRequest) (*gateway.Gateway, error) {
-	updated, err := m.updateAs(ctx, "gateway.update", r.Actor, g.ID, func(g *gateway.Gateway) error {
+	updated, err := m.updateAs(ctx, "gateway.update", r.Order, g.ID, func(g *gateway.Gateway) error {
 		if err := checkOurs(g, "changed"); err != nil {
 			return err
 		}

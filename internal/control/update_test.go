@@ -8,14 +8,14 @@ import (
 	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
-// TestAPatchWithoutAChange makes no revision and no entry in the audit.
+// TestAPatchWithoutAChange makes no revision and no audit entry.
 func TestAPatchWithoutAChange(t *testing.T) {
 	s, _ := storetest.Mini(t)
 	m := testManager(t, s, newFakeRuntime(t))
 	g := create(t, m, "etl", false)
 	g = patch(t, m, g, false, `{"queue":"root.etl","autoStop":{"enabled":true}}`)
 	entries := func() int {
-		all, _, err := s.Trail(context.Background(), store.TrailFilter{Gateway: g.Ref(), GatewayID: g.ID}, 100)
+		all, _, err := s.ReadAudit(context.Background(), store.AuditFilter{Gateway: g.Ref(), GatewayID: g.ID}, 100)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -28,7 +28,7 @@ func TestAPatchWithoutAChange(t *testing.T) {
 		}
 	}
 	if n := entries() - before; n != 0 {
-		t.Errorf("%d entries in the audit", n)
+		t.Errorf("%d audit entries", n)
 	}
 	// What is a default today is set by somebody from now on.
 	if g = patch(t, m, g, false, `{"cpu":1}`); g.Spec.CPU != 1 || entries() != before+1 {

@@ -11,7 +11,7 @@ import (
 // that is not running is an error of KindUnavailable, unless it wants to be
 // started by requests: then it is started, once for however many ask, and the
 // caller waits for it up to the gateway's bound.
-func (m *Manager) Ready(ctx context.Context, e *Entry) (*Entry, error) {
+func (m *Manager) Ready(ctx context.Context, e *Entry, by gateway.Origin) (*Entry, error) {
 	g := e.Gateway
 	if g.Status.State == gateway.StateRunning {
 		return e, nil
@@ -20,7 +20,7 @@ func (m *Manager) Ready(ctx context.Context, e *Entry) (*Entry, error) {
 		return nil, notReady(g)
 	}
 	if g.Desired != gateway.StateRunning {
-		if err := m.wake(ctx, e); err != nil {
+		if err := m.wake(ctx, e, by); err != nil {
 			return nil, err
 		}
 	}
@@ -56,14 +56,14 @@ func (e *Entry) Asleep() bool {
 
 // wake asks for a gateway to run, unless another request has done so: of all that
 // come at once, one goes to Redis.
-func (m *Manager) wake(ctx context.Context, e *Entry) error {
+func (m *Manager) wake(ctx context.Context, e *Entry, by gateway.Origin) error {
 	e.used.waking.Lock()
 	defer e.used.waking.Unlock()
 	now := m.view.current.Load().byID[e.Gateway.ID]
 	if now == nil || now.Gateway.Desired == gateway.StateRunning {
 		return nil
 	}
-	_, err := m.want(ctx, now.Gateway, gateway.StateRunning, gateway.SystemActor, "woken by a request")
+	_, err := m.want(ctx, now.Gateway, gateway.StateRunning, gateway.SystemActor, "woken by a request", gateway.Order{Origin: by})
 	return err
 }
 

@@ -25,7 +25,7 @@ import (
 type worker struct {
 	m      *Manager
 	id     string
-	number int64
+	fence  store.Fence // all writes are made under this lease
 	kicked chan struct{}
 	soon   chan struct{} // somebody wants a poll out of turn
 	cancel context.CancelFunc
@@ -98,7 +98,7 @@ func (w *worker) entry() *Entry {
 // calls for no further step; what somebody else wrote since the step began does.
 func (w *worker) update(ctx context.Context, change func(*gateway.Gateway) error) (*gateway.Gateway, error) {
 	var before int64
-	g, err := w.m.update(ctx, w.id, func(g *gateway.Gateway) error {
+	g, err := w.m.update(ctx, w.fence, w.id, func(g *gateway.Gateway) error {
 		before = g.Revision
 		return change(g)
 	})
@@ -133,8 +133,8 @@ func (w *worker) step(ctx context.Context) time.Duration {
 	switch {
 	case errors.Is(err, store.ErrFenced):
 		w.m.Logger.Warn("another instance took this gateway over",
-			zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.Int64("lease", w.number))
-		w.m.keeper.drop(w.id, w.number)
+			zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.Int64("lease", w.fence.Number))
+		w.m.keeper.drop(w.id, w.fence.Number)
 		return stepError
 	case err != nil && ctx.Err() == nil:
 		w.m.Logger.Error("supervising gateway",
@@ -164,7 +164,7 @@ func (w *worker) keepStopped(ctx context.Context, g *gateway.Gateway) (time.Dura
 	if ended {
 		return m.PollInterval, nil
 	}
-	if err := m.Ledger.ServerEnded(ctx, g, "the gateway was stopped"); err != nil {
+	if err := m.Ledger.ServerEnded(ctx, w.fence, g, "the gateway was stopped"); err != nil {
 		return 0, err
 	}
 	_, err := w.update(ctx, func(g *gateway.Gateway) error {
@@ -277,14 +277,14 @@ func (w *worker) failed(ctx context.Context, g *gateway.Gateway, reason string) 
 	if err := m.Runtime.Stop(ctx, g.ID, epoch); err != nil {
 		return 0, err
 	}
-	return stepSoon, m.Ledger.ServerEnded(ctx, g, "the Livy server ended unexpectedly")
+	return stepSoon, m.Ledger.ServerEnded(ctx, w.fence, g, "the Livy server ended unexpectedly")
 }
 
 // poll brings the records of a running server up to date.
 func (w *worker) poll(ctx context.Context, g *gateway.Gateway) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	err := w.m.Ledger.Poll(ctx, g, w.m.Livy(g))
+	err := w.m.Ledger.Poll(ctx, w.fence, g, w.m.Livy(g))
 	if errors.Is(err, sessions.ErrReplaced) {
 		err = w.renumber(ctx, g, err.Error())
 	}
@@ -298,10 +298,10 @@ func (w *worker) poll(ctx context.Context, g *gateway.Gateway) error {
 // Livy server behind our back.
 func (w *worker) renumber(ctx context.Context, g *gateway.Gateway, reason string) error {
 	m := w.m
-	if err := m.Ledger.ServerEnded(ctx, g, reason); err != nil {
+	if err := m.Ledger.ServerEnded(ctx, w.fence, g, reason); err != nil {
 		return err
 	}
-	nextSession, nextBatch, err := m.Store.NextIDs(ctx, g.ID)
+	nextSession, nextBatch, err := m.Store.NextIDs(ctx, w.fence, g.ID)
 	if err != nil {
 		return err
 	}

@@ -20,8 +20,8 @@ func (m *Manager) employ(id string, number int64) {
 	m.workers.mu.Lock()
 	defer m.workers.mu.Unlock()
 	before := m.workers.all[id]
-	ctx, cancel := context.WithCancel(store.WithFence(m.ctx, store.Fence{GatewayID: id, Number: number}))
-	w := &worker{m: m, id: id, number: number, kicked: make(chan struct{}, 1), soon: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
+	ctx, cancel := context.WithCancel(m.ctx)
+	w := &worker{m: m, id: id, fence: store.Fence{GatewayID: id, Number: number}, kicked: make(chan struct{}, 1), soon: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	m.workers.all[id] = w
 	m.wg.Go(func() {
 		defer close(w.done)
@@ -73,7 +73,7 @@ func (m *Manager) kickAll() {
 	// A lease without a worker would keep the gateway from ever being supervised.
 	defer func() {
 		for _, w := range gone {
-			m.keeper.drop(w.id, w.number)
+			m.keeper.drop(w.id, w.fence.Number)
 		}
 	}()
 	m.workers.mu.Lock()

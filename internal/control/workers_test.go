@@ -48,7 +48,7 @@ func TestAnOrderInTheMiddleOfAStepIsObeyedAtOnce(t *testing.T) {
 	g = await(t, m, g.ID, "running", inState(gateway.StateRunning))
 	m.PollSoon(g.ID)
 	<-polled
-	if _, err := m.Stop(context.Background(), g, "ann"); err != nil {
+	if _, err := m.Stop(context.Background(), g, gateway.By("ann")); err != nil {
 		t.Fatal(err)
 	}
 	close(goOn)

@@ -1,61 +1,37 @@
 package gateway
 
-import (
-	"context"
-	"strconv"
-)
+import "strconv"
 
-// Origin is who asked for something and from where, as the surface that took the
-// request knows it. It travels in the context, so that whatever is changed on the
-// way is written down with it.
+// Origin says who asked for something and from where, as the endpoint that received
+// the request knows it.
 type Origin struct {
-	// Actor is a person's name or a token's id. Empty: nobody asked, the gateway
-	// did it by itself.
+	// Actor is a person's name or a token's id. Empty means that nobody asked: the
+	// gateway acted by itself.
 	Actor string
 	// Address is where the request came from: an IP address, or empty.
 	Address string
-	// Surface is what took the request: "admin" (Caddy's admin endpoint, where the
-	// command line asks), "site" (the API on a site), "livy" (a Livy client).
+	// Surface is the endpoint that received the request: "admin" (Caddy's admin
+	// endpoint, which the command line uses), "site" (the API on a site), "livy" (a
+	// Livy client).
 	Surface string
 }
 
-type originKey struct{}
-
-// WithOrigin notes in a context who asked.
-func WithOrigin(ctx context.Context, o Origin) context.Context {
-	return context.WithValue(ctx, originKey{}, o)
+// Order is a request to change a gateway or token: who asked, and on what condition.
+type Order struct {
+	Origin
+	// IfRevision is the revision that the gateway or token must have for the change
+	// to be made; 0 means any. Otherwise the change fails with KindStale.
+	IfRevision int64
 }
 
-// OriginOf is who asked; the zero Origin if nobody did.
-func OriginOf(ctx context.Context) Origin {
-	o, _ := ctx.Value(originKey{}).(Origin)
-	return o
-}
+// By is an unconditional order of a person.
+func By(actor string) Order { return Order{Origin: Origin{Actor: actor}} }
 
-// condition is a change's demand on the revision of what it changes.
-type condition struct {
-	id       string
-	revision int64
-}
-
-type conditionKey struct{}
-
-// OnlyIf makes changes in this context fail with KindStale unless the gateway or
-// token with this id is at this revision when the change is made.
-func OnlyIf(ctx context.Context, id string, revision int64) context.Context {
-	return context.WithValue(ctx, conditionKey{}, condition{id, revision})
-}
-
-// WantedRevision is the revision that OnlyIf demands of the gateway or token.
-func WantedRevision(ctx context.Context, id string) (revision int64, ok bool) {
-	c, ok := ctx.Value(conditionKey{}).(condition)
-	return c.revision, ok && c.id == id
-}
-
-// CheckRevision refuses a change that OnlyIf forbids.
-func CheckRevision(ctx context.Context, id string, revision int64) error {
-	if wanted, ok := WantedRevision(ctx, id); ok && wanted != revision {
-		return Stale(id, wanted)
+// Check fails with KindStale if the order does not apply to the gateway or token id
+// at a revision.
+func (o Order) Check(id string, revision int64) error {
+	if o.IfRevision != 0 && o.IfRevision != revision {
+		return Stale(id, o.IfRevision)
 	}
 	return nil
 }

@@ -1,5 +1,8 @@
-// Package golden holds files that are made from code to that code, in tests. With
-// the flag -update these write them anew instead.
+// Package golden compares files that are generated from code with what the code
+// generates now. With the flag -update, tests write the files instead.
+//
+// It is not goldie, which keeps whole files of test data in one directory: most of
+// our files are documents elsewhere in the tree, and of some only a part is generated.
 package golden
 
 import (
@@ -12,7 +15,7 @@ import (
 
 var update = flag.Bool("update", false, "write anew what is made from code: test data and parts of documents")
 
-// File checks that a file is what it is made to be.
+// File checks that a file has the content that was generated.
 func File(t testing.TB, path, made string) {
 	t.Helper()
 	if *update {
@@ -30,7 +33,7 @@ func File(t testing.TB, path, made string) {
 	}
 }
 
-// Part is File for what lies between two lines of a document, which stand in it once.
+// Part is File for the part of a document between two lines that occur once each.
 func Part(t testing.TB, path, begin, end, made string) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -45,7 +48,7 @@ func Part(t testing.TB, path, begin, end, made string) {
 	File(t, path, before+begin+"\n"+made+end+"\n"+after)
 }
 
-// diff is where two texts part, with some lines of each.
+// diff shows where two texts begin to differ.
 func diff(have, made string) string {
 	a, b := strings.Split(have, "\n"), strings.Split(made, "\n")
 	i := 0

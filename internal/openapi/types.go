@@ -120,8 +120,12 @@ func name(of reflect.Type) string {
 		return "PolicyEntry"
 	case of.PkgPath() == modulePath+"/policies" && of.Name() == "Report":
 		return "PolicyReport"
-	case of.PkgPath() == modulePath+"/internal/store" && of.Name() == "Entry":
-		return "AuditEntry"
+	case of.PkgPath() == modulePath+"/internal/tokens" && of.Name() == "Settings":
+		return "TokenSettings"
+	case of.PkgPath() == modulePath+"/internal/tokens" && of.Name() == "CreateRequest":
+		return "CreateToken"
+	case of.PkgPath() == modulePath+"/internal/tokens" && of.Name() == "ResetRequest":
+		return "ResetToken"
 	case of.PkgPath() == modulePath+"/internal/gateway" && of.Name() == "Environment":
 		return "CatalogEnvironment"
 	}

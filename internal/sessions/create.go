@@ -69,7 +69,7 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 		return nil, err
 	}
 	if l.isReplaced(in.Gateway) {
-		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server was restarted; its ids are being set right")
+		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server was restarted and its ids are being renumbered; retry shortly")
 	}
 	now := l.now().UTC()
 	r := &store.Record{
@@ -106,12 +106,12 @@ func (c *Create) Confirmed(ctx context.Context, g *gateway.Gateway, livyID int64
 	r.LivyID, r.PublicID = livyID, Base(g, kind)+livyID
 	r.State, r.AppID, r.Updated = state, appID, l.now().UTC()
 	k := publicKey{r.GatewayID, kind, r.PublicID}
-	l.owners.put(k, owner{record: r.ID, token: r.TokenID})
-	l.states.put(k, state)
+	l.owners.Add(k, owner{record: r.ID, token: r.TokenID})
+	l.states.Add(k, state)
 	l.names.forget(r.GatewayID)
 	var taken error
 	l.write(ctx, r.GatewayID, r.ID, func(ctx context.Context) error {
-		err := l.store.SaveRecords(ctx, r.GatewayID, &r)
+		err := l.store.SaveRecords(ctx, store.Fence{}, r.GatewayID, &r)
 		if isChanged(err) {
 			taken, err = l.settledAs(ctx, &r)
 		}
@@ -146,7 +146,7 @@ func (l *Ledger) settledAs(ctx context.Context, r *store.Record) (taken, err err
 	case other.ID == r.ID:
 		return nil, nil
 	}
-	l.owners.forget(publicKey{r.GatewayID, livy.Kind(r.Kind), r.PublicID})
+	l.owners.Remove(publicKey{r.GatewayID, livy.Kind(r.Kind), r.PublicID})
 	l.setReplaced(r.GatewayID, r.Epoch)
 	return gateway.Errorf(gateway.KindUnavailable, "the Livy server was replaced while it answered; look for the %s named %q", r.Kind, r.Name), nil
 }

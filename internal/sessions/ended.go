@@ -18,7 +18,7 @@ const skippedIDs = 1000
 
 // ServerEnded closes the records of everything that lived in the gateway's Livy
 // server, because the server is no more.
-func (l *Ledger) ServerEnded(ctx context.Context, g *gateway.Gateway, reason string) error {
+func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gateway, reason string) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
@@ -38,11 +38,11 @@ func (l *Ledger) ServerEnded(ctx context.Context, g *gateway.Gateway, reason str
 			}
 		}
 		if unsure {
-			if _, _, err := l.store.SkipIDs(ctx, g.ID, skippedIDs); err != nil {
+			if _, _, err := l.store.SkipIDs(ctx, f, g.ID, skippedIDs); err != nil {
 				return err
 			}
 		}
-		if err := l.store.SaveRecords(ctx, g.ID, live...); !isChanged(err) {
+		if err := l.store.SaveRecords(ctx, f, g.ID, live...); !isChanged(err) {
 			return err
 		}
 	}
@@ -72,11 +72,11 @@ func (l *Ledger) Deleted(ctx context.Context, g *gateway.Gateway, kind livy.Kind
 	})
 }
 
-// Fate says what became of a session or batch that clients may still ask for by
-// its public id, in a sentence for them.
-func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, publicID int64) error {
+// EndedError is the KindNotFound error for clients that ask for an ended session or
+// batch; it says how and when it ended.
+func (l *Ledger) EndedError(ctx context.Context, gatewayID string, kind livy.Kind, publicID int64) error {
 	k := publicKey{gatewayID, kind, publicID}
-	if told, ok := l.fates.get(k); ok {
+	if told, ok := l.ends.Get(k); ok {
 		return gateway.Errorf(gateway.KindNotFound, "%s", told)
 	}
 	r, err := l.store.Record(ctx, gatewayID, string(kind), publicID)
@@ -94,7 +94,7 @@ func (l *Ledger) Fate(ctx context.Context, gatewayID string, kind livy.Kind, pub
 	}
 	told := fmt.Sprintf("Session '%d' not found: this %s ended at %s (%s); its record is %s.",
 		publicID, kind, r.Ended.UTC().Format(time.RFC3339), how, r.ID)
-	l.fates.put(k, told) // an end is for good
+	l.ends.Add(k, told) // an end is for good
 	return gateway.Errorf(gateway.KindNotFound, "%s", told)
 }
 
@@ -117,7 +117,7 @@ const (
 
 // Trim removes a gateway's records and statements that are older than the
 // retention, once a minute at most. Poll does it too.
-func (l *Ledger) Trim(ctx context.Context, gatewayID string) error {
+func (l *Ledger) Trim(ctx context.Context, f store.Fence, gatewayID string) error {
 	now := l.now()
 	l.mu.Lock()
 	last, before := l.trimmed[gatewayID], now.Add(-l.retention)
@@ -134,7 +134,7 @@ func (l *Ledger) Trim(ctx context.Context, gatewayID string) error {
 		if len(old) == 0 {
 			break
 		}
-		n, err := l.store.DropRecords(ctx, gatewayID, old...)
+		n, err := l.store.DropRecords(ctx, f, gatewayID, old...)
 		if err != nil {
 			return fmt.Errorf("trimming records: %w", err)
 		}
@@ -145,7 +145,7 @@ func (l *Ledger) Trim(ctx context.Context, gatewayID string) error {
 		}
 	}
 	for range 20 {
-		n, err := l.store.DropStatements(ctx, gatewayID, before, trimAtOnce)
+		n, err := l.store.DropStatements(ctx, f, gatewayID, before, trimAtOnce)
 		if err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func (f *fixture) create(kind livy.Kind, livyID int64, change ...func(*sessions.
 
 func (f *fixture) poll(l *lists) {
 	f.t.Helper()
-	if err := f.Poll(f.t.Context(), f.g, l); err != nil {
+	if err := f.Poll(f.t.Context(), store.Fence{}, f.g, l); err != nil {
 		f.t.Fatal(err)
 	}
 }

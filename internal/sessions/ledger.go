@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	lru "github.com/hashicorp/golang-lru/v2"
 	"go.uber.org/zap"
 	"golang.org/x/sync/singleflight"
 
@@ -34,16 +35,16 @@ type Ledger struct {
 	logger *zap.Logger
 	now    func() time.Time
 	rand   io.Reader
-	owners memory[publicKey, owner]
-	fates  memory[publicKey, string] // what clients are told of what has ended
+	owners *lru.Cache[publicKey, owner]
+	ends   *lru.Cache[publicKey, string] // what clients are told of ended sessions
 	names  names
-	// audited are the statements that are completely on record.
-	audited memory[string, struct{}]
-	ui      uiKey
-	// states are those last seen; sightings are to be written down.
-	states    memory[publicKey, string]
-	sightings chan Sighting
-	flushes   singleflight.Group
+	// completed are the statements whose outcome is on record.
+	completed *lru.Cache[string, struct{}]
+	ui        uiKey
+	// states are the last observed states; observed are still to be stored.
+	states   *lru.Cache[publicKey, string]
+	observed chan ObservedState
+	flushes  singleflight.Group
 
 	mu        sync.Mutex
 	retention time.Duration
@@ -64,7 +65,10 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 	return &Ledger{
 		store: s, logger: logger, now: now, rand: rand, retention: gateway.DefaultRetention,
 		logs: make(map[string]map[string][]string), trimmed: make(map[string]time.Time),
-		replaced: make(map[string]int64), sightings: make(chan Sighting, sightingsKept),
+		replaced: make(map[string]int64),
+		owners:   newCache[publicKey, owner](), ends: newCache[publicKey, string](),
+		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
+		observed: make(chan ObservedState, maxObserved),
 	}
 }
 
@@ -80,19 +84,19 @@ func (l *Ledger) Run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case s := <-l.sightings:
-			l.noteSighting(ctx, s)
+		case s := <-l.observed:
+			l.saveObserved(ctx, s)
 		case <-tick.C:
 			_ = l.flush(ctx) // the next tick tries again
 		}
 	}
 }
 
-// quick bounds how long a reply to a client waits for a change of the ledger.
+// quick bounds how long a reply to a client waits for a write of the ledger.
 const quick = 250 * time.Millisecond
 
 // write makes a change now, after those that wait, or keeps it until Redis is
-// back: the client has its answer from Livy, whatever becomes of our books.
+// back: the client already has its reply from Livy.
 func (l *Ledger) write(ctx context.Context, gatewayID, recordID string, change func(context.Context) error) {
 	// The change stands whether or not the client still listens.
 	now, cancel := context.WithTimeout(context.WithoutCancel(ctx), quick)
@@ -108,7 +112,7 @@ func (l *Ledger) write(ctx context.Context, gatewayID, recordID string, change f
 		l.logger.Error("writing a record", zap.String("gateway", gatewayID), zap.String("record", recordID), zap.Error(err))
 		return
 	}
-	l.logger.Warn("keeping a change of the records until Redis is back",
+	l.logger.Warn("keeping a change of a record until Redis is back",
 		zap.String("gateway", gatewayID), zap.String("record", recordID), zap.Error(err))
 	l.mu.Lock()
 	l.queue = append(l.queue, waiting{gatewayID, change})
@@ -185,7 +189,7 @@ func Shown(state string) string {
 	return state
 }
 
-// running says whether a state means that resources are in use.
+// running reports whether a state means that resources are in use.
 func running(state string) bool {
 	switch state {
 	case "idle", "running", "busy", "shutting_down", "recovering":
@@ -223,12 +227,12 @@ func (l *Ledger) change(ctx context.Context, gatewayID string, read func(context
 		if !f(r) {
 			return nil
 		}
-		err = l.store.SaveRecords(ctx, gatewayID, r)
+		err = l.store.SaveRecords(ctx, store.Fence{}, gatewayID, r)
 		if !isChanged(err) {
 			return err
 		}
 	}
-	return gateway.Errorf(gateway.KindConflict, "a record is being changed by others all the time")
+	return gateway.Errorf(gateway.KindConflict, "the record keeps being changed by others; try again")
 }
 
 func key(kind livy.Kind, id int64) string {

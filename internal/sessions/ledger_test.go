@@ -13,6 +13,7 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/sessions"
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 func TestPollFollowsLivy(t *testing.T) {
@@ -44,7 +45,7 @@ func TestPollFollowsLivy(t *testing.T) {
 
 	// When Livy cannot be asked nothing is concluded.
 	l.err = errors.New("no answer")
-	if err := f.Poll(t.Context(), f.g, l); err == nil {
+	if err := f.Poll(t.Context(), store.Fence{}, f.g, l); err == nil {
 		t.Error("no error from a poll that failed")
 	}
 	if r := f.record(livy.KindSession, 0); r.State != "idle" {
@@ -93,27 +94,27 @@ func TestPublicIDsGoOnAboveTheBase(t *testing.T) {
 	ctx := t.Context()
 	f.create(livy.KindSession, 4)
 	f.poll(&lists{sessions: []livy.Session{{ID: 4, State: "idle", Log: []string{"last words"}}}})
-	if err := f.ServerEnded(ctx, f.g, "restarted"); err != nil {
+	if err := f.ServerEnded(ctx, store.Fence{}, f.g, "restarted"); err != nil {
 		t.Fatal(err)
 	}
 	if r := f.record(livy.KindSession, 4); r.State != "dead" || r.Reason != "restarted" || r.Live() || len(r.Log) != 1 {
 		t.Errorf("record of the former server: %+v", r)
 	}
 	f.g.Status.Epoch++
-	f.g.Status.SessionBase, f.g.Status.BatchBase, _ = f.store.NextIDs(ctx, f.g.ID)
+	f.g.Status.SessionBase, f.g.Status.BatchBase, _ = f.store.NextIDs(ctx, store.Fence{}, f.g.ID)
 	if in := f.create(livy.KindSession, 0); f.byID(in.ID).PublicID != 5 {
 		t.Errorf("first session of the next server: %+v, want public id 5", f.byID(in.ID))
 	}
-	err := f.Fate(ctx, f.g.ID, livy.KindSession, 4)
+	err := f.EndedError(ctx, f.g.ID, livy.KindSession, 4)
 	if gateway.KindOf(err) != gateway.KindNotFound || !strings.Contains(err.Error(), "2023-11-14T22:13:20Z") || !strings.Contains(err.Error(), "restarted") {
 		t.Errorf("what became of session 4: %v", err)
 	}
 	f.fail("LOADING")
-	if again := f.Fate(ctx, f.g.ID, livy.KindSession, 4); again == nil || again.Error() != err.Error() {
+	if again := f.EndedError(ctx, f.g.ID, livy.KindSession, 4); again == nil || again.Error() != err.Error() {
 		t.Errorf("asked again: %v", again)
 	}
 	f.fail("")
-	if err := f.Fate(ctx, f.g.ID, livy.KindSession, 77); gateway.KindOf(err) != gateway.KindNotFound {
+	if err := f.EndedError(ctx, f.g.ID, livy.KindSession, 77); gateway.KindOf(err) != gateway.KindNotFound {
 		t.Errorf("what became of a session that never was: %v", err)
 	}
 }

@@ -76,14 +76,14 @@ func TestAServerEndsDuringACreate(t *testing.T) {
 	f.create(livy.KindSession, 2)
 	in := f.intent(livy.KindSession)
 	c := f.begin(in)
-	if err := f.ServerEnded(ctx, f.g, "the Livy server ended"); err != nil {
+	if err := f.ServerEnded(ctx, store.Fence{}, f.g, "the Livy server ended"); err != nil {
 		t.Fatal(err)
 	}
 	if r := f.byID(in.ID); r.State != "dead" || !strings.Contains(r.Reason, "before it confirmed") {
 		t.Errorf("record %+v", r)
 	}
 	// Its id may be in somebody's hands: those of the next server are far above.
-	if next, _, _ := f.store.NextIDs(ctx, f.g.ID); next < 1003 {
+	if next, _, _ := f.store.NextIDs(ctx, store.Fence{}, f.g.ID); next < 1003 {
 		t.Errorf("the next server's ids begin at %d", next)
 	}
 	// A reply that belongs to the next server is not given out under the old ids.
@@ -180,17 +180,17 @@ func TestAReplacedServerIsNoticed(t *testing.T) {
 			t.Errorf("the id of session 0 was given out again: %v", err)
 		}
 		l.sessions[0] = livy.Session{ID: 0, Name: in.Name, State: "idle"}
-		if err := f.Poll(t.Context(), f.g, l); !errors.Is(err, sessions.ErrReplaced) {
+		if err := f.Poll(t.Context(), store.Fence{}, f.g, l); !errors.Is(err, sessions.ErrReplaced) {
 			t.Fatalf("alive %v: %v", alive, err)
 		}
 		if r := f.byID(first.ID); r.State != "idle" && alive {
 			t.Errorf("the lists of another server were believed: %+v", r)
 		}
-		if err := f.ServerEnded(t.Context(), f.g, "replaced"); err != nil {
+		if err := f.ServerEnded(t.Context(), store.Fence{}, f.g, "replaced"); err != nil {
 			t.Fatal(err)
 		}
 		f.g.Status.Epoch++
-		f.g.Status.SessionBase, _, _ = f.store.NextIDs(t.Context(), f.g.ID)
+		f.g.Status.SessionBase, _, _ = f.store.NextIDs(t.Context(), store.Fence{}, f.g.ID)
 		f.poll(l)
 		if r := f.byID(in.ID); r.PublicID != 1001 || !r.Live() || r.State != "idle" {
 			t.Errorf("the new server's session: %+v", r)

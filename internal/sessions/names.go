@@ -9,17 +9,20 @@ import (
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
-// nameLife is how long it is remembered whose a name is, namesKept how many names
-// of a gateway are remembered.
+// nameLife is how long the id behind a name is cached, namesKept how many names of a
+// gateway are cached.
 const (
 	nameLife  = 10 * time.Second
 	namesKept = 10_000
 )
 
-// names remembers the public ids behind the names that clients use in place of
-// ids. An old answer is harmless: ids never repeat, and Livy gives a name to
-// another session only when it no longer knows the first, so that the old id is
-// answered 404. The zero value is ready.
+// names caches the public ids behind the names that clients use in place of ids. An
+// outdated entry is harmless: ids never repeat, and Livy gives a name to another
+// session only when it no longer knows the first, so that the old id is answered 404.
+// The zero value is ready to use.
+//
+// It is not an expirable.LRU of golang-lru: that one has no clock that a test could
+// set, and cannot forget all names of one gateway.
 type names struct {
 	mu    sync.Mutex
 	known map[string]map[nameKey]named // by gateway
@@ -61,9 +64,9 @@ func (n *names) forget(gatewayID string) {
 	delete(n.known, gatewayID)
 }
 
-// IDOf finds the public id of the session or batch that has a name now;
-// KindNotFound if none has. With sure it is asked anew; otherwise it may be that
-// of one which has just ended, and which Livy then no longer knows.
+// IDOf finds the public id of the session or batch that has a name now; it fails with
+// KindNotFound if there is none. With sure the cache is not used; otherwise the id may
+// be that of a session that has just ended, which Livy then no longer knows.
 func (l *Ledger) IDOf(ctx context.Context, gatewayID string, kind livy.Kind, name string, sure bool) (int64, error) {
 	k := nameKey{kind, name}
 	now := l.now()

@@ -19,7 +19,7 @@ type publicKey struct {
 	publicID  int64
 }
 
-// Owns says whether a token created the session or batch with a public id.
+// Owns reports whether a token created the session or batch with a public id.
 func (l *Ledger) Owns(ctx context.Context, gatewayID, tokenID string, kind livy.Kind, publicID int64) (bool, error) {
 	owned, err := l.Owned(ctx, gatewayID, tokenID, kind, []int64{publicID})
 	return err == nil && owned[publicID], err
@@ -31,7 +31,7 @@ func (l *Ledger) Owned(ctx context.Context, gatewayID, tokenID string, kind livy
 	owned := make(map[int64]bool, len(publicIDs))
 	var ask []store.PublicRef
 	for _, id := range publicIDs {
-		if who, ok := l.owners.get(publicKey{gatewayID, kind, id}); ok {
+		if who, ok := l.owners.Get(publicKey{gatewayID, kind, id}); ok {
 			owned[id] = who.token == tokenID
 		} else {
 			ask = append(ask, store.PublicRef{Kind: string(kind), PublicID: id})
@@ -55,7 +55,7 @@ func (l *Ledger) Owned(ctx context.Context, gatewayID, tokenID string, kind livy
 		if err != nil {
 			return nil, err
 		}
-		l.owners.put(publicKey{gatewayID, kind, ask[i].PublicID}, owner{record: r.ID, token: r.TokenID})
+		l.owners.Add(publicKey{gatewayID, kind, ask[i].PublicID}, owner{record: r.ID, token: r.TokenID})
 		owned[ask[i].PublicID] = r.TokenID == tokenID
 	}
 	return owned, nil

@@ -73,7 +73,7 @@ func list(ctx context.Context, livyServer Lister) ([]seen, error) {
 	return all, nil
 }
 
-// ErrReplaced says that the Livy server is another one than it was: its ids have
+// ErrReplaced means that the Livy server is another one than it was: its ids have
 // begun anew. Nothing of its lists may be believed before the gateway's public
 // ids begin above the old ones.
 var ErrReplaced = errors.New("the Livy server was restarted")
@@ -82,7 +82,7 @@ var ErrReplaced = errors.New("the Livy server was restarted")
 // the lists only, never for a session by its id, because that would keep
 // sessions with a heartbeat timeout alive; what has failed is asked for its log,
 // once. It returns ErrReplaced when the lists are those of another server.
-func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister) error {
+func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, livyServer Lister) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister
 	if err != nil {
 		return err
 	}
-	p := &poll{l: l, g: g, now: l.now().UTC(), byKey: make(map[string]*seen, len(listed))}
+	p := &poll{l: l, fence: f, g: g, now: l.now().UTC(), byKey: make(map[string]*seen, len(listed))}
 	for i := range listed {
 		p.byKey[key(listed[i].kind, listed[i].id)] = &listed[i]
 	}
@@ -124,20 +124,21 @@ func (l *Ledger) Poll(ctx context.Context, g *gateway.Gateway, livyServer Lister
 	l.logs[g.ID] = logs
 	l.mu.Unlock()
 	p.keepLogs(ctx, livyServer)
-	if err := l.store.SaveRecords(ctx, g.ID, p.changed...); err != nil && !isChanged(err) {
+	if err := l.store.SaveRecords(ctx, f, g.ID, p.changed...); err != nil && !isChanged(err) {
 		return err // what others changed meanwhile is for the next poll
 	}
 	for _, r := range live {
 		if r.Confirmed() {
-			l.states.put(publicKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
+			l.states.Add(publicKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
 		}
 	}
-	return l.Trim(ctx, g.ID)
+	return l.Trim(ctx, f, g.ID)
 }
 
 // poll is one look at Livy's lists.
 type poll struct {
 	l       *Ledger
+	fence   store.Fence
 	g       *gateway.Gateway
 	now     time.Time
 	byKey   map[string]*seen
@@ -209,7 +210,7 @@ func (p *poll) unknown(ctx context.Context, listed []seen) error {
 	return p.forget(ctx, pending)
 }
 
-// otherName says whether what is listed cannot be what is on record. Every create
+// otherName reports whether what is listed cannot be what is on record. Every create
 // has a name.
 func otherName(s *seen, r *store.Record) bool {
 	return s.name != "" && r.Name != "" && s.name != r.Name
@@ -265,7 +266,7 @@ func (p *poll) forget(ctx context.Context, pending map[[2]string]string) error {
 			old = append(old, name)
 		}
 	}
-	return p.l.store.ForgetPending(ctx, p.g.ID, old...)
+	return p.l.store.ForgetPending(ctx, p.fence, p.g.ID, old...)
 }
 
 // follow brings one living record up to date.

@@ -5,110 +5,222 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Statement is one piece of code that a client ran in a session, as the audit
-// has it.
-type Statement struct {
-	SessionID   int64  `json:"sessionId"` // public id
-	StatementID int64  `json:"statementId"`
-	TokenID     string `json:"tokenId"`
-	TokenName   string `json:"tokenName,omitempty"`
-	ClientAddr  string `json:"clientAddr,omitempty"`
-	// CodeHash is the SHA-256 of the code in hexadecimal; Code is the code
-	// itself, where it is kept.
-	CodeHash  string    `json:"codeHash"`
-	Code      string    `json:"code,omitempty"`
-	Submitted time.Time `json:"submitted"`
-	// Status is ok, error or cancelled, and DurationMs the time that it took;
-	// both are empty until a client has asked for the result.
-	Status     string `json:"status,omitempty"`
-	DurationMs int64  `json:"durationMs,omitempty"`
+// The audit log is an append-only stream with an entry for every change and for
+// refused requests. One script writes a change of a gateway or token together with
+// its entry, the entry first: there is no change without an entry, and if the entry
+// cannot be written, nothing is changed.
+
+// Outcomes of an AuditEntry.
+const (
+	OutcomeDone    = "done"
+	OutcomeRefused = "refused"
+)
+
+// AuditEntry is one entry of the audit log.
+type AuditEntry struct {
+	// ID orders the entries: the time in milliseconds of Redis's clock, a dash, and
+	// a sequence number within that millisecond.
+	ID   string    `json:"id"`
+	Time time.Time `json:"time"`
+	// Actor is who did it: the name of a person as authenticated, a token's id, or
+	// "gateway" for what the gateway did by itself.
+	Actor string `json:"actor"`
+	// Address is where the request came from. Surface is the endpoint that received
+	// it: "admin", "site" or "livy".
+	Address string `json:"address,omitempty"`
+	Surface string `json:"surface,omitempty"`
+	// Action is what was done or attempted, e.g. "gateway.update".
+	Action string `json:"action"`
+	// Outcome is "done" or "refused".
+	Outcome string `json:"outcome"`
+	// GatewayID and Gateway ("workspace/name") identify the gateway concerned.
+	GatewayID string `json:"gatewayId,omitempty"`
+	Gateway   string `json:"gateway,omitempty"`
+	// Target is the id of the token or record concerned.
+	Target string `json:"target,omitempty"`
+	// Detail is a free-text explanation, e.g. why a gateway was stopped.
+	Detail string `json:"detail,omitempty"`
+	// Count is how many identical refusals the entry stands for; absent means one.
+	Count int64 `json:"count,omitempty"`
+	// Before and After hold the fields that changed. Values that look like secrets
+	// are masked.
+	Before map[string]any `json:"before,omitempty"`
+	After  map[string]any `json:"after,omitempty"`
 }
 
-func (st *Statement) ref() string { return statementRef(st.SessionID, st.StatementID) }
-
-func statementRef(sessionID, statementID int64) string {
-	return strconv.FormatInt(sessionID, 10) + ":" + strconv.FormatInt(statementID, 10)
+// By completes an entry with who asked, unless it says so itself.
+func (e AuditEntry) By(o gateway.Origin) AuditEntry {
+	if e.Actor == "" {
+		e.Actor = o.Actor
+	}
+	if e.Actor == "" {
+		e.Actor = gateway.SystemActor
+	}
+	if e.Address == "" && e.Actor != gateway.SystemActor {
+		e.Address, e.Surface = o.Address, o.Surface
+	}
+	return e
 }
 
-// SaveStatement writes a statement down, or what became of it.
-func (s *Store) SaveStatement(ctx context.Context, gatewayID string, st *Statement) error {
-	doc, err := json.Marshal(st)
-	if err != nil {
-		return fmt.Errorf("encoding a statement: %w", err)
+// encode is an entry as the stream holds it.
+func (e AuditEntry) encode() (string, error) {
+	if e.Actor == "" {
+		e.Actor = gateway.SystemActor
 	}
-	pipe := s.rdb.TxPipeline()
-	pipe.HSet(ctx, s.key("audit", gatewayID), st.ref(), doc)
-	pipe.ZAdd(ctx, s.key("audit-index", gatewayID), redis.Z{Score: float64(st.Submitted.UnixMilli()), Member: st.ref()})
-	_, err = pipe.Exec(ctx)
-	return wrap("writing a statement down", err)
+	if e.Outcome == "" {
+		e.Outcome = OutcomeDone
+	}
+	doc, err := json.Marshal(&e)
+	if err != nil {
+		return "", fmt.Errorf("encoding an audit entry: %w", err)
+	}
+	return string(doc), nil
 }
 
-// Statement reads one statement; KindNotFound if it is not on record.
-func (s *Store) Statement(ctx context.Context, gatewayID string, sessionID, statementID int64) (*Statement, error) {
-	doc, err := s.rdb.HGet(ctx, s.key("audit", gatewayID), statementRef(sessionID, statementID)).Bytes()
-	if err != nil {
-		return nil, wrap("reading a statement", err)
+// entry is a write's audit entry as the stream holds it, or fallback if it has none,
+// so that no change is without an entry.
+func (w Write) entry(fallback AuditEntry) (string, error) {
+	if w.Audit != nil {
+		fallback = *w.Audit
 	}
-	var st Statement
-	return &st, json.Unmarshal(doc, &st)
+	return fallback.By(w.Origin).encode()
 }
 
-// Statements reads a page of the statements on record, newest first, and their
-// number.
-func (s *Store) Statements(ctx context.Context, gatewayID string, offset, limit int64) ([]*Statement, int64, error) {
-	index := s.key("audit-index", gatewayID)
-	total, err := s.rdb.ZCard(ctx, index).Result()
+func (s *Store) auditKey() string { return s.key("audit") }
+
+// AppendAudit writes an entry for an event that no script of the store records.
+func (s *Store) AppendAudit(ctx context.Context, e AuditEntry) error {
+	doc, err := e.encode()
 	if err != nil {
-		return nil, 0, wrap("counting statements", err)
+		return err
 	}
-	refs, err := s.rdb.ZRevRange(ctx, index, offset, offset+limit-1).Result()
-	if err != nil || len(refs) == 0 {
-		return nil, total, wrap("reading statements", err)
-	}
-	docs, err := s.rdb.HMGet(ctx, s.key("audit", gatewayID), refs...).Result()
-	if err != nil {
-		return nil, 0, wrap("reading statements", err)
-	}
-	all := make([]*Statement, 0, len(docs))
-	for _, doc := range docs {
-		text, ok := doc.(string)
-		if !ok {
-			continue // trimmed between the two reads
+	return wrap("writing to the audit log", s.rdb.XAdd(ctx, &redis.XAddArgs{Stream: s.auditKey(), Values: []string{"e", doc}}).Err())
+}
+
+// TrimAudit removes entries older than life.
+func (s *Store) TrimAudit(ctx context.Context, now time.Time, life time.Duration) error {
+	oldest := strconv.FormatInt(max(0, now.Add(-life).UnixMilli()), 10)
+	return wrap("trimming the audit log", s.rdb.XTrimMinID(ctx, s.auditKey(), oldest).Err())
+}
+
+// AuditFilter selects audit entries. Empty fields match everything.
+type AuditFilter struct {
+	// Gateway is an id, a name, or workspace/name. GatewayID is the id that belongs
+	// to the name, if known: entries about tokens have no gateway name.
+	Gateway, GatewayID string
+	Actor              string
+	// Action is an action or a prefix that ends before a dot: "token" matches
+	// "token.create".
+	Action string
+	// Outcome is OutcomeDone or OutcomeRefused.
+	Outcome string
+	// Target is the id of a token or record.
+	Target string
+	// From and Until bound the time: From <= time < Until.
+	From, Until time.Time
+	// Before is the ID of an entry; only older entries match.
+	Before string
+}
+
+func (f *AuditFilter) matches(e *AuditEntry) bool {
+	known := f.GatewayID != "" && f.GatewayID == e.GatewayID
+	if f.Gateway != "" && !known && f.Gateway != e.GatewayID && f.Gateway != e.Gateway {
+		if _, name, _ := strings.Cut(e.Gateway, "/"); name != f.Gateway {
+			return false
 		}
-		var st Statement
-		if err := json.Unmarshal([]byte(text), &st); err != nil {
-			return nil, 0, fmt.Errorf("decoding a statement: %w", err)
-		}
-		all = append(all, &st)
 	}
-	return all, total, nil
+	return (f.Actor == "" || f.Actor == e.Actor) &&
+		(f.Action == "" || f.Action == e.Action || strings.HasPrefix(e.Action, f.Action+".")) &&
+		(f.Outcome == "" || f.Outcome == e.Outcome) &&
+		(f.Target == "" || f.Target == e.Target)
 }
 
-// KEYS: audit, audit-index; ARGV: what to remove
-var dropStatements = newScript(`
-redis.call('HDEL', KEYS[1], unpack(ARGV))
-return redis.call('ZREM', KEYS[2], unpack(ARGV))
-`)
+// Bounds of one ReadAudit call: entries scanned in all, and per round trip.
+const (
+	auditScan  = 20_000
+	auditChunk = 500
+)
 
-// DropStatements removes up to limit statements that were submitted before a
-// time, and says how many.
-func (s *Store) DropStatements(ctx context.Context, gatewayID string, before time.Time, limit int64) (int, error) {
-	index := s.key("audit-index", gatewayID)
-	refs, err := s.rdb.ZRangeByScore(ctx, index, &redis.ZRangeBy{
-		Min: "-inf", Max: "(" + strconv.FormatInt(before.UnixMilli(), 10), Count: limit,
-	}).Result()
-	if err != nil || len(refs) == 0 {
-		return 0, wrap("trimming statements", err)
+// ReadAudit reads up to limit entries that match the filter, newest first. next is
+// the value of Before for the following page; it is empty on the last page. A call
+// scans at most 20,000 entries: with a selective filter, a page may hold fewer than
+// limit entries, or none, and still not be the last one.
+func (s *Store) ReadAudit(ctx context.Context, f AuditFilter, limit int) (page []*AuditEntry, next string, err error) {
+	from, until := "-", "+"
+	if !f.From.IsZero() {
+		from = strconv.FormatInt(max(0, f.From.UnixMilli()), 10)
 	}
-	members := make([]any, len(refs))
-	for i, ref := range refs {
-		members[i] = ref
+	if !f.Until.IsZero() {
+		until = strconv.FormatInt(max(0, f.Until.UnixMilli()-1), 10)
 	}
-	err = dropStatements.Run(ctx, s, []string{s.key("audit", gatewayID), index}, members...).Err()
-	return len(refs), wrap("trimming statements", err)
+	if f.Before != "" && (f.Until.IsZero() || olderID(f.Before, until)) {
+		until = "(" + f.Before
+	}
+	page = []*AuditEntry{}
+	for scanned := 0; scanned < auditScan; {
+		got, err := s.rdb.XRevRangeN(ctx, s.auditKey(), until, from, auditChunk).Result()
+		if err != nil {
+			return nil, "", wrap("reading the audit log", err)
+		}
+		for _, m := range got {
+			e, err := decodeEntry(m)
+			if err != nil {
+				return nil, "", err
+			}
+			if !f.matches(e) {
+				continue
+			}
+			if len(page) == limit { // there is one more
+				return page, page[limit-1].ID, nil
+			}
+			page = append(page, e)
+		}
+		if len(got) < auditChunk {
+			return page, "", nil
+		}
+		scanned += len(got)
+		next = got[len(got)-1].ID
+		until = "(" + next
+	}
+	return page, next, nil
+}
+
+// ValidAuditID reports whether text has the form of an AuditEntry's ID.
+func ValidAuditID(text string) bool {
+	ms, n, ok := strings.Cut(text, "-")
+	_, err1 := strconv.ParseUint(ms, 10, 63)
+	_, err2 := strconv.ParseUint(n, 10, 63)
+	return ok && err1 == nil && err2 == nil
+}
+
+// olderID reports whether the entry id is from the millisecond ms or before.
+func olderID(id, ms string) bool {
+	a, _, _ := strings.Cut(id, "-")
+	x, _ := strconv.ParseInt(a, 10, 64)
+	y, _ := strconv.ParseInt(ms, 10, 64)
+	return x <= y
+}
+
+func decodeEntry(m redis.XMessage) (*AuditEntry, error) {
+	text, _ := m.Values["e"].(string)
+	e := new(AuditEntry)
+	if err := json.Unmarshal([]byte(text), e); err != nil {
+		return nil, fmt.Errorf("decoding audit entry %s: %w", m.ID, err)
+	}
+	written := m.ID
+	if at, late := m.Values[lateField].(string); late {
+		written = at
+	}
+	ms, _, _ := strings.Cut(written, "-")
+	n, _ := strconv.ParseInt(ms, 10, 64)
+	e.ID, e.Time = m.ID, time.UnixMilli(n).UTC()
+	return e, nil
 }

@@ -121,7 +121,7 @@ func (s *Store) CancelCreate(ctx context.Context, r *Record, rep *Repetition) er
 			return err
 		}
 	}
-	_, err := s.drop(ctx, r.GatewayID, "1", []*Record{r})
+	_, err := s.drop(ctx, Fence{}, r.GatewayID, "1", []*Record{r})
 	return err
 }
 
@@ -157,7 +157,7 @@ func (s *Store) Pending(ctx context.Context, gatewayID string) (map[[2]string]st
 var forgetPending = newScript(`return redis.call('HDEL', KEYS[1], unpack(ARGV))`)
 
 // ForgetPending gives up waiting for a create's confirmation.
-func (s *Store) ForgetPending(ctx context.Context, gatewayID string, names ...[2]string) error {
+func (s *Store) ForgetPending(ctx context.Context, f Fence, gatewayID string, names ...[2]string) error {
 	if len(names) == 0 {
 		return nil
 	}
@@ -165,5 +165,5 @@ func (s *Store) ForgetPending(ctx context.Context, gatewayID string, names ...[2
 	for i, n := range names {
 		fields[i] = n[0] + ":" + n[1]
 	}
-	return wrap("forgetting creates", forgetPending.Run(ctx, s, []string{s.key("pending", gatewayID)}, fields...).Err())
+	return wrap("forgetting creates", forgetPending.Run(ctx, s, f, []string{s.key("pending", gatewayID)}, fields...).Err())
 }

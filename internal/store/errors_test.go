@@ -85,9 +85,9 @@ func TestOpenSendsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	err = s.CheckSchema(t.Context())
+	err = s.Migrate(t.Context())
 	if gateway.KindOf(err) != gateway.KindUnavailable {
-		t.Errorf("CheckSchema without Redis: %v, want unavailable", err)
+		t.Errorf("Migrate without Redis: %v, want unavailable", err)
 	}
 	if strings.Contains(err.Error(), "s3cr3t") {
 		t.Errorf("the password shows: %v", err)

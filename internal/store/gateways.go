@@ -20,7 +20,7 @@ const TopicGateway = "gateway"
 // keeps its name unique in the workspace (a renamed gateway gives its old name
 // up), and tells everybody who watches.
 //
-// KEYS: gateways, revisions, names, trail
+// KEYS: gateways, revisions, names, audit
 // ARGV: id, name reference, expected revision, document, channel, message, entry
 // of the audit (empty: none)
 var saveGateway = newScript(`
@@ -46,7 +46,7 @@ return 'ok'
 // lease, so that nobody writes under that any more, if its revision is still the
 // one that was read. Records and tokens are the callers' to keep or remove.
 //
-// KEYS: gateways, revisions, names, ids, used, trail, leases
+// KEYS: gateways, revisions, names, ids, used, audit, leases
 // ARGV: id, name reference, channel, message, entry of the audit, expected revision
 var deleteGateway = redis.NewScript(`
 local current = redis.call('HGET', KEYS[2], ARGV[1])
@@ -69,9 +69,9 @@ var ErrRevision = errors.New("the gateway was changed in the meantime")
 // Revision. It fails with ErrRevision when the stored revision is another one,
 // and with a conflict when the name is taken in the workspace.
 //
-// A creation, and any change whose context has an Entry, is written to the audit;
-// others are bookkeeping.
-func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
+// A creation, and any change with an AuditEntry, is written to the audit log; other
+// changes are bookkeeping.
+func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway, w Write) error {
 	next := *g
 	next.Revision++
 	doc, err := json.Marshal(&next)
@@ -79,13 +79,13 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
 		return fmt.Errorf("encoding gateway %s: %w", g.ID, err)
 	}
 	entry := ""
-	if _, told := ctx.Value(entryKey{}).(Entry); told || g.Revision == 0 {
-		if entry, err = entryOf(ctx, Entry{Action: "gateway.create", GatewayID: g.ID, Gateway: g.Ref(), Actor: g.CreatedBy}); err != nil {
+	if w.Audit != nil || g.Revision == 0 {
+		if entry, err = w.entry(AuditEntry{Action: "gateway.create", GatewayID: g.ID, Gateway: g.Ref(), Actor: g.CreatedBy}); err != nil {
 			return err
 		}
 	}
-	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.trail()}
-	got, err := saveGateway.Run(ctx, s, keys,
+	keys := []string{s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.auditKey()}
+	got, err := saveGateway.Run(ctx, s, w.Fence, keys,
 		g.ID, g.Ref(), g.Revision, doc, s.channel(), message(TopicGateway, g.ID), entry).Text()
 	switch {
 	case err != nil:
@@ -104,14 +104,14 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway) error {
 
 // DeleteGateway removes a gateway. Deleting what does not exist is no error; it
 // fails with ErrRevision when the stored revision is another one.
-func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway) error {
-	entry, err := entryOf(ctx, Entry{Action: "gateway.delete", GatewayID: g.ID, Gateway: g.Ref()})
+func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway, w Write) error {
+	entry, err := w.entry(AuditEntry{Action: "gateway.delete", GatewayID: g.ID, Gateway: g.Ref()})
 	if err != nil {
 		return err
 	}
 	keys := []string{
 		s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID),
-		s.trail(), s.key("leases"),
+		s.auditKey(), s.key("leases"),
 	}
 	got, err := deleteGateway.Run(ctx, s.rdb, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
 	if err == nil && got == "revision" {

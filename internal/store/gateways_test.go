@@ -22,29 +22,29 @@ func TestGateways(t *testing.T) {
 	ctx := context.Background()
 	s, _ := storetest.Mini(t)
 	g := newGateway("lc-1", "etl")
-	if err := s.SaveGateway(ctx, g); err != nil {
+	if err := s.SaveGateway(ctx, g, store.Write{}); err != nil {
 		t.Fatal(err)
 	}
 	if g.Revision != 1 {
 		t.Errorf("revision is %d after the first save, want 1", g.Revision)
 	}
 
-	err := s.SaveGateway(ctx, newGateway("lc-2", "etl"))
+	err := s.SaveGateway(ctx, newGateway("lc-2", "etl"), store.Write{})
 	if gateway.KindOf(err) != gateway.KindConflict {
 		t.Errorf("a second gateway of the same name: %v, want a conflict", err)
 	}
 	other := newGateway("lc-2", "etl")
 	other.Workspace = "team"
-	if err := s.SaveGateway(ctx, other); err != nil {
+	if err := s.SaveGateway(ctx, other, store.Write{}); err != nil {
 		t.Errorf("the same name in another workspace: %v", err)
 	}
 
 	stale := *g
 	g.Spec.Queue = "root.etl"
-	if err := s.SaveGateway(ctx, g); err != nil {
+	if err := s.SaveGateway(ctx, g, store.Write{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SaveGateway(ctx, &stale); !errors.Is(err, store.ErrRevision) {
+	if err := s.SaveGateway(ctx, &stale, store.Write{}); !errors.Is(err, store.ErrRevision) {
 		t.Errorf("saving on top of an old revision: %v, want ErrRevision", err)
 	}
 	got, err := s.Gateway(ctx, "lc-1")
@@ -52,13 +52,13 @@ func TestGateways(t *testing.T) {
 		t.Errorf("read back %+v, %v", got, err)
 	}
 
-	if err := s.DeleteGateway(ctx, g); err != nil {
+	if err := s.DeleteGateway(ctx, g, store.Write{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Gateway(ctx, "lc-1"); gateway.KindOf(err) != gateway.KindNotFound {
 		t.Errorf("reading a deleted gateway: %v, want not found", err)
 	}
-	if err := s.SaveGateway(ctx, newGateway("lc-3", "etl")); err != nil {
+	if err := s.SaveGateway(ctx, newGateway("lc-3", "etl"), store.Write{}); err != nil {
 		t.Errorf("the name of a deleted gateway is not free: %v", err)
 	}
 	all, err := s.Gateways(ctx)
@@ -76,7 +76,7 @@ func TestSavingAGatewayTellsWatchers(t *testing.T) {
 	if e := <-events; e.Topic != store.TopicResync {
 		t.Fatalf("first event %+v", e)
 	}
-	if err := s.SaveGateway(ctx, newGateway("lc-1", "etl")); err != nil {
+	if err := s.SaveGateway(ctx, newGateway("lc-1", "etl"), store.Write{}); err != nil {
 		t.Fatal(err)
 	}
 	select {
@@ -100,10 +100,10 @@ func TestRecords(t *testing.T) {
 		}
 	}
 	a, b, c := record("session", 0, "a"), record("session", 7, "b"), record("batch", 3, "c")
-	if err := s.SaveRecords(ctx, "lc-1", a, b, c); err != nil {
+	if err := s.SaveRecords(ctx, store.Fence{}, "lc-1", a, b, c); err != nil {
 		t.Fatal(err)
 	}
-	session, batch, err := s.NextIDs(ctx, "lc-1")
+	session, batch, err := s.NextIDs(ctx, store.Fence{}, "lc-1")
 	if err != nil || session != 8 || batch != 4 {
 		t.Errorf("next ids %d, %d, %v; want 8, 4", session, batch, err)
 	}
@@ -111,7 +111,7 @@ func TestRecords(t *testing.T) {
 		t.Errorf("session b is %d, %v; want 7", id, err)
 	}
 	b.State, b.Ended = "dead", start.Add(time.Hour)
-	if err := s.SaveRecords(ctx, "lc-1", b); err != nil {
+	if err := s.SaveRecords(ctx, store.Fence{}, "lc-1", b); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.LiveID(ctx, "lc-1", "session", "b"); gateway.KindOf(err) != gateway.KindNotFound {
@@ -128,7 +128,7 @@ func TestRecords(t *testing.T) {
 	if page, _, _ = s.Records(ctx, "lc-1", store.RecordFilter{}, 2, 2); len(page) != 1 || page[0].Name != "a" {
 		t.Errorf("second page %v", page)
 	}
-	if next, _, _ := s.NextIDs(ctx, "lc-1"); next != 8 {
+	if next, _, _ := s.NextIDs(ctx, store.Fence{}, "lc-1"); next != 8 {
 		t.Errorf("next session id is %d after an update, want 8", next)
 	}
 	if err := s.DeleteRecords(ctx, "lc-1"); err != nil {

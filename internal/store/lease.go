@@ -106,7 +106,7 @@ type Instance struct {
 	// Place is where the Livy servers run that it can reach and stop: those of
 	// another place are not its affair. Empty: wherever they are.
 	Place string `json:"place,omitempty"`
-	// Left says that it ended as it should.
+	// Left reports whether it ended as it should.
 	Left bool `json:"left,omitempty"`
 	// Silent is for how long it has not been heard of.
 	Silent time.Duration `json:"-"`

@@ -31,7 +31,7 @@ func TestLeases(t *testing.T) {
 	s, redis := storetest.Real(t)
 	ctx := context.Background()
 	g := &gateway.Gateway{ID: "lc-1", Workspace: "default", Spec: gateway.Spec{Name: "etl"}}
-	if err := s.SaveGateway(ctx, g); err != nil {
+	if err := s.SaveGateway(ctx, g, store.Write{}); err != nil {
 		t.Fatal(err)
 	}
 	const ttl = 3 * time.Second // a busy machine may come two seconds late to renew it
@@ -89,12 +89,12 @@ func TestFence(t *testing.T) {
 	s, redis := storetest.Real(t)
 	ctx := context.Background()
 	g := &gateway.Gateway{ID: "lc-1", Workspace: "default", Spec: gateway.Spec{Name: "etl"}}
-	if err := s.SaveGateway(ctx, g); err != nil {
+	if err := s.SaveGateway(ctx, g, store.Write{}); err != nil {
 		t.Fatal(err)
 	}
 	created := time.Now().Add(-time.Hour)
 	old := &store.Record{ID: "livy-old", GatewayID: "lc-1", Kind: "batch", PublicID: 1, Name: "one", State: "success", Created: created}
-	if err := s.SaveRecords(ctx, "lc-1", old); err != nil {
+	if err := s.SaveRecords(ctx, store.Fence{}, "lc-1", old); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.SaveStatement(ctx, "lc-1", &store.Statement{SessionID: 1, Submitted: created}); err != nil {
@@ -104,17 +104,17 @@ func TestFence(t *testing.T) {
 		t.Fatal(err)
 	}
 	mine := claim(t, s, "a", time.Minute, map[string]int64{"lc-1": 0}).Leases["lc-1"]
-	writes := map[string]func(context.Context) error{
-		"gateway": func(ctx context.Context) error { c := *g; return s.SaveGateway(ctx, &c) },
-		"record":  func(ctx context.Context) error { return s.SaveRecords(ctx, "lc-1", old) },
-		"ids":     func(ctx context.Context) error { _, _, err := s.SkipIDs(ctx, "lc-1", 10); return err },
-		"pending": func(ctx context.Context) error { return s.ForgetPending(ctx, "lc-1", [2]string{"batch", "p"}) },
-		"trim":    func(ctx context.Context) error { _, err := s.DropRecords(ctx, "lc-1", old); return err },
-		"trim of statements": func(ctx context.Context) error {
-			_, err := s.DropStatements(ctx, "lc-1", time.Now(), 10)
+	writes := map[string]func(store.Fence) error{
+		"gateway": func(f store.Fence) error { c := *g; return s.SaveGateway(ctx, &c, store.Write{Fence: f}) },
+		"record":  func(f store.Fence) error { return s.SaveRecords(ctx, f, "lc-1", old) },
+		"ids":     func(f store.Fence) error { _, _, err := s.SkipIDs(ctx, f, "lc-1", 10); return err },
+		"pending": func(f store.Fence) error { return s.ForgetPending(ctx, f, "lc-1", [2]string{"batch", "p"}) },
+		"trim":    func(f store.Fence) error { _, err := s.DropRecords(ctx, f, "lc-1", old); return err },
+		"trim of statements": func(f store.Fence) error {
+			_, err := s.DropStatements(ctx, f, "lc-1", time.Now(), 10)
 			return err
 		},
-		"nothing but the question": s.CheckFence,
+		"nothing but the question": func(f store.Fence) error { return s.CheckFence(ctx, f) },
 	}
 	for name, lost := range map[string]func(){
 		"taken over": func() { redis.MustDo("HSET", "livygw:leases", "lc-1", "99999999999999 0 b") },
@@ -122,7 +122,7 @@ func TestFence(t *testing.T) {
 	} {
 		lost()
 		before := dumped(redis)
-		fenced := store.WithFence(ctx, store.Fence{GatewayID: "lc-1", Number: mine})
+		fenced := store.Fence{GatewayID: "lc-1", Number: mine}
 		for what, write := range writes {
 			if err := write(fenced); !errors.Is(err, store.ErrFenced) {
 				t.Errorf("%s, %s: %v; want ErrFenced", name, what, err)
@@ -133,13 +133,13 @@ func TestFence(t *testing.T) {
 		}
 	}
 	mine = claim(t, s, "a", time.Minute, map[string]int64{"lc-1": 0}).Leases["lc-1"]
-	fenced := store.WithFence(ctx, store.Fence{GatewayID: "lc-1", Number: mine})
+	fenced := store.Fence{GatewayID: "lc-1", Number: mine}
 	for _, what := range []string{"gateway", "record", "ids", "pending", "trim", "trim of statements", "nothing but the question"} {
 		if err := writes[what](fenced); err != nil {
 			t.Errorf("%s under the lease: %v", what, err)
 		}
 	}
-	if err := s.SaveRecords(store.Unfenced(store.WithFence(ctx, store.Fence{GatewayID: "lc-1", Number: 1})), "lc-1", old); errors.Is(err, store.ErrFenced) {
+	if err := s.SaveRecords(ctx, store.Fence{}, "lc-1", old); errors.Is(err, store.ErrFenced) {
 		t.Errorf("a write without a fence: %v", err)
 	}
 }

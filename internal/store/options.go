@@ -46,7 +46,7 @@ type Options struct {
 	// SentinelMaster is the name of the master that the Sentinels at Addrs watch.
 	SentinelMaster                     string
 	SentinelUsername, SentinelPassword string
-	// Cluster says that Addrs are nodes of a Redis Cluster. All keys then share
+	// Cluster reports whether Addrs are nodes of a Redis Cluster. All keys then share
 	// one slot: the prefix becomes a hash tag.
 	Cluster bool
 	// Prefix begins all keys. Default "livygw:".

@@ -72,10 +72,10 @@ type Record struct {
 	stored string
 }
 
-// Live says whether the record has not ended.
+// Live reports whether the record has not ended.
 func (r *Record) Live() bool { return r.Ended.IsZero() }
 
-// Confirmed says whether Livy has said that it started this.
+// Confirmed reports whether Livy has said that it started this.
 func (r *Record) Confirmed() bool { return r.LivyID >= 0 }
 
 // publicRef is the field under which a record is found by its public id.
@@ -192,7 +192,7 @@ const saveAtOnce = 200
 // they were read. When some were changed by others, or a public id belongs to
 // another record, these are left alone and the error is ErrChanged; the rest is
 // written.
-func (s *Store) SaveRecords(ctx context.Context, gatewayID string, records ...*Record) error {
+func (s *Store) SaveRecords(ctx context.Context, f Fence, gatewayID string, records ...*Record) error {
 	var failed error
 	for len(records) > 0 {
 		some := records[:min(len(records), saveAtOnce)]
@@ -207,7 +207,7 @@ func (s *Store) SaveRecords(ctx context.Context, gatewayID string, records ...*R
 			args = append(args, a...)
 			docs[r.ID] = doc
 		}
-		changed, err := saveRecords.Run(ctx, s, s.recordKeys(gatewayID), args...).StringSlice()
+		changed, err := saveRecords.Run(ctx, s, f, s.recordKeys(gatewayID), args...).StringSlice()
 		if err != nil && !errors.Is(err, redis.Nil) {
 			return wrap("saving records", err)
 		}
@@ -235,14 +235,14 @@ return redis.call('HMGET', KEYS[1], 'session', 'batch')
 `)
 
 // NextIDs returns the lowest public ids that were never given out in a gateway.
-func (s *Store) NextIDs(ctx context.Context, gatewayID string) (session, batch int64, err error) {
-	return s.SkipIDs(ctx, gatewayID, 0)
+func (s *Store) NextIDs(ctx context.Context, f Fence, gatewayID string) (session, batch int64, err error) {
+	return s.SkipIDs(ctx, f, gatewayID, 0)
 }
 
 // SkipIDs leaves out the next n public ids of both kinds, because they may have
 // been given out without being on record, and returns those that follow.
-func (s *Store) SkipIDs(ctx context.Context, gatewayID string, n int64) (session, batch int64, err error) {
-	got, err := nextIDs.Run(ctx, s, []string{s.key("ids", gatewayID)}, n).Slice()
+func (s *Store) SkipIDs(ctx context.Context, f Fence, gatewayID string, n int64) (session, batch int64, err error) {
+	got, err := nextIDs.Run(ctx, s, f, []string{s.key("ids", gatewayID)}, n).Slice()
 	if err != nil {
 		return 0, 0, wrap("reading ids", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
@@ -12,24 +13,24 @@ func TestARenamedGatewayGivesItsNameUp(t *testing.T) {
 	s, _ := storetest.Mini(t)
 	ctx := context.Background()
 	g := newGateway("lc-1", "old")
-	if err := s.SaveGateway(ctx, g); err != nil {
+	if err := s.SaveGateway(ctx, g, store.Write{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SaveGateway(ctx, newGateway("lc-2", "taken")); err != nil {
+	if err := s.SaveGateway(ctx, newGateway("lc-2", "taken"), store.Write{}); err != nil {
 		t.Fatal(err)
 	}
 	g.Spec.Name = "taken"
-	if err := s.SaveGateway(ctx, g); gateway.KindOf(err) != gateway.KindConflict {
+	if err := s.SaveGateway(ctx, g, store.Write{}); gateway.KindOf(err) != gateway.KindConflict {
 		t.Errorf("a name that is taken: %v", err)
 	}
 	g.Spec.Name = "new"
-	if err := s.SaveGateway(ctx, g); err != nil {
+	if err := s.SaveGateway(ctx, g, store.Write{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.SaveGateway(ctx, newGateway("lc-3", "old")); err != nil {
+	if err := s.SaveGateway(ctx, newGateway("lc-3", "old"), store.Write{}); err != nil {
 		t.Errorf("the old name is not free: %v", err)
 	}
-	if err := s.SaveGateway(ctx, newGateway("lc-4", "new")); gateway.KindOf(err) != gateway.KindConflict {
+	if err := s.SaveGateway(ctx, newGateway("lc-4", "new"), store.Write{}); gateway.KindOf(err) != gateway.KindConflict {
 		t.Errorf("the new name is free: %v", err)
 	}
 }

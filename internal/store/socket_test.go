@@ -20,7 +20,7 @@ func TestRedisOnASocket(t *testing.T) {
 	server := storetest.StartServer(t, "--unixsocket", socket, "--unixsocketperm", "600")
 	server.SetPassword("s3cr3t")
 	s := storetest.Open(t, store.Options{URL: "unix://:s3cr3t@" + socket + "?db=1", Timeout: storetest.Patience})
-	if err := s.CheckSchema(t.Context()); err != nil {
+	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if got := server.MustDo("DBSIZE"); got != int64(0) {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -30,27 +31,46 @@ import (
 // TombstoneLife is how long a revoked token is remembered.
 const TombstoneLife = 30 * 24 * time.Hour
 
-// TokenRow is a token as stored. Package tokens gives the fields their meaning.
-type TokenRow struct {
+// Scope is a part of what a token may do. Package tokens has the values.
+type Scope string
+
+// TokenFields are what is stored of a token and shown of it.
+type TokenFields struct {
+	// ID is the token's public id, "lctk-" and 16 characters of a-z0-9. It names
+	// the token in records, logs and the API, and cannot be used to log in.
 	ID        string    `json:"id"`
 	GatewayID string    `json:"gatewayId"`
 	Name      string    `json:"name"`
-	CreatedBy string    `json:"createdBy,omitempty"`
+	CreatedBy string    `json:"createdBy"`
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 	ExpiresAt time.Time `json:"expiresAt"`
-	Disabled  bool      `json:"disabled,omitempty"`
+	Disabled  bool      `json:"disabled"`
+
+	// Scopes limit what the token may do; none means all of the gateway's
+	// sessions and batches.
+	Scopes []Scope `json:"scopes,omitempty"`
+	// CIDRs are the addresses that may use the token; none means all.
+	CIDRs []netip.Prefix `json:"cidrs,omitempty"`
+	// Identity is the user that jobs of this token run as, instead of the
+	// gateway's; Queue likewise. Empty means the gateway's.
+	Identity string `json:"identity,omitempty"`
+	Queue    string `json:"queue,omitempty"`
+	// MaxSessions and MaxBatches are how many live ones the token may have; 0 means
+	// any number.
+	MaxSessions int `json:"maxSessions,omitempty"`
+	MaxBatches  int `json:"maxBatches,omitempty"`
+	// RequestsPerSecond is what each instance lets the token do, with bursts of
+	// as many requests (at least one); 0 means no limit.
+	RequestsPerSecond float64 `json:"requestsPerSecond,omitempty"`
+}
+
+// TokenRow is a token as stored.
+type TokenRow struct {
+	TokenFields
 
 	// Secrets are the current secret and, after a reset, the one before it.
 	Secrets []TokenSecret `json:"secrets"`
-
-	Scopes            []string `json:"scopes,omitempty"`
-	CIDRs             []string `json:"cidrs,omitempty"`
-	Identity          string   `json:"identity,omitempty"`
-	Queue             string   `json:"queue,omitempty"`
-	MaxSessions       int      `json:"maxSessions,omitempty"`
-	MaxBatches        int      `json:"maxBatches,omitempty"`
-	RequestsPerSecond float64  `json:"requestsPerSecond,omitempty"`
 
 	// Revision counts the changes. UpdateToken changes only the revision it was
 	// given.
@@ -64,7 +84,7 @@ type TokenRow struct {
 type TokenSecret struct {
 	// Sum is the SHA-256 of the secret's text, in lowercase hex.
 	Sum string `json:"sum"`
-	// Supplied says that the caller chose the secret.
+	// Supplied reports whether the caller chose the secret.
 	Supplied bool `json:"supplied,omitempty"`
 	// Overlap is how long the secret was to work after its reset; Until is when
 	// that ends. Both are zero for the current secret.
@@ -104,7 +124,7 @@ func (r *TokenRow) indexSums() []string {
 }
 
 // putTokenScript creates (expected revision 0) or changes a token.
-// KEYS: token, list, trail. ARGV: id, expected revision, doc, gateway, index, created
+// KEYS: token, list, audit. ARGV: id, expected revision, doc, gateway, index, created
 // (ms), channel, message, prefix of secret keys, entry of the audit.
 const putTokenScript = `
 local rev = redis.call('HGET', KEYS[1], 'rev')
@@ -140,7 +160,7 @@ return 'ok'
 `
 
 // revokeTokenScript turns a token into a tombstone, whatever its revision.
-// KEYS: token, list, trail. ARGV: id, gateway, now (ms), life (ms), channel, message,
+// KEYS: token, list, audit. ARGV: id, gateway, now (ms), life (ms), channel, message,
 // prefix of secret keys, entry of the audit, expected revision (empty: any).
 const revokeTokenScript = `
 if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
@@ -176,29 +196,29 @@ return 1
 
 // CreateToken stores a new token. An id that is in use, or a supplied secret
 // that another token has or had, is KindConflict (with Field "id" or "token").
-func (s *Store) CreateToken(ctx context.Context, row *TokenRow) error {
+func (s *Store) CreateToken(ctx context.Context, row *TokenRow, w Write) error {
 	row.Revision = 0
-	return s.putToken(ctx, "creating a token", "token.create", row)
+	return s.putToken(ctx, "creating a token", "token.create", row, w)
 }
 
 // UpdateToken stores a changed token. It fails with KindConflict (Field
 // "revision") when the token was changed since row was read, and with
 // KindNotFound when it is revoked. On success row.Revision is the new one.
-func (s *Store) UpdateToken(ctx context.Context, row *TokenRow) error {
-	return s.putToken(ctx, "changing a token", "token.update", row)
+func (s *Store) UpdateToken(ctx context.Context, row *TokenRow, w Write) error {
+	return s.putToken(ctx, "changing a token", "token.update", row, w)
 }
 
-func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRow) error {
+func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRow, w Write) error {
 	doc, err := json.Marshal(row)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
-	entry, err := entryOf(ctx, Entry{Action: action, GatewayID: row.GatewayID, Target: row.ID})
+	entry, err := w.entry(AuditEntry{Action: action, GatewayID: row.GatewayID, Target: row.ID})
 	if err != nil {
 		return err
 	}
 	status, err := s.runConfirmed(ctx, doing, putTokenScript,
-		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.trail()},
+		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.auditKey()},
 		row.ID, strconv.FormatInt(row.Revision, 10), doc, row.GatewayID, strings.Join(row.indexSums(), ","),
 		row.CreatedAt.UnixMilli(), s.channel(), message(TopicToken, row.ID), s.key("secret", ""), entry)
 	if err != nil {
@@ -221,27 +241,26 @@ func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRo
 
 // RevokeToken ends a token for good. Doing it again is no error while the
 // tombstone is there; a token that never was is KindNotFound, one that is not at
-// the revision that the context demands (gateway.OnlyIf) KindStale.
-func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.Time) error {
+// the revision that the write requires KindStale.
+func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.Time, w Write) error {
 	const doing = "revoking a token"
-	entry, err := entryOf(ctx, Entry{Action: "token.revoke", GatewayID: gatewayID, Target: id})
+	entry, err := w.entry(AuditEntry{Action: "token.revoke", GatewayID: gatewayID, Target: id})
 	if err != nil {
 		return err
 	}
 	expected := ""
-	wanted, conditional := gateway.WantedRevision(ctx, id)
-	if conditional {
-		expected = strconv.FormatInt(wanted, 10)
+	if w.IfRevision != 0 {
+		expected = strconv.FormatInt(w.IfRevision, 10)
 	}
 	status, err := s.runConfirmed(ctx, doing, revokeTokenScript,
-		[]string{s.key("token", id), s.key("tokens", gatewayID), s.trail()},
+		[]string{s.key("token", id), s.key("tokens", gatewayID), s.auditKey()},
 		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken, id), s.key("secret", ""),
 		entry, expected)
 	if err != nil {
 		return err
 	}
 	if status == "stale" {
-		return gateway.Stale(id, wanted)
+		return gateway.Stale(id, w.IfRevision)
 	}
 	if status != "ok" {
 		return gateway.Wrap(gateway.KindNotFound, doing, errors.New("no such token"))
@@ -283,7 +302,7 @@ func (s *Store) TokenBySecret(ctx context.Context, sum string) (*TokenRow, error
 // Redis has lost its data, which is our fault and not the client's.
 func missing(doing string, marked bool) error {
 	if !marked {
-		return gateway.Wrap(gateway.KindUnavailable, doing, errors.New("no data of ours is in Redis: it was emptied, or never set up"))
+		return gateway.Wrap(gateway.KindUnavailable, doing, errors.New("Redis holds no data of this gateway: it was emptied, or never set up"))
 	}
 	return gateway.Wrap(gateway.KindNotFound, doing, errors.New("no such token"))
 }

@@ -3,6 +3,7 @@ package store_test
 import (
 	"context"
 	"fmt"
+	"net/netip"
 	"reflect"
 	"strings"
 	"testing"
@@ -19,11 +20,13 @@ const gw = "lc-aaaaaaaaaaaaaaaa"
 
 func testRow(n int) *store.TokenRow {
 	return &store.TokenRow{
-		ID: fmt.Sprintf("lctk-%016d", n), GatewayID: gw, Name: "etl", CreatedBy: "ann",
-		CreatedAt: day.Add(time.Duration(n) * time.Second), UpdatedAt: day, ExpiresAt: day.AddDate(1, 0, 0),
+		TokenFields: store.TokenFields{
+			ID: fmt.Sprintf("lctk-%016d", n), GatewayID: gw, Name: "etl", CreatedBy: "ann",
+			CreatedAt: day.Add(time.Duration(n) * time.Second), UpdatedAt: day, ExpiresAt: day.AddDate(1, 0, 0),
+			Scopes: []store.Scope{"read"}, CIDRs: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}, Identity: "etl", Queue: "root.etl",
+			MaxSessions: 3, MaxBatches: 4, RequestsPerSecond: 2.5,
+		},
 		Secrets: []store.TokenSecret{{Sum: testSum(n)}},
-		Scopes:  []string{"read"}, CIDRs: []string{"10.0.0.0/8"}, Identity: "etl", Queue: "root.etl",
-		MaxSessions: 3, MaxBatches: 4, RequestsPerSecond: 2.5,
 	}
 }
 
@@ -60,7 +63,7 @@ func wantKind(t *testing.T, what string, err error, want gateway.Kind) {
 func create(t *testing.T, s *store.Store, row *store.TokenRow) *store.TokenRow {
 	t.Helper()
 	// A busy machine can be late with the answer of a real Redis.
-	err := store.Retry(t.Context(), 5*time.Second, func(ctx context.Context) error { return s.CreateToken(ctx, row) })
+	err := store.Retry(t.Context(), 5*time.Second, func(ctx context.Context) error { return s.CreateToken(ctx, row, store.Write{}) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,8 +91,8 @@ func TestCreateTokenTwice(t *testing.T) {
 		create(t, s, supplied(testRow(1), 1)) // as after a reply that was lost
 		other := supplied(testRow(1), 1)
 		other.Name = "other"
-		wantKind(t, "another token under the same id", s.CreateToken(t.Context(), other), gateway.KindConflict)
-		wantKind(t, "another token with the same secret", s.CreateToken(t.Context(), supplied(testRow(2), 1)), gateway.KindConflict)
+		wantKind(t, "another token under the same id", s.CreateToken(t.Context(), other, store.Write{}), gateway.KindConflict)
+		wantKind(t, "another token with the same secret", s.CreateToken(t.Context(), supplied(testRow(2), 1), store.Write{}), gateway.KindConflict)
 		if _, err := s.Token(t.Context(), testRow(2).ID); gateway.KindOf(err) != gateway.KindNotFound {
 			t.Errorf("the refused token is there: %v", err)
 		}
@@ -102,10 +105,10 @@ func TestUpdateToken(t *testing.T) {
 		behind := *row
 		row.Name = "renamed"
 		row.Secrets = []store.TokenSecret{{Sum: testSum(2), Supplied: true}, {Sum: testSum(1), Supplied: true, Until: day}}
-		if err := s.UpdateToken(t.Context(), row); err != nil {
+		if err := s.UpdateToken(t.Context(), row, store.Write{}); err != nil {
 			t.Fatal(err)
 		}
-		wantKind(t, "a change of an older revision", s.UpdateToken(t.Context(), &behind), gateway.KindConflict)
+		wantKind(t, "a change of an older revision", s.UpdateToken(t.Context(), &behind, store.Write{}), gateway.KindConflict)
 		for _, n := range []int{1, 2} { // the former secret is still known
 			got, err := s.TokenBySecret(t.Context(), testSum(n))
 			if err != nil || got.Name != "renamed" || got.Revision != 2 {
@@ -113,7 +116,7 @@ func TestUpdateToken(t *testing.T) {
 			}
 		}
 		row.Secrets = []store.TokenSecret{{Sum: testSum(3)}, row.Secrets[0]}
-		if err := s.UpdateToken(t.Context(), row); err != nil {
+		if err := s.UpdateToken(t.Context(), row, store.Write{}); err != nil {
 			t.Fatal(err)
 		}
 		_, err := s.TokenBySecret(t.Context(), testSum(1))
@@ -123,20 +126,20 @@ func TestUpdateToken(t *testing.T) {
 		}
 		elsewhere := testRow(1)
 		elsewhere.GatewayID, elsewhere.Revision = "lc-b", row.Revision
-		wantKind(t, "a change through another gateway", s.UpdateToken(t.Context(), elsewhere), gateway.KindNotFound)
+		wantKind(t, "a change through another gateway", s.UpdateToken(t.Context(), elsewhere, store.Write{}), gateway.KindNotFound)
 		never := testRow(9)
 		never.Revision = 1
-		wantKind(t, "a change of a token that never was", s.UpdateToken(t.Context(), never), gateway.KindNotFound)
+		wantKind(t, "a change of a token that never was", s.UpdateToken(t.Context(), never, store.Write{}), gateway.KindNotFound)
 	})
 }
 
 func TestRevokeToken(t *testing.T) {
 	onBoth(t, func(t *testing.T, s *store.Store, do func(...any) any) {
 		row := create(t, s, supplied(testRow(1), 1))
-		wantKind(t, "through another gateway", s.RevokeToken(t.Context(), "lc-b", row.ID, day), gateway.KindNotFound)
-		wantKind(t, "one that never was", s.RevokeToken(t.Context(), gw, testRow(9).ID, day), gateway.KindNotFound)
+		wantKind(t, "through another gateway", s.RevokeToken(t.Context(), "lc-b", row.ID, day, store.Write{}), gateway.KindNotFound)
+		wantKind(t, "one that never was", s.RevokeToken(t.Context(), gw, testRow(9).ID, day, store.Write{}), gateway.KindNotFound)
 		for range 2 { // the second time changes nothing
-			if err := s.RevokeToken(t.Context(), gw, row.ID, day); err != nil {
+			if err := s.RevokeToken(t.Context(), gw, row.ID, day, store.Write{}); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -149,8 +152,8 @@ func TestRevokeToken(t *testing.T) {
 				t.Errorf("%s lives for %d ms, want %s", key, ms, store.TombstoneLife)
 			}
 		}
-		wantKind(t, "a change of a revoked token", s.UpdateToken(t.Context(), row), gateway.KindNotFound)
-		wantKind(t, "its secret supplied again", s.CreateToken(t.Context(), supplied(testRow(2), 1)), gateway.KindConflict)
+		wantKind(t, "a change of a revoked token", s.UpdateToken(t.Context(), row, store.Write{}), gateway.KindNotFound)
+		wantKind(t, "its secret supplied again", s.CreateToken(t.Context(), supplied(testRow(2), 1), store.Write{}), gateway.KindConflict)
 		if err := s.TouchTokens(t.Context(), []store.TokenTouch{{ID: row.ID, Uses: 1, At: day}}); err != nil {
 			t.Error(err)
 		}
@@ -165,7 +168,7 @@ func TestListTokens(t *testing.T) {
 		for _, n := range []int{3, 1, 2} {
 			create(t, s, testRow(n))
 		}
-		if err := s.RevokeToken(t.Context(), gw, testRow(2).ID, day); err != nil {
+		if err := s.RevokeToken(t.Context(), gw, testRow(2).ID, day, store.Write{}); err != nil {
 			t.Fatal(err)
 		}
 		rows, err := s.Tokens(t.Context(), gw)
@@ -205,11 +208,11 @@ func TestChangesToTokensArePublished(t *testing.T) {
 		row := create(t, s, testRow(1))
 		told := store.Event{Topic: store.TopicToken, ID: row.ID}
 		next(t, events, told)
-		if err := s.UpdateToken(t.Context(), row); err != nil {
+		if err := s.UpdateToken(t.Context(), row, store.Write{}); err != nil {
 			t.Fatal(err)
 		}
 		next(t, events, told)
-		if err := s.RevokeToken(t.Context(), gw, row.ID, day); err != nil {
+		if err := s.RevokeToken(t.Context(), gw, row.ID, day, store.Write{}); err != nil {
 			t.Fatal(err)
 		}
 		next(t, events, told)
@@ -223,12 +226,12 @@ func TestFullRedis(t *testing.T) {
 	s, srv := storetest.Real(t)
 	doomed, bystander := create(t, s, testRow(1)), create(t, s, testRow(2))
 	srv.MustDo("CONFIG", "SET", "maxmemory", "1")
-	wantKind(t, "creating", s.CreateToken(t.Context(), testRow(3)), gateway.KindUnavailable)
+	wantKind(t, "creating", s.CreateToken(t.Context(), testRow(3), store.Write{}), gateway.KindUnavailable)
 	bystander.Disabled = true
-	if err := s.UpdateToken(t.Context(), bystander); err != nil {
+	if err := s.UpdateToken(t.Context(), bystander, store.Write{}); err != nil {
 		t.Errorf("disabling: %v", err)
 	}
-	if err := s.RevokeToken(t.Context(), gw, doomed.ID, day); err != nil {
+	if err := s.RevokeToken(t.Context(), gw, doomed.ID, day, store.Write{}); err != nil {
 		t.Errorf("revoking: %v", err)
 	}
 	if got, err := s.Token(t.Context(), doomed.ID); err != nil || got.RevokedAt.IsZero() {
@@ -245,13 +248,13 @@ func TestReadOnlyRedis(t *testing.T) {
 	if _, err := s.Token(t.Context(), row.ID); err != nil {
 		t.Errorf("reading: %v", err)
 	}
-	wantKind(t, "creating", s.CreateToken(t.Context(), testRow(2)), gateway.KindUnavailable)
-	wantKind(t, "revoking", s.RevokeToken(t.Context(), gw, row.ID, day), gateway.KindUnavailable)
+	wantKind(t, "creating", s.CreateToken(t.Context(), testRow(2), store.Write{}), gateway.KindUnavailable)
+	wantKind(t, "revoking", s.RevokeToken(t.Context(), gw, row.ID, day, store.Write{}), gateway.KindUnavailable)
 	srv.MustDo("CONFIG", "SET", "replica-serve-stale-data", "no")
 	_, err := s.Token(t.Context(), row.ID)
 	wantKind(t, "reading where stale data is not served", err, gateway.KindUnavailable)
 	srv.MustDo("REPLICAOF", "NO", "ONE")
-	if err := s.RevokeToken(t.Context(), gw, row.ID, day); err != nil {
+	if err := s.RevokeToken(t.Context(), gw, row.ID, day, store.Write{}); err != nil {
 		t.Errorf("revoking at a primary again: %v", err)
 	}
 }
@@ -286,15 +289,15 @@ func TestRevocationIsConfirmed(t *testing.T) {
 	primary := storetest.StartServer(t)
 	s := storetest.Open(t, store.Options{Addrs: []string{primary.Addr()}, Confirm: 1})
 	alone := create(t, s, testRow(1))
-	if err := s.RevokeToken(t.Context(), gw, alone.ID, day); err != nil {
+	if err := s.RevokeToken(t.Context(), gw, alone.ID, day, store.Write{}); err != nil {
 		t.Errorf("with no replica: %v", err)
 	}
 	replica := storetest.StartReplica(t, primary)
 	row := create(t, s, testRow(2))
 	replica.Stop()
-	wantKind(t, "with a replica that does not answer", s.RevokeToken(t.Context(), gw, row.ID, day), gateway.KindUnavailable)
+	wantKind(t, "with a replica that does not answer", s.RevokeToken(t.Context(), gw, row.ID, day, store.Write{}), gateway.KindUnavailable)
 	replica.Cont()
-	err := store.Retry(t.Context(), 5*time.Second, func(ctx context.Context) error { return s.RevokeToken(ctx, gw, row.ID, day) })
+	err := store.Retry(t.Context(), 5*time.Second, func(ctx context.Context) error { return s.RevokeToken(ctx, gw, row.ID, day, store.Write{}) })
 	if err != nil {
 		t.Errorf("again, with a replica that answers: %v", err)
 	}
@@ -324,7 +327,20 @@ func TestCluster(t *testing.T) {
 	if err := s.TouchTokens(t.Context(), []store.TokenTouch{{ID: row.ID, Uses: 1, At: day}}); err != nil {
 		t.Error(err)
 	}
-	if err := s.RevokeToken(t.Context(), gw, row.ID, day); err != nil {
+	if err := s.RevokeToken(t.Context(), gw, row.ID, day, store.Write{}); err != nil {
 		t.Error(err)
 	}
+}
+
+// A stored token bears an address range that this version cannot read: it must not be
+// read as a token without ranges.
+func TestUnreadableRange(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *store.Store, do func(...any) any) {
+		row := create(t, s, testRow(1))
+		doc, _ := do("HGET", "livygw:token:"+row.ID, "doc").(string)
+		do("HSET", "livygw:token:"+row.ID, "doc", strings.Replace(doc, "10.0.0.0/8", "host.example", 1))
+		if token, err := s.Token(t.Context(), row.ID); gateway.KindOf(err) != gateway.KindInternal {
+			t.Errorf("%+v, %v", token, err)
+		}
+	})
 }

@@ -11,10 +11,10 @@ import (
 
 // Topics of events. Others belong to those who publish them.
 const (
-	// TopicResync says that events may have been lost: whatever was cached from
+	// TopicResync means that events may have been lost: whatever was cached from
 	// the store is to be read anew. It has no ID.
 	TopicResync = "resync"
-	// TopicToken says that the token ID was changed or revoked.
+	// TopicToken means that the token ID was changed or revoked.
 	TopicToken = "token"
 )
 

@@ -106,7 +106,7 @@ func fill(b *testing.B, st *store.Store, many int) {
 	for range 8 {
 		wg.Go(func() {
 			for n := next.Add(1); n <= int64(many); n = next.Add(1) {
-				r := tokens.CreateRequest{GatewayID: fmt.Sprintf("lc-%016d", n%100), Name: "filler"}
+				r := tokens.CreateRequest{GatewayID: fmt.Sprintf("lc-%016d", n%100), Settings: tokens.Settings{Name: new("filler")}}
 				err := store.Retry(context.Background(), 5*time.Second, func(ctx context.Context) error {
 					_, _, err := s.Create(ctx, r)
 					return err

@@ -20,7 +20,7 @@ const (
 // entry is what one secret was found to be. Entries are replaced, not changed.
 type entry struct {
 	token *Token
-	// replaced says that the secret is the one before the last reset. It works
+	// replaced reports whether the secret is the one before the last reset. It works
 	// until replacedUntil; overlap says whether it was meant to for a while.
 	replaced      bool
 	replacedUntil time.Time

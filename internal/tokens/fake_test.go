@@ -59,12 +59,14 @@ func (f *fakeRows) touched() []store.TokenTouch {
 	return slices.Clone(f.touches)
 }
 
-func (f *fakeRows) CreateToken(_ context.Context, row *store.TokenRow) error {
+func (f *fakeRows) CreateToken(_ context.Context, row *store.TokenRow, _ store.Write) error {
 	row.Revision = 0
 	return f.put(row)
 }
 
-func (f *fakeRows) UpdateToken(_ context.Context, row *store.TokenRow) error { return f.put(row) }
+func (f *fakeRows) UpdateToken(_ context.Context, row *store.TokenRow, _ store.Write) error {
+	return f.put(row)
+}
 
 func (f *fakeRows) put(row *store.TokenRow) error {
 	f.mu.Lock()
@@ -82,7 +84,7 @@ func (f *fakeRows) put(row *store.TokenRow) error {
 }
 
 // RevokeToken revokes as another instance does: this one hears of it only by tell.
-func (f *fakeRows) RevokeToken(_ context.Context, _, id string, now time.Time) error {
+func (f *fakeRows) RevokeToken(_ context.Context, _, id string, now time.Time, _ store.Write) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.err != nil {

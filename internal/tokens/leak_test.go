@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
@@ -45,7 +46,7 @@ func TestSecretsAreNowhere(t *testing.T) {
 		say(token, err)
 	}
 	for n := range 100 {
-		r := tokens.CreateRequest{GatewayID: gw, Name: fmt.Sprintf("token %d", n), CreatedBy: "ann"}
+		r := tokens.CreateRequest{GatewayID: gw, By: gateway.Origin{Actor: "ann"}, Settings: tokens.Settings{Name: new(fmt.Sprintf("token %d", n))}}
 		if n%10 == 0 {
 			r.Secret = fmt.Sprintf("chosen-by-a-caller/%d+%%", n)
 		}
@@ -59,23 +60,23 @@ func TestSecretsAreNowhere(t *testing.T) {
 		}
 		switch n % 5 {
 		case 0:
-			after, second, err := s.Reset(t.Context(), gw, token.ID, tokens.ResetRequest{})
+			after, second, err := s.Reset(t.Context(), gateway.Order{}, gw, token.ID, tokens.ResetRequest{})
 			say(after, err)
 			secrets = append(secrets, second)
 			verify(gw, secret)
 			verify(gw, second)
 		case 1:
-			say(s.Revoke(t.Context(), gw, token.ID))
+			say(s.Revoke(t.Context(), gateway.Order{}, gw, token.ID))
 			verify(gw, secret)
 		case 2:
-			say(s.Disable(t.Context(), gw, token.ID))
+			say(s.Disable(t.Context(), gateway.Order{}, gw, token.ID))
 			verify(gw, secret)
 		case 3: // its secret for another token, and again for itself
-			_, _, err := s.Create(t.Context(), tokens.CreateRequest{GatewayID: gw, Name: "n", Secret: secret})
+			_, _, err := s.Create(t.Context(), tokens.CreateRequest{GatewayID: gw, Secret: secret, Settings: tokens.Settings{Name: new("n")}})
 			say(err)
 		}
 		if r.Secret != "" {
-			_, _, err := s.Create(t.Context(), tokens.CreateRequest{GatewayID: gw, Name: "n", Secret: secret})
+			_, _, err := s.Create(t.Context(), tokens.CreateRequest{GatewayID: gw, Secret: secret, Settings: tokens.Settings{Name: new("n")}})
 			say(err)
 		}
 	}

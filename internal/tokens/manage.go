@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -15,39 +16,58 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// CreateRequest says what token to make. GatewayID and Name are needed.
+// Settings are what can be set of a token. What is left out keeps its value, or gets
+// its default when the token is created.
+type Settings struct {
+	Name *string `json:"name,omitempty"`
+	// ExpireDays is the token's life in days from now, at least 1, default 365 or
+	// the operator's maximum if that is less; ExpiresAt says the same as a time.
+	// Only one of them can be given.
+	ExpireDays *int       `json:"expireDays,omitempty"`
+	ExpiresAt  *time.Time `json:"expiresAt,omitempty"`
+	// Scopes limit what the token may do: sessions, batches, read, admin.
+	Scopes *[]Scope `json:"scopes,omitempty"`
+	// CIDRs are the address ranges, or single addresses, that may use it.
+	CIDRs *[]string `json:"cidrs,omitempty"`
+	// Identity and Queue are forced into its jobs instead of the gateway's.
+	Identity *string `json:"identity,omitempty"`
+	Queue    *string `json:"queue,omitempty"`
+	// MaxSessions and MaxBatches bound its live ones, RequestsPerSecond what it
+	// may ask of each instance; 0 means no limit.
+	MaxSessions       *int     `json:"maxSessions,omitempty"`
+	MaxBatches        *int     `json:"maxBatches,omitempty"`
+	RequestsPerSecond *float64 `json:"requestsPerSecond,omitempty"`
+}
+
+// CreateRequest describes the token to create. The name is required.
 type CreateRequest struct {
-	GatewayID string
-	Name      string
-	CreatedBy string
-	// ExpireDays or ExpiresAt say how long it works: at least 1 day, at most
-	// Options.MaxLifetime. Default 365 days, or the maximum if that is less.
-	ExpireDays int
-	ExpiresAt  time.Time
-	// Secret is one that the caller chose, of 16 to 256 printable characters.
-	// Default: one of ours is made, which is what to prefer.
-	Secret   string
-	Scopes   []Scope
-	CIDRs    []string // ranges or single addresses
-	Identity string
-	Queue    string
-	Limits
+	// GatewayID is the gateway that the token is for.
+	GatewayID string `json:"-"`
+	// By says who asked.
+	By gateway.Origin `json:"-"`
+	Settings
+	// Secret is a text to use as the token, of 16 to 256 printable characters, for
+	// clients that have one already. Default: a new one is made, which is better.
+	Secret string `json:"token,omitempty"`
 }
 
 // Create makes a token. The secret is returned here and never again.
 func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, error) {
 	now := s.now()
-	row := &store.TokenRow{GatewayID: r.GatewayID, CreatedBy: r.CreatedBy, CreatedAt: now, UpdatedAt: now}
-	expires, err := s.expiry(r.ExpireDays, r.ExpiresAt, now)
+	row := &store.TokenRow{TokenFields: store.TokenFields{GatewayID: r.GatewayID, CreatedBy: r.By.Actor, CreatedAt: now, UpdatedAt: now}}
+	if r.Name == nil {
+		r.Name = new(string) // refused below
+	}
+	var err error
+	if r.ExpireDays == nil && r.ExpiresAt == nil {
+		row.ExpiresAt, err = s.expiry(0, time.Time{}, now)
+	} else {
+		err = s.changeExpiry(row, r.ExpireDays, r.ExpiresAt, now)
+	}
 	if err != nil {
 		return nil, "", err
 	}
-	row.ExpiresAt = expires
-	settings := Change{
-		Name: &r.Name, Scopes: &r.Scopes, CIDRs: &r.CIDRs, Identity: &r.Identity, Queue: &r.Queue,
-		MaxSessions: &r.MaxSessions, MaxBatches: &r.MaxBatches, RequestsPerSecond: &r.RequestsPerSecond,
-	}
-	if err := settings.apply(row); err != nil {
+	if err := r.apply(row); err != nil {
 		return nil, "", err
 	}
 	for try := 1; ; try++ {
@@ -59,14 +79,14 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, 
 			return nil, "", err
 		}
 		row.Secrets = []store.TokenSecret{stored}
-		err = s.rows.CreateToken(told(ctx, "token.create", nil, row), row)
+		err = s.rows.CreateToken(ctx, row, store.Write{Order: gateway.Order{Origin: r.By}, Audit: auditEntry("token.create", nil, row)})
 		if conflictOn(err, "id") && try < 3 {
-			continue // 82 random bits met their like
+			continue // 82 random bits collided
 		}
 		if err != nil {
 			return nil, "", err
 		}
-		s.cache.drop(row.ID) // a supplied secret may be known as unknown
+		s.cache.drop(row.ID) // a supplied secret may be cached as unknown
 		s.log.Info("token created", zap.String("gateway", row.GatewayID), zap.String("token", row.ID), zap.String("by", row.CreatedBy))
 		t, err := fromRow(row)
 		return t, secret, err
@@ -99,23 +119,8 @@ func (s *Service) Get(ctx context.Context, gatewayID, id string) (*Token, error)
 	return fromRow(row)
 }
 
-// Change says what to change of a token; nil leaves a thing as it is.
-type Change struct {
-	Name *string
-	// ExpireDays counts from now, ExpiresAt is a time; rules as at creation.
-	ExpireDays *int
-	ExpiresAt  *time.Time
-	Scopes     *[]Scope
-	CIDRs      *[]string
-	Identity   *string
-	Queue      *string
-	// MaxSessions, MaxBatches and RequestsPerSecond are as in Limits.
-	MaxSessions, MaxBatches *int
-	RequestsPerSecond       *float64
-}
-
-// apply checks a change and makes it, but for the expiry.
-func (c *Change) apply(row *store.TokenRow) error {
+// apply checks settings and writes them into a row, except for the expiry.
+func (c *Settings) apply(row *store.TokenRow) error {
 	if c.Name != nil {
 		if err := checkName(*c.Name); err != nil {
 			return err
@@ -126,10 +131,7 @@ func (c *Change) apply(row *store.TokenRow) error {
 		if err := checkScopes(*c.Scopes); err != nil {
 			return err
 		}
-		row.Scopes = nil
-		for _, scope := range *c.Scopes {
-			row.Scopes = append(row.Scopes, string(scope))
-		}
+		row.Scopes = slices.Clone(*c.Scopes)
 	}
 	if c.CIDRs != nil {
 		ranges, err := readCIDRs(*c.CIDRs)
@@ -167,8 +169,8 @@ func set[T any](target *T, v *T) {
 }
 
 // Update changes a token's name, expiry or rules. Its secret stays.
-func (s *Service) Update(ctx context.Context, gatewayID, id string, c Change) (*Token, error) {
-	return s.change(ctx, gatewayID, id, "token.update", func(row *store.TokenRow, now time.Time) error {
+func (s *Service) Update(ctx context.Context, o gateway.Order, gatewayID, id string, c Settings) (*Token, error) {
+	return s.change(ctx, o, gatewayID, id, "token.update", func(row *store.TokenRow, now time.Time) error {
 		if err := s.changeExpiry(row, c.ExpireDays, c.ExpiresAt, now); err != nil {
 			return err
 		}
@@ -200,33 +202,35 @@ func (s *Service) changeExpiry(row *store.TokenRow, days *int, at *time.Time, no
 }
 
 // Rename changes a token's name.
-func (s *Service) Rename(ctx context.Context, gatewayID, id, name string) (*Token, error) {
-	return s.Update(ctx, gatewayID, id, Change{Name: &name})
+func (s *Service) Rename(ctx context.Context, o gateway.Order, gatewayID, id, name string) (*Token, error) {
+	return s.Update(ctx, o, gatewayID, id, Settings{Name: &name})
 }
 
-// ResetRequest says how a token gets a new secret.
+// ResetRequest describes how a token gets a new secret.
 type ResetRequest struct {
-	// Overlap is how long the old secret works beside the new one: 0 to 7 days.
+	// OverlapHours is how long the old secret works beside the new one: 0 to 168.
 	// Default 0: it ends at once. One from an earlier reset ends in any case.
-	Overlap time.Duration
-	// Secret is one that the caller chose; default: one of ours is made.
-	Secret string
-	// ExpireDays or ExpiresAt, when set, change the expiry too.
-	ExpireDays *int
-	ExpiresAt  *time.Time
+	OverlapHours float64 `json:"overlapHours,omitempty"`
+	// Secret as in CreateToken.
+	Secret string `json:"token,omitempty"`
+	// ExpireDays or ExpiresAt, when given, change the expiry too.
+	ExpireDays *int       `json:"expireDays,omitempty"`
+	ExpiresAt  *time.Time `json:"expiresAt,omitempty"`
 }
 
 // Reset gives a token a new secret under the same id. The secret is returned
 // here and never again.
-func (s *Service) Reset(ctx context.Context, gatewayID, id string, r ResetRequest) (*Token, string, error) {
-	if r.Overlap < 0 || r.Overlap > MaxOverlap {
-		return nil, "", gateway.Invalid("overlap", r.Overlap.String(), "must be from 0 to 7 days")
+func (s *Service) Reset(ctx context.Context, o gateway.Order, gatewayID, id string, r ResetRequest) (*Token, string, error) {
+	const longest = float64(MaxOverlap / time.Hour)
+	if n := r.OverlapHours; !(n >= 0 && n <= longest) { // also refuses NaN
+		return nil, "", gateway.Invalid("overlapHours", strconv.FormatFloat(n, 'g', -1, 64), fmt.Sprintf("must be from 0 to %g", longest))
 	}
+	overlap := time.Duration(r.OverlapHours * float64(time.Hour))
 	secret, fresh, err := s.secretFor(id, r.Secret)
 	if err != nil {
 		return nil, "", err
 	}
-	t, err := s.change(ctx, gatewayID, id, "token.reset", func(row *store.TokenRow, now time.Time) error {
+	t, err := s.change(ctx, o, gatewayID, id, "token.reset", func(row *store.TokenRow, now time.Time) error {
 		if err := s.changeExpiry(row, r.ExpireDays, r.ExpiresAt, now); err != nil {
 			return err
 		}
@@ -234,7 +238,7 @@ func (s *Service) Reset(ctx context.Context, gatewayID, id string, r ResetReques
 		if old.Sum == fresh.Sum {
 			return gateway.Invalid("token", "(not shown)", "must not be the present secret")
 		}
-		old.Overlap, old.Until = r.Overlap, now.Add(r.Overlap)
+		old.Overlap, old.Until = overlap, now.Add(overlap)
 		row.Secrets = []store.TokenSecret{fresh, old}
 		return nil
 	})
@@ -245,16 +249,16 @@ func (s *Service) Reset(ctx context.Context, gatewayID, id string, r ResetReques
 }
 
 // Disable makes a token be refused until it is enabled again.
-func (s *Service) Disable(ctx context.Context, gatewayID, id string) (*Token, error) {
-	return s.change(ctx, gatewayID, id, "token.disable", func(row *store.TokenRow, _ time.Time) error {
+func (s *Service) Disable(ctx context.Context, o gateway.Order, gatewayID, id string) (*Token, error) {
+	return s.change(ctx, o, gatewayID, id, "token.disable", func(row *store.TokenRow, _ time.Time) error {
 		row.Disabled = true
 		return nil
 	})
 }
 
 // Enable undoes Disable.
-func (s *Service) Enable(ctx context.Context, gatewayID, id string) (*Token, error) {
-	return s.change(ctx, gatewayID, id, "token.enable", func(row *store.TokenRow, _ time.Time) error {
+func (s *Service) Enable(ctx context.Context, o gateway.Order, gatewayID, id string) (*Token, error) {
+	return s.change(ctx, o, gatewayID, id, "token.enable", func(row *store.TokenRow, _ time.Time) error {
 		row.Disabled = false
 		return nil
 	})
@@ -264,10 +268,11 @@ func (s *Service) Enable(ctx context.Context, gatewayID, id string) (*Token, err
 // more than a second later succeeds with the token, through any instance that
 // reaches Redis. On an error the token may be revoked or not; revoking it again
 // is harmless.
-func (s *Service) Revoke(ctx context.Context, gatewayID, id string) error {
+func (s *Service) Revoke(ctx context.Context, o gateway.Order, gatewayID, id string) error {
 	// Whatever comes of it, this instance asks Redis before the next use.
 	defer s.cache.drop(id)
-	if err := s.rows.RevokeToken(s.telling(ctx, gatewayID, id), gatewayID, id, s.now()); err != nil {
+	w := store.Write{Order: o, Audit: s.revokeEntry(ctx, gatewayID, id)}
+	if err := s.rows.RevokeToken(ctx, gatewayID, id, s.now(), w); err != nil {
 		return err
 	}
 	s.log.Info("token revoked", zap.String("gateway", gatewayID), zap.String("token", id))
@@ -275,13 +280,13 @@ func (s *Service) Revoke(ctx context.Context, gatewayID, id string) error {
 }
 
 // RevokeAll revokes every token of a gateway, as when the gateway is deleted.
-func (s *Service) RevokeAll(ctx context.Context, gatewayID string) error {
+func (s *Service) RevokeAll(ctx context.Context, o gateway.Order, gatewayID string) error {
 	rows, err := s.rows.Tokens(ctx, gatewayID)
 	if err != nil {
 		return err
 	}
 	for _, row := range rows {
-		if err := s.Revoke(ctx, gatewayID, row.ID); err != nil && gateway.KindOf(err) != gateway.KindNotFound {
+		if err := s.Revoke(ctx, o, gatewayID, row.ID); err != nil && gateway.KindOf(err) != gateway.KindNotFound {
 			return err
 		}
 	}
@@ -313,16 +318,16 @@ func same(a, b *store.TokenRow) bool {
 	return errX == nil && errY == nil && bytes.Equal(textX, textY)
 }
 
-// change reads a token, changes it and stores it with its entry in the audit, again if someone else did
-// the same meanwhile.
-func (s *Service) change(ctx context.Context, gatewayID, id, action string, fn func(*store.TokenRow, time.Time) error) (*Token, error) {
+// change reads a token, changes it and stores it with its audit entry. It starts again
+// if the token was changed by others meanwhile.
+func (s *Service) change(ctx context.Context, o gateway.Order, gatewayID, id, action string, fn func(*store.TokenRow, time.Time) error) (*Token, error) {
 	defer s.cache.drop(id)
 	for try := 1; ; try++ {
 		row, err := s.row(ctx, gatewayID, id)
 		if err != nil {
 			return nil, err
 		}
-		if err := gateway.CheckRevision(ctx, id, row.Revision); err != nil {
+		if err := o.Check(id, row.Revision); err != nil {
 			return nil, err
 		}
 		before := *row
@@ -334,7 +339,7 @@ func (s *Service) change(ctx context.Context, gatewayID, id, action string, fn f
 		if same(&before, row) {
 			return fromRow(&before)
 		}
-		err = s.rows.UpdateToken(told(ctx, action, &before, row), row)
+		err = s.rows.UpdateToken(ctx, row, store.Write{Order: o, Audit: auditEntry(action, &before, row)})
 		if conflictOn(err, "revision") && try < 5 {
 			continue
 		}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
@@ -54,8 +55,8 @@ func TestOutageFailsClosed(t *testing.T) {
 func TestGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, rows := fake(tokens.Options{Grace: time.Minute})
-		_, secret := mustCreate(t, s, tokens.CreateRequest{ExpireDays: 1})
-		_, dying := mustCreate(t, s, tokens.CreateRequest{ExpireDays: 1})
+		_, secret := mustCreate(t, s, tokens.CreateRequest{Settings: tokens.Settings{ExpireDays: new(1)}})
+		_, dying := mustCreate(t, s, tokens.CreateRequest{Settings: tokens.Settings{ExpireDays: new(1)}})
 		time.Sleep(24*time.Hour - 10*time.Second)
 		want(t, "before the outage", reason(t, s, gw, secret, get), "")
 		want(t, "before the outage", reason(t, s, gw, dying, get), "")
@@ -122,7 +123,7 @@ func TestGraceEndsWithTheOutage(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		want(t, "in it", reason(t, s, gw, secret, get), "")
 		rows.fail(nil)
-		_ = rows.RevokeToken(t.Context(), gw, token.ID, time.Now())
+		_ = rows.RevokeToken(t.Context(), gw, token.ID, time.Now(), store.Write{})
 		want(t, "after it", reason(t, s, gw, secret, get), tokens.ReasonRevoked)
 		if s.Stats().CutOff {
 			t.Error("still counts as cut off")
@@ -137,7 +138,7 @@ func TestNewsDuringAnOutage(t *testing.T) {
 		token, secret := mustCreate(t, s, tokens.CreateRequest{})
 		want(t, "before the outage", reason(t, s, gw, secret, get), "")
 		rows.fail(errAway)
-		if err := s.Revoke(t.Context(), gw, token.ID); gateway.KindOf(err) != gateway.KindUnavailable {
+		if err := s.Revoke(t.Context(), gateway.Order{}, gw, token.ID); gateway.KindOf(err) != gateway.KindUnavailable {
 			t.Errorf("revoking without Redis: %v, want unavailable", err)
 		}
 		want(t, "after somebody tried to revoke it here", reason(t, s, gw, secret, get), tokens.ReasonUnavailable)

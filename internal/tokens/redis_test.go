@@ -120,7 +120,7 @@ func TestFailuresOfRedis(t *testing.T) {
 			wg.Wait()
 			want(t, "a malformed one, which needs no Redis", reason(t, s, gw, "lgw_no", get), tokens.ReasonMalformed)
 			if name != "emptied" { // to which creating is possible
-				_, _, err := s.Create(t.Context(), tokens.CreateRequest{GatewayID: gw, Name: "n"})
+				_, _, err := s.Create(t.Context(), tokens.CreateRequest{GatewayID: gw, Settings: tokens.Settings{Name: new("n")}})
 				if gateway.KindOf(err) != gateway.KindUnavailable {
 					t.Errorf("creating a token: %v, want unavailable", err)
 				}

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 	"github.com/livygateway/livygateway/internal/tokens"
@@ -94,7 +95,7 @@ func TestRevocationIsFeltWithinASecond(t *testing.T) {
 				}
 			}()
 			patiently(t, "revoking", func(ctx context.Context) error {
-				return instances[0].Revoke(ctx, gw, doomed.ID)
+				return instances[0].Revoke(ctx, gateway.Order{}, gw, doomed.ID)
 			})
 			returned := time.Now()
 			<-done
@@ -123,7 +124,7 @@ func TestRevocationBesideACutOffInstance(t *testing.T) {
 	time.Sleep(400 * time.Millisecond)
 	relay.Refuse()
 	time.Sleep(time.Second) // what is in the cache is no longer fresh
-	if err := near.Revoke(t.Context(), gw, doomed.ID); err != nil {
+	if err := near.Revoke(t.Context(), gateway.Order{}, gw, doomed.ID); err != nil {
 		t.Fatal(err)
 	}
 	returned := time.Now()
@@ -164,14 +165,14 @@ func TestRevocationSurvivesAFailover(t *testing.T) {
 	stopFirst, stopSecond := hammer(t, 32, first, one, two), hammer(t, 8, second, one, two)
 	stopOther := hammer(t, 2, other, one, two)
 	time.Sleep(400 * time.Millisecond)
-	if err := one.Revoke(t.Context(), gw, early.ID); err != nil {
+	if err := one.Revoke(t.Context(), gateway.Order{}, gw, early.ID); err != nil {
 		t.Fatal(err)
 	}
 	revokedFirst := time.Now()
 	group.Primary.Kill()
 	killed := time.Now()
 	patiently(t, "revoking after the failover", func(ctx context.Context) error {
-		return two.Revoke(ctx, gw, late.ID)
+		return two.Revoke(ctx, gateway.Order{}, gw, late.ID)
 	})
 	revokedSecond := time.Now()
 	t.Logf("the failover took %s", time.Since(killed).Round(time.Millisecond))

@@ -94,11 +94,11 @@ func checkScopes(scopes []Scope) error {
 
 // readCIDRs checks address ranges and returns them in their plain form. A lone
 // address is a range of one.
-func readCIDRs(texts []string) ([]string, error) {
+func readCIDRs(texts []string) ([]netip.Prefix, error) {
 	if len(texts) > maxCIDRs {
 		return nil, gateway.Invalid("cidrs", strconv.Itoa(len(texts))+" ranges", fmt.Sprintf("must be at most %d", maxCIDRs))
 	}
-	var ranges []string
+	var ranges []netip.Prefix
 	for _, text := range texts {
 		p, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -109,7 +109,7 @@ func readCIDRs(texts []string) ([]string, error) {
 		if err != nil || strings.Contains(text, "%") || p.Addr().Is4In6() {
 			return nil, gateway.Invalid("cidrs", text, "must be address ranges like 10.0.0.0/8 or 2001:db8::/32, or single addresses")
 		}
-		ranges = append(ranges, p.Masked().String())
+		ranges = append(ranges, p.Masked())
 	}
 	return ranges, nil
 }

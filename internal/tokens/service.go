@@ -18,9 +18,9 @@ import (
 // Rows is where tokens are kept; *store.Store is one. Its methods are described
 // there.
 type Rows interface {
-	CreateToken(ctx context.Context, row *store.TokenRow) error
-	UpdateToken(ctx context.Context, row *store.TokenRow) error
-	RevokeToken(ctx context.Context, gatewayID, id string, now time.Time) error
+	CreateToken(ctx context.Context, row *store.TokenRow, w store.Write) error
+	UpdateToken(ctx context.Context, row *store.TokenRow, w store.Write) error
+	RevokeToken(ctx context.Context, gatewayID, id string, now time.Time, w store.Write) error
 	Token(ctx context.Context, id string) (*store.TokenRow, error)
 	TokenBySecret(ctx context.Context, sum string) (*store.TokenRow, error)
 	Tokens(ctx context.Context, gatewayID string) ([]*store.TokenRow, error)

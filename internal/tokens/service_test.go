@@ -28,8 +28,8 @@ func mustCreate(t testing.TB, s *tokens.Service, r tokens.CreateRequest) (*token
 	if r.GatewayID == "" {
 		r.GatewayID = gw
 	}
-	if r.Name == "" {
-		r.Name = "test"
+	if r.Name == nil {
+		r.Name = new("test")
 	}
 	var token *tokens.Token
 	var secret string
@@ -70,7 +70,7 @@ func reasonOf(t testing.TB, err error) tokens.Reason {
 func TestLifeOfAToken(t *testing.T) {
 	t.Parallel()
 	s, _ := mini(t, tokens.Options{})
-	token, secret := mustCreate(t, s, tokens.CreateRequest{Name: "etl", CreatedBy: "ann"})
+	token, secret := mustCreate(t, s, tokens.CreateRequest{By: gateway.Origin{Actor: "ann"}, Settings: tokens.Settings{Name: new("etl")}})
 
 	if got := reason(t, s, gw, secret, get); got != "" {
 		t.Fatalf("new token: refused as %s", got)
@@ -78,26 +78,26 @@ func TestLifeOfAToken(t *testing.T) {
 	if got := reason(t, s, "lc-bbbbbbbbbbbbbbbb", secret, get); got != tokens.ReasonGateway {
 		t.Errorf("at another gateway: %q, want %q", got, tokens.ReasonGateway)
 	}
-	if _, err := s.Disable(t.Context(), gw, token.ID); err != nil {
+	if _, err := s.Disable(t.Context(), gateway.Order{}, gw, token.ID); err != nil {
 		t.Fatal(err)
 	}
 	if got := reason(t, s, gw, secret, get); got != tokens.ReasonDisabled {
 		t.Errorf("disabled: %q, want %q", got, tokens.ReasonDisabled)
 	}
-	if _, err := s.Enable(t.Context(), gw, token.ID); err != nil {
+	if _, err := s.Enable(t.Context(), gateway.Order{}, gw, token.ID); err != nil {
 		t.Fatal(err)
 	}
 	if got := reason(t, s, gw, secret, get); got != "" {
 		t.Errorf("enabled again: refused as %s", got)
 	}
-	renamed, err := s.Rename(t.Context(), gw, token.ID, "etl nightly")
+	renamed, err := s.Rename(t.Context(), gateway.Order{}, gw, token.ID, "etl nightly")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if renamed.Name != "etl nightly" || renamed.ID != token.ID {
 		t.Errorf("renamed to %q under id %s", renamed.Name, renamed.ID)
 	}
-	_, second, err := s.Reset(t.Context(), gw, token.ID, tokens.ResetRequest{})
+	_, second, err := s.Reset(t.Context(), gateway.Order{}, gw, token.ID, tokens.ResetRequest{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,13 +107,13 @@ func TestLifeOfAToken(t *testing.T) {
 	if got := reason(t, s, gw, second, get); got != "" {
 		t.Errorf("new secret after a reset: refused as %s", got)
 	}
-	if err := s.Revoke(t.Context(), gw, token.ID); err != nil {
+	if err := s.Revoke(t.Context(), gateway.Order{}, gw, token.ID); err != nil {
 		t.Fatal(err)
 	}
 	if got := reason(t, s, gw, second, get); got != tokens.ReasonRevoked {
 		t.Errorf("revoked: %q, want %q", got, tokens.ReasonRevoked)
 	}
-	if err := s.Revoke(t.Context(), gw, token.ID); err != nil {
+	if err := s.Revoke(t.Context(), gateway.Order{}, gw, token.ID); err != nil {
 		t.Errorf("revoking again: %v", err)
 	}
 	if _, err := s.Get(t.Context(), gw, token.ID); gateway.KindOf(err) != gateway.KindNotFound {

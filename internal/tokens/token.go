@@ -21,35 +21,15 @@ import (
 // Token is a token without its secret. Tokens that Verify returns are shared
 // between requests and must not be changed.
 type Token struct {
-	// ID is the token's public id, "lctk-" and 16 characters of a-z0-9. It names
-	// the token in records, logs and the API, and cannot be used to log in.
-	ID        string    `json:"id"`
-	GatewayID string    `json:"gatewayId"`
-	Name      string    `json:"name"`
-	CreatedBy string    `json:"createdBy"`
-	CreatedAt time.Time `json:"createdAt"`
-	UpdatedAt time.Time `json:"updatedAt"`
-	ExpiresAt time.Time `json:"expiresAt"`
-	Disabled  bool      `json:"disabled"`
+	store.TokenFields
 	// RevokedAt is set when the token has been revoked.
 	RevokedAt time.Time `json:"revokedAt,omitzero"`
-	// Supplied says that the caller chose the secret.
+	// Supplied reports whether the caller chose the secret.
 	Supplied bool `json:"supplied,omitempty"`
 	// PreviousUntil is until when the secret before the last reset works too;
 	// zero if it does not. PreviousUsedAt is when it was used last.
 	PreviousUntil  time.Time `json:"previousUntil,omitzero"`
 	PreviousUsedAt time.Time `json:"previousUsedAt,omitzero"`
-
-	// Scopes limit what the token may do; none means all of the gateway's
-	// sessions and batches.
-	Scopes []Scope `json:"scopes,omitempty"`
-	// CIDRs are the addresses that may use the token; none means all.
-	CIDRs []netip.Prefix `json:"cidrs,omitempty"`
-	// Identity is the user that jobs of this token run as, instead of the
-	// gateway's; Queue likewise. Empty means the gateway's.
-	Identity string `json:"identity,omitempty"`
-	Queue    string `json:"queue,omitempty"`
-	Limits
 
 	// LastUsedAt, LastAddress, LastAgent and Uses may be a minute behind.
 	LastUsedAt  time.Time `json:"lastUsedAt,omitzero"`
@@ -60,17 +40,7 @@ type Token struct {
 	Revision int64 `json:"revision"`
 }
 
-// Limits are a token's limits; 0 means none.
-type Limits struct {
-	// MaxSessions and MaxBatches are how many live ones the token may have.
-	MaxSessions int `json:"maxSessions,omitempty"`
-	MaxBatches  int `json:"maxBatches,omitempty"`
-	// RequestsPerSecond is what each instance lets the token do, with bursts of
-	// as many requests (at least one).
-	RequestsPerSecond float64 `json:"requestsPerSecond,omitempty"`
-}
-
-// State says in one word whether a token works at the given time: "active",
+// State is whether the token works at the given time: "active",
 // "disabled", "expired" or "revoked".
 func (t *Token) State(now time.Time) string {
 	switch {
@@ -86,7 +56,7 @@ func (t *Token) State(now time.Time) string {
 }
 
 // Scope is a part of what tokens may do.
-type Scope string
+type Scope = store.Scope
 
 // The scopes. Sessions and batches choose a kind (neither means both), read
 // takes writing away, and admin stands alone: it allows everything, and the
@@ -142,12 +112,15 @@ func (t *Token) Allows(a Access) error {
 
 // fromRow makes a token of what is stored.
 func fromRow(r *store.TokenRow) (*Token, error) {
+	for _, scope := range r.Scopes {
+		if !slices.Contains(AllScopes, scope) {
+			// Ignoring a limit that this version does not know could open the token wide.
+			return nil, gateway.Errorf(gateway.KindInternal, "token %s has the scope %q, which this version does not know", r.ID, scope)
+		}
+	}
 	t := &Token{
-		ID: r.ID, GatewayID: r.GatewayID, Name: r.Name, CreatedBy: r.CreatedBy,
-		CreatedAt: r.CreatedAt, UpdatedAt: r.UpdatedAt, ExpiresAt: r.ExpiresAt,
-		Disabled: r.Disabled, RevokedAt: r.RevokedAt,
-		Identity: r.Identity, Queue: r.Queue,
-		Limits:         Limits{MaxSessions: r.MaxSessions, MaxBatches: r.MaxBatches, RequestsPerSecond: r.RequestsPerSecond},
+		TokenFields:    r.TokenFields,
+		RevokedAt:      r.RevokedAt,
 		LastUsedAt:     r.Usage.LastUsedAt,
 		LastAddress:    r.Usage.LastAddress,
 		LastAgent:      r.Usage.LastAgent,
@@ -160,21 +133,6 @@ func fromRow(r *store.TokenRow) (*Token, error) {
 	}
 	if len(r.Secrets) > 1 && r.Secrets[1].Overlap > 0 {
 		t.PreviousUntil = r.Secrets[1].Until
-	}
-	for _, s := range r.Scopes {
-		if !slices.Contains(AllScopes, Scope(s)) {
-			// Passing a limit over that we do not know could open the token wide.
-			return nil, gateway.Errorf(gateway.KindInternal, "token %s has the scope %q, which this version does not know", r.ID, s)
-		}
-		t.Scopes = append(t.Scopes, Scope(s))
-	}
-	for _, c := range r.CIDRs {
-		p, err := netip.ParsePrefix(c)
-		if err != nil {
-			// Dropping the range could open the token to everyone.
-			return nil, gateway.Wrap(gateway.KindInternal, "reading the address ranges of token "+r.ID, err)
-		}
-		t.CIDRs = append(t.CIDRs, p)
 	}
 	return t, nil
 }

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
@@ -66,7 +67,7 @@ func TestUseOfAnOldSecretShows(t *testing.T) {
 		s, rows := fake(tokens.Options{})
 		stop := run(t, s)
 		token, old := mustCreate(t, s, tokens.CreateRequest{})
-		if _, _, err := s.Reset(t.Context(), gw, token.ID, tokens.ResetRequest{Overlap: time.Hour}); err != nil {
+		if _, _, err := s.Reset(t.Context(), gateway.Order{}, gw, token.ID, tokens.ResetRequest{OverlapHours: 1}); err != nil {
 			t.Fatal(err)
 		}
 		want(t, "old secret", reason(t, s, gw, old, get), "")

@@ -30,7 +30,7 @@ func TestRevocationWithoutNews(t *testing.T) {
 		s, rows := fake(tokens.Options{})
 		token, secret := mustCreate(t, s, tokens.CreateRequest{})
 		want(t, "good", reason(t, s, gw, secret, post), "")
-		_ = rows.RevokeToken(t.Context(), gw, token.ID, time.Now())
+		_ = rows.RevokeToken(t.Context(), gw, token.ID, time.Now(), store.Write{})
 		want(t, "at once", reason(t, s, gw, secret, post), "") // the cache still believes
 		time.Sleep(time.Second)
 		want(t, "a second later", reason(t, s, gw, secret, post), tokens.ReasonRevoked)
@@ -59,7 +59,7 @@ func TestRevocationWithNews(t *testing.T) {
 				t.Errorf("%s: Redis was asked %d times, want once", name, rows.readCount()-before)
 			}
 		}
-		_ = rows.RevokeToken(t.Context(), gw, token.ID, time.Now())
+		_ = rows.RevokeToken(t.Context(), gw, token.ID, time.Now(), store.Write{})
 		rows.tell(store.Event{Topic: store.TopicToken, ID: token.ID})
 		want(t, "revoked and told", reason(t, s, gw, secret, post), tokens.ReasonRevoked)
 	})
@@ -75,7 +75,7 @@ func TestNewsOvertakesTheAnswer(t *testing.T) {
 		token, secret := mustCreate(t, s, tokens.CreateRequest{})
 		rows.whenAnswered(func() {
 			rows.whenAnswered(nil)
-			_ = rows.RevokeToken(context.Background(), gw, token.ID, time.Now())
+			_ = rows.RevokeToken(context.Background(), gw, token.ID, time.Now(), store.Write{})
 			rows.tell(store.Event{Topic: store.TopicToken, ID: token.ID})
 		})
 		want(t, "a request under way", reason(t, s, gw, secret, post), "")
@@ -188,7 +188,7 @@ func TestRightIDWrongSecret(t *testing.T) {
 func TestExpiry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := fake(tokens.Options{})
-		_, secret := mustCreate(t, s, tokens.CreateRequest{ExpireDays: 1})
+		_, secret := mustCreate(t, s, tokens.CreateRequest{Settings: tokens.Settings{ExpireDays: new(1)}})
 		time.Sleep(24*time.Hour - 10*time.Millisecond)
 		want(t, "in its last moment", reason(t, s, gw, secret, get), "")
 		time.Sleep(20 * time.Millisecond) // the entry in the cache is still fresh
@@ -200,7 +200,7 @@ func TestOverlapAfterReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := fake(tokens.Options{})
 		token, first := mustCreate(t, s, tokens.CreateRequest{})
-		reset, second, err := s.Reset(t.Context(), gw, token.ID, tokens.ResetRequest{Overlap: 48 * time.Hour})
+		reset, second, err := s.Reset(t.Context(), gateway.Order{}, gw, token.ID, tokens.ResetRequest{OverlapHours: 48})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,11 +214,11 @@ func TestOverlapAfterReset(t *testing.T) {
 		want(t, "old secret after the overlap", reason(t, s, gw, first, get), tokens.ReasonExpired)
 		want(t, "new secret", reason(t, s, gw, second, get), "")
 
-		_, third, err := s.Reset(t.Context(), gw, token.ID, tokens.ResetRequest{Overlap: time.Hour})
+		_, third, err := s.Reset(t.Context(), gateway.Order{}, gw, token.ID, tokens.ResetRequest{OverlapHours: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, _, err := s.Reset(t.Context(), gw, token.ID, tokens.ResetRequest{Overlap: time.Hour}); err != nil {
+		if _, _, err := s.Reset(t.Context(), gateway.Order{}, gw, token.ID, tokens.ResetRequest{OverlapHours: 1}); err != nil {
 			t.Fatal(err)
 		}
 		want(t, "the secret before the last", reason(t, s, gw, third, get), "")
@@ -229,7 +229,7 @@ func TestOverlapAfterReset(t *testing.T) {
 func TestAddressRanges(t *testing.T) {
 	t.Parallel()
 	s, _ := fake(tokens.Options{})
-	_, secret := mustCreate(t, s, tokens.CreateRequest{CIDRs: []string{"10.1.0.0/16", "192.0.2.7", "2001:db8::/32"}})
+	_, secret := mustCreate(t, s, tokens.CreateRequest{Settings: tokens.Settings{CIDRs: new([]string{"10.1.0.0/16", "192.0.2.7", "2001:db8::/32"})}})
 	for remote, wanted := range map[string]tokens.Reason{
 		"10.1.2.3:4711":            "",
 		"10.1.2.3":                 "",
@@ -251,7 +251,7 @@ func TestAddressRanges(t *testing.T) {
 func TestRequestsPerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s, _ := fake(tokens.Options{})
-		token, secret := mustCreate(t, s, tokens.CreateRequest{Limits: tokens.Limits{RequestsPerSecond: 0.5}})
+		token, secret := mustCreate(t, s, tokens.CreateRequest{Settings: tokens.Settings{RequestsPerSecond: new(0.5)}})
 		want(t, "the first", reason(t, s, gw, secret, get), "")
 		_, err := s.Verify(t.Context(), gw, secret, get)
 		want(t, "the second", reasonOf(t, err), tokens.ReasonRate)
@@ -262,11 +262,11 @@ func TestRequestsPerSecond(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		want(t, "after the time it was told", reason(t, s, gw, secret, get), "")
 		// A change of something else must not refill the bucket.
-		if _, err := s.Rename(t.Context(), gw, token.ID, "renamed"); err != nil {
+		if _, err := s.Rename(t.Context(), gateway.Order{}, gw, token.ID, "renamed"); err != nil {
 			t.Fatal(err)
 		}
 		want(t, "after a rename", reason(t, s, gw, secret, get), tokens.ReasonRate)
-		if _, err := s.Update(t.Context(), gw, token.ID, tokens.Change{RequestsPerSecond: new(float64)}); err != nil {
+		if _, err := s.Update(t.Context(), gateway.Order{}, gw, token.ID, tokens.Settings{RequestsPerSecond: new(float64)}); err != nil {
 			t.Fatal(err)
 		}
 		for range 100 {
@@ -342,7 +342,7 @@ func TestCachesAreBounded(t *testing.T) {
 
 func TestWarmVerifyDoesNotAllocate(t *testing.T) {
 	s, _ := fake(tokens.Options{})
-	_, secret := mustCreate(t, s, tokens.CreateRequest{CIDRs: []string{"192.0.2.0/24"}, Limits: tokens.Limits{RequestsPerSecond: 1e6}})
+	_, secret := mustCreate(t, s, tokens.CreateRequest{Settings: tokens.Settings{CIDRs: new([]string{"192.0.2.0/24"}), RequestsPerSecond: new(1e6)}})
 	ctx := context.Background()
 	n := testing.AllocsPerRun(1000, func() {
 		if _, err := s.Verify(ctx, gw, secret, get); err != nil {

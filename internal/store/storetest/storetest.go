@@ -42,7 +42,7 @@ func Open(t testing.TB, o store.Options) *store.Store {
 		}
 	})
 	// A busy machine can be late with the answer of a real Redis.
-	if err := store.Retry(context.Background(), 5*time.Second, s.CheckSchema); err != nil {
+	if err := store.Retry(context.Background(), 5*time.Second, s.Migrate); err != nil {
 		t.Fatal(err)
 	}
 	return s

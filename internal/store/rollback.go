@@ -29,7 +29,7 @@ type Mark struct {
 	Rewound int64 `json:"rewound,omitempty"`
 }
 
-// WentBack says whether Redis went back in time between this Mark and the one after it.
+// WentBack reports whether Redis went back in time between this Mark and the one after it.
 func (m Mark) WentBack(after Mark) bool { return m.Clock != 0 && m.Rewound != after.Rewound }
 
 // Rewind is a time that Redis lost.

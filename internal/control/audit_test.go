@@ -17,7 +17,7 @@ func TestOldRecordsOfAStoppedGatewayAreRemoved(t *testing.T) {
 	for id, age := range map[string]time.Duration{"livy-old": gateway.DefaultRetention + time.Hour, "livy-new": time.Hour} {
 		at := time.Now().Add(-age)
 		r := &store.Record{ID: id, GatewayID: g.ID, Kind: "batch", PublicID: -1, LivyID: -1, State: "success", Created: at, Updated: at, Ended: at}
-		if err := s.SaveRecords(t.Context(), g.ID, r); err != nil {
+		if err := s.SaveRecords(t.Context(), store.Fence{}, g.ID, r); err != nil {
 			t.Fatal(err)
 		}
 	}

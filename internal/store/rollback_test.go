@@ -31,7 +31,7 @@ func TestRedisGoesBack(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, redis := storetest.Mini(t)
-			if err := s.SaveGateway(ctx, &gateway.Gateway{ID: "lc-1", Workspace: "default", Spec: gateway.Spec{Name: "etl"}}); err != nil {
+			if err := s.SaveGateway(ctx, &gateway.Gateway{ID: "lc-1", Workspace: "default", Spec: gateway.Spec{Name: "etl"}}, store.Write{}); err != nil {
 				t.Fatal(err)
 			}
 			claim := func(who string, mark store.Mark) store.Mark {
@@ -63,7 +63,7 @@ func TestRedisGoesBack(t *testing.T) {
 			if err != nil || (lost != nil) != (tt.noticed != "") || lost != nil && !strings.Contains(lost.String(), tt.noticed) {
 				t.Errorf("on record: %v, %v", lost, err)
 			}
-			session, batch, err := s.NextIDs(ctx, "lc-1")
+			session, batch, err := s.NextIDs(ctx, store.Fence{}, "lc-1")
 			want := int64(0)
 			if tt.noticed != "" {
 				want = store.RestoredSkip

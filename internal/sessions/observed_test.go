@@ -31,7 +31,7 @@ func TestRepliesTellStates(t *testing.T) {
 	saw := func(id int64, state string, epoch int64) bool {
 		g := *f.g
 		g.Status.Epoch = epoch
-		return f.Saw(sessions.Sighting{Gateway: &g, Kind: livy.KindSession, PublicID: id, State: state, AppID: "app-1"})
+		return f.ObserveState(sessions.ObservedState{Gateway: &g, Kind: livy.KindSession, PublicID: id, State: state, AppID: "app-1"})
 	}
 	if saw(0, "idle", 1) || saw(1, "idle", 9) || saw(7, "idle", 1) {
 		t.Error("a poll is asked for although nothing ended")

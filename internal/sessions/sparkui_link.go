@@ -60,7 +60,7 @@ func (l *Ledger) SignUI(ctx context.Context, use, recordID string, life time.Dur
 	return until + "." + seal(key, use, recordID, until), nil
 }
 
-// CheckUI says whether a signature lets its bearer look at a record's Spark UI now.
+// CheckUI reports whether a signature lets its bearer look at a record's Spark UI now.
 func (l *Ledger) CheckUI(ctx context.Context, use, recordID, signature string) (bool, error) {
 	until, mac, ok := strings.Cut(signature, ".")
 	seconds, err := strconv.ParseInt(until, 10, 64)

@@ -12,13 +12,13 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// audited puts the entry of a gateway's change into the context. Without an action
-// the change is the gateway's own, and called after the state that it leads to, e.g.
-// "gateway.error"; it needs no entry if nothing changes that the audit shows.
-func audited(ctx context.Context, action, actor string, before, after *gateway.Gateway) context.Context {
+// changeEntry is the audit entry of a gateway's change. Without an action the change
+// is the gateway's own, and is named after the state that it leads to, e.g.
+// "gateway.error"; it is nil if nothing changes that the audit log shows.
+func changeEntry(action, actor string, before, after *gateway.Gateway) *store.AuditEntry {
 	if action == "" {
-		if reflect.DeepEqual(seen(before), seen(after)) {
-			return ctx
+		if reflect.DeepEqual(auditView(before), auditView(after)) {
+			return nil
 		}
 		switch {
 		case before.Status.State != after.Status.State:
@@ -32,29 +32,27 @@ func audited(ctx context.Context, action, actor string, before, after *gateway.G
 			action = "gateway.update"
 		}
 	}
-	return store.WithEntry(ctx, entry(action, actor, before, after))
+	e := entry(action, actor, before, after)
+	return &e
 }
 
-// entry tells what a change made of a gateway; before is nil for a creation, after
-// for a deletion.
-func entry(action, actor string, before, after *gateway.Gateway) store.Entry {
+// entry is the audit entry of a change; before is nil for a creation, after for a
+// deletion.
+func entry(action, actor string, before, after *gateway.Gateway) store.AuditEntry {
 	g := after
 	if g == nil {
 		g = before
 	}
-	e := store.Entry{Action: action, Actor: actor, GatewayID: g.ID, Gateway: g.Ref()}
-	if action == "gateway.wake" {
-		e.Actor = "" // whose request it was
-	}
-	e.Before, e.After = gateway.Changes(seen(before), seen(after))
+	e := store.AuditEntry{Action: action, Actor: actor, GatewayID: g.ID, Gateway: g.Ref()}
+	e.Before, e.After = gateway.Changes(auditView(before), auditView(after))
 	if after != nil && before != nil && before.Status.State != after.Status.State {
 		e.Detail = gateway.MaskSecrets(after.Status.Reason)
 	}
 	return e
 }
 
-// seen is what the audit shows of a gateway: its settings, and whether it runs.
-func seen(g *gateway.Gateway) any {
+// auditView is what the audit log shows of a gateway: its settings, and whether it runs.
+func auditView(g *gateway.Gateway) any {
 	if g == nil {
 		return nil
 	}
@@ -91,11 +89,11 @@ func (m *Manager) trimOld(ctx context.Context) {
 }
 
 func (m *Manager) trim(ctx context.Context) {
-	if err := m.Store.TrimTrail(ctx, m.Now(), m.settings.Load().AuditRetention); err != nil && ctx.Err() == nil {
+	if err := m.Store.TrimAudit(ctx, m.Now(), m.settings.Load().AuditRetention); err != nil && ctx.Err() == nil {
 		m.Logger.Warn("trimming the audit", zap.Error(err))
 	}
 	for _, e := range m.view.all() {
-		if err := m.Ledger.Trim(ctx, e.Gateway.ID); err != nil && ctx.Err() == nil {
+		if err := m.Ledger.Trim(ctx, store.Fence{}, e.Gateway.ID); err != nil && ctx.Err() == nil {
 			m.Logger.Warn("trimming records", zap.String("gateway", e.Gateway.ID), zap.Error(err))
 		}
 	}

@@ -31,11 +31,11 @@ return dropped
 `)
 
 // DropRecords removes records that have ended, and says how many.
-func (s *Store) DropRecords(ctx context.Context, gatewayID string, records ...*Record) (int, error) {
-	return s.drop(ctx, gatewayID, "0", records)
+func (s *Store) DropRecords(ctx context.Context, f Fence, gatewayID string, records ...*Record) (int, error) {
+	return s.drop(ctx, f, gatewayID, "0", records)
 }
 
-func (s *Store) drop(ctx context.Context, gatewayID, living string, records []*Record) (int, error) {
+func (s *Store) drop(ctx context.Context, f Fence, gatewayID, living string, records []*Record) (int, error) {
 	if len(records) == 0 {
 		return 0, nil
 	}
@@ -47,7 +47,7 @@ func (s *Store) drop(ctx context.Context, gatewayID, living string, records []*R
 		}
 		args = append(args, r.ID, r.Kind, public, r.Name, r.TokenID, r.State, living)
 	}
-	n, err := dropRecords.Run(ctx, s, s.recordKeys(gatewayID), args...).Int()
+	n, err := dropRecords.Run(ctx, s, f, s.recordKeys(gatewayID), args...).Int()
 	return n, wrap("dropping records", err)
 }
 
@@ -62,7 +62,8 @@ func (s *Store) DeleteRecords(ctx context.Context, gatewayID string) error {
 	keys := []string{
 		live, s.key("records", gatewayID), s.key("names", gatewayID), s.key("record-ids", gatewayID),
 		s.key("pending", gatewayID), s.key("usage", gatewayID), s.key("record-tokens", gatewayID),
-		s.key("audit", gatewayID), s.key("audit-index", gatewayID),
+		s.key("statements", gatewayID), s.key("statements-index", gatewayID),
+		s.key(oldStatementsKey, gatewayID), s.key(oldStatementsIndexKey, gatewayID),
 	}
 	for _, token := range tokens {
 		indexes = append(indexes, index+":t:"+token)

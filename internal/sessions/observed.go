@@ -11,8 +11,8 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// Sighting is the state of a session or batch in a reply that passed by.
-type Sighting struct {
+// ObservedState is the state of a session or batch as a reply to a client shows it.
+type ObservedState struct {
 	Gateway  *gateway.Gateway
 	Kind     livy.Kind
 	PublicID int64
@@ -21,36 +21,36 @@ type Sighting struct {
 	AppID string
 }
 
-// sightingsKept bounds how many sightings wait to be written down: what does not
-// fit is left to the next poll.
-const sightingsKept = 1000
+// maxObserved bounds how many observed states wait to be stored; the next poll finds
+// what does not fit.
+const maxObserved = 1000
 
-// KnowsState says whether it is known that something is in this state. It asks
-// nobody.
+// KnowsState reports whether something was last observed in this state. It makes no
+// request.
 func (l *Ledger) KnowsState(gatewayID string, kind livy.Kind, publicID int64, state string) bool {
-	known, _ := l.states.get(publicKey{gatewayID, kind, publicID})
+	known, _ := l.states.Get(publicKey{gatewayID, kind, publicID})
 	return known == state
 }
 
-// Saw takes a state from a reply to a client; it is written down in the
-// background, by Run. How something ended is for Poll to find out, which asks
-// for its log too: then Saw returns true, once, and Poll should be called soon.
-func (l *Ledger) Saw(s Sighting) (ended bool) {
+// ObserveState takes a state from a reply to a client; Run stores it in the
+// background. Final states are left to Poll, which also fetches the log: then
+// ObserveState returns true, once, and Poll should be called soon.
+func (l *Ledger) ObserveState(s ObservedState) (ended bool) {
 	k := publicKey{s.Gateway.ID, s.Kind, s.PublicID}
-	l.states.put(k, s.State)
+	l.states.Add(k, s.State)
 	if livy.Finished(s.State) {
 		return true
 	}
 	select {
-	case l.sightings <- s:
+	case l.observed <- s:
 	default:
-		l.states.forget(k)
+		l.states.Remove(k)
 	}
 	return false
 }
 
-// noteSighting writes down what a reply told, unless more is known by now.
-func (l *Ledger) noteSighting(ctx context.Context, s Sighting) {
+// saveObserved stores an observed state, unless a newer one is stored by now.
+func (l *Ledger) saveObserved(ctx context.Context, s ObservedState) {
 	at := l.now().UTC()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
@@ -72,7 +72,7 @@ func (l *Ledger) noteSighting(ctx context.Context, s Sighting) {
 			return true
 		})
 	if err != nil && gateway.KindOf(err) != gateway.KindNotFound {
-		l.states.forget(publicKey{s.Gateway.ID, s.Kind, s.PublicID}) // the next poll, or the next reply
+		l.states.Remove(publicKey{s.Gateway.ID, s.Kind, s.PublicID}) // the next poll, or the next reply
 		l.logger.Debug("writing down a state", zap.String("gateway", s.Gateway.ID), zap.Error(err))
 	}
 }

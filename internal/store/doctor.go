@@ -19,7 +19,7 @@ const (
 	pings        = 5
 )
 
-// facts are what a Redis says of itself.
+// facts are what a Redis reports about itself.
 type facts struct {
 	where      string
 	info       map[string]string // of INFO, by field
@@ -28,7 +28,7 @@ type facts struct {
 	confirmers int               // replicas that must confirm what takes access away
 }
 
-// Examine looks at whether Redis is fit to keep what must not be lost.
+// Examine checks whether Redis is configured so that no data are lost.
 func (s *Store) Examine(ctx context.Context, embedded bool) []doctor.Result {
 	if embedded {
 		return []doctor.Result{doctor.Warning("redis", "the embedded Redis: all gateways, tokens and records end with Caddy",
@@ -36,19 +36,19 @@ func (s *Store) Examine(ctx context.Context, embedded bool) []doctor.Result {
 	}
 	f, err := s.facts(ctx)
 	if err != nil {
-		mend := "start Redis, or correct the option redis; redis-cli -u URL ping tells more"
+		fix := "start Redis, or correct the option redis; redis-cli -u URL ping tells more"
 		if strings.Contains(err.Error(), "NOAUTH") || strings.Contains(err.Error(), "WRONGPASS") || strings.Contains(err.Error(), "NOPERM") {
-			mend = "correct user and password in the option redis: redis://USER:PASSWORD@HOST"
+			fix = "correct user and password in the option redis: redis://USER:PASSWORD@HOST"
 		}
-		return []doctor.Result{doctor.Failure("redis", fmt.Sprintf("%s cannot be used: %s", s.describe, err), mend)}
+		return []doctor.Result{doctor.Failure("redis", fmt.Sprintf("%s cannot be used: %s", s.describe, err), fix)}
 	}
 	results := append(f.judge(), s.examineRewind(ctx)...)
-	// A look changes nothing: an empty Redis is marked when Caddy starts.
+	// Read only: an empty Redis is marked when Caddy starts.
 	text, err := s.rdb.Get(ctx, s.key("schema")).Result()
 	if err != nil {
 		return results
 	}
-	if err := s.judgeSchema(text); err != nil {
+	if err := s.checkSchema(text); err != nil {
 		results = append(results, doctor.Failure("redis schema", err.Error(), "choose another prefix, or the version of this program that wrote it"))
 	}
 	return results
@@ -95,7 +95,7 @@ func parseInfo(text string) map[string]string {
 	return info
 }
 
-// judge says what is right and wrong about a Redis that answers.
+// judge returns the results for a Redis that answers.
 func (f *facts) judge() []doctor.Result {
 	return []doctor.Result{f.version(), f.persistence(), f.eviction(), f.memory(), f.replicas(), f.speed(), f.time()}
 }
@@ -113,14 +113,14 @@ func (f *facts) persistence() doctor.Result {
 	const check = "redis persistence"
 	switch {
 	case f.info["aof_enabled"] == "1" && f.info["aof_last_write_status"] == "err":
-		return doctor.Failure(check, "writing the append-only file fails", "look for the reason in Redis's log; mostly the disk is full")
+		return doctor.Failure(check, "writing the append-only file fails", "see Redis's log for the reason; usually the disk is full")
 	case f.info["aof_enabled"] == "1":
 		return doctor.Good(check, "append-only file")
 	case f.info["rdb_last_bgsave_status"] == "err":
 		return doctor.Failure(check, "the last snapshot failed and there is no append-only file",
 			`look for the reason in Redis's log; set "appendonly yes" in redis.conf`)
 	}
-	return doctor.Warning(check, "no append-only file: a crash of Redis loses the latest tokens and records, and revocations with them",
+	return doctor.Warning(check, "no append-only file: if Redis crashes, the latest tokens, records and revocations are lost",
 		`set "appendonly yes" in redis.conf; now: redis-cli config set appendonly yes`)
 }
 
@@ -136,7 +136,7 @@ func (f *facts) eviction() doctor.Result {
 		return doctor.Warning(check, policy+": without effect only as long as maxmemory is 0",
 			`set "maxmemory-policy noeviction" in redis.conf; now: redis-cli config set maxmemory-policy noeviction`)
 	}
-	return doctor.Failure(check, policy+": when memory is short, Redis throws gateways, tokens and records away",
+	return doctor.Failure(check, policy+": when memory is short, Redis evicts gateways, tokens and records",
 		`set "maxmemory-policy noeviction" in redis.conf; now: redis-cli config set maxmemory-policy noeviction`)
 }
 
@@ -149,7 +149,7 @@ func (f *facts) memory() doctor.Result {
 		return doctor.Good(check, "%.0f MiB used, no limit", used/(1<<20))
 	case used > memoryNearly*most:
 		return doctor.Warning(check, fmt.Sprintf("%.0f of %.0f MiB used: when it is full, nothing can be created or revoked", used/(1<<20), most/(1<<20)),
-			"raise maxmemory, or keep records for a shorter time (option retention)")
+			"raise maxmemory, or shorten the option retention")
 	}
 	return doctor.Good(check, "%.0f of %.0f MiB used", used/(1<<20), most/(1<<20))
 }
@@ -170,7 +170,7 @@ func (f *facts) replicas() doctor.Result {
 func (f *facts) speed() doctor.Result {
 	if f.latency > slowReply {
 		return doctor.Warning("redis latency", fmt.Sprintf("%s for an answer", f.latency.Round(time.Microsecond)),
-			"put Redis nearer to Caddy; look for slow commands with redis-cli slowlog get")
+			"move Redis closer to Caddy; find slow commands with redis-cli slowlog get")
 	}
 	return doctor.Good("redis latency", "%s", f.latency.Round(time.Microsecond))
 }

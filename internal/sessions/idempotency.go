@@ -77,7 +77,7 @@ func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
 			return err
 		}
 		if !l.now().Before(end) {
-			return gateway.Errorf(gateway.KindUnavailable, "the first create with this Idempotency-Key has no answer yet")
+			return gateway.Errorf(gateway.KindUnavailable, "the first request with this Idempotency-Key is still in progress; retry shortly")
 		}
 		select {
 		case <-ctx.Done():

@@ -12,22 +12,22 @@ import (
 	"github.com/livygateway/livygateway/internal/sessions"
 )
 
-// audit is the part of the record handler that writes down which statements are
-// run, on gateways that want it.
-type audit struct {
+// statementAudit is the part of the record handler that records which statements are
+// run, for gateways whose statement audit is on.
+type statementAudit struct {
 	h    *Record
 	c    *call
 	addr string
 	code string // of a statement that is about to be run
 }
 
-// newAudit returns nil for requests that nobody audits. It reads the code of a
+// newStatementAudit returns nil for requests that are not audited. It reads the code of a
 // statement and puts the body back.
-func (h *Record) newAudit(r *http.Request, c *call) (*audit, error) {
+func (h *Record) newStatementAudit(r *http.Request, c *call) (*statementAudit, error) {
 	if c.entry.Gateway.Spec.StatementAudit == gateway.AuditOff {
 		return nil, nil
 	}
-	a := &audit{h: h, c: c, addr: clientAddr(r)}
+	a := &statementAudit{h: h, c: c, addr: clientAddr(r)}
 	switch c.req.Route.Name {
 	case "session.statement.get", "session.statement.list":
 		return a, nil
@@ -50,8 +50,8 @@ func (h *Record) newAudit(r *http.Request, c *call) (*audit, error) {
 	}
 }
 
-// look takes what the reply tells.
-func (a *audit) look(ctx context.Context, status int, reply []byte) {
+// look records what the reply says.
+func (a *statementAudit) look(ctx context.Context, status int, reply []byte) {
 	if status >= 300 {
 		return
 	}
@@ -59,7 +59,7 @@ func (a *audit) look(ctx context.Context, status int, reply []byte) {
 	if a.c.req.Route.Name == "session.statement.list" {
 		var list livy.Statements
 		if json.Unmarshal(reply, &list) == nil {
-			a.h.core.ledger.SawStatements(ctx, id, a.c.req.ID, list.Statements...)
+			a.h.core.ledger.ObserveStatements(ctx, id, a.c.req.ID, list.Statements...)
 		}
 		return
 	}
@@ -68,11 +68,11 @@ func (a *audit) look(ctx context.Context, status int, reply []byte) {
 		return
 	}
 	if a.c.req.Route.Name == "session.statement.create" {
-		a.h.core.ledger.Ran(ctx, id, sessions.Ran{
+		a.h.core.ledger.RecordStatement(ctx, id, sessions.SubmittedStatement{
 			SessionID: a.c.req.ID, StatementID: st.ID, TokenID: a.c.token.ID, TokenName: a.c.token.Name, ClientAddr: a.addr,
 			Code: a.code, KeepCode: a.c.entry.Gateway.Spec.StatementAudit == gateway.AuditCode,
 		})
 		return
 	}
-	a.h.core.ledger.SawStatements(ctx, id, a.c.req.ID, st)
+	a.h.core.ledger.ObserveStatements(ctx, id, a.c.req.ID, st)
 }

@@ -20,16 +20,16 @@ func TestAuditedStatements(t *testing.T) {
 		{"running", `null`, ""},
 	}
 	for i, o := range outputs {
-		f.Ran(t.Context(), f.g.ID, sessions.Ran{
+		f.RecordStatement(t.Context(), f.g.ID, sessions.SubmittedStatement{
 			SessionID: 7, StatementID: int64(i), TokenID: "lctk-1", TokenName: "ann", ClientAddr: "192.0.2.1", Code: "secret()", KeepCode: i == 1,
 		})
 		for range 2 { // clients ask more than once
-			f.SawStatements(t.Context(), f.g.ID, 7, livy.Statement{
+			f.ObserveStatements(t.Context(), f.g.ID, 7, livy.Statement{
 				ID: int64(i), State: o.state, Output: json.RawMessage(o.output), Started: 1000, Completed: 3500,
 			})
 		}
 	}
-	f.SawStatements(t.Context(), f.g.ID, 7, livy.Statement{ID: 99, State: "cancelled"}) // run when nobody audited
+	f.ObserveStatements(t.Context(), f.g.ID, 7, livy.Statement{ID: 99, State: "cancelled"}) // run when nobody audited
 	all, total, err := f.store.Statements(t.Context(), f.g.ID, 0, 10)
 	if err != nil || total != int64(len(outputs)) {
 		t.Fatalf("%d statements, %v", total, err)
@@ -56,10 +56,10 @@ func TestAuditedStatements(t *testing.T) {
 // Clients poll their statements while Redis is away: each is kept once.
 func TestStatementsWaitForRedis(t *testing.T) {
 	f := newFixture(t)
-	f.Ran(t.Context(), f.g.ID, sessions.Ran{SessionID: 7, StatementID: 1, TokenID: "lctk-1", Code: "x"})
+	f.RecordStatement(t.Context(), f.g.ID, sessions.SubmittedStatement{SessionID: 7, StatementID: 1, TokenID: "lctk-1", Code: "x"})
 	f.fail("LOADING Redis is loading the dataset in memory")
 	for range 1000 {
-		f.SawStatements(t.Context(), f.g.ID, 7, livy.Statement{ID: 1, State: "cancelled"}, livy.Statement{ID: 2, State: "cancelled"})
+		f.ObserveStatements(t.Context(), f.g.ID, 7, livy.Statement{ID: 1, State: "cancelled"}, livy.Statement{ID: 2, State: "cancelled"})
 	}
 	f.fail("")
 	before := f.commands()

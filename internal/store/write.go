@@ -1,0 +1,81 @@
+package store
+
+import (
+	"context"
+	"slices"
+	"strconv"
+
+	"github.com/redis/go-redis/v9"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// Write says on what conditions a change of a gateway or token is made, and what the
+// audit log says of it. The zero Write is unconditional.
+type Write struct {
+	// Fence refuses the change once the gateway's lease is another instance's.
+	Fence Fence
+	// Order says who asked, and which revision of a token is required. The revision
+	// of a gateway is always that of the document that is saved.
+	gateway.Order
+	// Audit is the entry to write with the change. If it is nil, SaveGateway writes
+	// an entry for a creation only, and the other methods write one with what the
+	// store knows.
+	Audit *AuditEntry
+}
+
+// ErrFenced means that nothing was written because another instance holds the lease
+// by now.
+var ErrFenced error = gateway.Errorf(gateway.KindConflict, "the lease on this gateway was given to another instance")
+
+// Fence is the lease under which something is written: Redis refuses the write with
+// ErrFenced once a lease with a higher number was granted for the gateway. The zero
+// Fence refuses nothing.
+type Fence struct {
+	GatewayID string
+	Number    int64
+}
+
+// fencedReply is what a script replies instead of doing anything.
+const fencedReply = "FENCED"
+
+// checkFence is prepended to scripts that write. It removes its own key and arguments
+// from the end, so that the script sees only its own.
+const checkFence = `
+do
+  local number = table.remove(ARGV)
+  local lease = redis.call('HGET', table.remove(KEYS), table.remove(ARGV))
+  if not lease or string.match(lease, '^%d+') ~= number then return redis.error_reply('` + fencedReply + ` the lease is lost') end
+end
+`
+
+// script is a Lua script that writes under a fence.
+type script struct{ plain, fenced *redis.Script }
+
+func newScript(text string) script {
+	return script{plain: redis.NewScript(text), fenced: redis.NewScript(checkFence + text)}
+}
+
+// Run runs the script, or fails with ErrFenced.
+func (c script) Run(ctx context.Context, s *Store, f Fence, keys []string, args ...any) *redis.Cmd {
+	if f.GatewayID == "" {
+		return c.plain.Run(ctx, s.rdb, keys, args...)
+	}
+	keys = append(slices.Clip(keys), s.key("leases"))
+	args = append(slices.Clip(args), f.GatewayID, strconv.FormatInt(f.Number, 10))
+	cmd := c.fenced.Run(ctx, s.rdb, keys, args...)
+	if redis.HasErrorPrefix(cmd.Err(), fencedReply) {
+		cmd.SetErr(ErrFenced)
+	}
+	return cmd
+}
+
+var fenceScript = newScript(`return 1`)
+
+// CheckFence fails with ErrFenced if the lease is another instance's by now.
+func (s *Store) CheckFence(ctx context.Context, f Fence) error {
+	if f.GatewayID == "" {
+		return nil
+	}
+	return wrap("checking a lease", fenceScript.Run(ctx, s, f, nil).Err())
+}
