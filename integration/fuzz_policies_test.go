@@ -62,11 +62,11 @@ func TestPoliciesHoldInSpark(t *testing.T) {
 
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	cpu := ownTime()
+	cpu := ownTime() + groupTime(server.group)
 	for _, j := range judges {
 		cpu += processTime(j.cmd.Process.Pid)
 	}
-	t.Logf("%d creates tried, %d let through by a policy; by the model %d, %d of them refused by Livy; by a real Livy %d, %d of them refused by it, %d of them compared with the model; %d judgements, %d of them of calls that start nothing; %v of CPU time in judges and test",
+	t.Logf("%d creates tried, %d let through by a policy; by the model %d, %d of them refused by Livy; by a real Livy %d, %d of them refused by it, %d of them compared with the model; %d judgements, %d of them of calls that start nothing; %v of CPU time in test, judges and Livy",
 		f.tried, f.through, f.model, f.modelRefused, f.live, f.liveRefused, f.compared, f.judged, f.nothing, cpu.Round(time.Second))
 	if f.err != nil {
 		t.Error(f.err)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -105,6 +106,25 @@ func ownTime() time.Duration {
 		return 0
 	}
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// groupTime is the CPU time of the processes of a group and of their children that ended.
+func groupTime(group int) time.Duration {
+	all, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return 0
+	}
+	var sum time.Duration
+	for _, dir := range all {
+		pid, err := strconv.Atoi(filepath.Base(dir))
+		if err != nil {
+			continue
+		}
+		if of, err := syscall.Getpgid(pid); err == nil && of == group {
+			sum += processTime(pid)
+		}
+	}
+	return sum
 }
 
 // processTime is the CPU time of a process and of its children that ended.

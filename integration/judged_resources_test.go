@@ -39,8 +39,7 @@ func (j *judgement) conf() []string {
 	var out []string
 	v := j.verdict
 	for _, key := range slices.Sorted(maps.Keys(j.body.Conf)) {
-		want := strings.TrimSpace(j.body.Conf[key])
-		got := strings.TrimSpace(v.Conf[key])
+		want, got := javaTrim(j.body.Conf[key]), javaTrim(v.Conf[key])
 		if !strings.HasPrefix(key, "spark.") || got == want || key == "spark.app.name" && j.body.Name != "" {
 			continue
 		}
@@ -64,6 +63,11 @@ func (j *judgement) conf() []string {
 		}
 	}
 	return out
+}
+
+// javaTrim is String.trim of Java, which SparkSubmit calls on the settings of a file.
+func javaTrim(s string) string {
+	return strings.TrimFunc(s, func(c rune) bool { return c <= ' ' })
 }
 
 // baseConf is a setting of the application when the client sets nothing.

@@ -185,7 +185,7 @@ func (j *judgement) application() []string {
 func plainURI(uri string) string {
 	for _, local := range []string{"file:", "local:"} {
 		if rest, ok := strings.CutPrefix(uri, local); ok {
-			return "/" + strings.TrimLeft(rest, "/")
+			uri = "/" + strings.TrimLeft(rest, "/")
 		}
 	}
 	for strings.Contains(uri, "//") {

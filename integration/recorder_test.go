@@ -27,6 +27,7 @@ type recordingLivy struct {
 	addr    string
 	records string // folder; one more folder in it for each call, until it is read
 	version string
+	group   int // process group
 }
 
 // recorder is spark-submit: it keeps its arguments and the properties file.
@@ -118,6 +119,7 @@ func startLivy(t testing.TB, home, spark string, lines ...string) *recordingLivy
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	l.group = cmd.Process.Pid
 	t.Cleanup(func() {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		_ = cmd.Wait()
