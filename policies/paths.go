@@ -127,10 +127,13 @@ func (p *Policy) badPaths(n naming, value string) string {
 	default:
 	}
 	for entry := range strings.SplitSeq(value, ",") {
-		entry = strings.TrimSpace(entry)
-		if entry == "" {
+		if n == namesURIs {
+			entry = strings.Trim(entry, " ") // Livy cuts its lists at spaces too
+		}
+		if strings.TrimSpace(entry) == "" {
 			continue
 		}
+		// Spark does not: to it " /a" is in a folder named " " where Livy was started.
 		if reason := p.badURI(n, entry); reason != "" {
 			return reason
 		}
