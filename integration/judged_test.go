@@ -191,7 +191,7 @@ func plainURI(uri string) string {
 	for strings.Contains(uri, "//") {
 		uri = strings.ReplaceAll(uri, "//", "/")
 	}
-	return uri
+	return strings.TrimSuffix(uri, "/")
 }
 
 func split(list string) []string {
@@ -299,7 +299,7 @@ func (j *judgement) bare(local string) bool {
 	for _, key := range livyLists {
 		fields = append(fields, strings.FieldsFunc(j.body.Conf[key], func(c rune) bool { return c == ',' || c == ' ' })...)
 	}
-	return slices.Contains(fields, local)
+	return slices.ContainsFunc(fields, func(uri string) bool { return strings.HasPrefix(uri, "/") && plainURI(uri) == local })
 }
 
 // namesFiles are the settings whose files spark-submit, YARN's client or executors fetch.
