@@ -288,14 +288,7 @@ func (f *fuzzer) real(t *testing.T, server *recordingLivy, p *pieces, bases map[
 	}
 	f.count(&f.through)
 	f.count(&f.live)
-	// As the gateway does: a name where there is none, and settings of its own. By one
-	// of them the call is known, since Livy starts some sessions that it then refuses.
-	f.mark++
-	mark := fmt.Sprintf("call%dof", f.mark)
-	if err := r.Complete(mark, map[string]string{"spark.livygateway.call": mark}); err != nil {
-		f.fail(err)
-		return
-	}
+	mark := f.complete(t, r)
 	body := readCreate(t, r.Body)
 	status, text := server.send(t, "POST", target, nil, r.Body)
 	if status != 201 {
@@ -322,7 +315,7 @@ func (f *fuzzer) real(t *testing.T, server *recordingLivy, p *pieces, bases map[
 	} else {
 		key := fmt.Sprint(policy.name, on, body.Kind)
 		if base = bases[key]; base == nil {
-			if plain := server.base(t, policy.policy, kind, body); plain != nil {
+			if plain := f.realBase(t, server, policy, kind, body); plain != nil {
 				base, err = f.ask(plain, on, true)
 				bases[key] = base
 			}
@@ -340,4 +333,31 @@ func (f *fuzzer) real(t *testing.T, server *recordingLivy, p *pieces, bases map[
 	if faults := f.weigh(policy, kind, r, body, on, verdicts, base); len(faults) > 0 {
 		f.report(policy, m, on, faults, bases)
 	}
+}
+
+// complete does what the gateway does before it sends a create: a name where there is
+// none, and settings of its own. By one of them the call is known, since Livy starts
+// some sessions that it then refuses.
+func (f *fuzzer) complete(t testing.TB, r *policies.Result) (mark string) {
+	t.Helper()
+	f.mark++
+	mark = fmt.Sprintf("call%dof", f.mark)
+	if err := r.Complete(mark, map[string]string{"spark.livygateway.call": mark}); err != nil {
+		t.Fatal(err)
+	}
+	return mark
+}
+
+// realBase is the call for a session for which the client sets nothing.
+func (f *fuzzer) realBase(t testing.TB, server *recordingLivy, policy *fuzzPolicy, kind livy.Kind, body *create) *submission {
+	t.Helper()
+	r, err := policy.policy.Create(kind, "", "", bytes.NewReader(bare(kind, body)))
+	if err != nil {
+		return nil
+	}
+	mark := f.complete(t, &r)
+	if status, text := server.send(t, "POST", "/sessions", nil, r.Body); status != 201 {
+		t.Fatalf("Livy answers %d: %s\nto %s", status, text, r.Body)
+	}
+	return server.nextWith(t, mark)
 }
