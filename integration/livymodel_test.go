@@ -83,7 +83,7 @@ func modelBatch(c *create) (args []string, ok bool) {
 	return append(args, c.Args...), true
 }
 
-var badURI = regexp.MustCompile("[\\x00-\\x20\\x7f-\\xa0\"<>\\\\^`{|}]|^[^:]*:?/.*[\\[\\]]|\\p{Z}|%([^0-9A-Fa-f]|.?$|.[^0-9A-Fa-f])|#.*#|:/*$|^[^A-Za-z/]")
+var badURI = regexp.MustCompile("[\\x00-\\x20\\x7f-\\xa0\"<>\\\\^`{|}]|^[^:]*:?/.*[\\[\\]]|\\p{Z}|%([^0-9A-Fa-f]|.?$|.[^0-9A-Fa-f])|#.*#|^[^/:]*:/*$|^[^A-Za-z/]")
 
 // modelURI resolves as Livy does on a machine whose default file system is the
 // local one.
