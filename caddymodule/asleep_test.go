@@ -24,7 +24,7 @@ func (s *site) sleep() {
 	s.awaitState("etl", gateway.StateStopped)
 }
 
-// asleep says whether nobody has asked for the gateway to run.
+// asleep reports whether nobody has asked for the gateway to run.
 func (s *site) asleep() bool {
 	s.t.Helper()
 	e, err := current.Load().manager.Lookup("default", "etl")

@@ -69,7 +69,7 @@ func (s *server) handlers() (all []placed) {
 	return all
 }
 
-// sameHost says whether two handlers of one server get requests for the same host. A
+// sameHost reports whether two handlers of one server get requests for the same host. A
 // handler for all hosts gets those that no other one names.
 func (h *placed) sameHost(other *placed) bool {
 	if len(h.hosts) == 0 || len(other.hosts) == 0 {
@@ -78,7 +78,7 @@ func (h *placed) sameHost(other *placed) bool {
 	return slices.ContainsFunc(h.hosts, func(host string) bool { return slices.Contains(other.hosts, host) })
 }
 
-// elsewhere says whether a handler belongs on another host than Spark UIs do.
+// elsewhere reports whether a handler belongs on another host than Spark UIs do.
 func (h *placed) elsewhere() bool {
 	return h.name == "livy_gateway" || slices.Contains(managing, h.name)
 }
@@ -126,7 +126,7 @@ func (p *patient) examineUIs() (results []doctor.Result) {
 	return results
 }
 
-// showsUIs says whether this configuration shows any Spark UI.
+// showsUIs reports whether this configuration shows any Spark UI.
 func (p *patient) showsUIs() bool {
 	m := p.app.core.manager
 	_, beside := m.Runtime.(upstream.DriverHoster)
@@ -161,7 +161,7 @@ func (p *patient) examineUISite(sites []placed) (results []doctor.Result) {
 	return results
 }
 
-// listensOn says whether a server has the port of an address.
+// listensOn reports whether a server has the port of an address.
 func (s *server) listensOn(u *url.URL) bool {
 	port := cmp.Or(u.Port(), defaultPort(u.Scheme))
 	return slices.ContainsFunc(s.Listen, func(address string) bool {

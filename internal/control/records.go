@@ -51,7 +51,7 @@ func (m *Manager) ShowSparkUI(g *gateway.Gateway, r *store.Record) {
 	}
 }
 
-// servesSparkUI says whether the gateway serves a record's Spark UI.
+// servesSparkUI reports whether the gateway serves a record's Spark UI.
 func servesSparkUI(r *store.Record) bool { return strings.HasPrefix(r.SparkUI, "/") }
 
 // UILink is a signed link to a Spark UI.

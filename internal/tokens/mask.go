@@ -60,7 +60,7 @@ func MaskCredentials(value string) string {
 	return Mask(value)
 }
 
-// secretAt says whether a secret of ours begins at an index, and where it ends.
+// secretAt reports whether a secret of ours begins at an index, and where it ends.
 func secretAt(text string, i int) (end int, ok bool) {
 	for n := range secretLength {
 		if i >= len(text) {

@@ -112,7 +112,7 @@ func listener(host string, port int) (inode string, ok bool) {
 	return "", false
 }
 
-// reaches says whether a listener at an address, as /proc/net writes it, gets
+// reaches reports whether a listener at an address, as /proc/net writes it, gets
 // connections to an IPv4 address of this machine.
 func reaches(address, host string) bool {
 	at, _, _ := strings.Cut(address, ":")
