@@ -172,7 +172,7 @@ func oddOrders(t *testing.T, c *caddy, f fakes) {
 	if _, err := c.tryLivy("gateway", "create", "etl", "--start"); err == nil || !strings.Contains(err.Error(), `name: is already used in workspace default (got "etl")`) {
 		t.Errorf("a second gateway of that name: %v", err)
 	}
-	if _, err := c.tryLivy("gateway", "delete", "etl", "--yes"); err == nil || !strings.Contains(err.Error(), "is running: stop it first, or force") {
+	if _, err := c.tryLivy("gateway", "delete", "etl", "--yes"); err == nil || !strings.Contains(err.Error(), "is running: stop it first, or use force") {
 		t.Errorf("deleting what runs: %v", err)
 	}
 	instance := c.show("etl").Status.Instance

@@ -122,11 +122,11 @@ type Pinger interface {
 	Ping(ctx context.Context) error
 }
 
-// Placer is a Runtime whose servers are reached and stopped from one place only:
-// one machine, or wherever one Docker engine is reached from.
-type Placer interface {
-	// Place names that place. It fails with KindUnavailable while that is not known.
-	Place(ctx context.Context) (string, error)
+// Locator is a Runtime whose servers can be reached and stopped from one location only: one
+// machine, or wherever one Docker engine is reachable.
+type Locator interface {
+	// Location names that location. It fails with KindUnavailable while it is unknown.
+	Location(ctx context.Context) (string, error)
 }
 
 // Forgetter is a Runtime that keeps something after Stop, the last log, and can

@@ -12,9 +12,9 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// changeEntry is the audit entry of a gateway's change. Without an action the change
-// is the gateway's own, and is named after the state that it leads to, e.g.
-// "gateway.error"; it is nil if nothing changes that the audit log shows.
+// changeEntry returns the audit entry of a change to a gateway. A change without an action
+// was made by the gateway itself and is named after the resulting state, e.g.
+// "gateway.error". The entry is nil if the change is not visible in the audit log.
 func changeEntry(action, actor string, before, after *gateway.Gateway) *store.AuditEntry {
 	if action == "" {
 		if reflect.DeepEqual(auditView(before), auditView(after)) {
@@ -32,13 +32,13 @@ func changeEntry(action, actor string, before, after *gateway.Gateway) *store.Au
 			action = "gateway.update"
 		}
 	}
-	e := entry(action, actor, before, after)
+	e := newAuditEntry(action, actor, before, after)
 	return &e
 }
 
-// entry is the audit entry of a change; before is nil for a creation, after for a
-// deletion.
-func entry(action, actor string, before, after *gateway.Gateway) store.AuditEntry {
+// newAuditEntry returns the audit entry of a change; before is nil for a creation, after for
+// a deletion.
+func newAuditEntry(action, actor string, before, after *gateway.Gateway) store.AuditEntry {
 	g := after
 	if g == nil {
 		g = before
@@ -51,14 +51,14 @@ func entry(action, actor string, before, after *gateway.Gateway) store.AuditEntr
 	return e
 }
 
-// auditView is what the audit log shows of a gateway: its settings, and whether it runs.
+// auditView returns what the audit log shows of a gateway: its settings, and whether it runs.
 func auditView(g *gateway.Gateway) any {
 	if g == nil {
 		return nil
 	}
 	return struct {
 		gateway.Spec
-		// What nobody has set is left out.
+		// Settings that are not set are left out.
 		CPU         int    `json:"cpu,omitempty"`
 		Memory      string `json:"memory,omitempty"`
 		Engine      string `json:"engine,omitempty"`
@@ -70,11 +70,11 @@ func auditView(g *gateway.Gateway) any {
 	}{g.Spec, g.Spec.CPU, g.Spec.Memory, g.Spec.Engine, g.Spec.LivyVersion, g.Declared, g.Desired, g.Status.State}
 }
 
-// trimInterval is how often what is old is removed.
+// trimInterval is the pause between two removals of old entries.
 const trimInterval = 10 * time.Minute
 
-// trimOld removes old entries of the audit, and old records also of gateways that
-// are not polled, until ctx ends.
+// trimOld removes old audit entries until ctx ends, and old records, including those of
+// gateways that are not polled.
 func (m *Manager) trimOld(ctx context.Context) {
 	tick := time.NewTicker(trimInterval)
 	defer tick.Stop()
@@ -89,27 +89,28 @@ func (m *Manager) trimOld(ctx context.Context) {
 }
 
 func (m *Manager) trim(ctx context.Context) {
-	if err := m.Store.TrimAudit(ctx, m.Now(), m.settings.Load().AuditRetention); err != nil && ctx.Err() == nil {
-		m.Logger.Warn("trimming the audit", zap.Error(err))
+	err := m.Store.TrimAudit(ctx, m.Now(), m.settings.Load().AuditRetention)
+	if err != nil && ctx.Err() == nil {
+		m.Logger.Warn("cannot trim the audit log", zap.Error(err))
 	}
-	for _, e := range m.view.all() {
+	for _, e := range m.snapshots.entries() {
 		if err := m.Ledger.Trim(ctx, store.Fence{}, e.Gateway.ID); err != nil && ctx.Err() == nil {
-			m.Logger.Warn("trimming records", zap.String("gateway", e.Gateway.ID), zap.Error(err))
+			m.Logger.Warn("cannot trim records", zap.String("gateway", e.Gateway.ID), zap.Error(err))
 		}
 	}
 }
 
-// IDOf is the id of the gateway that a person means: by id, by workspace/name, or
-// by a name that only one gateway has. It is empty if there is none.
+// IDOf returns the id of the gateway with a given id, workspace/name, or name if it is
+// unique. It returns "" if there is none.
 func (m *Manager) IDOf(text string) string {
 	id := ""
-	for _, e := range m.view.all() {
+	for _, e := range m.snapshots.entries() {
 		g := e.Gateway
 		switch {
 		case g.ID == text || g.Ref() == text:
 			return g.ID
 		case g.Spec.Name == text && id != "":
-			return "" // which of them?
+			return "" // ambiguous
 		case g.Spec.Name == text:
 			id = g.ID
 		}

@@ -14,26 +14,26 @@ import (
 	"github.com/livygateway/livygateway/internal/resolved"
 )
 
-// Declaration is a gateway that stands in the configuration. Its settings are
-// the configuration's to change; everything else, its tokens and records and
-// whether it runs, is as with other gateways.
+// Declaration is a gateway that is declared in the configuration. Its settings can be
+// changed only there; its tokens, its records and whether it runs are managed as for
+// other gateways.
 type Declaration struct {
-	// Workspace and the Spec's name say which gateway it is. Default "default".
+	// Workspace and the Spec's name identify the gateway. Default "default".
 	Workspace string
 	Spec      gateway.Spec
-	// Manual leaves it to people and requests to start the gateway. Default: it
+	// Manual leaves the gateway stopped until a person or a request starts it. Default: it
 	// is started when it appears in the configuration.
 	Manual bool
-	// Notes are what a person should know of it, e.g. that one of its files is empty.
+	// Notes are warnings for the operator, e.g. that one of its files is empty.
 	Notes []string
-	// Typos are what looks mistyped in its settings; see resolved.Gateway.Typos.
-	// CheckDeclared finds them.
+	// Typos lists keys in its settings that look mistyped; see resolved.Gateway.Typos.
+	// CheckDeclared sets it.
 	Typos []string
 }
 
 func (d Declaration) ref() string { return d.Workspace + "/" + d.Spec.Name }
 
-// declaredNotes are those of a gateway's declaration.
+// declaredNotes returns the notes of a gateway's declaration.
 func (m *Manager) declaredNotes(g *gateway.Gateway) []string {
 	if list := m.declared.Load(); list != nil {
 		for _, d := range *list {
@@ -45,9 +45,8 @@ func (m *Manager) declaredNotes(g *gateway.Gateway) []string {
 	return nil
 }
 
-// CheckDeclared checks the gateways of a configuration as far as that can be done
-// without asking anybody, and fills in the workspaces that they leave out, and what
-// looks mistyped. Errors name the gateway.
+// CheckDeclared checks the gateways of a configuration as far as possible without I/O. It
+// fills in missing workspaces and sets Typos. Errors name the gateway.
 func CheckDeclared(s *resolved.Settings, list []Declaration) error {
 	seen := make(map[string]bool, len(list))
 	for i := range list {
@@ -76,18 +75,18 @@ func checkDeclared(s *resolved.Settings, d *Declaration) error {
 		return err
 	}
 	if d.Spec.Identity == "" && r.Impersonates() {
-		return gateway.Invalid("identity", "", "must be set with livy.impersonation.enabled: nobody created this gateway whose name jobs could run under")
+		return gateway.Invalid("identity", "", "must be set with livy.impersonation.enabled: "+
+			"a gateway declared in the configuration has no creator whose name jobs could run under")
 	}
 	return nil
 }
 
-// Declare makes the gateways of the configuration in force what it says: new ones
-// are created and started, changed ones get their settings (what of it needs a
-// restart waits for one), and those that were in the configuration before and are
-// no longer are stopped; they keep their tokens and records and can be changed and
-// deleted from then on. A gateway of the same name that was created otherwise is
-// taken over. It returns at once and goes on until Redis has taken it all. list
-// has passed CheckDeclared.
+// Declare applies the gateways that the configuration in force declares. New gateways are
+// created and started. Changed gateways get their settings; a change that needs a restart
+// waits for one. Gateways that are no longer declared are stopped; they keep their tokens
+// and records and can be changed and deleted from then on. An existing gateway of the same
+// name is taken over. Declare does not block: it is retried in the background until
+// everything is stored. The list must have passed CheckDeclared.
 func (m *Manager) Declare(list []Declaration) {
 	m.declared.Store(&list)
 	select {
@@ -96,10 +95,10 @@ func (m *Manager) Declare(list []Declaration) {
 	}
 }
 
-// declareRetry is the pause between two tries to write what the configuration says.
+// declareRetry is the pause between two attempts to apply the declarations.
 const declareRetry = time.Second
 
-// followDeclarations carries out what Declare was given, the last one only.
+// followDeclarations applies the latest list passed to Declare, until ctx ends.
 func (m *Manager) followDeclarations(ctx context.Context) {
 	for {
 		select {
@@ -108,7 +107,7 @@ func (m *Manager) followDeclarations(ctx context.Context) {
 		case <-m.declare:
 		}
 		if err := m.applyDeclarations(ctx, *m.declared.Load()); err != nil && ctx.Err() == nil {
-			m.Logger.Error("the gateways of the configuration are not all as it says; trying again", zap.Error(err))
+			m.Logger.Error("cannot apply all gateways of the configuration; retrying", zap.Error(err))
 			select {
 			case <-ctx.Done():
 				return
@@ -116,13 +115,13 @@ func (m *Manager) followDeclarations(ctx context.Context) {
 			}
 			select {
 			case m.declare <- struct{}{}:
-			default: // a newer configuration waits already
+			default: // a newer configuration is already waiting
 			}
 		}
 	}
 }
 
-// applyDeclarations does what can be done, and returns what could not.
+// applyDeclarations applies as many declarations as possible and returns the errors of the rest.
 func (m *Manager) applyDeclarations(ctx context.Context, list []Declaration) error {
 	all, err := m.Store.Gateways(ctx)
 	if err != nil {
@@ -140,7 +139,10 @@ func (m *Manager) applyDeclarations(ctx context.Context, list []Declaration) err
 			delete(stored, d.ref())
 			continue
 		}
-		_, err := m.create(ctx, CreateRequest{Workspace: d.Workspace, Spec: d.Spec, Start: !d.Manual, Origin: gateway.Origin{Actor: gateway.ConfigActor}}, true)
+		_, err := m.create(ctx, CreateRequest{
+			Workspace: d.Workspace, Spec: d.Spec, Start: !d.Manual,
+			Origin: gateway.Origin{Actor: gateway.ConfigActor},
+		}, true)
 		errs = append(errs, err)
 	}
 	for _, g := range stored {
@@ -151,43 +153,46 @@ func (m *Manager) applyDeclarations(ctx context.Context, list []Declaration) err
 	return errors.Join(errs...)
 }
 
-// redeclare gives a stored gateway the settings of the configuration. Whether it
-// runs is left as it is, unless it comes anew into the configuration.
+// redeclare gives a stored gateway the settings of the configuration. Its desired state
+// stays, unless the gateway was not declared before.
 func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declaration) error {
-	_, err := m.updateAs(ctx, "gateway.declare", gateway.By(gateway.ConfigActor), g.ID, func(g *gateway.Gateway) error {
-		if g.Declared && sameSpec(&g.Spec, &d.Spec) {
-			return errUnchanged
-		}
-		if !g.Declared {
-			m.Logger.Info("taking a gateway over into the configuration", zap.String("gateway", g.ID), zap.String("name", g.Ref()))
-			if !d.Manual && g.Desired != gateway.StateRunning {
-				g.Desired = gateway.StateRunning
-				g.Status.Restarts = 0
-				g.Enter(gateway.StateStarting, "declared in the configuration", gateway.ConfigActor, m.Now())
-				clearInstance(g)
+	_, err := m.updateAs(ctx, "gateway.declare", gateway.By(gateway.ConfigActor), g.ID,
+		func(g *gateway.Gateway) error {
+			if g.Declared && sameSpec(&g.Spec, &d.Spec) {
+				return errUnchanged
 			}
-		}
-		g.Declared = true
-		g.Change(d.Spec)
-		return nil
-	})
+			if !g.Declared {
+				m.Logger.Info("the configuration now declares an existing gateway",
+					zap.String("gateway", g.ID), zap.String("name", g.Ref()))
+				if !d.Manual && g.Desired != gateway.StateRunning {
+					g.Desired = gateway.StateRunning
+					g.Status.Restarts = 0
+					g.Enter(gateway.StateStarting, "declared in the configuration", gateway.ConfigActor, m.Now())
+					clearInstance(g)
+				}
+			}
+			g.Declared = true
+			g.Change(d.Spec)
+			return nil
+		})
 	m.kick(g.ID)
 	return err
 }
 
 // undeclare stops a gateway that is no longer in the configuration.
 func (m *Manager) undeclare(ctx context.Context, g *gateway.Gateway) error {
-	_, err := m.updateAs(ctx, "gateway.undeclare", gateway.By(gateway.ConfigActor), g.ID, func(g *gateway.Gateway) error {
-		if !g.Declared {
-			return errUnchanged
-		}
-		g.Declared = false
-		if g.Desired == gateway.StateRunning {
-			g.Desired = gateway.StateStopped
-			g.Enter(gateway.StateStopping, "no longer in the configuration", gateway.ConfigActor, m.Now())
-		}
-		return nil
-	})
+	_, err := m.updateAs(ctx, "gateway.undeclare", gateway.By(gateway.ConfigActor), g.ID,
+		func(g *gateway.Gateway) error {
+			if !g.Declared {
+				return errUnchanged
+			}
+			g.Declared = false
+			if g.Desired == gateway.StateRunning {
+				g.Desired = gateway.StateStopped
+				g.Enter(gateway.StateStopping, "no longer in the configuration", gateway.ConfigActor, m.Now())
+			}
+			return nil
+		})
 	m.kick(g.ID)
 	return err
 }
@@ -198,10 +203,11 @@ func sameSpec(a, b *gateway.Spec) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// checkOurs refuses to change what the configuration says.
-func checkOurs(g *gateway.Gateway, what string) error {
+// checkNotDeclared returns an error if the gateway is declared in the configuration.
+func checkNotDeclared(g *gateway.Gateway, what string) error {
 	if !g.Declared {
 		return nil
 	}
-	return gateway.Errorf(gateway.KindConflict, "gateway %q is declared in the configuration of Caddy and can only be %s there", g.Spec.Name, what)
+	return gateway.Errorf(gateway.KindConflict,
+		"gateway %q is declared in the configuration of Caddy and can only be %s there", g.Spec.Name, what)
 }

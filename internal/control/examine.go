@@ -15,13 +15,13 @@ import (
 	"github.com/livygateway/livygateway/internal/resolved"
 )
 
-// Examine looks at the gateways on record: those in trouble, and what theirs and
-// the catalog's settings point to on the network.
+// Examine checks the stored gateways, and the addresses that their settings and the
+// catalog refer to.
 func (m *Manager) Examine(ctx context.Context) []doctor.Result {
 	results := m.examineClusters(ctx)
 	all, err := m.List(ctx, "")
 	if err != nil {
-		return results // Redis is away, which the store says
+		return results // Redis is unreachable, which the store reports
 	}
 	healthy := 0
 	for _, g := range all {
@@ -31,7 +31,7 @@ func (m *Manager) Examine(ctx context.Context) []doctor.Result {
 		}
 		results = append(results, found...)
 	}
-	return append(results, doctor.Good("gateways", "%d of %d without a finding", healthy, len(all)))
+	return append(results, doctor.Good("gateways", "%d of %d have no problems", healthy, len(all)))
 }
 
 func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found []doctor.Result) {
@@ -40,19 +40,22 @@ func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found
 		return fmt.Sprintf("caddy livy gateway %s %s --workspace %s", verb, g.Spec.Name, g.Workspace)
 	}
 	if g.Status.State == gateway.StateError {
-		found = append(found, doctor.Failure(check, g.Status.Reason, "look at its log: "+command("logs")))
+		found = append(found, doctor.Failure(check, g.Status.Reason, "check its log: "+command("logs")))
 	}
 	if _, err := m.policy(g); err != nil {
-		found = append(found, doctor.Failure(check, "lets nothing through, since its policy cannot be made: "+err.Error(),
-			"correct it with "+command("update")))
+		found = append(found, doctor.Failure(check,
+			"refuses all creates because its policy cannot be compiled: "+err.Error(),
+			"fix it with "+command("update")))
 	}
 	known := *g
-	known.Declared = false // which is nothing to mend
+	known.Declared = false // not a problem
 	for _, note := range m.Notes(&known) {
-		found = append(found, doctor.Warning(check, note, "correct it with "+command("update")))
+		found = append(found, doctor.Warning(check, note, "fix it with "+command("update")))
 	}
 	if pending := m.RestartNeeded(g); len(pending) > 0 {
-		found = append(found, doctor.Warning(check, "was changed and runs without: "+strings.Join(pending, ", "), command("restart")))
+		found = append(found, doctor.Warning(check,
+			"has changes that take effect after a restart: "+strings.Join(pending, ", "),
+			"restart it with "+command("restart")))
 	}
 	if now := m.resolve(g).inForce; now.LivyConf(resolved.AuthTypeKey) == "ldap" {
 		found = append(found, examineLDAP(ctx, check, now.LivyConf(resolved.LDAPURLKey))...)
@@ -60,14 +63,14 @@ func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found
 	return found
 }
 
-// examineLDAP tries the servers that a gateway's Livy asks for passwords, one of
-// which is enough: urls are separated by blanks.
+// examineLDAP checks that at least one of a gateway's LDAP servers accepts connections.
+// The urls are separated by spaces.
 func examineLDAP(ctx context.Context, check, urls string) []doctor.Result {
 	err := errors.New("livy.server.auth.ldap.url is empty")
 	for address := range strings.FieldsSeq(urls) {
 		var u *url.URL
 		if u, err = url.Parse(address); err != nil {
-			err = errors.New("it is no URL") // what stands there may hold a password
+			err = errors.New("not a URL") // the value itself may contain a password
 			continue
 		}
 		port := map[string]string{"ldap": "389", "ldaps": "636"}[u.Scheme]
@@ -79,10 +82,10 @@ func examineLDAP(ctx context.Context, check, urls string) []doctor.Result {
 		}
 	}
 	return []doctor.Result{doctor.Failure(check, "no LDAP server answers: "+err.Error(),
-		"correct livy.server.auth.ldap.url in livy.conf, or start the LDAP server")}
+		"fix livy.server.auth.ldap.url in livy.conf, or start the LDAP server")}
 }
 
-// examineClusters tries the masters of the catalog that have an address.
+// examineClusters checks that the standalone masters of the catalog accept connections.
 func (m *Manager) examineClusters(ctx context.Context) (results []doctor.Result) {
 	for _, c := range m.Catalog().Clusters {
 		check := "cluster " + c.Name
@@ -90,15 +93,16 @@ func (m *Manager) examineClusters(ctx context.Context) (results []doctor.Result)
 		if !ok {
 			continue
 		}
-		// Several masters stand by for each other: one is enough.
+		// Masters are standbys of each other: one is enough.
 		var err error
 		reached := slices.ContainsFunc(strings.Split(hosts, ","), func(host string) bool {
 			err = dial(ctx, host)
 			return err == nil
 		})
 		if !reached {
-			results = append(results, doctor.Failure(check, fmt.Sprintf("%s does not answer: %s", c.Master, err),
-				"start the Spark master, or correct the cluster's master"))
+			results = append(results,
+				doctor.Failure(check, fmt.Sprintf("%s does not answer: %s", c.Master, err),
+					"start the Spark master, or fix the cluster's master"))
 			continue
 		}
 		results = append(results, doctor.Good(check, "%s answers", c.Master))

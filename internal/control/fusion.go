@@ -13,12 +13,12 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// probeTimeout bounds a look around where a server was just started.
+// probeTimeout bounds the checks made next to a server that was just started.
 const probeTimeout = 15 * time.Second
 
-// probeFusion looks whether a gateway's acceleration works where its server was
-// just started: off says why it does not. A jar that is missing is an error. Where
-// jobs run elsewhere, or nobody can look, nothing is known, and it is on.
+// probeFusion checks whether a gateway's acceleration works where its server was just
+// started; off is the reason if it does not. A missing jar is an error. If jobs run
+// elsewhere, or the runtime cannot check, acceleration stays on.
 func (m *Manager) probeFusion(ctx context.Context, g *gateway.Gateway) (off string, err error) {
 	r := m.resolve(g).inForce
 	profile := r.Fusion
@@ -36,7 +36,8 @@ func (m *Manager) probeFusion(ctx context.Context, g *gateway.Gateway) (off stri
 		path = "/" + strings.TrimLeft(path, "/")
 		there, err := prober.HasFile(ctx, g.ID, path)
 		if err != nil {
-			m.Logger.Warn("looking for a jar", zap.String("gateway", g.ID), zap.String("jar", jar), zap.Error(err))
+			m.Logger.Warn("cannot check for a jar", zap.String("gateway", g.ID), zap.String("jar", jar),
+				zap.Error(err))
 		} else if !there {
 			return "", gateway.Invalid("fusion "+profile.Name+": jars", jar, "is not in engine "+r.Spec.Engine)
 		}
@@ -46,12 +47,13 @@ func (m *Manager) probeFusion(ctx context.Context, g *gateway.Gateway) (off stri
 	}
 	have, err := prober.CPUFlags(ctx, g.ID)
 	if err != nil {
-		m.Logger.Warn("looking at the CPU", zap.String("gateway", g.ID), zap.Error(err))
+		m.Logger.Warn("cannot read the CPU flags", zap.String("gateway", g.ID), zap.Error(err))
 		return "", nil
 	}
 	for _, flag := range profile.CPUFlags {
 		if !slices.Contains(have, flag) {
-			return fmt.Sprintf("fusion %q is off: the CPU of the machine that it runs on has no %s", profile.Name, strings.ToUpper(flag)), nil
+			return fmt.Sprintf("fusion %q is off: the CPU of the machine that it runs on has no %s",
+				profile.Name, strings.ToUpper(flag)), nil
 		}
 	}
 	return "", nil

@@ -10,13 +10,13 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// CreateRequest is what it takes to create a gateway.
+// CreateRequest describes a gateway to create.
 type CreateRequest struct {
 	Workspace string       `json:"workspace"`
 	Spec      gateway.Spec `json:"spec"`
-	// Start starts the gateway right after it was created.
+	// Start starts the gateway right after it is created.
 	Start bool `json:"start"`
-	// Origin says who asked.
+	// Origin identifies the caller.
 	gateway.Origin `json:"-"`
 }
 
@@ -48,18 +48,19 @@ func (m *Manager) create(ctx context.Context, r CreateRequest, declared bool) (*
 	if err := m.check(g); err != nil {
 		return nil, err
 	}
-	audit := entry("gateway.create", r.Actor, nil, g)
-	if err := m.Store.SaveGateway(ctx, g, store.Write{Order: gateway.Order{Origin: r.Origin}, Audit: &audit}); err != nil {
+	audit := newAuditEntry("gateway.create", r.Actor, nil, g)
+	write := store.Write{Order: gateway.Order{Origin: r.Origin}, Audit: &audit}
+	if err := m.Store.SaveGateway(ctx, g, write); err != nil {
 		return nil, err
 	}
-	m.show(g.ID, g)
+	m.publish(g.ID, g)
 	return g, nil
 }
 
-// check reports the first mistake in a gateway's settings.
+// check returns the first error in a gateway's settings.
 func (m *Manager) check(g *gateway.Gateway) error { return m.resolve(g).wanted.Check(m.facts(g)) }
 
-// Get finds a gateway by workspace and name or id, as stored now.
+// Get returns a gateway by workspace and name or id, as stored now.
 func (m *Manager) Get(ctx context.Context, workspace, nameOrID string) (*gateway.Gateway, error) {
 	all, err := m.List(ctx, workspace)
 	if err != nil {
@@ -68,7 +69,7 @@ func (m *Manager) Get(ctx context.Context, workspace, nameOrID string) (*gateway
 	var named *gateway.Gateway
 	for _, g := range all {
 		switch nameOrID {
-		case g.ID: // which is nobody else's, even if it is somebody's name
+		case g.ID: // an id wins over another gateway's equal name
 			return g, nil
 		case g.Spec.Name:
 			named = g
@@ -90,30 +91,32 @@ func (m *Manager) List(ctx context.Context, workspace string) ([]*gateway.Gatewa
 	return sorted(all, workspace), nil
 }
 
-// Start asks for a gateway to run. It returns at once; the gateway's state
-// tells when it does. Starting what runs is no error.
+// Start requests the start of a gateway. It does not wait; the gateway's state shows the
+// progress. Starting a running gateway is not an error.
 func (m *Manager) Start(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error) {
 	return m.want(ctx, g, gateway.StateRunning, o.Actor, "", o)
 }
 
-// Stop asks for a gateway to be stopped, which ends its sessions. It returns at
-// once. Stopping what is stopped is no error.
+// Stop requests the stop of a gateway, which ends its sessions. It does not wait.
+// Stopping a stopped gateway is not an error.
 func (m *Manager) Stop(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error) {
 	return m.want(ctx, g, gateway.StateStopped, o.Actor, "", o)
 }
 
-// Restart stops a running gateway's Livy server, which ends its sessions, and
-// starts another one. It returns at once.
+// Restart requests that a running gateway's Livy server is stopped, which ends its
+// sessions, and a new one started. It does not wait.
 func (m *Manager) Restart(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error) {
-	updated, err := m.updateAs(ctx, "gateway.restart", o, g.ID, func(g *gateway.Gateway) error { return m.restart(g, o.Actor) })
+	updated, err := m.updateAs(ctx, "gateway.restart", o, g.ID, func(g *gateway.Gateway) error {
+		return m.restart(g, o.Actor)
+	})
 	if err == nil {
 		m.kick(g.ID)
 	}
 	return updated, err
 }
 
-// restart marks a gateway's server as one to be replaced: the worker stops what
-// is not written down before it starts anything.
+// restart marks a gateway's server for replacement: the reconciler stops a server that is
+// not recorded before it starts a new one.
 func (m *Manager) restart(g *gateway.Gateway, actor string) error {
 	if g.Desired != gateway.StateRunning {
 		return gateway.Errorf(gateway.KindConflict, "gateway %q is stopped: start it", g.Spec.Name)
@@ -124,9 +127,11 @@ func (m *Manager) restart(g *gateway.Gateway, actor string) error {
 	return nil
 }
 
-// want changes the desired state of a gateway. actor is who the history names, which
-// is not who asked if a request wakes the gateway; why is shown while it starts.
-func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.State, actor, why string, o gateway.Order) (*gateway.Gateway, error) {
+// want changes the desired state of a gateway. The history names actor, which differs from
+// the caller if a request wakes the gateway; why is shown while it starts.
+func (m *Manager) want(
+	ctx context.Context, g *gateway.Gateway, desired gateway.State, actor, why string, o gateway.Order,
+) (*gateway.Gateway, error) {
 	action := "gateway.start"
 	switch {
 	case desired == gateway.StateStopped:
@@ -158,20 +163,21 @@ func (m *Manager) want(ctx context.Context, g *gateway.Gateway, desired gateway.
 	return updated, nil
 }
 
-// deletePatience is how long Delete waits for a server to end.
-const deletePatience = time.Minute
+// deleteTimeout bounds how long Delete waits for a server to stop.
+const deleteTimeout = time.Minute
 
-// Delete removes a stopped gateway with its tokens and records. With force a
-// running one is stopped first. Whichever instance supervises it ends its server;
-// when that takes longer than a minute the error is of KindUnavailable.
+// Delete removes a stopped gateway with its tokens and records. With force it stops a
+// running gateway first. The supervising instance stops the server; if that takes longer
+// than a minute the error is of KindUnavailable.
 func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool, o gateway.Order) error {
-	if err := checkOurs(g, "removed"); err != nil {
+	if err := checkNotDeclared(g, "removed"); err != nil {
 		return err
 	}
 	if g.Desired == gateway.StateRunning && !force {
-		return gateway.Errorf(gateway.KindConflict, "gateway %q is running: stop it first, or force", g.Spec.Name)
+		return gateway.Errorf(gateway.KindConflict, "gateway %q is running: stop it first, or use force",
+			g.Spec.Name)
 	}
-	bounded, cancel := context.WithTimeout(ctx, deletePatience)
+	bounded, cancel := context.WithTimeout(ctx, deleteTimeout)
 	defer cancel()
 	for {
 		stopped, err := m.stopped(bounded, g, o)
@@ -181,20 +187,20 @@ func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool, o 
 		if err := m.Tokens.RevokeAll(ctx, gateway.Order{Origin: o.Origin}, g.ID); err != nil {
 			return err
 		}
-		audit := entry("gateway.delete", "", stopped, nil)
+		audit := newAuditEntry("gateway.delete", "", stopped, nil)
 		err = m.Store.DeleteGateway(ctx, stopped, store.Write{Order: o, Audit: &audit})
 		if errors.Is(err, store.ErrRevision) {
-			continue // somebody changed it, perhaps started it
+			continue // changed concurrently, perhaps started
 		}
 		if err != nil {
 			return err
 		}
-		m.show(g.ID, nil)
+		m.publish(g.ID, nil)
 		return m.Store.DeleteRecords(ctx, g.ID)
 	}
 }
 
-// stopped has a gateway stopped and waits until it is.
+// stopped requests the stop of a gateway and waits for it.
 func (m *Manager) stopped(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error) {
 	now, err := m.change(ctx, "", store.Write{Order: o}, g.ID, func(g *gateway.Gateway) error {
 		if g.Desired == gateway.StateStopped {
@@ -208,16 +214,17 @@ func (m *Manager) stopped(ctx context.Context, g *gateway.Gateway, o gateway.Ord
 	})
 	m.kick(g.ID)
 	for err == nil && now.Status.State != gateway.StateStopped && now.Status.State != gateway.StateCreated {
-		changed := m.view.next()
+		changed := m.snapshots.next()
 		if now, err = m.Store.Gateway(ctx, g.ID); err != nil || now.Desired != gateway.StateStopped {
 			break
 		}
 		select {
 		case <-changed:
-		case <-time.After(time.Second): // a change may be missed
+		case <-time.After(time.Second): // in case a change is missed
 		case <-ctx.Done():
 			return nil, gateway.Errorf(gateway.KindUnavailable,
-				"gateway %q is still being stopped, by the instance that supervises it; delete it again when it is stopped", g.Spec.Name)
+				"gateway %q is still being stopped by the instance that supervises it; delete it again once it has stopped",
+				g.Spec.Name)
 		}
 	}
 	if err == nil && now.Desired != gateway.StateStopped {
@@ -226,29 +233,30 @@ func (m *Manager) stopped(ctx context.Context, g *gateway.Gateway, o gateway.Ord
 	return now, err
 }
 
-// Logs returns the last lines of the Livy server's output. When they are kept
-// where another instance runs, the error of KindUnavailable says so.
+// Logs returns the last lines of the Livy server's output. If another instance has them,
+// it fails with KindUnavailable and names that instance.
 func (m *Manager) Logs(ctx context.Context, g *gateway.Gateway, lines int) ([]string, error) {
 	text, err := m.Runtime.Logs(ctx, g.ID, lines)
 	if err != nil || len(text) > 0 {
 		return text, err
 	}
-	if place := g.Status.Place; place != "" && place != m.keeper.placeNow() {
-		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server of gateway %q runs at %s: ask an instance there%s",
-			g.Spec.Name, place, m.others(place))
+	if location := g.Status.Location; location != "" && location != m.leaseholder.currentLocation() {
+		return nil, gateway.Errorf(gateway.KindUnavailable,
+			"the Livy server of gateway %q runs at %s: ask an instance there%s",
+			g.Spec.Name, location, m.others(location))
 	}
 	if others := m.others(""); others != "" && g.Status.State != gateway.StateCreated {
-		return nil, gateway.Errorf(gateway.KindUnavailable, "this instance has no log of gateway %q; the one that stopped it may have it%s",
-			g.Spec.Name, others)
+		return nil, gateway.Errorf(gateway.KindUnavailable,
+			"this instance has no log of gateway %q; the instance that stopped it may have it%s", g.Spec.Name, others)
 	}
 	return nil, nil
 }
 
-// others names the other instances, those at a place if it is not empty.
-func (m *Manager) others(place string) string {
+// others names the other instances, or those at a location if it is not empty.
+func (m *Manager) others(location string) string {
 	var names []string
-	for _, in := range m.keeper.peers() {
-		if place == "" || in.Place == place {
+	for _, in := range m.leaseholder.peers() {
+		if location == "" || in.Location == location {
 			names = append(names, in.Name)
 		}
 	}
@@ -258,25 +266,31 @@ func (m *Manager) others(place string) string {
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
-// errUnchanged lets an update end without writing.
+// errUnchanged makes an update return without writing.
 var errUnchanged = errors.New("unchanged")
 
-// update changes a stored gateway under a fence; f may run several times when others
-// change the gateway too. If the change brings the gateway into another state, the
-// audit log says so, in the name of whoever the transition names.
-func (m *Manager) update(ctx context.Context, fence store.Fence, id string, f func(*gateway.Gateway) error) (*gateway.Gateway, error) {
+// update changes a stored gateway under a fence; f may run several times if the gateway
+// is changed concurrently. A change of the gateway's state gets an audit entry, with the
+// actor of the transition.
+func (m *Manager) update(
+	ctx context.Context, fence store.Fence, id string, f func(*gateway.Gateway) error,
+) (*gateway.Gateway, error) {
 	return m.change(ctx, "", store.Write{Fence: fence}, id, f)
 }
 
-// updateAs is update for what somebody asked for: it is written to the audit log as
-// the action, whatever it changes.
-func (m *Manager) updateAs(ctx context.Context, action string, o gateway.Order, id string, f func(*gateway.Gateway) error) (*gateway.Gateway, error) {
+// updateAs is update for a requested change: the audit log records it as the action,
+// whatever it changes.
+func (m *Manager) updateAs(
+	ctx context.Context, action string, o gateway.Order, id string, f func(*gateway.Gateway) error,
+) (*gateway.Gateway, error) {
 	return m.change(ctx, action, store.Write{Order: o}, id, f)
 }
 
-// change does the work of update and updateAs. It fails with KindStale if the write
-// requires another revision.
-func (m *Manager) change(ctx context.Context, action string, w store.Write, id string, f func(*gateway.Gateway) error) (*gateway.Gateway, error) {
+// change implements update and updateAs. It fails with KindStale if the write requires
+// another revision.
+func (m *Manager) change(
+	ctx context.Context, action string, w store.Write, id string, f func(*gateway.Gateway) error,
+) (*gateway.Gateway, error) {
 	for range 20 {
 		g, err := m.Store.Gateway(ctx, id)
 		if err != nil {
@@ -288,7 +302,7 @@ func (m *Manager) change(ctx context.Context, action string, w store.Write, id s
 		before := *g
 		if err := f(g); err != nil {
 			if errors.Is(err, errUnchanged) {
-				m.showNewer(g) // another instance may have been faster
+				m.publishNewer(g) // another instance may have made the change
 				return g, nil
 			}
 			return nil, err
@@ -297,14 +311,14 @@ func (m *Manager) change(ctx context.Context, action string, w store.Write, id s
 		w.Audit = changeEntry(action, w.Actor, &before, g)
 		err = m.Store.SaveGateway(ctx, g, w)
 		if err == nil {
-			m.show(id, g)
+			m.publish(id, g)
 			return g, nil
 		}
 		if !errors.Is(err, store.ErrRevision) {
 			return nil, err
 		}
 	}
-	return nil, gateway.Errorf(gateway.KindConflict, "gateway %s is being changed by others all the time", id)
+	return nil, gateway.Errorf(gateway.KindConflict, "gateway %s keeps being changed by others; try again", id)
 }
 
 func clearInstance(g *gateway.Gateway) {

@@ -12,51 +12,50 @@ import (
 type Health struct {
 	// Live is true wherever there is an answer: the process is up.
 	Live bool `json:"live"`
-	// Ready reports whether requests can be served. Not ready is who cannot reach Redis,
-	// cannot reach what Livy servers run on, or has not read the gateways yet.
+	// Ready reports whether requests can be served. An instance is not ready if it cannot
+	// reach Redis, cannot reach what Livy servers run on, or has not read the gateways yet.
 	Ready bool `json:"ready"`
-	// Reasons say why it is not ready; empty if it is.
+	// Reasons lists why the instance is not ready; empty if it is.
 	Reasons []Unready `json:"reasons"`
 }
 
-// Unready is a part that keeps an instance from being ready.
+// Unready is one reason why an instance is not ready.
 type Unready struct {
 	// Part is "redis", "runtime" or "gateways".
 	Part string `json:"part"`
-	// Message says what is wrong with it, for people.
+	// Message describes the problem.
 	Message string `json:"message"`
 }
 
-// How long one look at the parts may take, and how long its result is good for,
-// however often it is asked for.
+// healthTimeout bounds one check, and healthLife is how long its result is reused.
 const (
 	healthTimeout = 2 * time.Second
 	healthLife    = time.Second
 )
 
-// health keeps the result of the last look.
+// health caches the result of the last check.
 type health struct {
 	mu     sync.Mutex
 	last   Health
 	looked time.Time
 }
 
-// Health looks whether this instance is ready. It may be asked by anybody, as often
-// as they like: the parts are asked once a second at most.
+// Health reports whether this instance is ready. It is safe to expose to anybody: the
+// parts are checked once a second at most, however often it is called.
 func (m *Manager) Health(ctx context.Context) Health {
 	m.health.mu.Lock()
 	defer m.health.mu.Unlock()
 	if m.health.looked.IsZero() || m.Now().Sub(m.health.looked) >= healthLife {
-		// Whoever asked may go away: the answer is for others too.
+		// The result serves other callers too, so it must not depend on this one's context.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), healthTimeout)
 		defer cancel()
-		m.health.last = m.look(ctx)
-		m.health.looked = m.Now() // when it ended: who waited for it takes its result
+		m.health.last = m.checkHealth(ctx)
+		m.health.looked = m.Now() // after the check, so that callers waiting for it use its result
 	}
 	return m.health.last
 }
 
-func (m *Manager) look(ctx context.Context) Health {
+func (m *Manager) checkHealth(ctx context.Context) Health {
 	h := Health{Live: true, Reasons: []Unready{}}
 	report := func(part string, err error) {
 		if err != nil {
@@ -67,8 +66,9 @@ func (m *Manager) look(ctx context.Context) Health {
 	if p, ok := m.Runtime.(upstream.Pinger); ok {
 		report("runtime", p.Ping(ctx))
 	}
-	if m.view.current.Load() == nil {
-		h.Reasons = append(h.Reasons, Unready{Part: "gateways", Message: "the gateways have not been read from Redis yet"})
+	if m.snapshots.current.Load() == nil {
+		h.Reasons = append(h.Reasons,
+			Unready{Part: "gateways", Message: "the gateways have not been read from Redis yet"})
 	}
 	h.Ready = len(h.Reasons) == 0
 	return h

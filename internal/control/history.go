@@ -5,27 +5,28 @@ import (
 	"github.com/livygateway/livygateway/internal/resolved"
 )
 
-// History is the Spark history server that the configuration in force names; nil
-// if there is none.
+// History returns the Spark history server of the configuration in force, or nil if there
+// is none.
 func (m *Manager) History() *gateway.HistoryServer { return m.settings.Load().History }
 
-// eventLogsMark is where a gateway's launch marks have the directory of this
-// machine that its server was started with, to write events to.
-const eventLogsMark = "event logs"
+// eventLogsKey is the key in a gateway's launch fingerprints of the local event log
+// directory that its server was started with.
+const eventLogsKey = "event logs"
 
-// awaitsEventLogs says whether a gateway's container was started before the
-// directory for events was configured, and so does not have it: jobs that wrote
-// there would not start.
+// awaitsEventLogs reports whether a gateway's container was started before the event log
+// directory was configured and so does not have it mounted: jobs that write event logs
+// there would fail to start.
 func (m *Manager) awaitsEventLogs(g *gateway.Gateway) bool {
 	dir := m.History().LocalDir()
-	return dir != "" && m.Runtime.Name() == "docker" && g.Status.Launched != nil && g.Status.Launched[eventLogsMark] != dir
+	launched := g.Status.Launched
+	return dir != "" && m.Runtime.Name() == "docker" && launched != nil && launched[eventLogsKey] != dir
 }
 
-// launchMarks are short marks of what a server is started with.
-func (m *Manager) launchMarks(r *resolved.Gateway) map[string]string {
-	marks := r.Marks()
+// launchFingerprints returns fingerprints of the settings that a server is started with.
+func (m *Manager) launchFingerprints(r *resolved.Gateway) map[string]string {
+	prints := r.Fingerprints()
 	if dir := m.History().LocalDir(); dir != "" {
-		marks[eventLogsMark] = dir
+		prints[eventLogsKey] = dir
 	}
-	return marks
+	return prints
 }

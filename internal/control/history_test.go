@@ -61,11 +61,11 @@ func TestEventLogs(t *testing.T) {
 			if got := len(launch.Directories) == 1 && launch.Directories[0].Path == dir && !launch.Directories[0].ReadOnly; got != tt.mounted {
 				t.Errorf("directories %+v", launch.Directories)
 			}
-			if notes := strings.Join(m.Notes(g), "\n"); strings.Contains(notes, "before the next start") != tt.note {
+			if notes := strings.Join(m.Notes(g), "\n"); strings.Contains(notes, "until the next start") != tt.note {
 				t.Errorf("notes %q", notes)
 			}
-			if marks := m.launchMarks(m.resolve(g).wanted); (marks[eventLogsMark] == dir) != strings.HasPrefix(tt.logs, "/") {
-				t.Errorf("marks %v", marks)
+			if prints := m.launchFingerprints(m.resolve(g).wanted); (prints[eventLogsKey] == dir) != strings.HasPrefix(tt.logs, "/") {
+				t.Errorf("fingerprints %v", prints)
 			}
 		})
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// instanceName is a name for people.
+// instanceName returns a human-readable name.
 func instanceName() string {
 	host, err := os.Hostname()
 	if err != nil {
@@ -21,51 +21,51 @@ func instanceName() string {
 	return fmt.Sprintf("%s/%d", host, os.Getpid())
 }
 
-// instanceID is another one in each run.
+// instanceID returns an id that is unique to this run.
 func instanceID(rand io.Reader) string {
 	id, err := gateway.NewID("instance-", rand)
-	if err != nil { // never, with the system's source
+	if err != nil { // does not happen with the system's random source
 		return fmt.Sprintf("instance-%s-%d", instanceName(), time.Now().UnixNano())
 	}
 	return id
 }
 
-// supervisable lists the gateways whose servers can be looked after from here.
-func (m *Manager) supervisable(places foreign) []string {
+// supervisable lists the gateways whose servers this instance may supervise.
+func (m *Manager) supervisable(peers peerLocations) []string {
 	var ids []string
-	for _, e := range m.view.all() {
-		if places.mayTake(e.Gateway.Status.Place) {
+	for _, e := range m.snapshots.entries() {
+		if peers.mayTake(e.Gateway.Status.Location) {
 			ids = append(ids, e.Gateway.ID)
 		}
 	}
 	return ids
 }
 
-// placeOfServers is where servers run that are started from here, "" if that is
-// all the same.
-func (m *Manager) placeOfServers(ctx context.Context) (string, error) {
-	p, ok := m.Runtime.(upstream.Placer)
+// serverLocation returns where servers run that this instance starts, or "" if they can be
+// reached from anywhere.
+func (m *Manager) serverLocation(ctx context.Context) (string, error) {
+	p, ok := m.Runtime.(upstream.Locator)
 	if !ok {
 		return "", nil
 	}
-	if place := m.keeper.place.Load(); place != nil {
+	if place := m.leaseholder.location.Load(); place != nil {
 		return *place, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	place, err := p.Place(ctx)
+	place, err := p.Location(ctx)
 	if err != nil {
 		return "", err
 	}
-	m.keeper.place.Store(&place)
-	m.keeper.kick()
+	m.leaseholder.location.Store(&place)
+	m.leaseholder.kick()
 	return place, nil
 }
 
-// learnPlace asks for our place until it is known.
-func (m *Manager) learnPlace(ctx context.Context) {
+// resolveLocation asks the runtime for this instance's location until it answers.
+func (m *Manager) resolveLocation(ctx context.Context) {
 	for pause := 250 * time.Millisecond; ctx.Err() == nil; pause = min(2*pause, 10*time.Second) {
-		if _, err := m.placeOfServers(ctx); err == nil {
+		if _, err := m.serverLocation(ctx); err == nil {
 			return
 		}
 		select {
@@ -75,26 +75,25 @@ func (m *Manager) learnPlace(ctx context.Context) {
 	}
 }
 
-// Instances are all processes that share the Redis and were heard of lately,
-// this one not included.
-func (m *Manager) Instances() []store.Instance { return m.keeper.peers() }
+// Instances returns the other running processes that share this Redis.
+func (m *Manager) Instances() []store.Instance { return m.leaseholder.peers() }
 
-// LeaseStats tell how this instance shares the work with others.
+// LeaseStats describes how this instance shares the work with others.
 type LeaseStats struct {
-	// Held is how many gateways this instance supervises now.
+	// Held is the number of gateways that this instance supervises now.
 	Held int
-	// Takeovers counts the gateways taken over from other instances or from
-	// earlier processes, Losses those given up because the lease was not renewed
-	// in time or is another one's.
+	// Takeovers counts the gateways taken over from other instances or earlier
+	// processes, Losses those given up because the lease was not renewed in time or
+	// went to another instance.
 	Takeovers, Losses int64
-	// Others is how many other instances are there now.
+	// Others is the number of other instances running now.
 	Others int
 }
 
-// LeaseStats returns the present figures.
+// LeaseStats returns the current figures.
 func (m *Manager) LeaseStats() LeaseStats {
 	return LeaseStats{
-		Held: len(m.keeper.numbers()), Others: len(m.keeper.peers()),
-		Takeovers: m.keeper.takeovers.Load(), Losses: m.keeper.losses.Load(),
+		Held: len(m.leaseholder.heldNumbers()), Others: len(m.leaseholder.peers()),
+		Takeovers: m.leaseholder.takeovers.Load(), Losses: m.leaseholder.losses.Load(),
 	}
 }

@@ -93,7 +93,7 @@ func TestAnyInstanceTakesOrders(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 1000 {
-		if len(a.keeper.numbers()) == 1 {
+		if len(a.leaseholder.heldNumbers()) == 1 {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -15,14 +15,14 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Login is what the gateway itself logs in with at Livy servers that want logins.
+// Login holds the credentials of the gateway itself for Livy servers that require a login.
 type Login = resolved.Login
 
-// Livy returns a client of a running gateway's Livy server, logged in where that
-// is needed and possible.
+// Livy returns a client for a running gateway's Livy server. It logs in if the server
+// requires it and a login is configured.
 func (m *Manager) Livy(g *gateway.Gateway) *livy.Client {
 	c := &livy.Client{Base: "http://" + g.Status.Address, HTTP: m.HTTP}
-	l := m.resolve(g).inForce.Login // whom the server asks that runs, and no other
+	l := m.resolve(g).inForce.Login // the login of the running server
 	if l.User == "" {
 		return c
 	}
@@ -31,8 +31,8 @@ func (m *Manager) Livy(g *gateway.Gateway) *livy.Client {
 	return c
 }
 
-// loggedIn is an HTTP client with the cookie by which one Livy server knows a
-// login again, so that not each question of ours is one to the directory.
+// loggedIn is an HTTP client with the cookie of a login at one Livy server, so that
+// not every request causes an LDAP query.
 type loggedIn struct {
 	login    Login
 	instance string
@@ -52,8 +52,8 @@ func (m *Manager) loggedIn(g *gateway.Gateway, l Login) *http.Client {
 	return &client
 }
 
-// version asks a server that does not tell its version to everybody; one that
-// refuses the login too is believed to be what was promised.
+// version returns the version of a Livy server, logging in if that is required. If the
+// server refuses the login too, it returns the promised version.
 func (m *Manager) version(ctx context.Context, g *gateway.Gateway, address string) (string, error) {
 	version, err := upstream.GetVersion(ctx, address)
 	if err != nil || version != "" {
@@ -68,45 +68,46 @@ func (m *Manager) version(ctx context.Context, g *gateway.Gateway, address strin
 	return v.Version, err
 }
 
-// refusedPause is how long a Livy server that refused us is left alone: wrong
-// logins every few seconds would lock the user out of the directory.
+// refusedPause is the pause after a Livy server has refused the gateway's login: wrong
+// logins every few seconds could lock the account in the directory.
 const refusedPause = 5 * time.Minute
 
-// refusal is a Livy server that refused the gateway's own questions.
+// refusal records that a Livy server refused the gateway's login.
 type refusal struct {
 	login    Login
 	instance string
 	until    time.Time
 }
 
-// refused says whether there is no use in asking a Livy server now.
-func (w *worker) refused(g *gateway.Gateway) bool {
-	l := w.m.resolve(g).inForce.Login
-	r := w.refusal
-	return r.instance == g.Status.Instance && r.login == l && w.m.Now().Before(r.until)
+// recentlyRefused reports whether the Livy server refused this login less than
+// refusedPause ago.
+func (r *reconciler) recentlyRefused(g *gateway.Gateway) bool {
+	last := r.refusal
+	return last.instance == g.Status.Instance && last.login == r.m.resolve(g).inForce.Login &&
+		r.m.Now().Before(last.until)
 }
 
-// see notes whether the server answered the gateway's questions; err is the
-// answer's.
-func (w *worker) see(ctx context.Context, g *gateway.Gateway, err error) error {
+// recordVisibility records in the gateway's status whether the Livy server accepts the
+// gateway's login; err is the result of the last request.
+func (r *reconciler) recordVisibility(ctx context.Context, g *gateway.Gateway, err error) error {
 	unseen := ""
 	if livy.IsRefused(err) {
-		l := w.m.resolve(g).inForce.Login
-		w.refusal = refusal{login: l, instance: g.Status.Instance, until: w.m.Now().Add(refusedPause)}
-		if unseen = w.m.resolve(g).inForce.CannotSee(); unseen == "" {
+		l := r.m.resolve(g).inForce.Login
+		r.refusal = refusal{login: l, instance: g.Status.Instance, until: r.m.Now().Add(refusedPause)}
+		if unseen = r.m.resolve(g).inForce.CannotSee(); unseen == "" {
 			unseen = fmt.Sprintf("Livy refuses %s (user %s)", l, l.User)
 		}
 	} else if err != nil {
-		return nil // nothing learnt
+		return nil // inconclusive
 	}
 	if unseen == g.Status.Unseen {
 		return nil
 	}
 	if unseen != "" {
-		w.m.Logger.Warn("sessions and batches of a gateway cannot be followed",
+		r.m.Logger.Warn("cannot follow the sessions and batches of a gateway",
 			zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.String("reason", unseen))
 	}
-	_, err = w.update(ctx, func(g *gateway.Gateway) error {
+	_, err = r.update(ctx, func(g *gateway.Gateway) error {
 		g.Status.Unseen = unseen
 		return nil
 	})

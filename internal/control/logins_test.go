@@ -63,7 +63,7 @@ func TestARefusedLoginIsNotTriedAllTheTime(t *testing.T) {
 	s, _ := storetest.Mini(t)
 	rt := newFakeRuntime(t)
 	m := testManager(t, s, rt)
-	m.Close(false) // no workers of its own
+	m.Close(false) // no reconcilers of its own
 	clock := &testClock{now: time.UnixMilli(1_700_000_000_000)}
 	m.Now = clock.Now
 	ctx := context.Background()
@@ -85,7 +85,7 @@ func TestARefusedLoginIsNotTriedAllTheTime(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{m: m, id: g.ID}
+	w := &reconciler{m: m, id: g.ID}
 	for range 20 {
 		w.step(ctx)
 	}

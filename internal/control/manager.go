@@ -1,6 +1,6 @@
-// Package control is what the API, the CLI and the console call: it creates,
-// starts, stops and deletes gateways, keeps their Livy servers running, and
-// tells the data path which gateways there are.
+// Package control manages gateways for the API, the CLI and the console. It creates,
+// starts, stops and deletes gateways, keeps their Livy servers running, and provides the
+// data path with the current gateways.
 package control
 
 import (
@@ -22,86 +22,84 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Options are the parts a Manager works with and its times. Times that are zero
-// have the defaults given here.
+// Options are the dependencies and intervals of a Manager. Zero intervals take the
+// defaults given here.
 type Options struct {
 	Store   *store.Store
 	Runtime upstream.Runtime
 	Ledger  *sessions.Ledger
 	Tokens  *tokens.Service
 	Logger  *zap.Logger
-	// HTTP is used to ask Livy servers; contexts bound what it does.
+	// HTTP is the client for Livy servers; contexts bound its requests.
 	HTTP *http.Client
 	Now  func() time.Time
 	Rand io.Reader
-	// Name tells this instance from others, for people. Default: host name and
-	// process id.
+	// Name is the human-readable name of this instance. Default: host name and process id.
 	Name string
-	// MarkDir is where it is kept over a restart how far Redis had come (see
-	// store.Mark). Default: nowhere, so that an old backup is noticed only if it is
-	// restored while the process runs.
+	// MarkDir is the directory of the checkpoint that shows after a restart whether Redis
+	// was rolled back (see store.Checkpoint). Default: none, so that an old backup is
+	// detected only if it is restored while the process runs.
 	MarkDir string
 
-	// PollInterval is the time between two looks at a running Livy server: is
-	// it there, and what are its sessions doing. Default 3 seconds.
+	// PollInterval is the pause between two polls of a running Livy server and its
+	// sessions. Default 3 seconds.
 	PollInterval time.Duration
-	// RefreshInterval is the longest time for which a missed change can go
-	// unseen. Default 5 seconds.
+	// RefreshInterval is the longest time for which a missed change can go unnoticed.
+	// Default 5 seconds.
 	RefreshInterval time.Duration
-	// MaxBackoff is the longest pause between two restarts of a Livy server
-	// that keeps crashing. Default 2 minutes.
+	// MaxBackoff is the longest pause between two restarts of a Livy server that keeps
+	// crashing. Default 2 minutes.
 	MaxBackoff time.Duration
 }
 
-// Manager knows the gateways. Its methods are safe for concurrent use.
+// Manager manages the gateways. Its methods are safe for concurrent use.
 type Manager struct {
 	Options
-	settings atomic.Pointer[Settings]
-	view     view
-	pulse    pulse
+	settings  atomic.Pointer[Settings]
+	snapshots snapshots
+	stalls    stallDetector
 
 	newResolved  func(*resolved.Settings, gateway.Spec) *resolved.Gateway // tests count its calls
 	lastResolved atomic.Pointer[resolution]
 
-	keeper  *keeper
-	workers workers
-	wg      sync.WaitGroup
-	ctx     context.Context
-	cancel  context.CancelFunc
-	// kept ends with the keeper, which goes on a little longer than the rest.
-	kept       sync.WaitGroup
-	cancelKept context.CancelFunc
+	leaseholder *leaseholder
+	reconcilers reconcilers
+	wg          sync.WaitGroup
+	ctx         context.Context
+	cancel      context.CancelFunc
+	// leasing holds the goroutines of the leaseholder, which outlive the others.
+	leasing       sync.WaitGroup
+	cancelLeasing context.CancelFunc
 
 	health    health
-	usages    sync.Map               // of *usage by gateway id
-	logins    sync.Map               // of loggedIn by gateway id
-	installed atomic.Pointer[string] // the installation's name, once it is known
+	usages    sync.Map               // *usage by gateway id
+	logins    sync.Map               // loggedIn by gateway id
+	installed atomic.Pointer[string] // the installation's name, once known
 
 	declared atomic.Pointer[[]Declaration] // the gateways of the configuration in force
-	declare  chan struct{}                 // says that they are new
+	declare  chan struct{}                 // signals that declared has changed
 
-	reapSoon chan struct{} // says that there may be orphans
+	reapSoon chan struct{} // signals that there may be orphans
 }
 
-// Settings are what an operator may change by reloading the configuration
-// without anything being restarted.
+// Settings are the settings that an operator can change by reloading the configuration
+// without restarting anything.
 type Settings struct {
 	resolved.Settings
-	// SparkUISite is the address of the site that shows the Spark UIs of all gateways,
-	// e.g. https://ui.example.com; "" where each gateway's own sites do.
+	// SparkUISite is the address of the site that serves the Spark UIs of all gateways,
+	// e.g. https://ui.example.com; empty if each gateway's own sites do.
 	SparkUISite string
-	// StartTimeout bounds the time from starting a Livy server to its first
-	// answer. Default 3 minutes.
+	// StartTimeout bounds the time from the start of a Livy server to its first
+	// response. Default 3 minutes.
 	StartTimeout time.Duration
-	// StopOnExit stops the Livy servers when the Manager is closed for good;
-	// they start again with the next process. Default: they are kept, and the
-	// next process finds them.
+	// StopOnExit stops the Livy servers when the process exits; they start again with
+	// the next process. Default: they keep running, and the next process adopts them.
 	StopOnExit bool
-	// AuditRetention is how long entries of the audit are kept. Default 90 days.
+	// AuditRetention is how long audit entries are kept. Default 90 days.
 	AuditRetention time.Duration
 }
 
-// New returns a Manager. Nothing happens until Run.
+// New returns a Manager. It does nothing until Run is called.
 func New(o Options) *Manager {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -118,10 +116,14 @@ func New(o Options) *Manager {
 	if o.Name == "" {
 		o.Name = instanceName()
 	}
-	m := &Manager{Options: o, newResolved: resolved.New, workers: workers{all: make(map[string]*worker)}, declare: make(chan struct{}, 1), reapSoon: make(chan struct{}, 1)}
-	m.keeper = newKeeper(o.Store, store.Instance{ID: instanceID(o.Rand), Name: o.Name}, o.Logger)
-	m.keeper.wanted, m.keeper.gained, m.keeper.lost, m.keeper.rewound = m.supervisable, m.employ, m.dismiss, m.rewound
-	m.keeper.recall = m.recallMark
+	m := &Manager{
+		Options: o, newResolved: resolved.New, reconcilers: reconcilers{all: make(map[string]*reconciler)},
+		declare: make(chan struct{}, 1), reapSoon: make(chan struct{}, 1),
+	}
+	m.leaseholder = newLeaseholder(o.Store, store.Instance{ID: instanceID(o.Rand), Name: o.Name}, o.Logger)
+	m.leaseholder.candidates = m.supervisable
+	m.leaseholder.gained, m.leaseholder.lost = m.startReconciler, m.stopReconciler
+	m.leaseholder.onRollback, m.leaseholder.loadCheckpoint = m.rolledBack, m.loadCheckpoint
 	m.Configure(Settings{})
 	return m
 }
@@ -132,29 +134,29 @@ func setDefault(d *time.Duration, value time.Duration) {
 	}
 }
 
-// Settings are those in force.
+// Settings returns the settings in force.
 func (m *Manager) Settings() Settings { return *m.settings.Load() }
 
-// Configure puts new settings into force; running gateways keep their servers
-// and get their policies anew.
+// Configure puts new settings into force. Running gateways keep their servers; their
+// policies are compiled again.
 func (m *Manager) Configure(s Settings) {
 	setDefault(&s.StartTimeout, gateway.DefaultStartTimeout)
 	setDefault(&s.AuditRetention, gateway.DefaultAuditRetention)
 	m.settings.Store(&s)
-	m.view.recompile(m.compile)
+	m.snapshots.recompile(m.compile)
 }
 
-// Run keeps the view of all gateways up to date, and the Livy servers of those
-// whose leases it gets as they are wanted, until Close. It returns at once.
+// Run starts keeping the snapshot of all gateways up to date, and the Livy servers of the
+// gateways whose leases it gets in their desired state, until Close. It does not block.
 func (m *Manager) Run() {
 	m.ctx, m.cancel = context.WithCancel(context.Background())
 	m.wg.Go(func() { m.followDeclarations(m.ctx) })
-	m.wg.Go(func() { m.pulse.run(m.ctx) })
+	m.wg.Go(func() { m.stalls.run(m.ctx) })
 	kept, cancel := context.WithCancel(context.Background())
-	m.cancelKept = cancel
-	m.kept.Go(func() { m.keeper.run(kept) })
-	m.kept.Go(func() { m.learnPlace(kept) })
-	m.kept.Go(func() { m.keepMark(kept) })
+	m.cancelLeasing = cancel
+	m.leasing.Go(func() { m.leaseholder.run(kept) })
+	m.leasing.Go(func() { m.resolveLocation(kept) })
+	m.leasing.Go(func() { m.saveCheckpoints(kept) })
 	m.wg.Go(func() { m.reportUse(m.ctx) })
 	m.wg.Go(func() { m.reap(m.ctx) })
 	m.wg.Go(func() { m.followRevisions(m.ctx) })
@@ -164,10 +166,10 @@ func (m *Manager) Run() {
 			case store.TopicGateway:
 				m.refreshOne(m.ctx, e.ID)
 			case store.TopicResync:
-				_ = m.refreshAll(m.ctx) // it says why, and the next one will do
-				m.keeper.kick()
+				_ = m.refreshAll(m.ctx) // logged there, and retried
+				m.leaseholder.kick()
 			case store.TopicLease:
-				m.keeper.kick()
+				m.leaseholder.kick()
 			}
 		})
 	})
@@ -187,33 +189,32 @@ func (m *Manager) Run() {
 	})
 }
 
-// Close ends all supervision and gives the leases back. With exiting and
-// StopOnExit the Livy servers are stopped too, unless other instances are there
-// to look after them.
+// Close ends all supervision and releases the leases. With exiting and StopOnExit it also
+// stops the Livy servers, unless other instances are running to supervise them.
 func (m *Manager) Close(exiting bool) {
 	if m.cancel == nil {
 		return
 	}
-	m.keeper.freeze()
+	m.leaseholder.freeze()
 	m.cancel()
 	m.wg.Wait()
-	if exiting && m.settings.Load().StopOnExit && len(m.keeper.peers()) == 0 {
+	if exiting && m.settings.Load().StopOnExit && len(m.leaseholder.peers()) == 0 {
 		m.stopServers()
 	}
-	m.cancelKept()
-	m.kept.Wait()
+	m.cancelLeasing()
+	m.leasing.Wait()
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
-	m.keeper.close(ctx)
+	m.leaseholder.close(ctx)
 }
 
-// stopServers stops all servers at once but leaves the gateways wanted as they
-// were, so that the next process starts them again.
+// stopServers stops all servers in parallel but leaves the desired states unchanged, so
+// that the next process starts them again.
 func (m *Manager) stopServers() {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	var wg sync.WaitGroup
-	for id, number := range m.keeper.numbers() {
+	for id, number := range m.leaseholder.heldNumbers() {
 		wg.Go(func() {
 			if err := m.stopAtExit(ctx, store.Fence{GatewayID: id, Number: number}); err != nil {
 				m.Logger.Error("stopping Livy server at exit", zap.String("gateway", id), zap.Error(err))
@@ -229,20 +230,22 @@ func (m *Manager) stopAtExit(ctx context.Context, fence store.Fence) error {
 		if g.Status.Instance == "" {
 			return errUnchanged
 		}
-		g.Status.Condemned = g.Status.Epoch
+		g.Status.Retired = g.Status.Epoch
 		clearInstance(g)
 		return nil
 	})
-	if err != nil || g.Status.Condemned < g.Status.Epoch || g.Status.State == gateway.StateStopped || g.Status.State == gateway.StateCreated {
+	ended := g != nil && (g.Status.State == gateway.StateStopped || g.Status.State == gateway.StateCreated)
+	if err != nil || g.Status.Retired < g.Status.Epoch || ended {
 		return err
 	}
-	if err := m.Runtime.Stop(ctx, id, g.Status.Condemned); err != nil {
+	if err := m.Runtime.Stop(ctx, id, g.Status.Retired); err != nil {
 		return err
 	}
 	_, err = m.update(ctx, fence, id, func(g *gateway.Gateway) error {
-		g.Enter(gateway.StateStopped, "stopped with the gateway process; starts again with it", gateway.SystemActor, m.Now())
+		g.Enter(gateway.StateStopped, "stopped with the gateway process; starts again with it",
+			gateway.SystemActor, m.Now())
 		clearInstance(g)
-		g.Status.Place = ""
+		g.Status.Location = ""
 		return nil
 	})
 	return err

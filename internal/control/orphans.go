@@ -10,8 +10,8 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// installation is the name by which this installation's servers are known from
-// those of others on the same machine.
+// installation returns the name that tells this installation's servers from those of
+// other installations on the same machine.
 func (m *Manager) installation(ctx context.Context) (string, error) {
 	if name := m.installed.Load(); name != nil {
 		return *name, nil
@@ -27,14 +27,14 @@ func (m *Manager) installation(ctx context.Context) (string, error) {
 	return name, err
 }
 
-// reapInterval is the pause between two looks for orphans.
+// reapInterval is the pause between two searches for orphans.
 const reapInterval = 30 * time.Second
 
-// reap looks for orphans until ctx ends.
+// reap stops orphans until ctx ends.
 func (m *Manager) reap(ctx context.Context) {
 	for {
 		pause := reapInterval
-		if m.reapOrphans(ctx) != nil { // it said why
+		if m.reapOrphans(ctx) != nil { // already logged
 			pause = m.RefreshInterval
 		}
 		select {
@@ -46,22 +46,22 @@ func (m *Manager) reap(ctx context.Context) {
 	}
 }
 
-// reapOrphans stops the servers of this installation that nobody will use any
-// more: their gateway was deleted, or they are condemned and whoever should have
-// ended them was lost before, or is at another place. Servers of other
-// installations, and those whose installation is not known, are left alone. The
-// other kind of orphan, a gateway without its server, is each worker's matter.
+// reapOrphans stops the servers of this installation that will never be used again:
+// their gateway was deleted, or they are retired and the instance that should have
+// stopped them is gone or at another location. Servers of other or unknown installations
+// are left alone. The other kind of orphan, a gateway without its server, is handled by
+// the gateway's reconciler.
 //
-// It needs no lease: what it ends stays useless whatever anybody does.
+// No lease is needed: a retired server stays retired, whatever other instances do.
 func (m *Manager) reapOrphans(ctx context.Context) error {
 	ours, err := m.installation(ctx)
 	if err != nil {
 		return err
 	}
-	// Servers first: one that is started after this has a gateway by then.
+	// List servers before gateways: a server that is started later already has a gateway.
 	servers, err := m.Runtime.List(ctx)
 	if err != nil {
-		m.Logger.Warn("looking for Livy servers without a gateway", zap.Error(err))
+		m.Logger.Warn("cannot list Livy servers to find those without a gateway", zap.Error(err))
 		return err
 	}
 	if len(servers) == 0 {
@@ -81,31 +81,36 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 		}
 		upTo := upstream.AnyEpoch
 		if g := known[s.GatewayID]; g != nil {
-			// One that is being stopped is its worker's.
-			if s.Epoch > g.Status.Condemned || g.Status.State == gateway.StateStopping && g.Status.Place == m.keeper.placeNow() {
+			// The gateway's reconciler stops its own server.
+			stopping := g.Status.State == gateway.StateStopping &&
+				g.Status.Location == m.leaseholder.currentLocation()
+			if s.Epoch > g.Status.Retired || stopping {
 				continue
 			}
-			upTo = g.Status.Condemned
+			upTo = g.Status.Retired
 		}
 		if err := m.Runtime.Stop(ctx, s.GatewayID, upTo); err != nil {
-			m.Logger.Warn("stopping a Livy server that nobody uses", zap.String("gateway", s.GatewayID), zap.Error(err))
+			m.Logger.Warn("cannot stop an unused Livy server", zap.String("gateway", s.GatewayID),
+				zap.Error(err))
 			return err
 		}
 		if known[s.GatewayID] == nil {
 			m.forgetLog(ctx, s.GatewayID)
 		}
-		m.Logger.Warn("stopped a Livy server that nobody uses", zap.String("gateway", s.GatewayID), zap.String("instance", s.ID))
+		m.Logger.Warn("stopped an unused Livy server", zap.String("gateway", s.GatewayID),
+			zap.String("instance", s.ID))
 	}
 	return nil
 }
 
-// forgetLog throws away what the runtime keeps of a deleted gateway.
+// forgetLog deletes what the runtime keeps of a deleted gateway.
 func (m *Manager) forgetLog(ctx context.Context, id string) {
 	f, ok := m.Runtime.(upstream.Forgetter)
 	if !ok {
 		return
 	}
 	if err := f.Forget(ctx, id); err != nil && ctx.Err() == nil {
-		m.Logger.Warn("removing the last log of a deleted gateway", zap.String("gateway", id), zap.Error(err))
+		m.Logger.Warn("cannot remove the last log of a deleted gateway", zap.String("gateway", id),
+			zap.Error(err))
 	}
 }

@@ -165,7 +165,7 @@ type pair struct {
 	redis  *miniredis.Miniredis
 	engine *engine
 	m      [2]*Manager
-	w      [2]*worker
+	w      [2]*reconciler
 	id     string
 	lists  string // what Livy lists as batches
 	now    time.Time
@@ -227,12 +227,12 @@ func (p *pair) claim(i int) {
 	p.now = p.now.Add(time.Minute)
 	p.redis.SetTime(p.now)
 	grant, err := p.m[1].Store.ClaimLeases(context.Background(), store.Claim{
-		By: store.Instance{ID: fmt.Sprint(i)}, Leases: map[string]int64{p.id: 0}, TTL: leaseTTL, Forget: placeGrace,
+		By: store.Instance{ID: fmt.Sprint(i)}, Leases: map[string]int64{p.id: 0}, TTL: leaseTTL, Forget: locationGrace,
 	})
 	if err != nil || grant.Leases[p.id] == 0 {
 		p.t.Fatalf("no lease: %+v, %v", grant, err)
 	}
-	p.w[i] = &worker{m: p.m[i], id: p.id, fence: store.Fence{GatewayID: p.id, Number: grant.Leases[p.id]}}
+	p.w[i] = &reconciler{m: p.m[i], id: p.id, fence: store.Fence{GatewayID: p.id, Number: grant.Leases[p.id]}}
 }
 
 // steps lets one of the two work for a while.

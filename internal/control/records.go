@@ -14,17 +14,22 @@ import (
 // closeTimeout bounds how long Livy may take to end a session or batch.
 const closeTimeout = time.Minute
 
-// CloseRecord ends a session or batch; its record stays. Closing what has ended is
-// no error. The audit's entry is written first: it tells that somebody closed it,
-// also where Livy then fails to.
-func (m *Manager) CloseRecord(ctx context.Context, g *gateway.Gateway, r *store.Record, by gateway.Origin) (*store.Record, error) {
+// CloseRecord ends a session or batch; its record stays. Closing an ended one is not an
+// error. The audit entry is written first, so that the attempt is recorded even if Livy
+// then fails.
+func (m *Manager) CloseRecord(
+	ctx context.Context, g *gateway.Gateway, r *store.Record, by gateway.Origin,
+) (*store.Record, error) {
 	switch {
 	case !r.Live():
 		return r, nil
 	case !r.Confirmed():
-		return nil, gateway.Errorf(gateway.KindConflict, "Livy has not confirmed %s yet: try again in a moment", r.ID)
+		return nil, gateway.Errorf(gateway.KindConflict, "Livy has not confirmed %s yet: try again in a moment",
+			r.ID)
 	case g.Status.State != gateway.StateRunning || r.Epoch != g.Status.Epoch:
-		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server of gateway %q does not run (state %s)", g.Spec.Name, g.Status.State)
+		return nil, gateway.Errorf(gateway.KindUnavailable,
+			"the Livy server of gateway %q is not running (state %s)",
+			g.Spec.Name, g.Status.State)
 	}
 	if err := m.Store.AppendAudit(ctx, recordEntry("record.close", g, r).By(by)); err != nil {
 		return nil, err
@@ -39,12 +44,12 @@ func (m *Manager) CloseRecord(ctx context.Context, g *gateway.Gateway, r *store.
 	return m.Store.RecordByID(ctx, g.ID, r.ID)
 }
 
-// SparkUISite is the address of the site that shows the Spark UIs of all gateways, such
-// as https://ui.example.com; "" where each gateway's own sites do.
+// SparkUISite returns the address of the site that serves the Spark UIs of all gateways,
+// e.g. https://ui.example.com, or "" if each gateway's own sites do.
 func (m *Manager) SparkUISite() string { return m.settings.Load().SparkUISite }
 
-// ShowSparkUI completes, in a record that is shown to people, the path of a Spark UI
-// that has a site of its own.
+// ShowSparkUI makes the Spark UI path in a record absolute if Spark UIs have their own
+// site.
 func (m *Manager) ShowSparkUI(g *gateway.Gateway, r *store.Record) {
 	if site := m.SparkUISite(); site != "" && servesSparkUI(r) {
 		r.SparkUI = site + g.SparkUI(r.ID)
@@ -56,23 +61,29 @@ func servesSparkUI(r *store.Record) bool { return strings.HasPrefix(r.SparkUI, "
 
 // UILink is a signed link to a Spark UI.
 type UILink struct {
-	// Site is the address of the site that it is for, "" for any site of the gateway.
+	// Site is the address of the site that it is valid for, "" for any site of the gateway.
 	Site string
-	// Path, with the signature, goes after the site's address.
+	// Path, which includes the signature, follows the site's address.
 	Path    string
 	Expires time.Time
 }
 
-// LinkSparkUI signs a link with which a browser can open the Spark UI of a
-// session or batch for a while.
-func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.Record, by gateway.Origin) (UILink, error) {
+// LinkSparkUI returns a signed link with which a browser can open the Spark UI of a session
+// or batch for a limited time.
+func (m *Manager) LinkSparkUI(
+	ctx context.Context, g *gateway.Gateway, r *store.Record, by gateway.Origin,
+) (UILink, error) {
 	if !servesSparkUI(r) || !r.Live() && m.History() == nil {
-		return UILink{}, gateway.Errorf(gateway.KindConflict, "%s %s has no Spark UI that this gateway serves (state %s)", r.Kind, r.ID, r.State)
+		return UILink{}, gateway.Errorf(gateway.KindConflict,
+			"%s %s has no Spark UI that this gateway serves (state %s)", r.Kind, r.ID, r.State)
 	}
 	if err := m.Store.AppendAudit(ctx, recordEntry("record.ui-link", g, r).By(by)); err != nil {
 		return UILink{}, err
 	}
-	link := UILink{Site: m.SparkUISite(), Path: r.SparkUI, Expires: m.Now().Add(sessions.UILinkLife).UTC().Truncate(time.Second)}
+	link := UILink{
+		Site: m.SparkUISite(), Path: r.SparkUI,
+		Expires: m.Now().Add(sessions.UILinkLife).UTC().Truncate(time.Second),
+	}
 	if link.Site != "" {
 		link.Path = g.SparkUI(r.ID)
 	}

@@ -10,19 +10,19 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// Bounds of what refusals may write to the audit, so that nobody can fill Redis by
-// being refused: bursts of 30 entries, in the long run 6 a minute from each process.
-// Whatever is above that is counted.
+// Limits on audit entries for refused requests, so that refused clients cannot fill
+// Redis: bursts of 30 entries, and 6 a minute from each process in the long run.
+// Refusals beyond that are only counted.
 const (
 	refusalWindow  = time.Minute
 	refusalBurst   = 30
-	refusalsPerMin = 5 // and one that counts the rest
+	refusalsPerMin = 5 // plus one entry that counts the rest
 )
 
-// Refusals writes refused requests to the audit. The first of its kind is written
-// at once and those like it in the same minute are counted in a second entry. What
-// cannot be written is lost with a warning in the log: a request is refused whether
-// or not that can be written down. It is safe for concurrent use.
+// Refusals writes refused requests to the audit log. The first of its kind is written at
+// once; equal ones in the same minute are counted in a second entry. An entry that cannot
+// be written is lost with a warning in the log: requests are refused whether or not the
+// refusal can be recorded. It is safe for concurrent use.
 type Refusals struct {
 	write func(context.Context, store.AuditEntry) error
 	log   *zap.Logger
@@ -34,7 +34,7 @@ type Refusals struct {
 	rest   int64
 }
 
-// refusalKey is what equal refusals have in common.
+// refusalKey identifies equal refusals.
 type refusalKey struct{ gatewayID, actor, address, action, detail string }
 
 type notedRefusal struct {
@@ -42,7 +42,7 @@ type notedRefusal struct {
 	more  int64
 }
 
-// NewRefusals makes a Refusals that writes with write; nothing is written before Run.
+// NewRefusals returns a Refusals that writes with write. It writes nothing before Run.
 func NewRefusals(write func(context.Context, store.AuditEntry) error, log *zap.Logger) *Refusals {
 	return &Refusals{
 		write: write, log: log, queue: make(chan store.AuditEntry, 4*refusalBurst),
@@ -50,7 +50,7 @@ func NewRefusals(write func(context.Context, store.AuditEntry) error, log *zap.L
 	}
 }
 
-// Note takes a refusal. It never waits.
+// Note queues a refusal. It never blocks.
 func (r *Refusals) Note(e store.AuditEntry) {
 	e.Outcome = store.OutcomeRefused
 	key := refusalKey{e.GatewayID, e.Actor, e.Address, e.Action, e.Detail}
@@ -67,7 +67,7 @@ func (r *Refusals) Note(e store.AuditEntry) {
 	r.seen[key] = &notedRefusal{entry: e}
 }
 
-// send queues an entry if the bounds allow it; mu is held.
+// send queues an entry if the limits allow it; mu is held.
 func (r *Refusals) send(e store.AuditEntry) bool {
 	if r.budget == 0 {
 		return false
@@ -81,8 +81,8 @@ func (r *Refusals) send(e store.AuditEntry) bool {
 	}
 }
 
-// closeWindow writes how many refusals were like those written, and how many were
-// not written, and begins a new window.
+// closeWindow queues the counts of repeated and of unlisted refusals, and begins a new
+// window.
 func (r *Refusals) closeWindow() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -99,9 +99,12 @@ func (r *Refusals) closeWindow() {
 	clear(r.seen)
 	if r.rest > 0 {
 		select {
-		case r.queue <- store.AuditEntry{Action: "refusals", Outcome: store.OutcomeRefused, Detail: "refused requests that are not listed one by one", Count: r.rest}:
+		case r.queue <- store.AuditEntry{
+			Action: "refusals", Outcome: store.OutcomeRefused,
+			Detail: "refused requests that are not listed one by one", Count: r.rest,
+		}:
 			r.rest = 0
-		default: // the next window's
+		default: // left to the next window
 		}
 	}
 }
@@ -118,7 +121,8 @@ func (r *Refusals) Run(ctx context.Context) {
 			r.closeWindow()
 		case e := <-r.queue:
 			if err := r.write(ctx, e); err != nil && ctx.Err() == nil {
-				r.log.Warn("a refused request is not in the audit", zap.String("action", e.Action), zap.Error(err))
+				r.log.Warn("cannot write a refused request to the audit log", zap.String("action", e.Action),
+					zap.Error(err))
 			}
 		}
 	}

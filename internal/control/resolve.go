@@ -7,7 +7,7 @@ import (
 	"github.com/livygateway/livygateway/internal/resolved"
 )
 
-// resolution is a gateway's settings, resolved with the operator's.
+// resolution holds a gateway's settings resolved against the operator's.
 type resolution struct {
 	settings    *Settings
 	spec        gateway.Spec
@@ -15,21 +15,22 @@ type resolution struct {
 	defaults    *gateway.Defaults
 
 	// wanted are the settings for the next start of the Livy server, inForce those that
-	// hold for requests: the same one, unless something waits for that start.
+	// apply to requests. They are the same object unless a change waits for that start.
 	wanted, inForce *resolved.Gateway
 }
 
-// resolve gives a gateway's settings resolved. They are made anew only where the
-// gateway or the operator's settings differ from what the snapshot has, or from what was
-// resolved last: that is what is stored next.
+// resolve returns a gateway's resolved settings. It reuses the snapshot's resolution, or
+// the last one made (which is the one about to be stored), unless the gateway's or the
+// operator's settings differ.
 func (m *Manager) resolve(g *gateway.Gateway) *resolution {
 	s := m.settings.Load()
 	var wanted *resolved.Gateway
-	for _, known := range []*resolution{m.view.resolution(g.ID), m.lastResolved.Load()} {
+	for _, known := range []*resolution{m.snapshots.resolution(g.ID), m.lastResolved.Load()} {
 		if known == nil || known.settings != s || !known.spec.Equal(&g.Spec) {
 			continue
 		}
-		if reflect.DeepEqual(known.startedWith, g.Status.StartedWith) && reflect.DeepEqual(known.defaults, g.Status.LaunchDefaults) {
+		if reflect.DeepEqual(known.startedWith, g.Status.StartedWith) &&
+			reflect.DeepEqual(known.defaults, g.Status.LaunchDefaults) {
 			return known
 		}
 		wanted = known.wanted
@@ -45,16 +46,16 @@ func (m *Manager) resolve(g *gateway.Gateway) *resolution {
 	return r
 }
 
-// resolution is what the snapshot has of a gateway, nil if that is nothing.
-func (v *view) resolution(id string) *resolution {
-	p := v.current.Load()
+// resolution returns the snapshot's resolution of a gateway, or nil.
+func (s *snapshots) resolution(id string) *resolution {
+	p := s.current.Load()
 	if p == nil || p.byID[id] == nil {
 		return nil
 	}
 	return p.byID[id].resolution
 }
 
-// facts are what a gateway's policy goes by besides settings.
+// facts returns what a gateway's policy depends on besides settings.
 func (m *Manager) facts(g *gateway.Gateway) resolved.Facts {
 	return resolved.Facts{
 		ID: g.ID, CreatedBy: g.CreatedBy, LivyVersion: g.Status.LivyVersion,
@@ -62,12 +63,11 @@ func (m *Manager) facts(g *gateway.Gateway) resolved.Facts {
 	}
 }
 
-// Effective are a gateway's settings with the operator's defaults filled in.
+// Effective returns a gateway's settings with the operator's defaults filled in.
 func (m *Manager) Effective(g *gateway.Gateway) gateway.Spec { return m.resolve(g).wanted.Spec }
 
-// RestartNeeded lists the settings, and the entries of the catalog that they name, in
-// which a gateway's running Livy server differs from what is wanted; see
-// resolved.Gateway.Pending.
+// RestartNeeded lists the settings, and the catalog entries that they name, that will not
+// take effect until the gateway's Livy server restarts; see resolved.Gateway.Pending.
 func (m *Manager) RestartNeeded(g *gateway.Gateway) []string {
 	if g.Status.Launched == nil {
 		return nil

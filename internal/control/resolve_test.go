@@ -129,9 +129,9 @@ func TestGatewaysOfTheVersionBefore(t *testing.T) {
 		t.Errorf("defaults of a gateway that has none: %+v", g.Status.LaunchDefaults)
 	}
 	// The marks that the version before wrote for these settings.
-	for field, mark := range map[string]string{"cpu": "6b86b273ff34", "memory": "067f054ab12b", "engine": "4c11b8c6146a", "livyVersion": "80d9e8f9c584"} {
-		if g.Status.Launched[field] != mark {
-			t.Errorf("mark of %s: %s, want %s", field, g.Status.Launched[field], mark)
+	for field, want := range map[string]string{"cpu": "6b86b273ff34", "memory": "067f054ab12b", "engine": "4c11b8c6146a", "livyVersion": "80d9e8f9c584"} {
+		if g.Status.Launched[field] != want {
+			t.Errorf("fingerprint of %s: %s, want %s", field, g.Status.Launched[field], want)
 		}
 	}
 	configure(m, func(s *Settings) { s.Catalog.Memories = []string{"8Gi", "4Gi"} })

@@ -7,8 +7,8 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// Rules lists what a gateway's policy does to every create request, and what a person
-// should know of it: what looks mistyped, and rules that hold for some requests only.
+// Rules lists what a gateway's policy does to every create request, and notes on it: keys
+// that look mistyped, and rules that apply to some requests only.
 func (m *Manager) Rules(g *gateway.Gateway) ([]policies.InForce, []string, error) {
 	p, err := m.policy(g)
 	if err != nil {

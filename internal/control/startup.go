@@ -13,32 +13,32 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// start starts a server; awaitReady follows it up.
-func (w *worker) start(ctx context.Context) (time.Duration, error) {
-	m := w.m
-	g, err := w.condemn(ctx, gateway.StateRunning)
+// start starts a server. awaitReady then waits for it to answer.
+func (r *reconciler) start(ctx context.Context) (time.Duration, error) {
+	m := r.m
+	g, err := r.retire(ctx, gateway.StateRunning)
 	if err != nil || g.Desired != gateway.StateRunning {
 		return 0, err
 	}
 	if err := m.Runtime.Stop(ctx, g.ID, g.Status.Epoch); err != nil { // leftovers
 		return 0, err
 	}
-	// Whatever a former server held is lost now; ids go on above everything
-	// that was ever given out.
-	if err := m.Ledger.ServerEnded(ctx, w.fence, g, "the Livy server was restarted"); err != nil {
+	// The sessions of any former server are lost now; public ids continue above all
+	// that were ever issued.
+	if err := m.Ledger.ServerEnded(ctx, r.fence, g, "the Livy server was restarted"); err != nil {
 		return 0, err
 	}
-	nextSession, nextBatch, err := m.Store.NextIDs(ctx, w.fence, g.ID)
+	nextSession, nextBatch, err := m.Store.NextIDs(ctx, r.fence, g.ID)
 	if err != nil {
 		return 0, err
 	}
-	place, err := m.placeOfServers(ctx)
+	place, err := m.serverLocation(ctx)
 	if err != nil {
-		return w.failed(ctx, g, err.Error())
+		return r.failed(ctx, g, err.Error())
 	}
 	epoch := g.Status.Epoch
 	var settings *resolved.Gateway
-	g, err = w.update(ctx, func(g *gateway.Gateway) error {
+	g, err = r.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning || g.Status.Epoch != epoch {
 			return errUnchanged
 		}
@@ -46,74 +46,77 @@ func (w *worker) start(ctx context.Context) (time.Duration, error) {
 		g.Status.Since = m.Now().UTC()
 		clearInstance(g)
 		settings = m.resolve(g).wanted
-		g.Status.Launched, g.Status.LaunchDefaults = m.launchMarks(settings), settings.Defaults
+		g.Status.Launched, g.Status.LaunchDefaults = m.launchFingerprints(settings), settings.Defaults
 		g.Status.Epoch++
-		g.Status.Place = place
+		g.Status.Location = place
 		g.Status.SessionBase, g.Status.BatchBase = nextSession, nextBatch
 		return nil
 	})
 	if err != nil || g.Desired != gateway.StateRunning || g.Status.Epoch != epoch+1 {
 		return 0, err
 	}
-	if settings == nil { // another instance has written this epoch
+	if settings == nil { // the epoch was written by another instance
 		settings = m.resolve(g).wanted
 	}
 	launch, err := m.launch(g, settings)
 	if err != nil {
-		return w.failed(ctx, g, err.Error())
+		return r.failed(ctx, g, err.Error())
 	}
 	if launch.Installation, err = m.installation(ctx); err != nil {
 		return 0, err
 	}
 	launch.Epoch = g.Status.Epoch
 	launch.Confirm = func(ctx context.Context) error {
-		return store.Retry(ctx, confirmPatience, func(ctx context.Context) error { return m.Store.CheckFence(ctx, w.fence) })
+		return store.Retry(ctx, confirmTimeout,
+			func(ctx context.Context) error { return m.Store.CheckFence(ctx, r.fence) })
 	}
 	inst, err := m.Runtime.Start(ctx, launch)
 	if errors.Is(err, store.ErrFenced) {
 		return 0, err
 	}
 	if err != nil {
-		return w.failed(ctx, g, err.Error())
+		return r.failed(ctx, g, err.Error())
 	}
 	m.Logger.Info("Livy server started", zap.String("gateway", g.ID), zap.String("name", g.Ref()),
 		zap.String("instance", inst.ID), zap.String("address", inst.Address))
-	pause, err := w.adopt(ctx, g, inst)
+	pause, err := r.adopt(ctx, g, inst)
 	if errors.Is(err, store.ErrFenced) {
-		w.undo(g)
+		r.undo(g)
 	}
 	return pause, err
 }
 
-// confirmPatience bounds the last question before a start, whether the lease is
-// still held.
-const confirmPatience = 2 * time.Second
+// confirmTimeout bounds the last check before a start that the lease is still held.
+const confirmTimeout = 2 * time.Second
 
-// undo ends a server that was started while the gateway was lost: its epoch is
-// condemned by whoever has the gateway now, or will be.
-func (w *worker) undo(g *gateway.Gateway) {
+// undo stops a server that was started after the lease was lost: its epoch is retired by
+// the current holder of the lease, or by the next one.
+func (r *reconciler) undo(g *gateway.Gateway) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
-	now, err := w.m.Store.Gateway(ctx, g.ID)
-	if err == nil && now.Status.Condemned < g.Status.Epoch {
-		return // it is the other one's to use
+	now, err := r.m.Store.Gateway(ctx, g.ID)
+	if err == nil && now.Status.Retired < g.Status.Epoch {
+		return // the other instance may use this server
 	}
 	if gateway.KindOf(err) == gateway.KindUnavailable {
-		return // who has it finds it
+		return // the holder of the lease will find the server
 	}
-	if err := w.m.Runtime.Stop(ctx, g.ID, g.Status.Epoch); err != nil {
-		w.m.Logger.Error("ending a server that was started too late", zap.String("gateway", g.ID), zap.Error(err))
+	if err := r.m.Runtime.Stop(ctx, g.ID, g.Status.Epoch); err != nil {
+		r.m.Logger.Error("cannot stop a Livy server that was started after the lease was lost",
+			zap.String("gateway", g.ID), zap.Error(err))
 	}
 }
 
-// adopt writes down which server is the gateway's.
-func (w *worker) adopt(ctx context.Context, g *gateway.Gateway, inst upstream.Instance) (time.Duration, error) {
-	off, err := w.m.probeFusion(ctx, g)
+// adopt records an instance as the gateway's server.
+func (r *reconciler) adopt(
+	ctx context.Context, g *gateway.Gateway, inst upstream.Instance,
+) (time.Duration, error) {
+	off, err := r.m.probeFusion(ctx, g)
 	if err != nil {
-		return w.failed(ctx, g, err.Error())
+		return r.failed(ctx, g, err.Error())
 	}
-	_, err = w.update(ctx, func(g *gateway.Gateway) error {
-		if g.Desired != gateway.StateRunning || g.Status.Epoch != inst.Epoch || g.Status.Condemned >= inst.Epoch {
+	_, err = r.update(ctx, func(g *gateway.Gateway) error {
+		if g.Desired != gateway.StateRunning || g.Status.Epoch != inst.Epoch || g.Status.Retired >= inst.Epoch {
 			return errUnchanged
 		}
 		g.Status.Instance, g.Status.FusionOff = inst.ID, off
@@ -123,22 +126,24 @@ func (w *worker) adopt(ctx context.Context, g *gateway.Gateway, inst upstream.In
 	return stepSoon, err
 }
 
-// awaitReady looks once whether the server answers.
-func (w *worker) awaitReady(ctx context.Context, g *gateway.Gateway, inst upstream.Instance) (time.Duration, error) {
-	m := w.m
+// awaitReady checks once whether the server answers.
+func (r *reconciler) awaitReady(
+	ctx context.Context, g *gateway.Gateway, inst upstream.Instance,
+) (time.Duration, error) {
+	m := r.m
 	ask, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	version, err := m.version(ask, g, inst.Address)
 	if err != nil {
 		if limit := m.settings.Load().StartTimeout; m.Now().Sub(g.Status.Since) >= limit {
-			return w.failed(ctx, g, "the Livy server did not answer within "+limit.String())
+			return r.failed(ctx, g, "the Livy server did not answer within "+limit.String())
 		}
 		return stepSoon, nil
 	}
 	if promised := m.resolve(g).wanted.Promised; !upstream.Satisfies(version, promised) {
-		return w.failed(ctx, g, "the Livy server is version "+version+", not "+promised+" as promised")
+		return r.failed(ctx, g, "the Livy server has version "+version+" instead of the promised "+promised)
 	}
-	_, err = w.update(ctx, func(g *gateway.Gateway) error {
+	_, err = r.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning || g.Status.Instance != inst.ID {
 			return errUnchanged
 		}

@@ -7,12 +7,13 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// CheckToken refuses an identity and a queue that a token of the gateway could
-// not have; empty ones are always right.
+// CheckToken returns an error if a token of the gateway cannot have the identity or the
+// queue; empty ones are always valid.
 func (m *Manager) CheckToken(g *gateway.Gateway, identity, queue string) error {
 	queues := m.settings.Load().Catalog.Queues
 	if queue != "" && len(queues) > 0 && !slices.Contains(queues, queue) {
-		return gateway.Invalid("queue", queue, "must be one of the configured queues: "+strings.Join(queues, ", "))
+		return gateway.Invalid("queue", queue,
+			"must be one of the configured queues: "+strings.Join(queues, ", "))
 	}
 	if identity == "" && queue == "" {
 		return nil

@@ -12,24 +12,24 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// UpdateRequest changes settings of a gateway.
+// UpdateRequest describes a change to a gateway's settings.
 type UpdateRequest struct {
-	// Patch is a JSON object with the fields of the Spec that change; null takes
-	// a field back to its default (RFC 7396).
+	// Patch is a JSON object with the fields of the Spec to change; null resets a field
+	// to its default (RFC 7396).
 	Patch json.RawMessage
-	// Restart restarts a running Livy server if the change needs it, which ends
-	// its sessions. Without it such a change waits for the next start.
+	// Restart restarts a running Livy server if the change requires it, which ends its
+	// sessions. Otherwise such a change takes effect at the next start.
 	Restart bool
-	// Order says who asked, and on what condition.
+	// Order identifies the caller and holds the condition of the request.
 	gateway.Order
 }
 
-// Update changes a gateway, whatever its state. Most settings hold for the next
-// request; RestartNeeded lists those that a running server lacks. What changes nothing
-// makes no new revision, and no audit entry.
+// Update changes a gateway, whatever its state. Most settings apply from the next request
+// on; RestartNeeded lists those that need a restart. An update that changes nothing makes
+// no new revision and no audit entry.
 func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateRequest) (*gateway.Gateway, error) {
 	updated, err := m.updateAs(ctx, "gateway.update", r.Order, g.ID, func(g *gateway.Gateway) error {
-		if err := checkOurs(g, "changed"); err != nil {
+		if err := checkNotDeclared(g, "changed"); err != nil {
 			return err
 		}
 		spec, err := patched(g.Spec, r.Patch)
@@ -61,13 +61,13 @@ func patched(spec gateway.Spec, patch json.RawMessage) (gateway.Spec, error) {
 	d := json.NewDecoder(bytes.NewReader(patch))
 	d.UseNumber()
 	if err := d.Decode(&changes); err != nil || changes == nil || d.More() {
-		return spec, gateway.Errorf(gateway.KindInvalid, "the body is not a JSON object of settings")
+		return spec, gateway.Errorf(gateway.KindInvalid, "request body must be a JSON object of settings")
 	}
 	if err := checkFields(changes, reflect.TypeFor[gateway.Spec](), ""); err != nil {
 		return spec, err
 	}
 	if _, ok := changes["livyVersion"]; !ok && changes["engine"] != nil {
-		changes["livyVersion"] = nil // the new engine's
+		changes["livyVersion"] = nil // default to the new engine's
 	}
 	text, err := json.Marshal(spec)
 	if err != nil {
@@ -86,13 +86,13 @@ func patched(spec gateway.Spec, patch json.RawMessage) (gateway.Spec, error) {
 	d = json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&next); err != nil {
-		return spec, gateway.Undecodable("the settings cannot be read", err)
+		return spec, gateway.Undecodable("cannot decode the settings", err)
 	}
 	return next, nil
 }
 
-// checkFields refuses fields that a struct does not have. A merge would take one that
-// is null, or in other capitals, for no change at all.
+// checkFields returns an error for fields that a struct does not have. A merge would
+// silently ignore one that is null or has different capitals.
 func checkFields(changes map[string]any, t reflect.Type, in string) error {
 	fields := make(map[string]reflect.Type, t.NumField())
 	for field := range t.Fields() {
@@ -107,7 +107,8 @@ func checkFields(changes map[string]any, t reflect.Type, in string) error {
 			if near := gateway.Similar(name, known); near != "" {
 				hint = " (did you mean " + in + near + "?)"
 			}
-			return gateway.Errorf(gateway.KindInvalid, "unknown field %q%s; there are: %s", in+name, hint, strings.Join(known, ", "))
+			return gateway.Errorf(gateway.KindInvalid, "unknown field %q%s; known fields: %s",
+				in+name, hint, strings.Join(known, ", "))
 		}
 		if inner, ok := change.(map[string]any); ok && field.Kind() == reflect.Struct {
 			if err := checkFields(inner, field, name+"."); err != nil {
@@ -118,7 +119,7 @@ func checkFields(changes map[string]any, t reflect.Type, in string) error {
 	return nil
 }
 
-// mergePatch is a merge patch of RFC 7396.
+// mergePatch applies a merge patch (RFC 7396).
 func mergePatch(doc, changes map[string]any) map[string]any {
 	if doc == nil {
 		doc = make(map[string]any)

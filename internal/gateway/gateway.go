@@ -67,12 +67,12 @@ type Status struct {
 	LivyVersion string `json:"livyVersion,omitempty"`
 	// Epoch counts the Livy servers this gateway has had.
 	Epoch int64 `json:"epoch"`
-	// Condemned is the last epoch whose server is given up: whoever finds one of it
-	// or an earlier one ends it, and nobody uses it again.
-	Condemned int64 `json:"condemned,omitempty"`
-	// Place is where the server runs, if it can be reached and stopped from there
-	// only: a machine, or a Docker engine.
-	Place string `json:"place,omitempty"`
+	// Retired is the last epoch whose server is retired: servers of this epoch or an
+	// earlier one are stopped wherever they are found and never used again.
+	Retired int64 `json:"condemned,omitempty"`
+	// Location is where the server runs, if it can be reached and stopped from there only:
+	// a machine, or a Docker engine.
+	Location string `json:"place,omitempty"`
 	// SessionBase and BatchBase are added to Livy's ids to make public ids.
 	// They are raised past everything issued whenever Livy starts at 0 again.
 	SessionBase int64 `json:"sessionBase"`

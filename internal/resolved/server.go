@@ -92,7 +92,7 @@ func (r *Gateway) checkOffHeap() error {
 // Marks are short marks of what takes effect only at a start: settings, by field, and
 // what they name in the catalog, by field and name. They are what is kept of a
 // resolved gateway while its Livy server runs; see Pending.
-func (r *Gateway) Marks() map[string]string { return maps.Clone(r.marks) }
+func (r *Gateway) Fingerprints() map[string]string { return maps.Clone(r.marks) }
 
 func marks(s *gateway.Spec, entries map[string]any) map[string]string {
 	values := s.LaunchSettings()

@@ -30,7 +30,7 @@ func resolve(c *gateway.Catalog, spec gateway.Spec) *resolved.Gateway {
 func TestPending(t *testing.T) {
 	c := testCatalog()
 	s := gateway.Spec{Name: "etl", CPU: 1, Memory: "4Gi", LivyConf: "livy.a b"}
-	launched := resolve(c, s).Marks()
+	launched := resolve(c, s).Fingerprints()
 	if p := resolve(c, s).Pending(launched); len(p) != 0 {
 		t.Errorf("pending without a change: %v", p)
 	}
@@ -53,7 +53,7 @@ func TestPending(t *testing.T) {
 func TestPendingDefaults(t *testing.T) {
 	c := testCatalog()
 	s := gateway.Spec{Name: "etl"}
-	launched := resolve(c, s).Marks()
+	launched := resolve(c, s).Fingerprints()
 	pinned := gateway.Spec{Name: "etl", CPU: 1, Memory: "4Gi", Engine: "spark-3.5", LivyVersion: "0.8.0"}
 	if p := resolve(c, pinned).Pending(launched); len(p) != 0 {
 		t.Errorf("pending for defaults that somebody set: %v", p)
@@ -90,7 +90,7 @@ func TestPendingEntriesOfTheCatalog(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, c := spec, testCatalog()
-			launched := resolved.New(&resolved.Settings{Catalog: *c}, s).Marks()
+			launched := resolved.New(&resolved.Settings{Catalog: *c}, s).Fingerprints()
 			tt.change(&s, c)
 			if got := strings.Join(resolved.New(&resolved.Settings{Catalog: *c}, s).Pending(launched), ","); got != tt.want {
 				t.Errorf("pending %q, want %q", got, tt.want)

@@ -42,7 +42,7 @@ func (s *Store) Examine(ctx context.Context, embedded bool) []doctor.Result {
 		}
 		return []doctor.Result{doctor.Failure("redis", fmt.Sprintf("%s cannot be used: %s", s.describe, err), fix)}
 	}
-	results := append(f.judge(), s.examineRewind(ctx)...)
+	results := append(f.judge(), s.examineRollback(ctx)...)
 	// Read only: an empty Redis is marked when Caddy starts.
 	text, err := s.rdb.Get(ctx, s.key("schema")).Result()
 	if err != nil {

@@ -12,27 +12,27 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// TopicLease is the topic of events about leases that were given back: whoever
-// wants one may ask for it now. It has no ID.
+// TopicLease is the topic of events about released leases, which other instances may claim
+// at once. Its events have no ID.
 const TopicLease = "lease"
 
-// claimLeases renews and takes leases, and tells who else is there. A lease is
-// "number, end in ms by Redis's clock, holder"; its number outlives it.
+// claimLeases renews and claims leases, and returns the known instances. A lease is
+// "number, expiry in ms by Redis's clock, holder"; its number outlives it.
 //
-// No number is given out twice for a gateway: each is above the last one, and at
-// least Redis's clock in milliseconds, so that they go on rising when a failover
-// or a restored backup lost the last ones.
+// No number is granted twice for a gateway: each is higher than the last one and at least
+// Redis's clock in milliseconds, so numbers keep rising even if a failover or a restored
+// backup lost the last ones.
 //
-// It also keeps the clock (see Mark): if Redis's is behind the one that the asking
-// instance knows, Redis has lost what was written in between, which is noted, and
-// public ids go on far above those that may have been given out.
+// It also maintains the clock (see Checkpoint). If the stored clock is behind the clock that
+// the instance knows, Redis was rolled back: the script records that, and makes public ids
+// continue far above those that may have been issued.
 //
-// KEYS: leases, instances, gateways, clock, what keys of ids begin with
-// ARGV: who asks, time to live in ms, its description, ms after which instances
-// are forgotten, the clock that it knows, ms by which Redis's may be behind, how
-// many ids to leave out then, then for each gateway: id, number held or 0
-// Returns the numbers (0: another one's), the former holders of leases that
-// were taken, the instances, and the clock with when it was found set back.
+// KEYS: leases, instances, gateways, clock, the prefix of the keys of ids
+// ARGV: the instance's id, TTL in ms, the instance's description, ms after which silent
+// instances are forgotten, the clock it knows, the tolerance in ms, the number of ids to
+// skip after a rollback; then for each gateway: id, number held or 0
+// Returns the numbers (0: held by another instance), the former holders of claimed leases,
+// the instances, and the clock with the time of the last rollback.
 var claimLeases = redis.NewScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
@@ -82,10 +82,10 @@ end
 return {numbers, former, instances, {clock, redis.call('HGET', KEYS[4], 'rewound') or '0'}}
 `)
 
-// releaseLeases gives leases back. Their numbers stay.
+// releaseLeases releases leases. Their numbers stay.
 //
-// KEYS: leases, instances; ARGV: who, its last description, channel, message, then
-// for each gateway: id, number
+// KEYS: leases, instances; ARGV: the instance's id, its last description, channel,
+// message; then for each gateway: id, number
 var releaseLeases = redis.NewScript(`
 for i = 5, #ARGV, 2 do
   if string.match(redis.call('HGET', KEYS[1], ARGV[i]) or '', '^%d+') == ARGV[i+1] then
@@ -99,51 +99,50 @@ redis.call('PUBLISH', ARGV[3], ARGV[4])
 
 // Instance is one of the processes that share this Redis.
 type Instance struct {
-	// ID is its own in each run.
+	// ID is unique to each run of a process.
 	ID string `json:"-"`
-	// Name is for people: host and process id.
+	// Name is the human-readable name: host and process id.
 	Name string `json:"name"`
-	// Place is where the Livy servers run that it can reach and stop: those of
-	// another place are not its affair. Empty: wherever they are.
-	Place string `json:"place,omitempty"`
-	// Left reports whether it ended as it should.
+	// Location is where the Livy servers run that this instance can reach and stop. Empty
+	// if it can reach them anywhere.
+	Location string `json:"place,omitempty"`
+	// Left reports whether the instance shut down cleanly.
 	Left bool `json:"left,omitempty"`
-	// Silent is for how long it has not been heard of.
+	// Silent is the time since the instance last claimed leases.
 	Silent time.Duration `json:"-"`
 }
 
-// Claim is what an instance wants: leases on gateways, by id. A number is that
-// of the lease it holds, 0 that it wants one.
+// Claim is a request for leases, by gateway id. The value is the number of the lease that
+// the instance holds, or 0 to claim one.
 type Claim struct {
 	By     Instance
 	Leases map[string]int64
-	// TTL is how long the leases last, Forget how long instances are listed after
-	// they were last heard of.
+	// TTL is the lifetime of the leases; Forget is how long silent instances stay listed.
 	TTL, Forget time.Duration
-	// Mark is that of the last Grant.
-	Mark Mark
+	// Checkpoint is that of the last Grant.
+	Checkpoint Checkpoint
 }
 
 // Grant is the answer to a Claim.
 type Grant struct {
-	// Leases are the numbers of those that are held now, renewed or taken.
+	// Leases holds the numbers of the leases that were renewed or granted.
 	Leases map[string]int64
-	// Former are the IDs of the instances that last held what was taken.
+	// Former holds the ids of the former holders of newly granted leases.
 	Former map[string]string
-	// Instances are all that are known of, the asking one included.
+	// Instances lists all known instances, including the caller.
 	Instances []Instance
-	// Mark is for the next Claim.
-	Mark Mark
+	// Checkpoint is for the next Claim.
+	Checkpoint Checkpoint
 }
 
-// ClaimLeases renews leases and takes those that are free. A lease that was
-// lost meanwhile is taken anew, with another number, if it is free.
+// ClaimLeases renews leases and claims free ones. A lease that was lost in the meantime is
+// granted again, with a new number, if it is free.
 func (s *Store) ClaimLeases(ctx context.Context, c Claim) (Grant, error) {
 	about, err := json.Marshal(c.By)
 	if err != nil {
 		return Grant{}, fmt.Errorf("describing an instance: %w", err)
 	}
-	args := []any{c.By.ID, c.TTL.Milliseconds(), about, c.Forget.Milliseconds(), c.Mark.Clock, rewindTolerance.Milliseconds(), RestoredSkip}
+	args := []any{c.By.ID, c.TTL.Milliseconds(), about, c.Forget.Milliseconds(), c.Checkpoint.Clock, rollbackTolerance.Milliseconds(), RestoredSkip}
 	ids := make([]string, 0, len(c.Leases))
 	for id, number := range c.Leases {
 		ids = append(ids, id)
@@ -169,15 +168,15 @@ func (s *Store) ClaimLeases(ctx context.Context, c Claim) (Grant, error) {
 	for i := 0; i+2 < len(instances); i += 3 {
 		in := Instance{ID: instances[i]}
 		if err := json.Unmarshal([]byte(instances[i+2]), &in); err != nil {
-			continue // a newer version's way to describe itself
+			continue // written by a newer version
 		}
 		ms, _ := strconv.ParseInt(instances[i+1], 10, 64)
 		in.Silent = time.Duration(ms) * time.Millisecond
 		g.Instances = append(g.Instances, in)
 	}
 	mark := texts(got[3])
-	g.Mark.Clock, _ = strconv.ParseInt(mark[0], 10, 64)
-	g.Mark.Rewound, _ = strconv.ParseInt(mark[1], 10, 64)
+	g.Checkpoint.Clock, _ = strconv.ParseInt(mark[0], 10, 64)
+	g.Checkpoint.Rollback, _ = strconv.ParseInt(mark[1], 10, 64)
 	slices.SortFunc(g.Instances, func(a, b Instance) int { return strings.Compare(a.Name+a.ID, b.Name+b.ID) })
 	return g, nil
 }
@@ -191,8 +190,8 @@ func texts(v any) []string {
 	return all
 }
 
-// ReleaseLeases gives leases (numbers by gateway id) back at once and notes that
-// the instance has left.
+// ReleaseLeases releases leases (numbers by gateway id) and records that the instance has
+// shut down.
 func (s *Store) ReleaseLeases(ctx context.Context, by Instance, leases map[string]int64) error {
 	by.Left = true
 	about, err := json.Marshal(by)
@@ -203,6 +202,6 @@ func (s *Store) ReleaseLeases(ctx context.Context, by Instance, leases map[strin
 	for id, number := range leases {
 		args = append(args, id, number)
 	}
-	_, err = s.run(ctx, "giving leases back", releaseLeases, []string{s.key("leases"), s.key("instances")}, args...)
+	_, err = s.run(ctx, "releasing leases", releaseLeases, []string{s.key("leases"), s.key("instances")}, args...)
 	return err
 }

@@ -17,7 +17,7 @@ import (
 func claim(t *testing.T, s *store.Store, who string, ttl time.Duration, leases map[string]int64) store.Grant {
 	t.Helper()
 	g, err := s.ClaimLeases(context.Background(), store.Claim{
-		By: store.Instance{ID: who, Name: who + "-host/1", Place: "here"}, Leases: leases, TTL: ttl, Forget: time.Minute,
+		By: store.Instance{ID: who, Name: who + "-host/1", Location: "here"}, Leases: leases, TTL: ttl, Forget: time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +42,7 @@ func TestLeases(t *testing.T) {
 	}
 	if got := claim(t, s, "b", ttl, map[string]int64{"lc-1": 0}); len(got.Leases) != 0 {
 		t.Errorf("a second one got %+v", got)
-	} else if len(got.Instances) != 2 || got.Instances[0].Name != "a-host/1" || got.Instances[0].Place != "here" || got.Instances[0].Silent > 10*time.Second {
+	} else if len(got.Instances) != 2 || got.Instances[0].Name != "a-host/1" || got.Instances[0].Location != "here" || got.Instances[0].Silent > 10*time.Second {
 		t.Errorf("instances %+v", got.Instances)
 	}
 	for range 4 { // renewed for longer than it lasts

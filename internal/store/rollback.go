@@ -9,50 +9,51 @@ import (
 	"github.com/livygateway/livygateway/internal/doctor"
 )
 
-// rewindTolerance is how much Redis may lose without its being said: what an
-// append-only file loses that is written every second, or a failover.
-const rewindTolerance = 5 * time.Second
+// rollbackTolerance is the loss up to which Redis does not count as rolled back: an
+// append-only file synced every second, or a failover, can lose this much.
+const rollbackTolerance = 5 * time.Second
 
-// RestoredSkip is how many public ids are left out when Redis has forgotten which
-// were given out.
+// RestoredSkip is the number of public ids that are skipped after a rollback of Redis, so
+// that no id is issued twice.
 const RestoredSkip = 1_000_000
 
-// Mark is what an instance keeps in mind of Redis, in milliseconds of Redis's clock,
-// to notice when Redis goes back in time: when it is started on an old dump, when a
-// replica takes over that was far behind, when it was emptied. The zero Mark knows
-// nothing.
-type Mark struct {
-	// Clock is the latest time at which any instance claimed leases. It never goes
-	// back by itself, whatever becomes of the clock of Redis's machine.
+// Checkpoint is an instance's knowledge of Redis's progress, in milliseconds of Redis's
+// clock. It serves to detect that Redis was rolled back: restarted from an old dump, taken
+// over by a replica that was far behind, or emptied. The zero Checkpoint holds no
+// knowledge.
+type Checkpoint struct {
+	// Clock is the latest time at which any instance claimed leases. It never decreases
+	// without a rollback, even if the clock of Redis's machine is set back.
 	Clock int64 `json:"clock"`
-	// Rewound is when Redis was last found to have gone back, 0 for never.
-	Rewound int64 `json:"rewound,omitempty"`
+	// Rollback is when the last rollback was detected, 0 for never.
+	Rollback int64 `json:"rewound,omitempty"`
 }
 
-// WentBack reports whether Redis went back in time between this Mark and the one after it.
-func (m Mark) WentBack(after Mark) bool { return m.Clock != 0 && m.Rewound != after.Rewound }
+// RolledBack reports whether Redis was rolled back between this checkpoint and a later one.
+func (c Checkpoint) RolledBack(after Checkpoint) bool {
+	return c.Clock != 0 && c.Rollback != after.Rollback
+}
 
-// Rewind is a time that Redis lost.
-type Rewind struct {
-	// Noticed is when it was noticed.
+// Rollback describes a rollback of Redis.
+type Rollback struct {
+	// Noticed is when the rollback was detected.
 	Noticed time.Time
-	// From is up to when Redis had come before, To to when it went back; a zero To
-	// says that it was empty.
+	// From is the latest time known before the rollback, To the time that Redis was
+	// rolled back to; a zero To means that Redis was empty.
 	From, To time.Time
 }
 
-// Rewound returns what Redis lost when it last went back in time, as far as it was
-// noticed; nil if it never was.
-func (s *Store) Rewound(ctx context.Context) (*Rewind, error) {
+// LastRollback returns the last rollback of Redis that was detected, or nil.
+func (s *Store) LastRollback(ctx context.Context) (*Rollback, error) {
 	all, err := s.rdb.HGetAll(ctx, s.key("clock")).Result()
 	if err != nil {
-		return nil, wrap("reading when Redis went back in time", err)
+		return nil, wrap("reading the last rollback of Redis", err)
 	}
 	noticed := msTime(all["rewound"])
 	if noticed.IsZero() {
 		return nil, nil
 	}
-	return &Rewind{Noticed: noticed, From: msTime(all["from"]), To: msTime(all["to"])}, nil
+	return &Rollback{Noticed: noticed, From: msTime(all["from"]), To: msTime(all["to"])}, nil
 }
 
 func msTime(text string) time.Time {
@@ -63,26 +64,27 @@ func msTime(text string) time.Time {
 	return time.UnixMilli(ms).UTC()
 }
 
-// String says what was lost.
-func (r *Rewind) String() string {
+// String describes what was lost.
+func (r *Rollback) String() string {
 	const seconds = "2006-01-02T15:04:05Z07:00"
 	if r.To.IsZero() {
-		return fmt.Sprintf("Redis lost everything: it was found empty at %s", r.Noticed.Format(seconds))
+		return fmt.Sprintf("Redis lost all data: it was found empty at %s", r.Noticed.Format(seconds))
 	}
-	return fmt.Sprintf("Redis went back in time: what was written from %s to %s is lost, which was noticed at %s",
+	return fmt.Sprintf("Redis was rolled back: data written from %s to %s is lost (detected at %s)",
 		r.To.Format(seconds), r.From.Format(seconds), r.Noticed.Format(seconds))
 }
 
-// rewindShown is for how long a lost time is pointed out.
-const rewindShown = 7 * 24 * time.Hour
+// rollbackWarningPeriod is how long the doctor warns of a rollback.
+const rollbackWarningPeriod = 7 * 24 * time.Hour
 
-// examineRewind tells of a lost time for a week. Tokens whose revocation was lost
-// are good again, and nothing in Redis tells which they are.
-func (s *Store) examineRewind(ctx context.Context) []doctor.Result {
-	r, err := s.Rewound(ctx)
-	if err != nil || r == nil || time.Since(r.Noticed) > rewindShown {
+// examineRollback warns of a rollback for a week: tokens whose revocation was lost are
+// valid again, and Redis does not show which ones.
+func (s *Store) examineRollback(ctx context.Context) []doctor.Result {
+	r, err := s.LastRollback(ctx)
+	if err != nil || r == nil || time.Since(r.Noticed) > rollbackWarningPeriod {
 		return nil
 	}
 	return []doctor.Result{doctor.Warning("redis history", r.String(),
-		`tokens that were revoked in that time are good again: look for "token revoked" in the logs of all instances and revoke them anew; see docs/operations.md. This is said for a week`)}
+		`tokens revoked in that period are valid again: search the logs of all instances for "token revoked" and `+
+			`revoke those tokens again; see docs/operations.md. This warning is shown for a week`)}
 }

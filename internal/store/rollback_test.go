@@ -24,9 +24,9 @@ func TestRedisGoesBack(t *testing.T) {
 	}{
 		"not at all":     {back: func(func(int64), int64) {}},
 		"by a second":    {back: func(clock func(int64), now int64) { clock(now - 1000) }},
-		"by a minute":    {back: func(clock func(int64), now int64) { clock(now - minute) }, noticed: "what was written from "},
+		"by a minute":    {back: func(clock func(int64), now int64) { clock(now - minute) }, noticed: "data written from "},
 		"to nothing":     {back: func(clock func(int64), _ int64) { clock(0) }, noticed: "found empty"},
-		"by ten minutes": {back: func(clock func(int64), now int64) { clock(now - 10*minute) }, noticed: "what was written from "},
+		"by ten minutes": {back: func(clock func(int64), now int64) { clock(now - 10*minute) }, noticed: "data written from "},
 		"forward, as from a machine whose clock is ahead": {back: func(clock func(int64), now int64) { clock(now + minute) }},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -34,32 +34,32 @@ func TestRedisGoesBack(t *testing.T) {
 			if err := s.SaveGateway(ctx, &gateway.Gateway{ID: "lc-1", Workspace: "default", Spec: gateway.Spec{Name: "etl"}}, store.Write{}); err != nil {
 				t.Fatal(err)
 			}
-			claim := func(who string, mark store.Mark) store.Mark {
+			claim := func(who string, mark store.Checkpoint) store.Checkpoint {
 				t.Helper()
-				g, err := s.ClaimLeases(ctx, store.Claim{By: store.Instance{ID: who}, TTL: time.Minute, Forget: time.Minute, Mark: mark})
+				g, err := s.ClaimLeases(ctx, store.Claim{By: store.Instance{ID: who}, TTL: time.Minute, Forget: time.Minute, Checkpoint: mark})
 				if err != nil {
 					t.Fatal(err)
 				}
-				return g.Mark
+				return g.Checkpoint
 			}
-			a := claim("a", store.Mark{})
-			b := claim("b", store.Mark{})
-			if (store.Mark{}).WentBack(a) || a.WentBack(b) {
+			a := claim("a", store.Checkpoint{})
+			b := claim("b", store.Checkpoint{})
+			if (store.Checkpoint{}).RolledBack(a) || a.RolledBack(b) {
 				t.Fatalf("at the start: %+v, %+v", a, b)
 			}
 			tt.back(func(ms int64) { redis.HSet("livygw:clock", "now", strconv.FormatInt(ms, 10)) }, a.Clock)
 			afterA := claim("a", a)
 			afterB := claim("b", b)
-			if want := tt.noticed != ""; a.WentBack(afterA) != want || b.WentBack(afterB) != want {
-				t.Errorf("noticed: %v and %v, want %v", a.WentBack(afterA), b.WentBack(afterB), want)
+			if want := tt.noticed != ""; a.RolledBack(afterA) != want || b.RolledBack(afterB) != want {
+				t.Errorf("noticed: %v and %v, want %v", a.RolledBack(afterA), b.RolledBack(afterB), want)
 			}
-			if again := claim("a", afterA); afterA.WentBack(again) {
+			if again := claim("a", afterA); afterA.RolledBack(again) {
 				t.Error("it was noticed twice")
 			}
-			if fresh := claim("c", store.Mark{}); (store.Mark{}).WentBack(fresh) {
+			if fresh := claim("c", store.Checkpoint{}); (store.Checkpoint{}).RolledBack(fresh) {
 				t.Error("noticed by one that knows nothing of before")
 			}
-			lost, err := s.Rewound(ctx)
+			lost, err := s.LastRollback(ctx)
 			if err != nil || (lost != nil) != (tt.noticed != "") || lost != nil && !strings.Contains(lost.String(), tt.noticed) {
 				t.Errorf("on record: %v, %v", lost, err)
 			}

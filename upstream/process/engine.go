@@ -30,8 +30,8 @@ func checkEngine(e gateway.Engine) (string, error) {
 	return server, nil
 }
 
-// checkPlace checks that the machine has what a container would be given.
-func checkPlace(l upstream.Launch) error {
+// checkMachine checks that the machine has what a container would be given.
+func checkMachine(l upstream.Launch) error {
 	if l.Network != "" {
 		return gateway.Invalid("network", l.Network, "is a Docker network; a process has the machine's own")
 	}

@@ -69,7 +69,7 @@ type Runtime struct {
 var (
 	_ upstream.Runtime   = (*Runtime)(nil)
 	_ upstream.Forgetter = (*Runtime)(nil)
-	_ upstream.Placer    = (*Runtime)(nil)
+	_ upstream.Locator    = (*Runtime)(nil)
 )
 
 // New returns a Runtime whose files are in opts.StateDir. It touches nothing yet.
@@ -121,7 +121,7 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	if err != nil {
 		return upstream.Instance{}, err
 	}
-	if err := checkPlace(l); err != nil {
+	if err := checkMachine(l); err != nil {
 		return upstream.Instance{}, err
 	}
 	if old, ok, err := r.Find(ctx, l.GatewayID); err != nil {
@@ -300,8 +300,8 @@ func (r *Runtime) clearBefore(gatewayID string, upTo int64) error {
 	return nil
 }
 
-// Place names this machine and its state directory.
-func (r *Runtime) Place(context.Context) (string, error) {
+// Location names this machine and its state directory.
+func (r *Runtime) Location(context.Context) (string, error) {
 	host, err := os.Hostname()
 	if err != nil {
 		return "", gateway.Wrap(gateway.KindUnavailable, "asking for this machine's name", err)

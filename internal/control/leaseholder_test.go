@@ -103,7 +103,7 @@ func (l *line) ReleaseLeases(_ context.Context, by store.Instance, leases map[st
 
 // member is one instance that keeps leases on three gateways.
 type member struct {
-	*keeper
+	*leaseholder
 	*line
 	end  func()
 	mu   sync.Mutex
@@ -111,14 +111,14 @@ type member struct {
 	when map[string]time.Time
 }
 
-func join(t *testing.T, s *leaseServer, id, place string, places map[string]string) *member {
+func join(t *testing.T, s *leaseServer, id, location string, locations map[string]string) *member {
 	m := &member{line: &line{leaseServer: s}, has: map[string]int64{}, when: map[string]time.Time{}}
-	m.keeper = newKeeper(m.line, store.Instance{ID: id, Name: id}, zap.NewNop())
-	m.keeper.place.Store(&place)
-	m.wanted = func(f foreign) []string {
+	m.leaseholder = newLeaseholder(m.line, store.Instance{ID: id, Name: id}, zap.NewNop())
+	m.leaseholder.location.Store(&location)
+	m.candidates = func(f peerLocations) []string {
 		var ids []string
 		for _, g := range []string{"g1", "g2", "g3"} {
-			if f.mayTake(places[g]) {
+			if f.mayTake(locations[g]) {
 				ids = append(ids, g)
 			}
 		}
@@ -155,7 +155,7 @@ func (m *member) holds() []string {
 func wantHeld(t *testing.T, when string, m *member, want ...string) {
 	t.Helper()
 	if got := m.holds(); !slices.Equal(got, want) {
-		t.Errorf("%s: %s holds %v, want %v", when, m.me.Name, got, want)
+		t.Errorf("%s: %s holds %v, want %v", when, m.self.Name, got, want)
 	}
 }
 
@@ -168,18 +168,18 @@ func TestALeaseMovesWhenItsHolderIsGone(t *testing.T) {
 		time.Sleep(time.Hour)
 		wantHeld(t, "after an hour", a, "g1", "g2", "g3")
 		wantHeld(t, "after an hour", b)
-		if a.keeper.losses.Load() != 0 || len(a.peers()) != 1 {
-			t.Errorf("lost %d leases; others %v", a.keeper.losses.Load(), a.peers())
+		if a.leaseholder.losses.Load() != 0 || len(a.peers()) != 1 {
+			t.Errorf("lost %d leases; others %v", a.leaseholder.losses.Load(), a.peers())
 		}
 		a.end() // kill -9
 		killed := time.Now()
 		time.Sleep(10 * time.Second)
 		wantHeld(t, "after the kill", b, "g1", "g2", "g3")
-		if took := b.when["g1"].Sub(killed); took > leaseTTL+leaseEvery {
+		if took := b.when["g1"].Sub(killed); took > leaseTTL+leaseInterval {
 			t.Errorf("it took %v", took)
 		}
-		if b.keeper.takeovers.Load() != 3 {
-			t.Errorf("%d takeovers", b.keeper.takeovers.Load())
+		if b.leaseholder.takeovers.Load() != 3 {
+			t.Errorf("%d takeovers", b.leaseholder.takeovers.Load())
 		}
 		b.end()
 	})
@@ -193,7 +193,7 @@ func TestALeaseGivenBackMovesAtOnce(t *testing.T) {
 		b := join(t, s, "b", "", nil)
 		time.Sleep(time.Minute)
 		a.end()
-		a.keeper.close(t.Context())
+		a.leaseholder.close(t.Context())
 		b.kick() // as the notice does
 		synctest.Wait()
 		wantHeld(t, "when it was given back", b, "g1", "g2", "g3")
@@ -230,7 +230,7 @@ func TestTwoNeverHoldALease(t *testing.T) {
 						var who []string
 						for _, m := range members {
 							if slices.Contains(m.holds(), id) {
-								who = append(who, m.me.Name)
+								who = append(who, m.self.Name)
 							}
 						}
 						if len(who) > 1 {
@@ -257,10 +257,10 @@ func TestTwoNeverHoldALease(t *testing.T) {
 func TestServersElsewhereAreLeftToThoseThere(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newLeaseServer()
-		places := map[string]string{"g1": "east", "g2": "west"}
-		east := join(t, s, "e", "east", places)
-		west := join(t, s, "w", "west", places)
-		west2 := join(t, s, "w2", "west", places)
+		locations := map[string]string{"g1": "east", "g2": "west"}
+		east := join(t, s, "e", "east", locations)
+		west := join(t, s, "w", "west", locations)
+		west2 := join(t, s, "w2", "west", locations)
 		time.Sleep(2 * time.Minute)
 		if got := fmt.Sprint(len(east.holds()), len(west.holds())+len(west2.holds())); got != "2 1" && got != "1 2" {
 			t.Errorf("east and west hold %s: %v %v %v", got, east.holds(), west.holds(), west2.holds())
@@ -274,7 +274,7 @@ func TestServersElsewhereAreLeftToThoseThere(t *testing.T) {
 			t.Errorf("with one of the west gone: %v, %v", east.holds(), west2.holds())
 		}
 		west2.end()
-		time.Sleep(placeGrace - 2*time.Second)
+		time.Sleep(locationGrace - 2*time.Second)
 		if slices.Contains(east.holds(), "g2") {
 			t.Error("east took it before the west was given up")
 		}
@@ -284,8 +284,8 @@ func TestServersElsewhereAreLeftToThoseThere(t *testing.T) {
 		}
 		east.end()
 		// Who has just come does not know who is gone.
-		late := join(t, s, "l", "north", places)
-		time.Sleep(placeGrace / 2)
+		late := join(t, s, "l", "north", locations)
+		time.Sleep(locationGrace / 2)
 		if slices.Contains(late.holds(), "g1") || slices.Contains(late.holds(), "g2") {
 			t.Errorf("a newcomer took %v", late.holds())
 		}

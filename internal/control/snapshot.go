@@ -16,25 +16,25 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// Entry is a gateway as the data path sees it. It is read-only.
+// Entry is a gateway as the data path uses it. It is read-only.
 type Entry struct {
 	Gateway *gateway.Gateway
-	// Policy is nil when the gateway's policy cannot be compiled; PolicyError
-	// says why. Such a gateway lets no create through.
+	// Policy is nil if the gateway's policy cannot be compiled, for the reason given by
+	// PolicyError. Such a gateway refuses all creates.
 	Policy      *policies.Policy
 	PolicyError error
-	// LDAP says that Livy asks for passwords itself, so that Basic credentials
-	// are passed on to it.
+	// LDAP reports whether Livy itself authenticates by password, so that Basic
+	// credentials are forwarded to it.
 	LDAP bool
 
 	used       *usage
 	resolution *resolution
 	facts      resolved.Facts
-	forTokens  *sync.Map // of policies by identity and queue of tokens
+	forTokens  *sync.Map // policies by identity and queue of tokens
 }
 
-// PolicyFor is the policy for a token, which may have an identity and a queue of
-// its own; empty means the gateway's.
+// PolicyFor returns the policy for a token with its own identity and queue. If both are
+// empty it is the gateway's policy.
 func (e *Entry) PolicyFor(identity, queue string) (*policies.Policy, error) {
 	if e.PolicyError != nil || identity == "" && queue == "" {
 		return e.Policy, e.PolicyError
@@ -50,35 +50,35 @@ func (e *Entry) PolicyFor(identity, queue string) (*policies.Policy, error) {
 	return p, err
 }
 
-// view is an immutable picture of all gateways that the data path reads without
-// locks; every change makes a new picture.
-type view struct {
+// snapshots publishes immutable snapshots of all gateways, which the data path reads
+// without locks. Every change publishes a new snapshot.
+type snapshots struct {
 	mu      sync.Mutex // one writer at a time
-	current atomic.Pointer[picture]
-	changed chan struct{} // closed with the next picture; nil while nobody waits
+	current atomic.Pointer[snapshot]
+	changed chan struct{} // closed with the next snapshot; nil while nothing waits
 }
 
-// next returns a channel that is closed when there is a newer picture.
-func (v *view) next() <-chan struct{} {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	if v.changed == nil {
-		v.changed = make(chan struct{})
+// next returns a channel that is closed when a newer snapshot is published.
+func (s *snapshots) next() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.changed == nil {
+		s.changed = make(chan struct{})
 	}
-	return v.changed
+	return s.changed
 }
 
-type picture struct {
+type snapshot struct {
 	byID  map[string]*Entry
 	byRef map[string]*Entry // "workspace/name" and "workspace/id"
 }
 
-func newPicture(entries map[string]*Entry) *picture {
-	p := &picture{byID: entries, byRef: make(map[string]*Entry, 2*len(entries))}
+func newSnapshot(entries map[string]*Entry) *snapshot {
+	p := &snapshot{byID: entries, byRef: make(map[string]*Entry, 2*len(entries))}
 	for _, e := range entries {
 		p.byRef[e.Gateway.Ref()] = e
 	}
-	for id, e := range entries { // an id is nobody else's, even if it is somebody's name
+	for id, e := range entries { // an id wins over another gateway's equal name
 		p.byRef[e.Gateway.Workspace+"/"+id] = e
 	}
 	return p
@@ -87,7 +87,7 @@ func newPicture(entries map[string]*Entry) *picture {
 // Lookup finds a gateway by workspace and name or id. It fails with
 // KindUnavailable until the gateways have been read for the first time.
 func (m *Manager) Lookup(workspace, nameOrID string) (*Entry, error) {
-	p := m.view.current.Load()
+	p := m.snapshots.current.Load()
 	if p == nil {
 		return nil, gateway.Errorf(gateway.KindUnavailable, "the gateways have not been read from Redis yet")
 	}
@@ -100,14 +100,14 @@ func (m *Manager) Lookup(workspace, nameOrID string) (*Entry, error) {
 // CountByState counts the gateways in each state.
 func (m *Manager) CountByState() map[gateway.State]int {
 	counts := make(map[gateway.State]int)
-	for _, e := range m.view.all() {
+	for _, e := range m.snapshots.entries() {
 		counts[e.Gateway.Status.State]++
 	}
 	return counts
 }
 
-func (v *view) all() []*Entry {
-	p := v.current.Load()
+func (s *snapshots) entries() []*Entry {
+	p := s.current.Load()
 	if p == nil {
 		return nil
 	}
@@ -116,55 +116,55 @@ func (v *view) all() []*Entry {
 	})
 }
 
-// change makes a new picture from the old one.
-func (v *view) change(f func(entries map[string]*Entry)) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+// change publishes a new snapshot made from the old one.
+func (s *snapshots) change(f func(entries map[string]*Entry)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	entries := make(map[string]*Entry)
-	if p := v.current.Load(); p != nil {
+	if p := s.current.Load(); p != nil {
 		maps.Copy(entries, p.byID)
 	}
 	f(entries)
-	v.showLocked(entries)
+	s.publishLocked(entries)
 }
 
-// replace makes a new picture from nothing: what f returns, during which nobody
-// else changes it.
-func (v *view) replace(f func() (map[string]*Entry, error)) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+// replace publishes a new snapshot of the entries that f returns. There are no other
+// changes while f runs.
+func (s *snapshots) replace(f func() (map[string]*Entry, error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	entries, err := f()
 	if err == nil {
-		v.showLocked(entries)
+		s.publishLocked(entries)
 	}
 	return err
 }
 
-func (v *view) showLocked(entries map[string]*Entry) {
-	v.current.Store(newPicture(entries))
-	if v.changed != nil {
-		close(v.changed)
-		v.changed = nil
+func (s *snapshots) publishLocked(entries map[string]*Entry) {
+	s.current.Store(newSnapshot(entries))
+	if s.changed != nil {
+		close(s.changed)
+		s.changed = nil
 	}
 }
 
-func (v *view) recompile(compile func(*gateway.Gateway) *Entry) {
-	if v.current.Load() == nil {
+func (s *snapshots) recompile(compile func(*gateway.Gateway) *Entry) {
+	if s.current.Load() == nil {
 		return
 	}
-	v.change(func(entries map[string]*Entry) {
+	s.change(func(entries map[string]*Entry) {
 		for id, e := range entries {
 			entries[id] = compile(e.Gateway)
 		}
 	})
 }
 
-// compile makes the data path's entry of a gateway.
+// compile returns the data path's entry of a gateway.
 func (m *Manager) compile(g *gateway.Gateway) *Entry {
 	r, facts := m.resolve(g), m.facts(g)
 	p, err := r.inForce.Policy(facts, "", "")
 	if err != nil {
-		m.Logger.Error("a stored policy cannot be compiled", zap.String("gateway", g.ID), zap.Error(err))
+		m.Logger.Error("cannot compile a stored policy", zap.String("gateway", g.ID), zap.Error(err))
 	}
 	return &Entry{
 		Gateway: g, Policy: p, PolicyError: err, LDAP: r.inForce.LivyConf(resolved.AuthTypeKey) == "ldap",
@@ -172,22 +172,22 @@ func (m *Manager) compile(g *gateway.Gateway) *Entry {
 	}
 }
 
-// refreshAll reads all gateways anew. When Redis is away the old picture stays.
+// refreshAll reads all gateways again. The old snapshot stays if Redis is unreachable.
 func (m *Manager) refreshAll(ctx context.Context) error {
-	// What is shown or deleted while Redis answers is newer than the answer.
+	// Gateways that are published or deleted while Redis answers are newer than its answer.
 	before := map[string]*Entry{}
-	if p := m.view.current.Load(); p != nil {
+	if p := m.snapshots.current.Load(); p != nil {
 		before = p.byID
 	}
 	all, err := m.Store.Gateways(ctx)
 	if err != nil {
 		if ctx.Err() == nil {
-			m.Logger.Warn("reading gateways", zap.Error(err))
+			m.Logger.Warn("cannot read the gateways", zap.Error(err))
 		}
 		return err
 	}
 	var deleted []string
-	m.view.change(func(entries map[string]*Entry) {
+	m.snapshots.change(func(entries map[string]*Entry) {
 		seen := make(map[string]bool, len(all))
 		for _, g := range all {
 			seen[g.ID] = true
@@ -210,11 +210,11 @@ func (m *Manager) refreshAll(ctx context.Context) error {
 	return nil
 }
 
-// revisionInterval is the pause between two looks whether a change was missed:
-// notices alone can be lost.
+// revisionInterval is the pause between two checks for missed changes: change events
+// alone can be lost.
 const revisionInterval = 400 * time.Millisecond
 
-// followRevisions reads anew what has changed without notice, until ctx ends.
+// followRevisions reads gateways again whose change event was missed, until ctx ends.
 func (m *Manager) followRevisions(ctx context.Context) {
 	tick := time.NewTicker(revisionInterval)
 	defer tick.Stop()
@@ -224,13 +224,13 @@ func (m *Manager) followRevisions(ctx context.Context) {
 			return
 		case <-tick.C:
 		}
-		known := m.view.current.Load()
+		known := m.snapshots.current.Load()
 		if known == nil {
 			continue
 		}
 		revisions, err := m.Store.GatewayRevisions(ctx)
 		if err != nil {
-			continue // refreshAll says so
+			continue // refreshAll reports it
 		}
 		for id, revision := range revisions {
 			if e := known.byID[id]; e == nil || e.Gateway.Revision < revision {
@@ -245,19 +245,19 @@ func (m *Manager) followRevisions(ctx context.Context) {
 	}
 }
 
-// refreshOne reads one gateway anew.
+// refreshOne reads one gateway again.
 func (m *Manager) refreshOne(ctx context.Context, id string) {
 	g, err := m.Store.Gateway(ctx, id)
 	if err != nil && gateway.KindOf(err) != gateway.KindNotFound {
-		return // the next full refresh will do
+		return // retried by the next full refresh
 	}
-	m.show(id, g)
+	m.publish(id, g)
 }
 
-// show puts a gateway (nil: deleted) into the picture.
-func (m *Manager) show(id string, g *gateway.Gateway) {
+// publish updates a gateway (nil: deleted) in the snapshot.
+func (m *Manager) publish(id string, g *gateway.Gateway) {
 	known := false
-	m.view.change(func(entries map[string]*Entry) {
+	m.snapshots.change(func(entries map[string]*Entry) {
 		if g == nil {
 			_, known = entries[id]
 			delete(entries, id)
@@ -271,14 +271,15 @@ func (m *Manager) show(id string, g *gateway.Gateway) {
 	}
 }
 
-// showNewer puts what was read of a gateway into the picture if that is behind.
-func (m *Manager) showNewer(g *gateway.Gateway) {
-	if p := m.view.current.Load(); p != nil && p.byID[g.ID] != nil && p.byID[g.ID].Gateway.Revision < g.Revision {
-		m.show(g.ID, g)
+// publishNewer updates a gateway in the snapshot if the snapshot has an older revision.
+func (m *Manager) publishNewer(g *gateway.Gateway) {
+	p := m.snapshots.current.Load()
+	if p != nil && p.byID[g.ID] != nil && p.byID[g.ID].Gateway.Revision < g.Revision {
+		m.publish(g.ID, g)
 	}
 }
 
-// forget lets go of what is kept here of a gateway that was deleted.
+// forget drops what this instance keeps of a deleted gateway.
 func (m *Manager) forget(id string) {
 	m.usages.Delete(id)
 	if m.ctx != nil && m.ctx.Err() == nil {
@@ -286,14 +287,15 @@ func (m *Manager) forget(id string) {
 	}
 }
 
-// merge puts g into entries unless something newer is there; an unchanged
-// gateway keeps its compiled policy.
+// merge puts g into entries unless they have a newer revision. A gateway whose settings
+// are unchanged keeps its compiled policy.
 func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
 	old, ok := entries[g.ID]
 	if ok && old.Gateway.Revision >= g.Revision {
 		return
 	}
-	if r := m.resolve(g); ok && old.PolicyError == nil && old.resolution.inForce == r.inForce && old.facts == m.facts(g) {
+	r := m.resolve(g)
+	if ok && old.PolicyError == nil && old.resolution.inForce == r.inForce && old.facts == m.facts(g) {
 		same := *old
 		same.Gateway, same.resolution = g, r
 		entries[g.ID] = &same

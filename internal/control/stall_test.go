@@ -9,59 +9,59 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-func TestPulse(t *testing.T) {
+func TestStallDetector(t *testing.T) {
 	start := time.Now()
 	for name, tt := range map[string]struct {
 		now  time.Time
 		want int64
 	}{
-		"at once":                   {start, 0},
-		"a late beat":               {start.Add(haltLimit), 0},
-		"halted":                    {start.Add(haltLimit + 1), 1},
-		"asleep":                    {start.Round(0).Add(time.Hour), 1}, // the wall clock alone
-		"the clock was set back":    {start.Round(0).Add(-time.Hour), 0},
-		"before the beat was noted": {start.Add(-time.Second), 0},
+		"at once":                {start, 0},
+		"a late check":           {start.Add(stallThreshold), 0},
+		"stalled":                {start.Add(stallThreshold + 1), 1},
+		"asleep":                 {start.Round(0).Add(time.Hour), 1}, // the wall clock alone
+		"the clock was set back": {start.Round(0).Add(-time.Hour), 0},
+		"before the last check":  {start.Add(-time.Second), 0},
 	} {
-		p := new(pulse)
-		if got := p.look(tt.now); got != 0 {
-			t.Errorf("%s, before the first beat: %d halts", name, got)
+		p := new(stallDetector)
+		if got := p.check(tt.now); got != 0 {
+			t.Errorf("%s, before the first check: %d stalls", name, got)
 		}
 		p.last.Store(&start)
-		if got := p.look(tt.now); got != tt.want {
-			t.Errorf("%s: %d halts, want %d", name, got, tt.want)
+		if got := p.check(tt.now); got != tt.want {
+			t.Errorf("%s: %d stalls, want %d", name, got, tt.want)
 		}
-		if got := p.look(tt.now); got != tt.want {
+		if got := p.check(tt.now); got != tt.want {
 			t.Errorf("%s: found twice", name)
 		}
 	}
 }
 
-func TestPulseBeats(t *testing.T) {
+func TestStallDetectorRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := new(pulse)
+		p := new(stallDetector)
 		ctx, cancel := context.WithCancel(t.Context())
 		go p.run(ctx)
 		time.Sleep(time.Hour)
-		if got := p.look(time.Now()); got != 0 {
-			t.Errorf("%d halts in an hour of life", got)
+		if got := p.check(time.Now()); got != 0 {
+			t.Errorf("%d stalls in an hour of life", got)
 		}
 		cancel()
 		synctest.Wait()
 		time.Sleep(time.Hour)
-		if got := p.look(time.Now()); got != 0 {
-			t.Errorf("%d halts after its end", got)
+		if got := p.check(time.Now()); got != 0 {
+			t.Errorf("%d stalls after its end", got)
 		}
 	})
 }
 
-// TestAHaltedInstanceLooksAnew halts an instance while another one changes the
-// gateway: before the first one sends anything anywhere it knows of that.
-func TestAHaltedInstanceLooksAnew(t *testing.T) {
+// TestAStalledInstanceReadsAgain stalls an instance while another one changes the
+// gateway: the first one learns of the change before it sends anything.
+func TestAStalledInstanceReadsAgain(t *testing.T) {
 	ctx := context.Background()
 	p := newPair(t)
 	m := p.m[0]
 	now := time.Now()
-	m.pulse.last.Store(&now)
+	m.stalls.last.Store(&now)
 	if err := m.refreshAll(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -73,13 +73,13 @@ func TestAHaltedInstanceLooksAnew(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	halt := func() {
+	stall := func() {
 		before := time.Now().Add(-time.Minute)
-		m.pulse.last.Store(&before)
+		m.stalls.last.Store(&before)
 	}
-	halt()
+	stall()
 	if err := m.StillAwake(ctx, old, number); err != nil {
-		t.Errorf("halted while nothing changed: %v", err)
+		t.Errorf("stalled while nothing changed: %v", err)
 	}
 	g, err := p.m[1].Store.Gateway(ctx, p.id)
 	if err == nil {
@@ -94,17 +94,17 @@ func TestAHaltedInstanceLooksAnew(t *testing.T) {
 	if e, _ := m.Lookup("default", "etl"); e.Gateway.Spec.Public {
 		t.Fatal("it hears of changes by itself: this shows nothing")
 	}
-	halt()
+	stall()
 	if err := m.StillAwake(ctx, old, number); gateway.KindOf(err) != gateway.KindUnavailable {
-		t.Errorf("halted while the gateway was changed: %v", err)
+		t.Errorf("stalled while the gateway was changed: %v", err)
 	}
 	if e, _ := m.Lookup("default", "etl"); !e.Gateway.Spec.Public {
 		t.Error("the change is still not known")
 	}
-	halt()
+	stall()
 	p.redis.SetError("LOADING")
 	if _, err := m.Awake(ctx); gateway.KindOf(err) != gateway.KindUnavailable {
-		t.Errorf("halted, and Redis is away: %v", err)
+		t.Errorf("stalled, and Redis is away: %v", err)
 	}
 	p.redis.SetError("")
 	if number, err := m.Awake(ctx); err != nil || number != 3 {

@@ -31,13 +31,13 @@ func (c *testClock) advance(d time.Duration) {
 	c.now = c.now.Add(d)
 }
 
-// idleGateway is a running gateway with auto-stop after 45 minutes, whose worker
+// idleGateway is a running gateway with auto-stop after 45 minutes, whose reconciler
 // the test moves itself.
-func idleGateway(t *testing.T, livyConf string) (*worker, *fakeRuntime, *testClock, *gateway.Gateway) {
+func idleGateway(t *testing.T, livyConf string) (*reconciler, *fakeRuntime, *testClock, *gateway.Gateway) {
 	s, _ := storetest.Mini(t)
 	rt := newFakeRuntime(t)
 	m := testManager(t, s, rt)
-	m.Close(false) // no workers of its own
+	m.Close(false) // no reconcilers of its own
 	clock := &testClock{now: time.UnixMilli(1_700_000_000_000)}
 	m.Now = clock.Now
 	g, err := m.Create(context.Background(), CreateRequest{Start: true, Spec: gateway.Spec{
@@ -46,7 +46,7 @@ func idleGateway(t *testing.T, livyConf string) (*worker, *fakeRuntime, *testClo
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &worker{m: m, id: g.ID}
+	w := &reconciler{m: m, id: g.ID}
 	for range 100 {
 		w.step(context.Background())
 		if g = reread(t, m, g); g.Status.State == gateway.StateRunning {
@@ -268,12 +268,12 @@ func TestWakingWhatAnotherInstanceHasWoken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	behind := m.view.current.Load()
+	behind := m.snapshots.current.Load()
 	if _, err := m.Start(context.Background(), g, gateway.By("ann")); err != nil {
 		t.Fatal(err)
 	}
 	await(t, m, g.ID, "running", inState(gateway.StateRunning))
-	m.view.current.Store(behind)
+	m.snapshots.current.Store(behind)
 	e, err := m.Ready(context.Background(), behind.byID[g.ID], gateway.Origin{})
 	if err != nil || e.Gateway.Status.Address == "" {
 		t.Errorf("woken: %+v, %v", e, err)

@@ -11,7 +11,7 @@ import (
 	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
-// TestAGatewayLostFromSightIsSupervisedAgain takes a gateway out of the picture for
+// TestAGatewayLostFromSightIsSupervisedAgain takes a gateway out of the snapshot for
 // a moment, as an answer from Redis that is older than the gateway does.
 func TestAGatewayLostFromSightIsSupervisedAgain(t *testing.T) {
 	s, _ := storetest.Mini(t)
@@ -19,7 +19,7 @@ func TestAGatewayLostFromSightIsSupervisedAgain(t *testing.T) {
 	m := testManager(t, s, rt)
 	g := create(t, m, "etl", true)
 	g = await(t, m, g.ID, "running", inState(gateway.StateRunning))
-	m.view.change(func(entries map[string]*Entry) { delete(entries, g.ID) })
+	m.snapshots.change(func(entries map[string]*Entry) { delete(entries, g.ID) })
 	m.kickAll()
 	rt.crash(g.ID)
 	await(t, m, g.ID, "another server", func(now *gateway.Gateway) bool {
@@ -27,7 +27,7 @@ func TestAGatewayLostFromSightIsSupervisedAgain(t *testing.T) {
 	})
 }
 
-// TestAnOrderInTheMiddleOfAStepIsObeyedAtOnce stops a gateway while its worker waits
+// TestAnOrderInTheMiddleOfAStepIsObeyedAtOnce stops a gateway while its reconciler waits
 // for Livy's lists: the next turn would come after an hour.
 func TestAnOrderInTheMiddleOfAStepIsObeyedAtOnce(t *testing.T) {
 	s, _ := storetest.Mini(t)

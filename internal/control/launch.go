@@ -12,7 +12,7 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// launch is what a gateway's Livy server is started with.
+// launch returns the parameters to start a gateway's Livy server with.
 func (m *Manager) launch(g *gateway.Gateway, r *resolved.Gateway) (upstream.Launch, error) {
 	l, err := r.Launch(m.facts(g))
 	if err != nil {
@@ -30,7 +30,7 @@ func (m *Manager) launch(g *gateway.Gateway, r *resolved.Gateway) (upstream.Laun
 	return l, nil
 }
 
-// policy is the policy that holds for a gateway's requests.
+// policy returns the policy that applies to a gateway's requests.
 func (m *Manager) policy(g *gateway.Gateway) (*policies.Policy, error) {
 	return m.resolve(g).inForce.Policy(m.facts(g), "", "")
 }

@@ -104,15 +104,15 @@ func TestUpdateRefusesBadInput(t *testing.T) {
 		`{"colour":"red"}`:         `unknown field "colour"`,
 		`{"name":"taken"}`:         "name: is already used",
 		`{"name":null}`:            "name: must be",
-		`[]`:                       "not a JSON object",
-		`null`:                     "not a JSON object",
-		`{} {}`:                    "not a JSON object",
+		`[]`:                       "must be a JSON object",
+		`null`:                     "must be a JSON object",
+		`{} {}`:                    "must be a JSON object",
 		`{"livyConf":"x y"}`:       "livy.conf line 1",
-		`{"autoStop":{"no":1}}`:    `unknown field "autoStop.no"; there are: enabled, minutes`,
+		`{"autoStop":{"no":1}}`:    `unknown field "autoStop.no"; known fields: enabled, minutes`,
 		`{"autoStop":{"no":null}}`: `unknown field "autoStop.no"`,
-		`{"policyrules":null}`:     `unknown field "policyrules" (did you mean policyRules?); there are: `,
+		`{"policyrules":null}`:     `unknown field "policyrules" (did you mean policyRules?); known fields: `,
 		`{"CPU":2}`:                `unknown field "CPU" (did you mean cpu?)`,
-		`{"foo":null}`:             `unknown field "foo"; there are: autoStart, autoStop, cluster, cpu,`,
+		`{"foo":null}`:             `unknown field "foo"; known fields: autoStart, autoStop, cluster, cpu,`,
 		`{"policyRules":"what"}`:   "policy.rules",
 	} {
 		_, err := m.Update(context.Background(), g, UpdateRequest{Patch: json.RawMessage(text)})
@@ -167,7 +167,7 @@ func TestAnotherVersionIsNotTaken(t *testing.T) {
 	configure(m, func(s *Settings) { s.Catalog.Engines[0].Livy = "0.7.1" })
 	g := create(t, m, "etl", true)
 	g = await(t, m, g.ID, "error", inState(gateway.StateError))
-	if !strings.Contains(g.Status.Reason, "version 0.8.0-incubating, not 0.7.1 as promised") {
+	if !strings.Contains(g.Status.Reason, "version 0.8.0-incubating instead of the promised 0.7.1") {
 		t.Errorf("reason %q", g.Status.Reason)
 	}
 }
@@ -246,7 +246,7 @@ func TestNotes(t *testing.T) {
 	g := &gateway.Gateway{ID: "lc-1", Spec: gateway.Spec{Name: "etl", Engine: "spark", CPU: 1, Memory: "4Gi", LivyVersion: "0.8.0", Queue: "q", Fusion: "comet"}}
 	g.Status.FusionOff = `fusion "comet" is off: the CPU of the machine that it runs on has no AVX2`
 	notes := strings.Join(m.Notes(g), "\n")
-	if !strings.Contains(notes, `queue "q" is written into every job and has no effect there: local[1] has no queues`) ||
+	if !strings.Contains(notes, `queue "q" is set in every job but has no effect: local[1] has no queues`) ||
 		!strings.Contains(notes, g.Status.FusionOff) {
 		t.Errorf("notes:\n%s", notes)
 	}

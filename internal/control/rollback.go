@@ -8,13 +8,12 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// rewound makes this instance believe a Redis that has gone back in time: what it
-// remembers of later is nowhere on record any more. Workers, which begin anew, put
-// the servers right (see catchUp).
-func (m *Manager) rewound(ctx context.Context) error {
-	var lost *store.Rewind
-	err := m.view.replace(func() (entries map[string]*Entry, err error) {
-		if lost, err = m.Store.Rewound(ctx); err != nil {
+// rolledBack replaces everything this instance knows by what a rolled back Redis says.
+// Reconcilers start over and deal with the servers (see retireUnknownServer).
+func (m *Manager) rolledBack(ctx context.Context) error {
+	var lost *store.Rollback
+	err := m.snapshots.replace(func() (entries map[string]*Entry, err error) {
+		if lost, err = m.Store.LastRollback(ctx); err != nil {
 			return nil, err
 		}
 		all, err := m.Store.Gateways(ctx)
@@ -37,7 +36,7 @@ func (m *Manager) rewound(ctx context.Context) error {
 	default:
 	}
 	if lost != nil {
-		m.Logger.Error("Redis has gone back in time; tokens that were revoked since are good again, see the doctor",
+		m.Logger.Error("Redis was rolled back: tokens revoked in the lost period are valid again; run caddy livy doctor",
 			zap.Time("from", lost.From), zap.Time("to", lost.To))
 	}
 	return nil

@@ -20,7 +20,7 @@ import (
 )
 
 // TestAnInstanceBelievesARedisThatWentBack shows an instance a Redis in which a
-// gateway is as it was before, and another one is not yet there: its picture of
+// gateway is as it was before, and another one is not yet there: its snapshot of
 // later goes, its leases are new ones. What it knows outlives it in a file.
 func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 	ctx := context.Background()
@@ -34,13 +34,13 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 			MarkDir: dir,
 		})
 		m.Configure(Settings{Settings: resolved.Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}}}})
-		m.keeper.gained, m.keeper.lost = func(string, int64) {}, func(string) {}
+		m.leaseholder.gained, m.leaseholder.lost = func(string, int64) {}, func(string) {}
 		return m
 	}
 	m := newManager()
 	round := func() {
 		t.Helper()
-		if err := m.keeper.round(ctx); err != nil {
+		if err := m.leaseholder.round(ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -52,7 +52,7 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	round()
-	number := m.keeper.numbers()[g.ID]
+	number := m.leaseholder.heldNumbers()[g.ID]
 	clock := redis.HGet("livygw:clock", "now")
 	old, oldRevision := redis.HGet("livygw:gateways", g.ID), redis.HGet("livygw:gateway-revisions", g.ID)
 
@@ -74,7 +74,7 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 		redis.HDel("livygw:gateways", late.ID)
 		redis.HDel("livygw:gateway-revisions", late.ID)
 	}
-	if err := m.writeMark(m.keeper.markNow()); err != nil {
+	if err := m.writeCheckpoint(m.leaseholder.currentCheckpoint()); err != nil {
 		t.Fatal(err)
 	}
 	back()
@@ -85,11 +85,11 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 	if _, err := m.Lookup("default", "late"); gateway.KindOf(err) != gateway.KindNotFound {
 		t.Errorf("a gateway that is not there any more: %v", err)
 	}
-	if held := m.keeper.numbers(); len(held) != 0 {
+	if held := m.leaseholder.heldNumbers(); len(held) != 0 {
 		t.Errorf("leases %v are still held", held)
 	}
 	round()
-	if again := m.keeper.numbers()[g.ID]; again <= number {
+	if again := m.leaseholder.heldNumbers()[g.ID]; again <= number {
 		t.Errorf("the lease is number %d, was %d", again, number)
 	}
 
@@ -101,7 +101,7 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	round()
-	if lost, err := s.Rewound(ctx); err != nil || lost == nil {
+	if lost, err := s.LastRollback(ctx); err != nil || lost == nil {
 		t.Errorf("after a start on an old dump: %v, %v", lost, err)
 	}
 	// A broken file says nothing.
@@ -112,7 +112,7 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 	if err := os.WriteFile(files[0], []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if mark, err := newManager().recallMark(ctx); err != nil || mark != (store.Mark{}) {
-		t.Errorf("from a broken file: %+v, %v", mark, err)
+	if saved, err := newManager().loadCheckpoint(ctx); err != nil || saved != (store.Checkpoint{}) {
+		t.Errorf("from a broken file: %+v, %v", saved, err)
 	}
 }

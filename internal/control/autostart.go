@@ -7,10 +7,10 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Ready returns a gateway's entry once its Livy server can be asked. A gateway
-// that is not running is an error of KindUnavailable, unless it wants to be
-// started by requests: then it is started, once for however many ask, and the
-// caller waits for it up to the gateway's bound.
+// Ready returns a gateway's entry once its Livy server accepts requests. A gateway that
+// is not running is an error of KindUnavailable, unless it has auto-start enabled: then it
+// is started, once for all concurrent callers, and the caller waits for it up to the
+// gateway's limit.
 func (m *Manager) Ready(ctx context.Context, e *Entry, by gateway.Origin) (*Entry, error) {
 	g := e.Gateway
 	if g.Status.State == gateway.StateRunning {
@@ -27,8 +27,8 @@ func (m *Manager) Ready(ctx context.Context, e *Entry, by gateway.Origin) (*Entr
 	bound := time.NewTimer(time.Duration(g.Spec.AutoStart.Wait()) * time.Second)
 	defer bound.Stop()
 	for {
-		changed := m.view.next()
-		now := m.view.current.Load().byID[g.ID]
+		changed := m.snapshots.next()
+		now := m.snapshots.current.Load().byID[g.ID]
 		switch {
 		case now == nil:
 			return nil, gateway.Errorf(gateway.KindNotFound, "gateway %q was deleted", g.Spec.Name)
@@ -47,36 +47,40 @@ func (m *Manager) Ready(ctx context.Context, e *Entry, by gateway.Origin) (*Entr
 	}
 }
 
-// Asleep reports whether a gateway stands still until a request starts it. It has no
-// sessions and batches then, and those of before will not come back.
+// Asleep reports whether a gateway is stopped until a request starts it. It has no
+// sessions or batches then; earlier ones do not come back.
 func (e *Entry) Asleep() bool {
 	g := e.Gateway
-	return g.Status.State != gateway.StateRunning && g.Desired != gateway.StateRunning && g.Spec.AutoStart.Enabled
+	return g.Status.State != gateway.StateRunning && g.Desired != gateway.StateRunning &&
+		g.Spec.AutoStart.Enabled
 }
 
-// wake asks for a gateway to run, unless another request has done so: of all that
-// come at once, one goes to Redis.
+// wake requests the start of a gateway, unless another request has done so: of all
+// concurrent requests, one writes to Redis.
 func (m *Manager) wake(ctx context.Context, e *Entry, by gateway.Origin) error {
 	e.used.waking.Lock()
 	defer e.used.waking.Unlock()
-	now := m.view.current.Load().byID[e.Gateway.ID]
+	now := m.snapshots.current.Load().byID[e.Gateway.ID]
 	if now == nil || now.Gateway.Desired == gateway.StateRunning {
 		return nil
 	}
-	_, err := m.want(ctx, now.Gateway, gateway.StateRunning, gateway.SystemActor, "woken by a request", gateway.Order{Origin: by})
+	_, err := m.want(ctx, now.Gateway, gateway.StateRunning, gateway.SystemActor, "woken by a request",
+		gateway.Order{Origin: by})
 	return err
 }
 
-// notReady says how far a gateway is. The reason of an error is left out: it
-// may hold lines of Livy's log, which are not every client's.
+// notReady returns the error for a gateway that cannot take requests. It leaves out the
+// reason of StateError, which may contain lines of Livy's log that clients must not see.
 func notReady(g *gateway.Gateway) error {
 	switch {
 	case g.Status.State == gateway.StateStarting:
 		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is starting (%s, since %s)",
 			g.Spec.Name, g.Status.Reason, g.Status.Since.UTC().Format(time.RFC3339))
 	case g.Desired == gateway.StateRunning:
-		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is starting (state %s)", g.Spec.Name, g.Status.State)
+		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is starting (state %s)", g.Spec.Name,
+			g.Status.State)
 	default:
-		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is stopped (state %s): it must be started first", g.Spec.Name, g.Status.State)
+		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is stopped (state %s): it must be started first",
+			g.Spec.Name, g.Status.State)
 	}
 }
