@@ -30,7 +30,7 @@ type AuditEntry struct {
 	// a sequence number within that millisecond.
 	ID   string    `json:"id"`
 	Time time.Time `json:"time"`
-	// Actor is who did it: the name of a person as authenticated, a token's id, or
+	// Actor is who did it: the name of an authenticated person, a token's id, or
 	// "gateway" for what the gateway did by itself.
 	Actor string `json:"actor"`
 	// Address is where the request came from. Surface is the endpoint that received
@@ -56,7 +56,7 @@ type AuditEntry struct {
 	After  map[string]any `json:"after,omitempty"`
 }
 
-// By completes an entry with who asked, unless it says so itself.
+// By returns the entry with the origin filled in, unless it already has an actor.
 func (e AuditEntry) By(o gateway.Origin) AuditEntry {
 	if e.Actor == "" {
 		e.Actor = o.Actor
@@ -70,7 +70,7 @@ func (e AuditEntry) By(o gateway.Origin) AuditEntry {
 	return e
 }
 
-// encode is an entry as the stream holds it.
+// encode returns the entry as stored in the stream.
 func (e AuditEntry) encode() (string, error) {
 	if e.Actor == "" {
 		e.Actor = gateway.SystemActor
@@ -85,8 +85,8 @@ func (e AuditEntry) encode() (string, error) {
 	return string(doc), nil
 }
 
-// entry is a write's audit entry as the stream holds it, or fallback if it has none,
-// so that no change is without an entry.
+// entry returns the encoded audit entry of a write. It is fallback if the write has none, so
+// that every change has an entry.
 func (w Write) entry(fallback AuditEntry) (string, error) {
 	if w.Audit != nil {
 		fallback = *w.Audit
@@ -102,7 +102,8 @@ func (s *Store) AppendAudit(ctx context.Context, e AuditEntry) error {
 	if err != nil {
 		return err
 	}
-	return wrap("writing to the audit log", s.rdb.XAdd(ctx, &redis.XAddArgs{Stream: s.auditKey(), Values: []string{"e", doc}}).Err())
+	args := &redis.XAddArgs{Stream: s.auditKey(), Values: []string{"e", doc}}
+	return wrap("writing to the audit log", s.rdb.XAdd(ctx, args).Err())
 }
 
 // TrimAudit removes entries older than life.
@@ -153,7 +154,9 @@ const (
 // the value of Before for the following page; it is empty on the last page. A call
 // scans at most 20,000 entries: with a selective filter, a page may hold fewer than
 // limit entries, or none, and still not be the last one.
-func (s *Store) ReadAudit(ctx context.Context, f AuditFilter, limit int) (page []*AuditEntry, next string, err error) {
+func (s *Store) ReadAudit(
+	ctx context.Context, f AuditFilter, limit int,
+) (page []*AuditEntry, next string, err error) {
 	from, until := "-", "+"
 	if !f.From.IsZero() {
 		from = strconv.FormatInt(max(0, f.From.UnixMilli()), 10)

@@ -12,13 +12,12 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// beginCreate writes a record down before its create is sent, unless the create
-// is the repetition of another one, its token has as many as it may, or another
-// one of that name is under way.
+// beginCreate stores a record before its create is sent, unless the create repeats an
+// earlier one, the token's limit is reached, or another create of that name is in progress.
 //
-// KEYS: see recordKeys, and as the tenth the key of the repetition, or "records"
-// again. ARGV: the record (see putRecord), limit or 0, time to live of the
-// repetition's key in ms or 0, its value
+// KEYS: see recordKeys, and as the tenth the key of the repetition, or "records" again.
+// ARGV: the record (see putRecord), limit or 0, TTL of the repetition's key in ms or 0, its
+// value
 var beginCreate = redis.NewScript(putRecord + `
 local a = {}
 for j = 1, 11 do a[j] = ARGV[j] end
@@ -37,27 +36,26 @@ if ARGV[13] ~= '0' then redis.call('SET', KEYS[10], ARGV[14], 'PX', ARGV[13]) en
 return {'ok', ''}
 `)
 
-// Repetition marks a create that a client may send again, and must start only
-// one session or batch.
+// Repetition marks a create that a client may repeat, and that must start only one session
+// or batch.
 type Repetition struct {
-	// Key tells repetitions of one token apart; made with RepetitionKey.
+	// Key identifies the create among those of one token.
 	Key string
-	// Value is kept for Life; it is the caller's own affair.
+	// Value is stored for Life; its format is up to the caller.
 	Value string
 	Life  time.Duration
 }
 
-// RepeatedError is what BeginCreate returns for a repetition, with the value of
-// the first.
+// RepeatedError is returned by BeginCreate for a repeated create, with the value stored for
+// the first one.
 type RepeatedError struct{ Value string }
 
-// Error says what happened.
+// Error implements error.
 func (e *RepeatedError) Error() string { return "this create was sent before" }
 
-// BeginCreate writes down that a create is about to be sent. It fails with a
-// *RepeatedError for a repetition, with KindLimited when the token has limit (if
-// not 0) living ones of this kind, and with KindConflict when another create of
-// this name is under way.
+// BeginCreate records that a create is about to be sent. It fails with a *RepeatedError for
+// a repetition, with KindLimited if the token already has limit (if not 0) live sessions or
+// batches, and with KindConflict if another create of this name is in progress.
 func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repetition) error {
 	args, doc, err := r.putArgs()
 	if err != nil {
@@ -71,7 +69,7 @@ func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repe
 	}
 	got, err := beginCreate.Run(ctx, s.rdb, keys, append(args, limit, life, value)...).StringSlice()
 	if err != nil {
-		return wrap("writing down a create", err)
+		return wrap("recording a create", err)
 	}
 	switch got[0] {
 	case "ok":
@@ -80,16 +78,17 @@ func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repe
 	case "repeated":
 		return &RepeatedError{Value: got[1]}
 	case "limit":
-		return gateway.Errorf(gateway.KindLimited, "this token may have %s at a time, and has as many", gateway.Count(limit, r.Kind))
+		return gateway.Errorf(gateway.KindLimited, "this token is limited to %s at a time, which it has reached",
+			gateway.Count(limit, r.Kind))
 	case "name":
 		return gateway.Errorf(gateway.KindConflict, "another %s named %q is being created", r.Kind, r.Name)
 	default:
-		return fmt.Errorf("writing down create %s: %w", r.ID, ErrChanged)
+		return fmt.Errorf("recording create %s: %w", r.ID, ErrChanged)
 	}
 }
 
-// Repeated reads what is kept for the repetitions of a create like r, "" if nothing
-// is.
+// Repeated returns the value stored for repetitions of a create like r, or "" if there is
+// none.
 func (s *Store) Repeated(ctx context.Context, r *Record, key string) (value string, err error) {
 	value, err = s.rdb.Get(ctx, s.repetition(r, key)).Result()
 	if errors.Is(err, redis.Nil) {
@@ -102,8 +101,8 @@ func (s *Store) repetition(r *Record, key string) string {
 	return s.key("repeat", r.GatewayID, r.TokenID, r.Kind, key)
 }
 
-// changeRepetition gives a repetition's key another value, or removes it, unless
-// another create has the key by now.
+// changeRepetition replaces or removes the value of a repetition's key, unless the key
+// belongs to another create by now.
 //
 // KEYS: the key; ARGV: its value, the new value (empty: none)
 var changeRepetition = redis.NewScript(`
@@ -113,8 +112,8 @@ redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')
 return 1
 `)
 
-// CancelCreate removes the record of a create that started nothing, and lets it
-// be sent again.
+// CancelCreate removes the record of a create that started nothing, so that it can be sent
+// again.
 func (s *Store) CancelCreate(ctx context.Context, r *Record, rep *Repetition) error {
 	if rep != nil {
 		if err := s.ForgetRepetition(ctx, r, *rep); err != nil {
@@ -125,25 +124,25 @@ func (s *Store) CancelCreate(ctx context.Context, r *Record, rep *Repetition) er
 	return err
 }
 
-// KeepReply keeps value for the repetitions of a create in place of rep's, for
-// as long as that would have been.
+// KeepReply replaces the value stored for repetitions of a create. Its expiry stays the same.
 func (s *Store) KeepReply(ctx context.Context, r *Record, rep Repetition, value string) error {
-	_, err := s.run(ctx, "keeping a reply", changeRepetition, []string{s.repetition(r, rep.Key)}, rep.Value, value)
+	_, err := s.run(ctx, "keeping a reply", changeRepetition, []string{s.repetition(r, rep.Key)}, rep.Value,
+		value)
 	return err
 }
 
-// ForgetRepetition lets a create like r be sent again as if it were the first.
+// ForgetRepetition removes the stored value, so that a create like r counts as the first again.
 func (s *Store) ForgetRepetition(ctx context.Context, r *Record, rep Repetition) error {
-	_, err := s.run(ctx, "forgetting a repetition", changeRepetition, []string{s.repetition(r, rep.Key)}, rep.Value, "")
+	_, err := s.run(ctx, "forgetting a repetition", changeRepetition, []string{s.repetition(r, rep.Key)},
+		rep.Value, "")
 	return err
 }
 
-// Pending finds the creates that Livy has not confirmed: record ids by kind and
-// name.
+// Pending returns the creates that Livy has not confirmed: record ids by kind and name.
 func (s *Store) Pending(ctx context.Context, gatewayID string) (map[[2]string]string, error) {
 	got, err := s.rdb.HGetAll(ctx, s.key("pending", gatewayID)).Result()
 	if err != nil {
-		return nil, wrap("reading creates under way", err)
+		return nil, wrap("reading creates in progress", err)
 	}
 	pending := make(map[[2]string]string, len(got))
 	for field, id := range got {
@@ -156,7 +155,7 @@ func (s *Store) Pending(ctx context.Context, gatewayID string) (map[[2]string]st
 // KEYS: pending; ARGV: kind and name of each
 var forgetPending = newScript(`return redis.call('HDEL', KEYS[1], unpack(ARGV))`)
 
-// ForgetPending gives up waiting for a create's confirmation.
+// ForgetPending stops waiting for the confirmation of creates.
 func (s *Store) ForgetPending(ctx context.Context, f Fence, gatewayID string, names ...[2]string) error {
 	if len(names) == 0 {
 		return nil
@@ -165,5 +164,6 @@ func (s *Store) ForgetPending(ctx context.Context, f Fence, gatewayID string, na
 	for i, n := range names {
 		fields[i] = n[0] + ":" + n[1]
 	}
-	return wrap("forgetting creates", forgetPending.Run(ctx, s, f, []string{s.key("pending", gatewayID)}, fields...).Err())
+	return wrap("forgetting creates",
+		forgetPending.Run(ctx, s, f, []string{s.key("pending", gatewayID)}, fields...).Err())
 }

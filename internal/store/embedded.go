@@ -6,8 +6,8 @@ import (
 	"github.com/alicebob/miniredis/v2"
 )
 
-// StartEmbedded starts an in-memory Redis within this process, for a first try:
-// all data end with it. end stops it.
+// StartEmbedded starts an in-memory Redis in this process, for evaluation: all data are lost
+// when it stops. end stops it.
 func StartEmbedded() (addr string, end func(), err error) {
 	m := miniredis.NewMiniRedis()
 	if err := m.Start(); err != nil {

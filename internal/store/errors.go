@@ -12,25 +12,25 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// awayReplies are the first words of Redis's error replies that say "not now"
-// or "not me", rather than that the command was wrong.
-var awayReplies = []string{
+// unavailableReplies are the prefixes of Redis's error replies that mean that Redis cannot
+// serve the command now, rather than that the command was wrong.
+var unavailableReplies = []string{
 	"LOADING", "READONLY", "NOAUTH", "WRONGPASS", "NOPERM", "OOM", "CLUSTERDOWN",
 	"MASTERDOWN", "MISCONF", "TRYAGAIN", "NOREPLICAS", "BUSY", "UNBLOCKED",
 	"MOVED", "ASK", "ERR max number of clients reached", "ERR AUTH",
 }
 
-// wrap gives an error of the Redis client the kind that callers act on: what
-// is missing is KindNotFound, a Redis that is away, loading, full, read-only or
-// not letting us in is KindUnavailable, and the rest is KindInternal. The texts
-// of the client hold addresses and replies, never passwords.
+// wrap gives an error of the Redis client the kind that callers act on: KindNotFound for a
+// missing key, KindUnavailable if Redis is unreachable, loading, full, read-only or refuses
+// the login, and KindInternal otherwise. The client's error texts contain addresses and
+// replies but never passwords.
 func wrap(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case errors.Is(err, redis.Nil):
 		return gateway.Wrap(gateway.KindNotFound, doing, errors.New("not found"))
-	case isAway(err):
+	case isUnavailable(err):
 		return gateway.Wrap(gateway.KindUnavailable, doing, err)
 	}
 	if _, ok := errors.AsType[*gateway.Error](err); ok {
@@ -39,8 +39,8 @@ func wrap(doing string, err error) error {
 	return gateway.Wrap(gateway.KindInternal, doing, err)
 }
 
-// isAway reports whether err says that Redis cannot be used at present.
-func isAway(err error) bool {
+// isUnavailable reports whether err means that Redis cannot be used at present.
+func isUnavailable(err error) bool {
 	var network net.Error
 	if errors.As(err, &network) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
@@ -52,13 +52,13 @@ func isAway(err error) bool {
 	}
 	var reply redis.Error
 	if !errors.As(err, &reply) {
-		// Failures of the client itself that have no type: no Sentinel answers,
-		// no node of the cluster is known, a connection broke inside a reply.
+		// Untyped errors of the client: no Sentinel answers, no node of the cluster is
+		// known, a connection broke inside a reply.
 		text := err.Error()
 		return strings.Contains(text, "sentinel") || strings.Contains(text, "cluster has no nodes") ||
 			strings.Contains(text, "connection")
 	}
-	for _, word := range awayReplies {
+	for _, word := range unavailableReplies {
 		if strings.HasPrefix(reply.Error(), word) {
 			return true
 		}

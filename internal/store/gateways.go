@@ -16,13 +16,12 @@ import (
 // gateway's id.
 const TopicGateway = "gateway"
 
-// saveGateway writes a gateway if its revision is still the one that was read,
-// keeps its name unique in the workspace (a renamed gateway gives its old name
-// up), and tells everybody who watches.
+// saveGateway writes a gateway if its revision is unchanged, keeps names unique in the
+// workspace (a renamed gateway releases its old name), and publishes the change.
 //
 // KEYS: gateways, revisions, names, audit
-// ARGV: id, name reference, expected revision, document, channel, message, entry
-// of the audit (empty: none)
+// ARGV: id, name reference, expected revision, document, channel, message, audit entry
+// (empty: none)
 var saveGateway = newScript(`
 local current = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 if current ~= tonumber(ARGV[3]) then return 'revision' end
@@ -42,12 +41,12 @@ redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 'ok'
 `)
 
-// deleteGateway removes a gateway, its name, its id counters, its last use and its
-// lease, so that nobody writes under that any more, if its revision is still the
-// one that was read. Records and tokens are the callers' to keep or remove.
+// deleteGateway removes a gateway if its revision is unchanged, with its name, its id
+// counters, its last use and its lease, so that writes under the lease fail. Callers decide
+// whether to delete records and tokens.
 //
 // KEYS: gateways, revisions, names, ids, used, audit, leases
-// ARGV: id, name reference, channel, message, entry of the audit, expected revision
+// ARGV: id, name reference, channel, message, audit entry, expected revision
 var deleteGateway = redis.NewScript(`
 local current = redis.call('HGET', KEYS[2], ARGV[1])
 if current and current ~= ARGV[6] then return 'revision' end
@@ -61,16 +60,15 @@ redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 'ok'
 `)
 
-// ErrRevision is returned by SaveGateway when somebody else changed the gateway
-// since it was read.
+// ErrRevision is returned by SaveGateway when the gateway was changed since it was read.
 var ErrRevision = errors.New("the gateway was changed in the meantime")
 
-// SaveGateway creates (Revision 0) or changes a gateway and raises its
-// Revision. It fails with ErrRevision when the stored revision is another one,
-// and with a conflict when the name is taken in the workspace.
+// SaveGateway creates (Revision 0) or changes a gateway and increments its Revision. It
+// fails with ErrRevision if the stored revision differs, and with KindConflict if the name
+// is taken in the workspace.
 //
-// A creation, and any change with an AuditEntry, is written to the audit log; other
-// changes are bookkeeping.
+// A creation, and any change with an AuditEntry, is written to the audit log; other changes
+// are not.
 func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway, w Write) error {
 	next := *g
 	next.Revision++
@@ -80,7 +78,10 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway, w Write) er
 	}
 	entry := ""
 	if w.Audit != nil || g.Revision == 0 {
-		if entry, err = w.entry(AuditEntry{Action: "gateway.create", GatewayID: g.ID, Gateway: g.Ref(), Actor: g.CreatedBy}); err != nil {
+		entry, err = w.entry(AuditEntry{
+			Action: "gateway.create", GatewayID: g.ID, Gateway: g.Ref(), Actor: g.CreatedBy,
+		})
+		if err != nil {
 			return err
 		}
 	}
@@ -102,18 +103,20 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway, w Write) er
 	return nil
 }
 
-// DeleteGateway removes a gateway. Deleting what does not exist is no error; it
-// fails with ErrRevision when the stored revision is another one.
+// DeleteGateway removes a gateway. It is not an error if the gateway does not exist. It fails
+// with ErrRevision if the stored revision differs.
 func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway, w Write) error {
 	entry, err := w.entry(AuditEntry{Action: "gateway.delete", GatewayID: g.ID, Gateway: g.Ref()})
 	if err != nil {
 		return err
 	}
 	keys := []string{
-		s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID),
+		s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used",
+			g.ID),
 		s.auditKey(), s.key("leases"),
 	}
-	got, err := deleteGateway.Run(ctx, s.rdb, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
+	got, err := deleteGateway.Run(ctx, s.rdb, keys,
+		g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
 	if err == nil && got == "revision" {
 		return &gateway.Error{Kind: gateway.KindConflict, Rule: "deleting gateway " + g.ID, Err: ErrRevision}
 	}

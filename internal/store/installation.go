@@ -6,9 +6,9 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Installation returns the name of this Redis's installation of gateways; the
-// first caller's proposal becomes it. What an installation started elsewhere,
-// e.g. containers, is told apart by it from what others did.
+// Installation returns the name of the installation that uses this Redis; the first
+// caller's proposal becomes the name. It marks what the installation started, e.g.
+// containers.
 func (s *Store) Installation(ctx context.Context, proposal string) (string, error) {
 	key := s.key("installation")
 	if err := s.rdb.SetNX(ctx, key, proposal, 0).Err(); err != nil {
@@ -18,7 +18,7 @@ func (s *Store) Installation(ctx context.Context, proposal string) (string, erro
 	return name, wrap("reading the installation's name", err)
 }
 
-// touch keeps the latest of all times, and returns that of the first gateway.
+// touch stores the later of the stored and the given time, and returns that of the first gateway.
 // KEYS: used of each; ARGV: time for each
 var touch = redis.NewScript(`
 local first
@@ -41,12 +41,12 @@ func (s *Store) TouchAll(ctx context.Context, at map[string]int64) error {
 		keys = append(keys, s.key("used", id))
 		times = append(times, ms)
 	}
-	return wrap("noting the use of gateways", touch.Run(ctx, s.rdb, keys, times...).Err())
+	return wrap("recording the use of gateways", touch.Run(ctx, s.rdb, keys, times...).Err())
 }
 
-// Touch notes that a gateway was used at a time, in Unix milliseconds, unless a
-// later use is noted already, and returns the last one.
+// Touch records the use of a gateway at a time, in Unix milliseconds, unless a later use is
+// already recorded, and returns the time of the last use.
 func (s *Store) Touch(ctx context.Context, gatewayID string, at int64) (int64, error) {
 	last, err := touch.Run(ctx, s.rdb, []string{s.key("used", gatewayID)}, at).Int64()
-	return last, wrap("noting the use of gateway "+gatewayID, err)
+	return last, wrap("recording the use of gateway "+gatewayID, err)
 }

@@ -49,15 +49,15 @@ if not found or found == '1' then redis.call('SET', KEYS[1], ARGV[1]) end
 return found
 `)
 
-// Migrate makes Redis hold data of SchemaVersion. An empty database is marked with
+// Migrate brings Redis to SchemaVersion. An empty database is marked with
 // it, data of an older version is converted, and data of a newer version is refused
 // with KindConflict. Call it before the store is used: until the mark is set, lookups
 // of unknown tokens fail with KindUnavailable, because a Redis that lost its data
 // knows no token at all.
 //
-// Several instances may call it at the same time. Instances of the version before
-// may still be running: they do not notice, and what they write under the old keys
-// is moved by AdoptOldKeys.
+// Several instances may call it at the same time. Instances of the previous version may
+// still be running: they are unaffected, and AdoptOldKeys moves what they write under the
+// old keys.
 func (s *Store) Migrate(ctx context.Context) error {
 	v, err := s.run(ctx, "reading the schema version", migrate,
 		[]string{s.key("schema"), s.key("gateways"), s.key(oldAuditKey), s.auditKey()},
@@ -136,12 +136,11 @@ end
 return #found / 2
 `)
 
-// AdoptOldKeys moves what instances of the version before wrote under the keys of
-// schema 1 after the migration, and returns how many entries and statements these
-// were. It may be interrupted anywhere and repeated; with nothing to move it is one
-// command.
+// AdoptOldKeys moves entries and statements that instances of the previous version wrote
+// under the keys of schema 1 after the migration, and returns their number. It can be
+// interrupted anywhere and repeated; with nothing to move it is one command.
 func (s *Store) AdoptOldKeys(ctx context.Context, gatewayIDs []string) (moved int, err error) {
-	const doing = "moving what an instance of an older version wrote"
+	const doing = "moving entries of an older version"
 	names := []string{s.key(oldAuditKey)}
 	for _, id := range gatewayIDs {
 		names = append(names, s.key(oldStatementsIndexKey, id))
@@ -173,7 +172,7 @@ func (s *Store) AdoptOldKeys(ctx context.Context, gatewayIDs []string) (moved in
 }
 
 // DropOrphanedStatements removes the statements of gateways that no longer exist: an
-// instance of the version before deletes a gateway without them. It walks through
+// instance of the previous version does not delete them with the gateway. It scans
 // all keys of the database.
 func (s *Store) DropOrphanedStatements(ctx context.Context) (dropped int, err error) {
 	const doing = "removing statements of deleted gateways"
@@ -200,7 +199,7 @@ func (s *Store) DropOrphanedStatements(ctx context.Context) (dropped int, err er
 	return dropped, wrap(doing, keys.Err())
 }
 
-// escapePattern makes a pattern of Redis that matches text itself.
+// escapePattern escapes text for use in a Redis pattern.
 func escapePattern(text string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(text)
 }

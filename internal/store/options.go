@@ -17,11 +17,11 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// DefaultPrefix begins all keys unless Options.Prefix says otherwise.
+// DefaultPrefix is the default of Options.Prefix.
 const DefaultPrefix = "livygw:"
 
-// Options say which Redis to use. Either URL or the fields below it are given;
-// fields that are set win over what the URL says.
+// Options specify which Redis to use, by URL or by the fields below it. Fields that are set
+// take precedence over the URL.
 type Options struct {
 	// URL is one of
 	//
@@ -31,9 +31,9 @@ type Options struct {
 	//	redis+cluster://[user:password@]host[:port],...
 	//	unix://[user:password@]/path/of/the/socket[?db=1]  a Unix socket of this machine
 	//
-	// also as rediss+sentinel and rediss+cluster. Sentinels that ask for a
-	// password get it from ?sentinel_username=...&sentinel_password=.... The
-	// default port is 6379, of Sentinels 26379.
+	// also as rediss+sentinel and rediss+cluster. Credentials for Sentinels are given by
+	// ?sentinel_username=...&sentinel_password=.... The default port is 6379, or 26379
+	// for Sentinels.
 	URL string
 	// Addrs are host:port of the server, the Sentinels or some cluster nodes, or
 	// the absolute path of the server's Unix socket. Default "127.0.0.1:6379".
@@ -41,31 +41,32 @@ type Options struct {
 	Username, Password string
 	// DB is the number of the database; always 0 in a cluster. Default 0.
 	DB int
-	// TLS, when set, is used for every connection.
+	// TLS, if set, is used for every connection.
 	TLS *tls.Config
 	// SentinelMaster is the name of the master that the Sentinels at Addrs watch.
 	SentinelMaster                     string
 	SentinelUsername, SentinelPassword string
-	// Cluster reports whether Addrs are nodes of a Redis Cluster. All keys then share
-	// one slot: the prefix becomes a hash tag.
+	// Cluster reports whether Addrs are nodes of a Redis Cluster. All keys then share one
+	// slot: the prefix becomes a hash tag.
 	Cluster bool
-	// Prefix begins all keys. Default "livygw:".
+	// Prefix is the prefix of all keys. Default "livygw:".
 	Prefix string
-	// Confirm is how many replicas must have a change that takes access away
-	// before it is reported as done. Default 1 with Sentinels or a cluster, else
-	// 0; negative means 0.
+	// Confirm is the number of replicas that must have a change that takes access away
+	// before it is reported as done. Default 1 with Sentinels or a cluster, otherwise 0;
+	// negative means 0.
 	Confirm int
-	// Timeout bounds each wait of a call: to connect, for a reply, for a free
+	// Timeout bounds each wait of a call: for connecting, for a reply, and for a free
 	// connection. Default 200 ms.
 	Timeout time.Duration
-	// Dialer, when set, makes the connections.
+	// Dialer, if set, opens the connections.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-const urlRule = "must be redis://, rediss://, redis+sentinel://.../master or redis+cluster://, with hosts and an optional database, or unix:///path"
+const urlRule = "must be redis://, rediss://, redis+sentinel://.../master or redis+cluster://, " +
+	"with hosts and an optional database, or unix:///path"
 
-// complete reads the URL, fills in defaults and checks the rest. Its errors
-// never show the URL, which may hold a password.
+// complete parses the URL, fills in defaults and checks the rest. Its errors never show the
+// URL, which may contain a password.
 func (o Options) complete() (Options, error) {
 	if o.URL != "" {
 		if err := o.readURL(); err != nil {
@@ -161,16 +162,17 @@ func (o *Options) readURL() error {
 		case "sentinel_password":
 			o.SentinelPassword = values[0]
 		default:
-			return bad("knows no parameter " + strconv.Quote(name) + ", only sentinel_username and sentinel_password")
+			return bad("has an unknown parameter " + strconv.Quote(name) +
+				"; known are sentinel_username and sentinel_password")
 		}
 	}
 	return nil
 }
 
-// readSocketURL reads unix:///path?db=1.
+// readSocketURL parses unix:///path?db=1.
 func (o *Options) readSocketURL(u *url.URL, bad func(rule string) error) error {
 	if u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasSuffix(u.Path, "/") {
-		return bad("with unix:// it must name a socket by its absolute path: unix:///run/redis/redis.sock")
+		return bad("must name the socket by its absolute path, e.g. unix:///run/redis/redis.sock")
 	}
 	if len(o.Addrs) == 0 {
 		o.Addrs = []string{u.Path}
@@ -178,7 +180,7 @@ func (o *Options) readSocketURL(u *url.URL, bad func(rule string) error) error {
 	o.readUser(u)
 	for name, values := range u.Query() {
 		if name != "db" {
-			return bad("with unix:// knows no parameter " + strconv.Quote(name) + ", only db")
+			return bad("has an unknown parameter " + strconv.Quote(name) + "; a unix:// URL can have db only")
 		}
 		db, err := strconv.Atoi(values[0])
 		if err != nil || db < 0 {
@@ -200,7 +202,7 @@ func (o *Options) readUser(u *url.URL) {
 	}
 }
 
-// Describe names the Redis for people, without user names and passwords.
+// Describe returns a description of the Redis without user name and password.
 func (o Options) Describe() string {
 	where := strings.Join(o.Addrs, ",")
 	switch {
@@ -213,8 +215,8 @@ func (o Options) Describe() string {
 	}
 }
 
-// Guard says what keeps strangers who can connect to this machine's addresses from
-// Redis: "a password", "the mode of a Unix socket", or nothing.
+// Guard returns what protects Redis from other users of this machine and its network: "a
+// password", "the mode of a Unix socket", or "" if nothing does.
 func (o Options) Guard() (string, error) {
 	o, err := o.complete()
 	switch {
@@ -232,8 +234,8 @@ func (o Options) Guard() (string, error) {
 	}
 }
 
-// universal are the client's options. The client's defaults take 1.7 s to find
-// out that nobody listens; these bound every call to well under a second.
+// universal returns the client's options. With the client's defaults it takes 1.7 s to
+// detect that nothing listens; these options bound every call to well under a second.
 func (o Options) universal() *redis.UniversalOptions {
 	return &redis.UniversalOptions{
 		Addrs:            o.Addrs,
@@ -253,7 +255,7 @@ func (o Options) universal() *redis.UniversalOptions {
 		WriteTimeout:          o.Timeout,
 		PoolTimeout:           o.Timeout,
 		ContextTimeoutEnabled: true,
-		MaxRetries:            -1, // see the package's text
+		MaxRetries:            -1, // see the package comment
 		DialerRetries:         1,
 		PipelinePoolSize:      -1,
 		MinIdleConns:          2,

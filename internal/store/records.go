@@ -14,55 +14,53 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Record is the row of one session or batch in the ledger. It is written before
-// the create request is sent to Livy and completed by Livy's reply.
+// Record is the ledger's entry of one session or batch. It is written before the create
+// request is sent to Livy and completed by Livy's reply.
 type Record struct {
-	// ID is the record's own id, "livy-" and 16 characters; it never repeats
-	// anywhere.
+	// ID is the record's own globally unique id, "livy-" and 16 characters.
 	ID        string `json:"id"`
 	GatewayID string `json:"gatewayId"`
 	// Kind is "session" or "batch".
 	Kind string `json:"kind"`
-	// PublicID is the id that clients see; it never repeats within a gateway.
-	// LivyID is the id in the Livy server of the given Epoch. Both are -1 while
-	// Livy has not confirmed the create.
+	// PublicID is the id that clients see; it is never reused within a gateway. LivyID is
+	// the id in the Livy server of the given Epoch. Both are -1 until Livy has confirmed
+	// the create.
 	PublicID int64 `json:"publicId"`
 	LivyID   int64 `json:"livyId"`
 	Epoch    int64 `json:"epoch"`
-	// Name is unique among the living of a kind.
+	// Name is unique among the live sessions or batches.
 	Name string `json:"name,omitempty"`
-	// State is Livy's word: starting, idle, busy, running, success, dead, error,
-	// killed ..., and "gone" where Livy no longer knows it.
+	// State is Livy's state (starting, idle, busy, running, success, dead, error, killed,
+	// ...), or "gone" if Livy no longer knows it.
 	State string `json:"state"`
-	// Reason says how it ended, where Livy's word alone does not.
+	// Reason explains how it ended, where the state alone does not.
 	Reason string `json:"reason,omitempty"`
 	AppID  string `json:"appId,omitempty"`
-	// TokenID and TokenName say whose token created it; both are empty for what
-	// was found in Livy without a create through the gateway.
+	// TokenID and TokenName identify the token that created it; both are empty if it was
+	// not created through the gateway.
 	TokenID    string `json:"tokenId,omitempty"`
 	TokenName  string `json:"tokenName,omitempty"`
 	ClientAddr string `json:"clientAddr,omitempty"`
-	// Resources is the resource configuration in the product's words: kind,
-	// driverMemory, driverCores, executorMemory, executorCores, numExecutors,
-	// queue, conf, mountCost.
+	// Resources is the resource configuration: kind, driverMemory, driverCores,
+	// executorMemory, executorCores, numExecutors, queue, conf, mountCost.
 	Resources json.RawMessage `json:"resources,omitempty"`
-	// Policy is the policy report of the create: what was ignored and forced.
+	// Policy is the policy report of the create: the settings that were ignored and forced.
 	Policy json.RawMessage `json:"policy,omitempty"`
-	// SparkUI is where the Spark UI is: a path of this gateway's endpoint, or the
-	// address that Livy says.
+	// SparkUI is the address of the Spark UI: a path of this gateway's endpoint, or the
+	// URL that Livy reports.
 	SparkUI string `json:"sparkUi,omitempty"`
-	// MilliCPU (thousandths of a core) and MemoryMB (MiB) are what it takes while
+	// MilliCPU (thousandths of a core) and MemoryMB (MiB) are the resources it uses while
 	// it runs: driver, executors and mounted directories together.
 	MilliCPU int64 `json:"milliCpu,omitempty"`
 	MemoryMB int64 `json:"memoryMb,omitempty"`
-	// VCoreSeconds and MBSeconds are those resources times the time from Started
-	// to Ended; 0 until it has ended.
+	// VCoreSeconds and MBSeconds are those resources multiplied by the time from Started to
+	// Ended; 0 until it has ended.
 	VCoreSeconds float64 `json:"vcoreSeconds,omitempty"`
 	MBSeconds    int64   `json:"mbSeconds,omitempty"`
-	// Log is the last lines of its log, once it has ended.
+	// Log holds the last lines of its log once it has ended.
 	Log []string `json:"log,omitempty"`
-	// Created is when the request came; Started when it was first seen running,
-	// or else Created once it has ended; Ended is zero while it lives.
+	// Created is when the request arrived. Started is when it was first seen running, or
+	// Created if it ended before that. Ended is zero until it has ended.
 	Created time.Time `json:"created"`
 	Started time.Time `json:"started,omitzero"`
 	Updated time.Time `json:"updated"`
@@ -75,7 +73,7 @@ type Record struct {
 // Live reports whether the record has not ended.
 func (r *Record) Live() bool { return r.Ended.IsZero() }
 
-// Confirmed reports whether Livy has said that it started this.
+// Confirmed reports whether Livy has confirmed the create.
 func (r *Record) Confirmed() bool { return r.LivyID >= 0 }
 
 // publicRef is the field under which a record is found by its public id.
@@ -83,17 +81,16 @@ func publicRef(kind string, publicID int64) string {
 	return kind + ":" + strconv.FormatInt(publicID, 10)
 }
 
-// ErrChanged is returned when a record was changed by somebody else since it was
-// read: what was to be written about it is to be thought over.
+// ErrChanged is returned when a record was changed since it was read: callers must read it
+// again and reconsider their change.
 var ErrChanged = errors.New("the record was changed in the meantime")
 
-// putRecord is the part of scripts that writes one record and keeps all that
-// finds it: the gateway's index by time, those by token and by final state, the
-// set of the living, their names, public ids, the lowest public id that is free,
-// and the sums of usage, which grow once, when a record ends that Livy confirmed.
-// One that ended unconfirmed may yet be found in Livy, living or ended otherwise.
+// putRecord is the part of scripts that writes one record and maintains its indexes: by
+// time, by token, by final state, the set of live records, names, public ids and the lowest
+// free public id. It also maintains the usage sums, which a confirmed record increases once,
+// when it ends. A record that ended unconfirmed may still be found in Livy later.
 //
-// KEYS: see recordKeys. Further keys are made from them and share their slot.
+// KEYS: see recordKeys. Further keys are derived from them and share their slot.
 const putRecord = `
 local function put(a)
   local id, old, doc, created, alive, kind, public, name, token, state, usage = unpack(a)
@@ -143,7 +140,7 @@ local function put(a)
 end
 `
 
-// putFields is how many ARGV one record takes in a script.
+// putFields is the number of ARGV that one record takes in a script.
 const putFields = 11
 
 var saveRecords = newScript(putRecord + `
@@ -156,7 +153,7 @@ end
 return changed
 `)
 
-// recordKeys are the keys of a gateway's records, in the order of KEYS.
+// recordKeys returns the keys of a gateway's records, in the order of KEYS.
 func (s *Store) recordKeys(gatewayID string) []string {
 	return []string{
 		s.key("records", gatewayID), s.key("record-index", gatewayID), s.key("live", gatewayID),
@@ -165,7 +162,7 @@ func (s *Store) recordKeys(gatewayID string) []string {
 	}
 }
 
-// putArgs are the arguments of putRecord, and the document among them.
+// putArgs returns the arguments of putRecord, and separately the document among them.
 func (r *Record) putArgs() (args []any, doc string, err error) {
 	text, err := json.Marshal(r)
 	if err != nil {
@@ -184,14 +181,13 @@ func (r *Record) putArgs() (args []any, doc string, err error) {
 	}, doc, nil
 }
 
-// saveAtOnce bounds how many records one script writes, so that Redis is never
-// held up for long.
+// saveAtOnce bounds the number of records that one script writes, so that Redis is never
+// blocked for long.
 const saveAtOnce = 200
 
-// SaveRecords writes new records, and changed ones that are as they were when
-// they were read. When some were changed by others, or a public id belongs to
-// another record, these are left alone and the error is ErrChanged; the rest is
-// written.
+// SaveRecords writes new and changed records. Records that were changed since they were
+// read, or whose public id belongs to another record, are not written and the error is
+// ErrChanged; the others are written.
 func (s *Store) SaveRecords(ctx context.Context, f Fence, gatewayID string, records ...*Record) error {
 	var failed error
 	for len(records) > 0 {
@@ -220,7 +216,8 @@ func (s *Store) SaveRecords(ctx context.Context, f Fence, gatewayID string, reco
 			}
 		}
 		if len(changed) > 0 {
-			failed = &gateway.Error{Kind: gateway.KindConflict, Rule: "saving records " + strings.Join(changed, ", "), Err: ErrChanged}
+			failed = &gateway.Error{Kind: gateway.KindConflict,
+				Rule: "saving records " + strings.Join(changed, ", "), Err: ErrChanged}
 		}
 	}
 	return failed
@@ -234,14 +231,16 @@ end
 return redis.call('HMGET', KEYS[1], 'session', 'batch')
 `)
 
-// NextIDs returns the lowest public ids that were never given out in a gateway.
+// NextIDs returns the lowest public ids that were never issued in a gateway.
 func (s *Store) NextIDs(ctx context.Context, f Fence, gatewayID string) (session, batch int64, err error) {
 	return s.SkipIDs(ctx, f, gatewayID, 0)
 }
 
-// SkipIDs leaves out the next n public ids of both kinds, because they may have
-// been given out without being on record, and returns those that follow.
-func (s *Store) SkipIDs(ctx context.Context, f Fence, gatewayID string, n int64) (session, batch int64, err error) {
+// SkipIDs skips the next n public ids of both kinds, which may have been issued without
+// being recorded, and returns the ids that follow.
+func (s *Store) SkipIDs(
+	ctx context.Context, f Fence, gatewayID string, n int64,
+) (session, batch int64, err error) {
 	got, err := nextIDs.Run(ctx, s, f, []string{s.key("ids", gatewayID)}, n).Slice()
 	if err != nil {
 		return 0, 0, wrap("reading ids", err)

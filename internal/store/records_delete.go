@@ -4,11 +4,11 @@ import (
 	"context"
 )
 
-// dropRecords removes records and all that finds them, unless they live. The
-// sums of usage stay.
+// dropRecords removes records and their index entries, unless they are live. The usage sums
+// stay.
 //
 // KEYS: see recordKeys; ARGV: for each record: id, kind, public id or "", name,
-// token, state, "1" to remove it though it lives
+// token, state, "1" to remove it even if it is live
 var dropRecords = newScript(`
 local dropped = 0
 for i = 1, #ARGV, 7 do
@@ -30,7 +30,7 @@ end
 return dropped
 `)
 
-// DropRecords removes records that have ended, and says how many.
+// DropRecords removes records that have ended and returns how many it removed.
 func (s *Store) DropRecords(ctx context.Context, f Fence, gatewayID string, records ...*Record) (int, error) {
 	return s.drop(ctx, f, gatewayID, "0", records)
 }
@@ -51,7 +51,7 @@ func (s *Store) drop(ctx context.Context, f Fence, gatewayID, living string, rec
 	return n, wrap("dropping records", err)
 }
 
-// DeleteRecords removes all records of a gateway, its sums of usage too.
+// DeleteRecords removes all records of a gateway and its usage sums.
 func (s *Store) DeleteRecords(ctx context.Context, gatewayID string) error {
 	tokens, err := s.rdb.SMembers(ctx, s.key("record-tokens", gatewayID)).Result()
 	if err != nil {

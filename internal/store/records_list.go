@@ -31,8 +31,8 @@ func (s *Store) RecordByID(ctx context.Context, gatewayID, id string) (*Record, 
 	return decodeRecord(doc)
 }
 
-// LiveID finds the public id of the session or batch that has a name now;
-// KindNotFound if none has. Livy's names are unique per kind among the living.
+// LiveID returns the public id of the live session or batch with a name; KindNotFound if
+// there is none. Livy keeps names unique among live sessions and among live batches.
 func (s *Store) LiveID(ctx context.Context, gatewayID, kind, name string) (int64, error) {
 	id, err := s.rdb.HGet(ctx, s.key("names", gatewayID), kind+":"+name).Int64()
 	if err != nil {
@@ -47,8 +47,8 @@ type PublicRef struct {
 	PublicID int64
 }
 
-// RecordIDs finds the ids of the records with the given public ids; "" where
-// there is none.
+// RecordIDs returns the ids of the records with the given public ids, with "" for those that
+// do not exist.
 func (s *Store) RecordIDs(ctx context.Context, gatewayID string, refs []PublicRef) ([]string, error) {
 	if len(refs) == 0 {
 		return nil, nil
@@ -68,27 +68,29 @@ func (s *Store) RecordIDs(ctx context.Context, gatewayID string, refs []PublicRe
 	return ids, nil
 }
 
-// LiveState is what Record.State can be found by in the set of the living;
-// StateLive is all of them.
+// StateLive selects all records that have not ended.
 const StateLive = "live"
 
-var liveStates = []string{StateLive, "not_started", "starting", "recovering", "idle", "running", "busy", "shutting_down"}
+var liveStates = []string{StateLive, "not_started", "starting", "recovering", "idle", "running", "busy",
+	"shutting_down"}
 
-// finalStates are those that have an index of their own.
+// finalStates are the states that have their own index.
 var finalStates = []string{"success", "dead", "killed", "error", "gone"}
 
-// RecordFilter chooses records of a gateway. Empty fields choose all.
+// RecordFilter selects records of a gateway. Empty fields select all.
 type RecordFilter struct {
 	TokenID string
-	// State is one of Livy's words, "gone", or "live" for all that have not ended.
+	// State is one of Livy's states, "gone", or "live" for all that have not ended.
 	State string
 	// From and Until bound Created: From <= Created < Until.
 	From, Until time.Time
 }
 
-// Records reads a page of a gateway's records, newest first by the millisecond and
-// then by descending id, and the number of all that the filter chooses.
-func (s *Store) Records(ctx context.Context, gatewayID string, f RecordFilter, offset, limit int64) ([]*Record, int64, error) {
+// Records returns a page of a gateway's records, newest first (by millisecond, then by
+// descending id), and the total number of records that the filter selects.
+func (s *Store) Records(
+	ctx context.Context, gatewayID string, f RecordFilter, offset, limit int64,
+) ([]*Record, int64, error) {
 	if slices.Contains(liveStates, f.State) {
 		return s.livePage(ctx, gatewayID, f, offset, limit)
 	}
@@ -106,7 +108,7 @@ func (s *Store) Records(ctx context.Context, gatewayID string, f RecordFilter, o
 	if !f.Until.IsZero() {
 		most = "(" + strconv.FormatInt(f.Until.UnixMilli(), 10)
 	}
-	// Ranks instead of scores: they are found in O(log n) however deep the page is.
+	// Use ranks instead of scores: they are found in O(log n) however deep the page is.
 	pipe := s.rdb.Pipeline()
 	count := pipe.ZCount(ctx, index, least, most)
 	var newer *redis.IntCmd
@@ -132,8 +134,10 @@ func (s *Store) Records(ctx context.Context, gatewayID string, f RecordFilter, o
 	return records, total, err
 }
 
-// livePage chooses among the living, of which there are few.
-func (s *Store) livePage(ctx context.Context, gatewayID string, f RecordFilter, offset, limit int64) ([]*Record, int64, error) {
+// livePage filters the live records, of which there are few.
+func (s *Store) livePage(
+	ctx context.Context, gatewayID string, f RecordFilter, offset, limit int64,
+) ([]*Record, int64, error) {
 	all, err := s.LiveRecords(ctx, gatewayID)
 	if err != nil {
 		return nil, 0, err
@@ -142,7 +146,7 @@ func (s *Store) livePage(ctx context.Context, gatewayID string, f RecordFilter, 
 		return f.State != StateLive && r.State != f.State || f.TokenID != "" && r.TokenID != f.TokenID ||
 			!f.From.IsZero() && r.Created.Before(f.From) || !f.Until.IsZero() && !r.Created.Before(f.Until)
 	})
-	// In the order of the indexes.
+	// Same order as the indexes.
 	slices.SortFunc(all, func(a, b *Record) int {
 		return cmp.Or(cmp.Compare(b.Created.UnixMilli(), a.Created.UnixMilli()), strings.Compare(b.ID, a.ID))
 	})
@@ -160,15 +164,17 @@ func (s *Store) LiveRecords(ctx context.Context, gatewayID string) ([]*Record, e
 	return s.recordsOf(ctx, gatewayID, ids)
 }
 
-// LiveCount counts the sessions or batches of a token that have not ended,
-// those that Livy has not confirmed included.
+// LiveCount returns the number of live sessions or batches of a token, including those that
+// Livy has not confirmed.
 func (s *Store) LiveCount(ctx context.Context, gatewayID, tokenID, kind string) (int, error) {
 	n, err := s.rdb.SCard(ctx, s.key("live", gatewayID)+":t:"+tokenID+":"+kind).Result()
 	return int(n), wrap("counting live records", err)
 }
 
-// OldestRecords reads records from the oldest on, those created before a time.
-func (s *Store) OldestRecords(ctx context.Context, gatewayID string, before time.Time, offset, limit int64) ([]*Record, error) {
+// OldestRecords returns the oldest records, as far as they were created before a time.
+func (s *Store) OldestRecords(
+	ctx context.Context, gatewayID string, before time.Time, offset, limit int64,
+) ([]*Record, error) {
 	ids, err := s.rdb.ZRangeByScore(ctx, s.key("record-index", gatewayID), &redis.ZRangeBy{
 		Min: "-inf", Max: "(" + strconv.FormatInt(before.UnixMilli(), 10), Offset: offset, Count: limit,
 	}).Result()

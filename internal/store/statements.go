@@ -43,13 +43,16 @@ func (s *Store) SaveStatement(ctx context.Context, gatewayID string, st *Stateme
 	}
 	pipe := s.rdb.TxPipeline()
 	pipe.HSet(ctx, s.key("statements", gatewayID), st.ref(), doc)
-	pipe.ZAdd(ctx, s.key("statements-index", gatewayID), redis.Z{Score: float64(st.Submitted.UnixMilli()), Member: st.ref()})
+	pipe.ZAdd(ctx, s.key("statements-index", gatewayID),
+		redis.Z{Score: float64(st.Submitted.UnixMilli()), Member: st.ref()})
 	_, err = pipe.Exec(ctx)
 	return wrap("saving a statement", err)
 }
 
 // Statement reads one statement; it fails with KindNotFound if there is none.
-func (s *Store) Statement(ctx context.Context, gatewayID string, sessionID, statementID int64) (*Statement, error) {
+func (s *Store) Statement(
+	ctx context.Context, gatewayID string, sessionID, statementID int64,
+) (*Statement, error) {
 	doc, err := s.rdb.HGet(ctx, s.key("statements", gatewayID), statementRef(sessionID, statementID)).Bytes()
 	if err != nil {
 		return nil, wrap("reading a statement", err)
@@ -60,7 +63,9 @@ func (s *Store) Statement(ctx context.Context, gatewayID string, sessionID, stat
 
 // Statements reads a page of a gateway's statements, newest first, and returns
 // their total number.
-func (s *Store) Statements(ctx context.Context, gatewayID string, offset, limit int64) ([]*Statement, int64, error) {
+func (s *Store) Statements(
+	ctx context.Context, gatewayID string, offset, limit int64,
+) ([]*Statement, int64, error) {
 	index := s.key("statements-index", gatewayID)
 	total, err := s.rdb.ZCard(ctx, index).Result()
 	if err != nil {
@@ -97,7 +102,9 @@ return redis.call('ZREM', KEYS[2], unpack(ARGV))
 
 // DropStatements removes up to limit statements submitted before a time, and
 // returns how many it removed.
-func (s *Store) DropStatements(ctx context.Context, f Fence, gatewayID string, before time.Time, limit int64) (int, error) {
+func (s *Store) DropStatements(
+	ctx context.Context, f Fence, gatewayID string, before time.Time, limit int64,
+) (int, error) {
 	index := s.key("statements-index", gatewayID)
 	refs, err := s.rdb.ZRangeByScore(ctx, index, &redis.ZRangeBy{
 		Min: "-inf", Max: "(" + strconv.FormatInt(before.UnixMilli(), 10), Count: limit,

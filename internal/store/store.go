@@ -1,16 +1,14 @@
-// Package store keeps everything of ours that outlives a process, in Redis:
-// gateways, tokens, records of sessions. It is the only package that imports
-// the Redis client, and it knows keys, scripts and failures, not rules: what a
-// token may do is decided in package tokens, what a gateway is in package
-// gateway.
+// Package store stores everything that outlives a process in Redis: gateways, tokens and
+// records of sessions. It is the only package that imports the Redis client. It deals with
+// keys, scripts and failures, not with rules: package tokens decides what a token may do,
+// package gateway what a gateway is.
 //
-// Every change is one Lua script, so that it happens whole or not at all, and
-// every script that changes what others may have cached publishes the change
-// (see Watch). Reads go to the primary only, since a replica may be behind a
-// revocation.
+// Every change is one Lua script, so that it is atomic. Scripts publish changes to data
+// that other instances may have cached (see Watch). Reads go to the primary only, since a
+// replica may lag behind a revocation.
 //
-// Nothing is retried in here, because a script whose reply was lost may have
-// run. A caller that can wait says so with Retry.
+// Nothing is retried in here, because a script whose reply was lost may have run. Callers
+// that can wait use Retry.
 package store
 
 import (
@@ -28,14 +26,14 @@ import (
 
 func init() { redis.SetLogger(silent{}) }
 
-// silent is the Redis client's logger: every failure it would print reaches a
-// caller as an error, which is logged or answered where it is understood.
+// silent is the Redis client's logger. It prints nothing: every failure also reaches a
+// caller as an error.
 type silent struct{}
 
 func (silent) Printf(context.Context, string, ...any) {}
 
-// Store is a connection to one Redis (a server, a Sentinel group or a
-// cluster). It is safe for concurrent use.
+// Store is a connection to one Redis (a server, a Sentinel group or a cluster). It is safe
+// for concurrent use.
 type Store struct {
 	rdb      redis.UniversalClient
 	prefix   string
@@ -44,8 +42,8 @@ type Store struct {
 	log      *zap.Logger
 }
 
-// Open prepares a store. It sends nothing over the network, so a
-// configuration can be checked while Redis is away; the first use connects.
+// Open returns a store. It does no network I/O, so a configuration can be checked while
+// Redis is unreachable; the first use connects.
 func Open(o Options, log *zap.Logger) (*Store, error) {
 	o, err := o.complete()
 	if err != nil {
@@ -63,7 +61,7 @@ func Open(o Options, log *zap.Logger) (*Store, error) {
 	}, nil
 }
 
-// Close closes all connections. Calls under way fail with KindUnavailable.
+// Close closes all connections. Calls in progress fail with KindUnavailable.
 func (s *Store) Close() error {
 	if err := s.rdb.Close(); err != nil && !errors.Is(err, redis.ErrClosed) {
 		return wrap("closing the connections to Redis", err)
@@ -71,23 +69,24 @@ func (s *Store) Close() error {
 	return nil
 }
 
-// Describe names the Redis in use for logs and status pages, without user
-// names and passwords.
+// Describe returns the address of the Redis in use for logs and status pages, without user
+// name and password.
 func (s *Store) Describe() string { return s.describe }
 
-// Ping asks Redis for a sign of life.
+// Ping checks that Redis answers.
 func (s *Store) Ping(ctx context.Context) error {
-	return wrap("asking Redis for a sign of life", s.rdb.Ping(ctx).Err())
+	return wrap("pinging Redis", s.rdb.Ping(ctx).Err())
 }
 
-// key joins parts to a key of ours: key("token", "lctk-x") is "livygw:token:lctk-x".
+// key joins parts to a key with the prefix: key("token", "lctk-x") is "livygw:token:lctk-x".
 func (s *Store) key(parts ...string) string {
 	return s.prefix + strings.Join(parts, ":")
 }
 
-// run runs a script and maps its error. A script whose reply is lost may have
-// run all the same.
-func (s *Store) run(ctx context.Context, doing string, script *redis.Script, keys []string, args ...any) (any, error) {
+// run runs a script and maps its error. A script whose reply was lost may still have run.
+func (s *Store) run(
+	ctx context.Context, doing string, script *redis.Script, keys []string, args ...any,
+) (any, error) {
 	v, err := script.Run(ctx, s.rdb, keys, args...).Result()
 	if errors.Is(err, redis.Nil) { // the script returned nil or false
 		return nil, nil
@@ -95,13 +94,12 @@ func (s *Store) run(ctx context.Context, doing string, script *redis.Script, key
 	return v, wrap(doing, err)
 }
 
-// confirmPatience is how long a replica has to confirm a change.
-const confirmPatience = 500 * time.Millisecond
+// confirmTimeout bounds how long to wait for replicas to confirm a change.
+const confirmTimeout = 500 * time.Millisecond
 
-// runConfirmed is run for changes that must not be undone by a failover, such
-// as revoking a token: it returns success only when Options.Confirm replicas
-// have the change too. With no replica connected there is none that could take
-// over, and the primary's word is enough.
+// runConfirmed is run for changes that must survive a failover, such as revoking a token: it
+// succeeds only when Options.Confirm replicas have the change too. With no replica connected
+// there is none that could take over, and the primary's reply is enough.
 func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []string, args ...any) (any, error) {
 	if s.confirm == 0 {
 		return s.run(ctx, doing, redis.NewScript(script), keys, args...)
@@ -110,12 +108,12 @@ func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []s
 	if err != nil {
 		return nil, wrap(doing, err)
 	}
-	// Redis looks at its clock ten times a second: the reply may be late by that.
-	node = node.WithTimeout(2 * confirmPatience)
-	// WAIT speaks of the changes of its own connection: a pipeline keeps both on one.
+	// Redis checks its clock ten times a second, so the reply of WAIT may come later than asked.
+	node = node.WithTimeout(2 * confirmTimeout)
+	// WAIT covers the writes of its own connection; a pipeline uses one connection for both.
 	pipe := node.Pipeline()
 	changed := pipe.Eval(ctx, script, keys, args...)
-	acked := pipe.Do(ctx, "WAIT", s.confirm, confirmPatience.Milliseconds())
+	acked := pipe.Do(ctx, "WAIT", s.confirm, confirmTimeout.Milliseconds())
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	v, err := changed.Result()
 	if err != nil && !errors.Is(err, redis.Nil) {
@@ -127,12 +125,13 @@ func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []s
 	}
 	if replicas < s.confirm && !hasNoReplica(ctx, node) {
 		return nil, gateway.Errorf(gateway.KindUnavailable,
-			"%s: Redis made the change, but no replica confirmed it within %s; a failover could undo it: try again", doing, confirmPatience)
+			"%s: Redis made the change, but no replica confirmed it within %s; a failover could undo it: try again",
+			doing, confirmTimeout)
 	}
 	return v, nil
 }
 
-// primary is the client of the one server that a key is on.
+// primary returns the client of the server that holds a key.
 func (s *Store) primary(ctx context.Context, key string) (*redis.Client, error) {
 	switch c := s.rdb.(type) {
 	case *redis.ClusterClient:
@@ -149,11 +148,10 @@ func hasNoReplica(ctx context.Context, node redis.Cmdable) bool {
 	return err == nil && strings.Contains(info, "connected_slaves:0")
 }
 
-// Retry calls fn until it succeeds, fails with anything but KindUnavailable,
-// or patience has passed; it returns fn's last error. It is for what may be
-// done twice: reads, and changes that are the same when repeated.
-func Retry(ctx context.Context, patience time.Duration, fn func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// Retry calls fn until it succeeds, fails with an error other than KindUnavailable, or the
+// timeout has passed; it returns fn's last error. Use it for idempotent operations only.
+func Retry(ctx context.Context, timeout time.Duration, fn func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	for pause := 20 * time.Millisecond; ; pause = min(2*pause, 200*time.Millisecond) {
 		err := fn(ctx)

@@ -19,25 +19,25 @@ import (
 //
 //	token:<token id>        hash: doc (the row as JSON), gateway, rev, index (the
 //	                        sums that have a secret: key, comma separated),
-//	                        revoked (ms), and what use left behind: uses,
-//	                        used_at (ms), used_address, used_agent, previous_used_at (ms)
+//	                        revoked (ms); usage: uses, used_at (ms), used_address,
+//	                        used_agent, previous_used_at (ms)
 //	tokens:<gateway id>     sorted set of token ids by time of creation (ms)
 //	secret:<sha-256, hex>   the token id; only for secrets that the caller chose,
-//	                        since ours carry the id in their text
+//	                        since generated ones contain the id
 //
-// A revoked token stays as a tombstone for TombstoneLife, so that its secret is
-// answered with "revoked" and cannot be supplied again.
+// A revoked token stays as a tombstone for TombstoneLife, so that requests with it are told
+// that it is revoked, and its secret cannot be supplied again.
 
-// TombstoneLife is how long a revoked token is remembered.
+// TombstoneLife is how long the tombstone of a revoked token is kept.
 const TombstoneLife = 30 * 24 * time.Hour
 
-// Scope is a part of what a token may do. Package tokens has the values.
+// Scope is a permission of a token. Package tokens defines the values.
 type Scope string
 
-// TokenFields are what is stored of a token and shown of it.
+// TokenFields are the fields of a token that are both stored and shown.
 type TokenFields struct {
-	// ID is the token's public id, "lctk-" and 16 characters of a-z0-9. It names
-	// the token in records, logs and the API, and cannot be used to log in.
+	// ID is the token's public id, "lctk-" and 16 characters of a-z0-9. It identifies the
+	// token in records, logs and the API; it is not a secret and gives no access.
 	ID        string    `json:"id"`
 	GatewayID string    `json:"gatewayId"`
 	Name      string    `json:"name"`
@@ -47,21 +47,21 @@ type TokenFields struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 	Disabled  bool      `json:"disabled"`
 
-	// Scopes limit what the token may do; none means all of the gateway's
-	// sessions and batches.
+	// Scopes limit what the token may do; none means all of the gateway's sessions and
+	// batches.
 	Scopes []Scope `json:"scopes,omitempty"`
-	// CIDRs are the addresses that may use the token; none means all.
+	// CIDRs are the client addresses that may use the token; none means all.
 	CIDRs []netip.Prefix `json:"cidrs,omitempty"`
-	// Identity is the user that jobs of this token run as, instead of the
-	// gateway's; Queue likewise. Empty means the gateway's.
+	// Identity is the user that jobs of this token run as, and Queue the queue they run
+	// in. Empty means the gateway's.
 	Identity string `json:"identity,omitempty"`
 	Queue    string `json:"queue,omitempty"`
-	// MaxSessions and MaxBatches are how many live ones the token may have; 0 means
-	// any number.
+	// MaxSessions and MaxBatches bound the live sessions and batches of the token; 0 means
+	// no limit.
 	MaxSessions int `json:"maxSessions,omitempty"`
 	MaxBatches  int `json:"maxBatches,omitempty"`
-	// RequestsPerSecond is what each instance lets the token do, with bursts of
-	// as many requests (at least one); 0 means no limit.
+	// RequestsPerSecond bounds the request rate on each instance, with bursts of as many
+	// requests (at least one); 0 means no limit.
 	RequestsPerSecond float64 `json:"requestsPerSecond,omitempty"`
 }
 
@@ -72,47 +72,46 @@ type TokenRow struct {
 	// Secrets are the current secret and, after a reset, the one before it.
 	Secrets []TokenSecret `json:"secrets"`
 
-	// Revision counts the changes. UpdateToken changes only the revision it was
-	// given.
+	// Revision counts the changes. UpdateToken fails if the stored revision differs.
 	Revision int64 `json:"-"`
 	// RevokedAt is set on tombstones.
 	RevokedAt time.Time  `json:"-"`
 	Usage     TokenUsage `json:"-"`
 }
 
-// TokenSecret is what is kept of a secret.
+// TokenSecret is the stored form of a secret.
 type TokenSecret struct {
 	// Sum is the SHA-256 of the secret's text, in lowercase hex.
 	Sum string `json:"sum"`
 	// Supplied reports whether the caller chose the secret.
 	Supplied bool `json:"supplied,omitempty"`
-	// Overlap is how long the secret was to work after its reset; Until is when
-	// that ends. Both are zero for the current secret.
+	// Overlap is how long the secret stays valid after its reset; Until is when that
+	// ends. Both are zero for the current secret.
 	Overlap time.Duration `json:"overlap,omitempty"`
 	Until   time.Time     `json:"until,omitzero"`
 }
 
-// TokenUsage is what is known of a token's use. Times are in milliseconds.
+// TokenUsage describes the use of a token. Times have millisecond precision.
 type TokenUsage struct {
 	Uses           int64
 	LastUsedAt     time.Time
 	LastAddress    string
 	LastAgent      string
-	PreviousUsedAt time.Time // when the secret before the last reset was used last
+	PreviousUsedAt time.Time // last use of the secret before the last reset
 }
 
-// TokenTouch is use to be added to a token's record.
+// TokenTouch is usage to add to a token.
 type TokenTouch struct {
 	ID      string
 	Uses    int64
 	At      time.Time
 	Address string
 	Agent   string
-	// PreviousAt is when the previous secret was used last; zero if it was not.
+	// PreviousAt is the last use of the previous secret; zero if there was none.
 	PreviousAt time.Time
 }
 
-// indexSums are the sums that need a secret: key.
+// indexSums returns the sums that need a secret: key.
 func (r *TokenRow) indexSums() []string {
 	var sums []string
 	for _, s := range r.Secrets {
@@ -125,7 +124,7 @@ func (r *TokenRow) indexSums() []string {
 
 // putTokenScript creates (expected revision 0) or changes a token.
 // KEYS: token, list, audit. ARGV: id, expected revision, doc, gateway, index, created
-// (ms), channel, message, prefix of secret keys, entry of the audit.
+// (ms), channel, message, prefix of secret keys, audit entry.
 const putTokenScript = `
 local rev = redis.call('HGET', KEYS[1], 'rev')
 if ARGV[2] == '0' then
@@ -161,7 +160,7 @@ return 'ok'
 
 // revokeTokenScript turns a token into a tombstone, whatever its revision.
 // KEYS: token, list, audit. ARGV: id, gateway, now (ms), life (ms), channel, message,
-// prefix of secret keys, entry of the audit, expected revision (empty: any).
+// prefix of secret keys, audit entry, expected revision (empty: any).
 const revokeTokenScript = `
 if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
 if redis.call('HEXISTS', KEYS[1], 'revoked') == 0 then
@@ -180,7 +179,7 @@ redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 'ok'
 `
 
-// touchTokenScript adds use to a token that still exists.
+// touchTokenScript adds usage to a token that still exists.
 // KEYS: token. ARGV: uses, at (ms), address, agent, previous secret used at (ms or 0).
 var touchTokenScript = redis.NewScript(`
 if redis.call('HEXISTS', KEYS[1], 'rev') == 0 or redis.call('HEXISTS', KEYS[1], 'revoked') == 1 then return 0 end
@@ -194,16 +193,16 @@ end
 return 1
 `)
 
-// CreateToken stores a new token. An id that is in use, or a supplied secret
-// that another token has or had, is KindConflict (with Field "id" or "token").
+// CreateToken stores a new token. It fails with KindConflict if the id is in use (Field
+// "id") or another token has or had the supplied secret (Field "token").
 func (s *Store) CreateToken(ctx context.Context, row *TokenRow, w Write) error {
 	row.Revision = 0
 	return s.putToken(ctx, "creating a token", "token.create", row, w)
 }
 
-// UpdateToken stores a changed token. It fails with KindConflict (Field
-// "revision") when the token was changed since row was read, and with
-// KindNotFound when it is revoked. On success row.Revision is the new one.
+// UpdateToken stores a changed token. It fails with KindConflict (Field "revision") if the
+// token was changed since row was read, and with KindNotFound if it is revoked. On success
+// row.Revision is the new one.
 func (s *Store) UpdateToken(ctx context.Context, row *TokenRow, w Write) error {
 	return s.putToken(ctx, "changing a token", "token.update", row, w)
 }
@@ -231,17 +230,23 @@ func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRo
 	case "exists":
 		return &gateway.Error{Kind: gateway.KindConflict, Field: "id", Value: row.ID, Rule: "is in use"}
 	case "taken":
-		return &gateway.Error{Kind: gateway.KindConflict, Field: "token", Value: "(not shown)", Rule: "must not be the present or a former secret of another token"}
+		return &gateway.Error{
+			Kind: gateway.KindConflict, Field: "token", Value: "(not shown)",
+			Rule: "must not be the current or a former secret of another token",
+		}
 	case "stale":
-		return &gateway.Error{Kind: gateway.KindConflict, Field: "revision", Value: strconv.FormatInt(row.Revision, 10), Rule: "the token was changed by someone else meanwhile"}
+		return &gateway.Error{
+			Kind: gateway.KindConflict, Field: "revision", Value: strconv.FormatInt(row.Revision, 10),
+			Rule: "is out of date: the token was changed in the meantime",
+		}
 	default:
 		return gateway.Wrap(gateway.KindNotFound, doing, errors.New("no such token"))
 	}
 }
 
-// RevokeToken ends a token for good. Doing it again is no error while the
-// tombstone is there; a token that never was is KindNotFound, one that is not at
-// the revision that the write requires KindStale.
+// RevokeToken revokes a token permanently. Revoking it again is not an error while the
+// tombstone exists. It fails with KindNotFound for an unknown token, and with KindStale if
+// the token does not have the revision that the write requires.
 func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.Time, w Write) error {
 	const doing = "revoking a token"
 	entry, err := w.entry(AuditEntry{Action: "token.revoke", GatewayID: gatewayID, Target: id})
@@ -254,7 +259,8 @@ func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.
 	}
 	status, err := s.runConfirmed(ctx, doing, revokeTokenScript,
 		[]string{s.key("token", id), s.key("tokens", gatewayID), s.auditKey()},
-		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken, id), s.key("secret", ""),
+		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken,
+			id), s.key("secret", ""),
 		entry, expected)
 	if err != nil {
 		return err
@@ -268,7 +274,7 @@ func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.
 	return nil
 }
 
-// Token reads one token, also a tombstone.
+// Token returns a token or its tombstone.
 func (s *Store) Token(ctx context.Context, id string) (*TokenRow, error) {
 	const doing = "reading a token"
 	pipe := s.rdb.Pipeline()
@@ -283,8 +289,8 @@ func (s *Store) Token(ctx context.Context, id string) (*TokenRow, error) {
 	return parseTokenRow(fields.Val())
 }
 
-// TokenBySecret reads the token that has or had the supplied secret with this
-// SHA-256 (lowercase hex).
+// TokenBySecret returns the token that has or had the supplied secret with this SHA-256
+// (lowercase hex).
 func (s *Store) TokenBySecret(ctx context.Context, sum string) (*TokenRow, error) {
 	const doing = "looking a token up by its secret"
 	found, err := s.rdb.MGet(ctx, s.key("secret", sum), s.key("schema")).Result()
@@ -298,16 +304,17 @@ func (s *Store) TokenBySecret(ctx context.Context, sum string) (*TokenRow, error
 	return s.Token(ctx, id)
 }
 
-// missing is the error for a token that is not there. Without the schema mark
-// Redis has lost its data, which is our fault and not the client's.
+// missing returns the error for an unknown token. If the schema version is missing too,
+// Redis has lost its data, which is not the client's fault.
 func missing(doing string, marked bool) error {
 	if !marked {
-		return gateway.Wrap(gateway.KindUnavailable, doing, errors.New("Redis holds no data of this gateway: it was emptied, or never set up"))
+		return gateway.Wrap(gateway.KindUnavailable, doing,
+			errors.New("Redis holds no data of this gateway: it was emptied, or never set up"))
 	}
 	return gateway.Wrap(gateway.KindNotFound, doing, errors.New("no such token"))
 }
 
-// Tokens lists a gateway's tokens, oldest first, without tombstones.
+// Tokens returns a gateway's tokens, oldest first, without tombstones.
 func (s *Store) Tokens(ctx context.Context, gatewayID string) ([]*TokenRow, error) {
 	const doing = "listing tokens"
 	ids, err := s.rdb.ZRange(ctx, s.key("tokens", gatewayID), 0, -1).Result()
@@ -327,7 +334,7 @@ func (s *Store) Tokens(ctx context.Context, gatewayID string) ([]*TokenRow, erro
 		}
 		for _, reply := range replies {
 			if len(reply.Val()) == 0 {
-				continue // gone since the list was read
+				continue // removed since the list was read
 			}
 			row, err := parseTokenRow(reply.Val())
 			if err != nil {
@@ -342,7 +349,7 @@ func (s *Store) Tokens(ctx context.Context, gatewayID string) ([]*TokenRow, erro
 	return rows, nil
 }
 
-// TouchTokens adds use to tokens. Tokens that are gone are passed over.
+// TouchTokens adds usage to tokens. Tokens that no longer exist are skipped.
 func (s *Store) TouchTokens(ctx context.Context, touches []TokenTouch) error {
 	if len(touches) == 0 {
 		return nil
@@ -357,7 +364,8 @@ func (s *Store) TouchTokens(ctx context.Context, touches []TokenTouch) error {
 		if !t.PreviousAt.IsZero() {
 			previous = t.PreviousAt.UnixMilli()
 		}
-		touchTokenScript.EvalSha(ctx, pipe, []string{s.key("token", t.ID)}, t.Uses, t.At.UnixMilli(), t.Address, t.Agent, previous)
+		touchTokenScript.EvalSha(ctx, pipe, []string{s.key("token", t.ID)}, t.Uses, t.At.UnixMilli(), t.Address,
+			t.Agent, previous)
 	}
 	_, err := pipe.Exec(ctx)
 	return wrap(doing, err)

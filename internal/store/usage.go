@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Usage is what the sessions and batches of one token used in a gateway on one
-// day (UTC).
+// Usage is the resource usage of one token's sessions and batches in a gateway on one day
+// (UTC).
 type Usage struct {
 	// Day is YYYY-MM-DD.
 	Day     string
 	TokenID string
-	// MilliCPUSeconds are thousandths of a core times seconds, MBSeconds are MiB
-	// times seconds.
+	// MilliCPUSeconds is in thousandths of a core times seconds, MBSeconds in MiB times
+	// seconds.
 	MilliCPUSeconds, MBSeconds int64
 }
 
-// UsageByDay splits what a record used until a time over the days of its life.
+// UsageByDay splits the usage of a record until a given time by day.
 func (r *Record) UsageByDay(until time.Time) []Usage {
 	if r.MilliCPU == 0 && r.MemoryMB == 0 || r.Started.IsZero() || !r.Confirmed() {
 		return nil
@@ -45,7 +45,7 @@ func (r *Record) UsageByDay(until time.Time) []Usage {
 	return days
 }
 
-// usage is what a script adds to the sums when the record ends:
+// usage encodes the amounts that a script adds to the sums when the record ends:
 // "day token c=n;day token m=n;..."
 func (r *Record) usage() string {
 	if r.Live() {
@@ -53,13 +53,14 @@ func (r *Record) usage() string {
 	}
 	var b strings.Builder
 	for _, u := range r.UsageByDay(r.Ended) {
-		fmt.Fprintf(&b, "%s %s c=%d;%s %s m=%d;", u.Day, u.TokenID, u.MilliCPUSeconds, u.Day, u.TokenID, u.MBSeconds)
+		fmt.Fprintf(&b, "%s %s c=%d;%s %s m=%d;", u.Day, u.TokenID, u.MilliCPUSeconds, u.Day, u.TokenID,
+			u.MBSeconds)
 	}
 	return b.String()
 }
 
-// Usage reads the sums of what ended in a gateway, by day and token in that
-// order, of the days from first to last (YYYY-MM-DD; empty means no bound).
+// Usage returns the usage of the ended records of a gateway, sorted by day and token, for
+// the days from first to last (YYYY-MM-DD; empty means no bound).
 func (s *Store) Usage(ctx context.Context, gatewayID, first, last string) ([]Usage, error) {
 	got, err := s.rdb.HGetAll(ctx, s.key("usage", gatewayID)).Result()
 	if err != nil {

@@ -9,32 +9,32 @@ import (
 	"go.uber.org/zap"
 )
 
-// Topics of events. Others belong to those who publish them.
+// Topics of events. Other topics are defined next to the code that publishes them.
 const (
-	// TopicResync means that events may have been lost: whatever was cached from
-	// the store is to be read anew. It has no ID.
+	// TopicResync means that events may have been lost: discard everything cached from
+	// the store. It has no ID.
 	TopicResync = "resync"
 	// TopicToken means that the token ID was changed or revoked.
 	TopicToken = "token"
 )
 
-// Event is one change that an instance made and others may want to know of.
+// Event is a change made by one instance and published to the others.
 type Event struct {
 	Topic string
 	ID    string
 }
 
-// How a connection that died without a word is noticed: a ping goes out every
-// pingInterval, and silence for silenceLimit ends the connection.
+// A dead connection is detected by pings every pingInterval; silence for silenceLimit ends
+// the connection.
 const (
 	pingInterval = 300 * time.Millisecond
 	silenceLimit = 800 * time.Millisecond
 )
 
-// channel is where all changes are published.
+// channel is the channel on which all changes are published.
 func (s *Store) channel() string { return s.prefix + "changes" }
 
-// message is what scripts publish; see parseEvent.
+// message encodes the event that scripts publish; see parseEvent.
 func message(topic, id string) string { return topic + " " + id }
 
 func parseEvent(payload string) Event {
@@ -42,16 +42,14 @@ func parseEvent(payload string) Event {
 	return Event{Topic: topic, ID: id}
 }
 
-// Publish tells all watchers of a change. Changes made by scripts publish
-// themselves.
+// Publish publishes a change to all watchers. Scripts publish their own changes.
 func (s *Store) Publish(ctx context.Context, topic, id string) error {
 	return wrap("publishing a change", s.rdb.Publish(ctx, s.channel(), message(topic, id)).Err())
 }
 
-// Watch calls handler for every change until ctx ends, one call at a time and
-// in order. handler must be quick. It gets TopicResync first, after each lost
-// connection, and whenever else events may have been missed. A connection that
-// died without a word is noticed within a second.
+// Watch calls handler for every change until ctx ends, one call at a time and in order.
+// handler must be quick. It gets TopicResync first, after each lost connection, and whenever
+// events may have been missed. A dead connection is detected within a second.
 func (s *Store) Watch(ctx context.Context, handler func(Event)) {
 	const shortest, longest = 50 * time.Millisecond, 500 * time.Millisecond
 	pause := shortest
@@ -62,7 +60,7 @@ func (s *Store) Watch(ctx context.Context, handler func(Event)) {
 		}
 		if subscribed {
 			pause = shortest
-			s.log.Warn("lost the connection that tells of changes", zap.Error(err))
+			s.log.Warn("lost the subscription to changes; reconnecting", zap.Error(err))
 		} else {
 			s.log.Debug("cannot subscribe to changes", zap.Error(err))
 		}
@@ -84,8 +82,8 @@ func (s *Store) watchOnce(ctx context.Context, handler func(Event)) (subscribed 
 	defer context.AfterFunc(ctx, func() { _ = sub.Close() })()
 	go ping(ctx, sub)
 	for {
-		// After a timeout the connection is given up rather than read again: part
-		// of a message may have been consumed.
+		// After a timeout part of a message may have been consumed, so the connection
+		// cannot be used any more.
 		got, err := sub.ReceiveTimeout(ctx, silenceLimit)
 		if err != nil {
 			return subscribed, wrap("watching for changes", err)
@@ -100,7 +98,7 @@ func (s *Store) watchOnce(ctx context.Context, handler func(Event)) (subscribed 
 	}
 }
 
-// ping keeps a subscription talking, so that silence means a dead connection.
+// ping sends regular pings on a subscription, so that silence means a dead connection.
 func ping(ctx context.Context, sub *redis.PubSub) {
 	tick := time.NewTicker(pingInterval)
 	defer tick.Stop()

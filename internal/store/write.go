@@ -10,25 +10,24 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Write says on what conditions a change of a gateway or token is made, and what the
-// audit log says of it. The zero Write is unconditional.
+// Write holds the conditions under which a gateway or token is changed, and the audit entry
+// of the change. The zero Write is unconditional.
 type Write struct {
-	// Fence refuses the change once the gateway's lease is another instance's.
+	// Fence refuses the change once another instance holds the gateway's lease.
 	Fence Fence
-	// Order says who asked, and which revision of a token is required. The revision
-	// of a gateway is always that of the document that is saved.
+	// Order identifies the caller and holds the required revision of a token. For a
+	// gateway the required revision is always that of the document being saved.
 	gateway.Order
-	// Audit is the entry to write with the change. If it is nil, SaveGateway writes
-	// an entry for a creation only, and the other methods write one with what the
-	// store knows.
+	// Audit is the entry to write with the change. If it is nil, SaveGateway writes an
+	// entry for a creation only, and the other methods write a basic one.
 	Audit *AuditEntry
 }
 
-// ErrFenced means that nothing was written because another instance holds the lease
-// by now.
-var ErrFenced error = gateway.Errorf(gateway.KindConflict, "the lease on this gateway was given to another instance")
+// ErrFenced means that nothing was written because another instance holds the lease.
+var ErrFenced error = gateway.Errorf(gateway.KindConflict,
+	"the lease on this gateway was given to another instance")
 
-// Fence is the lease under which something is written: Redis refuses the write with
+// Fence is the lease under which a write is made: Redis refuses the write with
 // ErrFenced once a lease with a higher number was granted for the gateway. The zero
 // Fence refuses nothing.
 type Fence struct {
@@ -72,7 +71,7 @@ func (c script) Run(ctx context.Context, s *Store, f Fence, keys []string, args 
 
 var fenceScript = newScript(`return 1`)
 
-// CheckFence fails with ErrFenced if the lease is another instance's by now.
+// CheckFence fails with ErrFenced if another instance holds the lease.
 func (s *Store) CheckFence(ctx context.Context, f Fence) error {
 	if f.GatewayID == "" {
 		return nil
