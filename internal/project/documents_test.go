@@ -1,0 +1,219 @@
+package project
+
+import (
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"unicode"
+	"unicode/utf8"
+)
+
+// maxColumns is the longest line of a document.
+const maxColumns = 100
+
+// wide are documents that may have longer lines.
+var wide = []string{"docs/architecture.md"}
+
+// documents are the names of all documents for people, below root.
+func documents(t *testing.T) []string {
+	t.Helper()
+	var names []string
+	for _, pattern := range []string{"*.md", "docs/*.md", ".github/*.md"} {
+		paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range paths {
+			names = append(names, path.Join(path.Dir(pattern), filepath.Base(p)))
+		}
+	}
+	if len(names) < 15 {
+		t.Fatalf("found only the documents %v", names)
+	}
+	return names
+}
+
+// line is a line of a document.
+type line struct {
+	number    int
+	text      string
+	code      bool // in a fenced block, or one of the fences
+	generated bool // between two comments that a test keeps current
+}
+
+var (
+	fence          = regexp.MustCompile("^\\s*(?:>\\s*)?(```|~~~)")
+	generatedBegin = regexp.MustCompile(`^<!-- (generated from|aliases|strict settings)`)
+	generatedEnd   = regexp.MustCompile(`^<!-- end of`)
+	writtenWhole   = regexp.MustCompile(`^<!-- Written by "go generate`)
+)
+
+func linesOf(text string) []line {
+	var lines []line
+	inCode, inGenerated, number := false, false, 0
+	for raw := range strings.Lines(text) {
+		number++
+		l := line{number: number, text: strings.TrimRight(raw, "\r\n"), code: inCode, generated: inGenerated}
+		switch {
+		case fence.MatchString(l.text):
+			l.code = true
+			inCode = !inCode
+		case inCode:
+		case generatedBegin.MatchString(l.text), writtenWhole.MatchString(l.text):
+			inGenerated, l.generated = true, true
+		case generatedEnd.MatchString(l.text):
+			inGenerated = false
+		}
+		lines = append(lines, l)
+	}
+	return lines
+}
+
+// mayBeWide reports whether a line that is too long cannot be broken, or is made from
+// code: a row of a generated table, or a line that is one URL, link or word.
+func (l line) mayBeWide() bool {
+	text := strings.TrimSpace(l.text)
+	if l.generated && (strings.HasPrefix(text, "|") || strings.HasPrefix(text, "<!--")) {
+		return true
+	}
+	if strings.HasPrefix(text, "[") && strings.Contains(text, "]: ") { // the target of a link
+		return true
+	}
+	return !strings.Contains(strings.TrimLeft(text, "-*> "), " ")
+}
+
+func TestLinesOfDocuments(t *testing.T) {
+	for _, name := range documents(t) {
+		if slices.Contains(wide, name) {
+			continue
+		}
+		for _, l := range linesOf(read(t, name)) {
+			if n := utf8.RuneCountInString(l.text); n > maxColumns && !l.mayBeWide() {
+				t.Errorf("%s:%d has %d columns, more than %d: %.60s...", name, l.number, n, maxColumns, l.text)
+			}
+			if strings.HasSuffix(l.text, " ") || strings.HasSuffix(l.text, "\t") {
+				t.Errorf("%s:%d ends in a blank", name, l.number)
+			}
+		}
+	}
+}
+
+var (
+	inlineLink = regexp.MustCompile(`\]\(([^()\s]+)\)`)
+	linkTarget = regexp.MustCompile(`^\[[^\]]+\]:\s+(\S+)`)
+	inlineCode = regexp.MustCompile("`[^`]*`")
+	heading    = regexp.MustCompile(`^#{1,6}\s+(.*?)\s*#*$`)
+)
+
+// links are the targets of all links in a document.
+func links(text string) []string {
+	var targets []string
+	for _, l := range linesOf(text) {
+		if l.code {
+			continue
+		}
+		plain := inlineCode.ReplaceAllString(l.text, "")
+		for _, m := range inlineLink.FindAllStringSubmatch(plain, -1) {
+			targets = append(targets, m[1])
+		}
+		if m := linkTarget.FindStringSubmatch(plain); m != nil {
+			targets = append(targets, m[1])
+		}
+	}
+	return targets
+}
+
+// anchors are the names that GitHub gives the headings of a document.
+func anchors(text string) []string {
+	var names []string
+	for _, l := range linesOf(text) {
+		if m := heading.FindStringSubmatch(l.text); m != nil && !l.code {
+			names = append(names, anchor(m[1]))
+		}
+	}
+	return names
+}
+
+func anchor(title string) string {
+	title = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`).ReplaceAllString(title, "$1")
+	return strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsLetter(r), unicode.IsDigit(r), r == '-', r == '_':
+			return unicode.ToLower(r)
+		case r == ' ':
+			return '-'
+		}
+		return -1
+	}, title)
+}
+
+// TestLinksOfDocuments: a link to another file, or to a heading, leads somewhere.
+func TestLinksOfDocuments(t *testing.T) {
+	seen := 0
+	for _, name := range documents(t) {
+		for _, target := range links(read(t, name)) {
+			if strings.Contains(target, "://") || strings.HasPrefix(target, "mailto:") {
+				continue
+			}
+			seen++
+			file, fragment, _ := strings.Cut(target, "#")
+			to := name
+			if file != "" {
+				to = path.Join(path.Dir(name), file)
+			}
+			if _, err := os.Stat(filepath.Join(root, filepath.FromSlash(to))); err != nil {
+				t.Errorf("%s links to %s, which does not exist", name, target)
+				continue
+			}
+			if fragment != "" && !slices.Contains(anchors(read(t, to)), fragment) {
+				t.Errorf("%s links to %s, and %s has no such heading", name, target, to)
+			}
+		}
+	}
+	if seen == 0 {
+		t.Error("no links were found")
+	}
+}
+
+// TestIndexOfDocuments: docs/README.md links to every document beside it.
+func TestIndexOfDocuments(t *testing.T) {
+	targets := links(read(t, "docs/README.md"))
+	for _, name := range documents(t) {
+		file, ok := strings.CutPrefix(name, "docs/")
+		if ok && file != "README.md" && !slices.Contains(targets, file) {
+			t.Errorf("docs/README.md does not link to %s", file)
+		}
+	}
+}
+
+func TestReadingDocuments(t *testing.T) {
+	text := "# A `b` C: d_e-f\n[x](y.md#z) `[no](code)`\n```\n[no](block)\n# no\n```\n[ref]: other.md\n"
+	if got := links(text); !slices.Equal(got, []string{"y.md#z", "other.md"}) {
+		t.Errorf("links: %q", got)
+	}
+	if got := anchors(text); !slices.Equal(got, []string{"a-b-c-d_e-f"}) {
+		t.Errorf("anchors: %q", got)
+	}
+	long := strings.Repeat("a ", maxColumns)
+	tests := []struct {
+		name, text string
+		line       int
+		want       bool
+	}{
+		{"a row by hand", "| " + long + "|", 1, false},
+		{"a generated row", "<!-- generated from x -->\n| " + long + "|", 2, true},
+		{"a generated sentence", "<!-- generated from x -->\n" + long, 2, false},
+		{"a row after a generated part", "<!-- generated from x -->\n<!-- end of x -->\n| " + long, 3, false},
+		{"one word", "- https://example.com/" + strings.Repeat("a", maxColumns), 1, true},
+		{"code", "```\n" + long + "\n```", 2, false},
+	}
+	for _, tt := range tests {
+		if got := linesOf(tt.text)[tt.line-1].mayBeWide(); got != tt.want {
+			t.Errorf("%s may be wide: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
