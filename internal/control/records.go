@@ -80,7 +80,7 @@ func (m *Manager) LinkSparkUI(ctx context.Context, g *gateway.Gateway, r *store.
 	if err != nil {
 		return UILink{}, err
 	}
-	link.Path += "/?livy_ui=" + signature
+	link.Path += "/?" + gateway.SparkUILinkParameter + "=" + signature
 	return link, nil
 }
 
