@@ -1,5 +1,6 @@
-// Package caddymodule is the Caddy surface of Livy Gateway. It is thin: what the
-// gateway knows and does lives in packages that do not import Caddy.
+// Package caddymodule is the livy app of Caddy: its configuration, the runtimes, the
+// command line and the doctor's look at a configuration. The handlers are in the packages
+// below it, and what the gateway knows and does in packages that do not import Caddy.
 package caddymodule
 
 import (
@@ -7,16 +8,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/resolved"
-	"github.com/livygateway/livygateway/internal/sessions"
-	"github.com/livygateway/livygateway/internal/tokens"
 	"github.com/livygateway/livygateway/policies"
 )
 
@@ -82,7 +83,8 @@ type App struct {
 	AuditRetention caddy.Duration `json:"audit_retention,omitempty"`
 
 	key      string // of core in the pool, once it was acquired
-	core     *core
+	core     *core.Core
+	runtime  Runtime
 	log      *zap.Logger
 	expander *expander
 	admin    adminReach // who reaches the admin endpoint
@@ -95,7 +97,7 @@ type App struct {
 
 // replaced is what was in force before a configuration was started.
 type replaced struct {
-	current   *core
+	core      *core.Core
 	settings  control.Settings // of the core that is started
 	retention time.Duration
 }
@@ -110,7 +112,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	if a.Redis == nil {
 		a.Redis = new(Redis)
 	}
-	if err := registerMetrics(ctx); err != nil {
+	if err := core.RegisterMetrics(ctx); err != nil {
 		return err
 	}
 	if a.RuntimeRaw == nil {
@@ -138,15 +140,28 @@ func (a *App) provision(ctx caddy.Context) error {
 	if err != nil {
 		return err
 	}
-	value, _, err := cores.LoadOrNew(string(key), func() (caddy.Destructor, error) {
-		return newCore(a, mod.(Runtime))
-	})
-	if err != nil {
+	a.runtime = mod.(Runtime)
+	if a.core, err = core.Acquire(string(key), a.coreOptions()); err != nil {
 		return err
 	}
-	a.key, a.core, a.admin = string(key), value.(*core), adminOf(ctx)
+	a.key, a.admin = string(key), adminOf(ctx)
 	return a.watchStart(ctx)
 }
+
+// coreOptions are what the core is made with.
+func (a *App) coreOptions() core.Options {
+	return core.Options{
+		RedisURL: a.Redis.URL, RedisPrefix: a.Redis.Prefix, Embedded: a.Redis.Embedded,
+		Tokens: a.Tokens.options(), OpenRuntime: a.runtime.Open,
+		MarkDir: filepath.Join(caddy.AppDataDir(), "livygateway"),
+	}
+}
+
+// Core returns what this configuration shares with those before and after it.
+func (a *App) Core() *core.Core { return a.core }
+
+// SparkUISite returns the origin of the site that shows the Spark UIs of all gateways.
+func (a *App) SparkUISite() string { return a.sparkUI }
 
 // expand resolves placeholders such as {env.LIVY_REDIS_URL} in every text of the
 // configuration. What cannot be read refuses the configuration.
@@ -172,85 +187,6 @@ func (a *App) expand(log *zap.Logger) error {
 	return nil
 }
 
-// Validate checks what the operator wrote. It asks nothing of the network.
-func (a *App) Validate() error { return a.expander.mask(a.validate()) }
-
-func (a *App) validate() error {
-	if len(a.Engines) == 0 {
-		return fmt.Errorf("livy: at least one engine is required")
-	}
-	settings := a.resolveSettings()
-	catalog := &settings.Catalog
-	if err := catalog.Validate(); err != nil {
-		return fmt.Errorf("livy: %w", err)
-	}
-	if h := a.HistoryServer; h != nil {
-		if err := h.Validate(); err != nil {
-			return fmt.Errorf("livy: %w", err)
-		}
-	}
-	for _, e := range a.Engines {
-		if err := a.core.runtime.CheckEngine(e); err != nil {
-			return fmt.Errorf("livy: engine %q: %w", e.Name, err)
-		}
-	}
-	if a.SparkUI != "" {
-		var err error
-		if a.sparkUI, err = parseSiteOrigin(a.SparkUI); err != nil {
-			return fmt.Errorf("livy: %w", err)
-		}
-	}
-	switch a.OnExit {
-	case "", "keep", "stop":
-	default:
-		return fmt.Errorf("livy: on_exit must be keep or stop, not %q", a.OnExit)
-	}
-	if err := a.validateBounds(); err != nil {
-		return fmt.Errorf("livy: %w", err)
-	}
-	if _, err := policies.Compile(policies.Settings{Guards: a.Guards}); err != nil {
-		return fmt.Errorf("livy: %w", err)
-	}
-	var err error
-	if a.declared, err = a.declarations(&settings); err != nil {
-		return fmt.Errorf("livy: %w", err)
-	}
-	a.warnOfTypos()
-	// Not in Start: sites of this configuration may have accepted connections by
-	// then, which a refusal would break.
-	if err := a.core.manager.CheckCatalog(catalog, a.declared); err != nil {
-		return fmt.Errorf("livy: %w", err)
-	}
-	return nil
-}
-
-// validateBounds checks sizes and durations; 0 stands for each one's default.
-func (a *App) validateBounds() error {
-	for option, size := range map[string]int64{"max_body": a.MaxBody, "max_code": a.MaxCode, "max_upload": a.MaxUpload} {
-		if size < 0 {
-			return fmt.Errorf("%s must not be negative (got %d)", option, size)
-		}
-	}
-	type bound struct{ value, least time.Duration }
-	bounds := map[string]bound{
-		"retention":       {time.Duration(a.Retention), sessions.MinRetention},
-		"audit_retention": {time.Duration(a.AuditRetention), sessions.MinRetention},
-		"start_timeout":   {time.Duration(a.StartTimeout), time.Second},
-	}
-	if t := a.Tokens; t != nil {
-		bounds["tokens: max_lifetime"] = bound{time.Duration(t.MaxLifetime), tokens.MinLifetime}
-		if t.Grace != nil {
-			bounds["tokens: grace"] = bound{time.Duration(*t.Grace), 0}
-		}
-	}
-	for option, b := range bounds {
-		if b.value != 0 && b.value < b.least {
-			return fmt.Errorf("%s must be at least %s, not %s", option, b.least, b.value)
-		}
-	}
-	return nil
-}
-
 // settings are what the parts below the Caddy surface go by.
 func (a *App) settings() control.Settings {
 	return control.Settings{
@@ -269,13 +205,13 @@ func (a *App) resolveSettings() resolved.Settings {
 
 // Start puts this configuration into force.
 func (a *App) Start() error {
-	a.before = replaced{current: current.Load(), settings: a.core.manager.Settings()}
-	a.core.manager.Configure(a.settings())
-	a.before.retention = a.core.ledger.SetRetention(cmp.Or(time.Duration(a.Retention), gateway.DefaultRetention))
-	if err := a.core.start(); err != nil {
+	a.before.settings = a.core.Manager.Settings()
+	a.core.Manager.Configure(a.settings())
+	a.before.retention = a.core.Ledger.SetRetention(cmp.Or(time.Duration(a.Retention), gateway.DefaultRetention))
+	a.before.core = core.SetInForce(a.core)
+	if err := a.core.Start(); err != nil {
 		return errors.Join(err, a.Stop())
 	}
-	current.Store(a.core)
 	a.warnOfReach()
 	return nil
 }
@@ -285,9 +221,9 @@ func (a *App) Start() error {
 // the core ends with the last configuration that uses it.
 func (a *App) Stop() error {
 	if !a.inForce {
-		a.core.manager.Configure(a.before.settings)
-		a.core.ledger.SetRetention(a.before.retention)
-		current.Store(a.before.current)
+		a.core.Manager.Configure(a.before.settings)
+		a.core.Ledger.SetRetention(a.before.retention)
+		core.SetInForce(a.before.core)
 	}
 	return nil
 }
@@ -299,16 +235,13 @@ func (a *App) Cleanup() error {
 	}
 	key := a.key
 	a.key = ""
-	last, err := cores.Delete(key)
-	if last {
-		current.CompareAndSwap(a.core, nil)
-	}
-	return err
+	return core.Release(key, a.core)
 }
 
 // Interface guards
 var (
 	_ caddy.App          = (*App)(nil)
+	_ core.App           = (*App)(nil)
 	_ caddy.Provisioner  = (*App)(nil)
 	_ caddy.Validator    = (*App)(nil)
 	_ caddy.CleanerUpper = (*App)(nil)

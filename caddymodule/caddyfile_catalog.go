@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/livygateway/livygateway/caddymodule/internal/directive"
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
@@ -52,7 +53,7 @@ import (
 var catalogOptions = map[string]func(*App, *caddyfile.Dispenser) error{
 	"cpu": func(a *App, d *caddyfile.Dispenser) error {
 		var texts []string
-		if err := appendArgs(d, &texts); err != nil {
+		if err := directive.Append(d, &texts); err != nil {
 			return err
 		}
 		for _, text := range texts {
@@ -64,7 +65,7 @@ var catalogOptions = map[string]func(*App, *caddyfile.Dispenser) error{
 		}
 		return nil
 	},
-	"memory":      func(a *App, d *caddyfile.Dispenser) error { return appendArgs(d, &a.Memories) },
+	"memory":      func(a *App, d *caddyfile.Dispenser) error { return directive.Append(d, &a.Memories) },
 	"engine":      func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Engines) },
 	"cluster":     func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Clusters) },
 	"environment": func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Environments) },
@@ -88,7 +89,7 @@ func appendEntry[T any](d *caddyfile.Dispenser, list *[]T) error {
 // stands behind the directive, the others are options, spelled as the Caddyfile does.
 func readEntry(d *caddyfile.Dispenser, entry any) error {
 	kind, v := d.Val(), reflect.ValueOf(entry).Elem()
-	if err := textArg(d, v.Field(0).Addr().Interface().(*string)); err != nil {
+	if err := directive.Text(d, v.Field(0).Addr().Interface().(*string)); err != nil {
 		return err
 	}
 	options := make(map[string]any)
@@ -105,15 +106,15 @@ func readEntry(d *caddyfile.Dispenser, entry any) error {
 			if *target != "" {
 				return d.Errf("option %q of %s is given twice", option, kind)
 			}
-			if err := textArg(d, target); err != nil {
+			if err := directive.Text(d, target); err != nil {
 				return err
 			}
 		case *bool:
-			if err := flagArg(d, target); err != nil {
+			if err := directive.Flag(d, target); err != nil {
 				return err
 			}
 		case *[]string:
-			if err := appendArgs(d, target); err != nil {
+			if err := directive.Append(d, target); err != nil {
 				return err
 			}
 		case *map[string]string:

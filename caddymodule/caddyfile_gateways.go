@@ -1,10 +1,9 @@
 package caddymodule
 
 import (
-	"strconv"
-
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
+	"github.com/livygateway/livygateway/caddymodule/internal/directive"
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
@@ -43,7 +42,7 @@ import (
 func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 	g := new(DeclaredGateway)
 	s := &g.Spec
-	if err := textArg(d, &s.Name); err != nil {
+	if err := directive.Text(d, &s.Name); err != nil {
 		return err
 	}
 	options := map[string]any{"workspace": &g.Workspace, "manual_start": &g.ManualStart}
@@ -61,25 +60,25 @@ func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 		var err error
 		switch target := options[option].(type) {
 		case *string:
-			err = textArg(d, target)
+			err = directive.Text(d, target)
 		case *bool:
-			err = flagArg(d, target)
+			err = directive.Flag(d, target)
 		case *[]string:
-			err = appendArgs(d, target)
+			err = directive.Append(d, target)
 		case *int:
 			var n *int
-			if n, err = numberArg(d, true); n != nil {
+			if n, err = directive.Number(d, true); n != nil {
 				*target = *n
 			}
 		case *gateway.AutoStop:
 			target.Enabled = true
 			var n *int
-			if n, err = numberArg(d, false); n != nil {
+			if n, err = directive.Number(d, false); n != nil {
 				target.Minutes = *n
 			}
 		case *gateway.AutoStart:
 			target.Enabled = true
-			target.WaitSeconds, err = numberArg(d, false)
+			target.WaitSeconds, err = directive.Number(d, false)
 		default:
 			err = d.Errf("unknown option %q of gateway", option)
 		}
@@ -89,21 +88,4 @@ func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 	}
 	a.Gateways = append(a.Gateways, g)
 	return nil
-}
-
-// numberArg reads an option's only argument; nil if there is none and none is wanted.
-func numberArg(d *caddyfile.Dispenser, wanted bool) (*int, error) {
-	option := d.Val()
-	args := d.RemainingArgs()
-	if len(args) == 0 && !wanted {
-		return nil, nil
-	}
-	if len(args) != 1 {
-		return nil, d.ArgErr()
-	}
-	n, err := strconv.Atoi(args[0])
-	if err != nil {
-		return nil, d.Errf("%s: %q is not a number", option, args[0])
-	}
-	return &n, nil
 }

@@ -5,13 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 
-	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
 const catalogText = `livy {
@@ -118,31 +114,5 @@ func TestBadCatalogEntries(t *testing.T) {
 		if err == nil || !strings.Contains(strings.ToLower(err.Error()), strings.ToLower(want)) {
 			t.Errorf("%s: %v; want %q", block, err, want)
 		}
-	}
-}
-
-// A reload that drops what a gateway uses is refused, and the old configuration
-// stays in force.
-func TestAReloadCannotDropWhatIsUsed(t *testing.T) {
-	s := newSite(t, livytest.New())
-	with := strings.Replace(s.config, "local_dir /data", "local_dir /data\nenvironment analytics {\nconf spark.sql.ansi.enabled true\n}", 1)
-	s.load(with)
-	manager := current.Load().manager
-	if _, err := manager.Update(t.Context(), s.gateway, control.UpdateRequest{Patch: []byte(`{"environment":"analytics"}`)}); err != nil {
-		t.Fatal(err)
-	}
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(s.config), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = caddy.Load(config, true)
-	if err == nil || !strings.Contains(err.Error(), `environment "analytics" is used by gateway default/etl`) {
-		t.Errorf("reload: %v", err)
-	}
-	if _, ok := manager.Catalog().Environment("analytics"); !ok {
-		t.Error("the old configuration is no longer in force")
-	}
-	if r := s.do("GET", "/sessions", ""); r.StatusCode != 200 {
-		t.Errorf("after the refused reload: %d %s", r.StatusCode, r.body)
 	}
 }

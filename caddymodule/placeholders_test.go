@@ -11,10 +11,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"go.uber.org/zap"
-
-	"github.com/livygateway/livygateway/internal/doctor"
-	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
 // files makes files in a directory and returns how to name them in placeholders.
@@ -219,113 +215,6 @@ func TestErrorsOfPlaceholdersNameOptions(t *testing.T) {
 		}
 		if err := app.expand(zap.NewNop()); err == nil || !strings.HasPrefix(err.Error(), want+"{env.PH_UNSET}") {
 			t.Errorf("%s: error %v, want it to begin with %q", option, err, want)
-		}
-	}
-}
-
-// TestAnUnreadableFileChangesNothing reloads with a policy file that is gone, and sees
-// that the rules of before still hold.
-func TestAnUnreadableFileChangesNothing(t *testing.T) {
-	s := newSite(t, livytest.New())
-	file := files(t, map[string]string{"rules": "max spark.executor.memory 8g\n", "blacklist": ""})
-	path := strings.Trim(strings.TrimPrefix(file("rules"), "{file."), "}")
-	with := strings.Replace(s.config, "local_dir /data", "local_dir /data\ngateway ruled {\npolicy_rules "+file("rules")+"\nspark_blacklist "+file("blacklist")+"\n}", 1)
-	s.load(with)
-	s.awaitState("ruled", gateway.StateRunning)
-	manager := current.Load().manager
-	rules := func() string {
-		e, err := manager.Lookup("default", "ruled")
-		if err != nil {
-			t.Fatal(err)
-		}
-		inForce, _, err := manager.Rules(e.Gateway)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, _ := json.Marshal(inForce)
-		return string(text)
-	}
-	const rule = `"effect":"max","key":"spark.executor.memory","value":"8g"`
-	if !strings.Contains(rules(), rule) {
-		t.Fatalf("before: %s", rules())
-	}
-	e, _ := manager.Lookup("default", "ruled")
-	if notes := strings.Join(manager.Notes(e.Gateway), "\n"); !strings.Contains(notes, "spark_blacklist is empty: "+file("blacklist")) {
-		t.Errorf("notes: %s", notes)
-	}
-	if log := s.logged(); !strings.Contains(log, `"a placeholder of the configuration stands for an empty text","option":"gateway \"ruled\": spark_blacklist"`) {
-		t.Error("nothing in the log of the empty file")
-	}
-	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(with), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	looked, err := readConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
-	doctored := func() []doctor.Result {
-		return (&patient{config: looked, running: true}).examineConfig()
-	}
-	if found := doctored(); len(found) > 0 {
-		t.Errorf("the doctor says %+v", found)
-	}
-	revision := e.Gateway.Revision
-	want := `gateway "ruled": policy_rules: ` + file("rules") + " cannot be read: "
-	for name, spoil := range map[string]func(string) error{
-		"gone":        func(string) error { return nil },
-		"a directory": func(path string) error { return os.Mkdir(path, 0o700) },
-	} {
-		if err := os.RemoveAll(path); err != nil {
-			t.Fatal(err)
-		}
-		if err := spoil(path); err != nil {
-			t.Fatal(err)
-		}
-		if err := caddy.Validate(parsed(t, config)); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: caddy validate: %v; want %q", name, err, want)
-		}
-		if err := caddy.Load(config, true); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: reload: %v; want %q", name, err, want)
-		}
-		if found := doctored(); len(found) != 1 || found[0].Status != doctor.Fail || !strings.Contains(found[0].Summary, want) {
-			t.Errorf("%s: the doctor says %+v", name, found)
-		}
-		if !strings.Contains(rules(), rule) {
-			t.Errorf("%s: after the refused reload: %s", name, rules())
-		}
-	}
-	if e, _ = manager.Lookup("default", "ruled"); e.Gateway.Revision != revision {
-		t.Errorf("revision %d became %d", revision, e.Gateway.Revision)
-	}
-}
-
-// TestAFileNamedByMistake names a file with a password wherever a text is taken.
-func TestAFileNamedByMistake(t *testing.T) {
-	const secret = `hunter2 "and" more`
-	file := files(t, map[string]string{"secret": secret + "\n", "word": "hunter2and-more!\n"})
-	base := newSite(t, livytest.New()).config
-	for _, option := range []string{
-		"gateway x {\nqueue %s\n}", "gateway x {\nidentity %s\n}", "gateway x {\nengine %s\n}", "gateway x {\nmemory %s\n}",
-		"gateway x {\nlivy_conf %s\n}", "gateway x {\nlivy_client_conf %s\n}", "gateway x {\nspark_defaults %s\n}",
-		"gateway x {\nspark_blacklist %s\n}", "gateway x {\npolicy_rules %s\n}", "gateway x {\nworkspace %s\n}",
-		"gateway x {\ndisable_routes %s\n}", "gateway x {\nstatement_audit %s\n}",
-		"queue %s", "memory %s", "schemes %s", "livy_keys %s", "on_exit %s", "history_server %s",
-		"cluster x {\nmaster %s\n}", "environment x {\ndir %s\n}", "directory x {\ntype %s\n}",
-	} {
-		for _, name := range []string{"secret", "word"} {
-			text := strings.Replace(base, "local_dir /data", "local_dir /data\n"+strings.Replace(option, "%s", file(name), 1), 1)
-			config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			err = caddy.Validate(parsed(t, config))
-			if err == nil && name == "secret" && !strings.HasPrefix(option, "schemes") && !strings.HasPrefix(option, "livy_keys") {
-				t.Errorf("%s: valid", option)
-			}
-			if err != nil && strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("%s: %v", option, err)
-			}
 		}
 	}
 }

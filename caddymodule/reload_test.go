@@ -1,101 +1,246 @@
-package caddymodule
+package caddymodule_test
 
 import (
-	"net/http"
+	"encoding/json"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/alicebob/miniredis/v2"
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+
+	"github.com/livygateway/livygateway/caddymodule"
+	"github.com/livygateway/livygateway/caddymodule/internal/caddytest"
+	"github.com/livygateway/livygateway/caddymodule/internal/core"
+	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/doctor"
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
-	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// TestReload changes the configuration again and again while requests are under
-// way, slow ones among them. Every request that reached Livy must be answered.
-//
-// A connection that is opened, or taken up again, in the very moment in which
-// Caddy swaps its listeners can be closed before its request is read (any Caddy
-// does that, see net/http's Shutdown); nothing was done for it, and clients
-// connect again. Such requests are counted here, not failures.
-func TestReload(t *testing.T) {
-	double := livytest.New()
-	s := newSite(t, double)
-	s.do("POST", "/sessions", `{"kind":"pyspark"}`)
+// loadText loads a configuration whose livy option has these lines.
+func loadText(t *testing.T, livy, sites string) error {
+	t.Helper()
+	text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n\tlivy {\n" + livy + "\n\t}\n}\n" + sites
+	t.Cleanup(func() { _ = caddy.Stop() })
+	return load(t, text)
+}
 
-	hold := make(chan struct{})
-	var held, reached atomic.Int32
-	double.Before = func(_ http.ResponseWriter, r *http.Request) bool {
-		switch r.URL.Path {
-		case "/sessions/0/log":
-			held.Add(1)
-			<-hold
-		case "/sessions/0":
-			reached.Add(1)
-		}
-		return false
+func load(t *testing.T, caddyfile string) error {
+	t.Helper()
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), nil)
+	if err != nil {
+		t.Fatal(err)
 	}
-	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 16}}
-	var answered, unread atomic.Int32
-	get := func(path string) {
-		req, _ := http.NewRequest("GET", "http://"+s.address+prefix+path, nil)
-		req.Header.Set(tokens.Header, s.token)
-		resp, err := client.Do(req)
+	return caddy.Load(config, true)
+}
+
+// Configurations that differ in how servers are run must not share a core: it
+// would go on running them in the old way.
+func TestAReloadWithAnotherRuntimeMakesAnotherCore(t *testing.T) {
+	redis := "\t\tredis redis://" + miniredis.RunT(t).Addr() + "/0\n"
+	const engine = "\n\t\tengine x {\n\t\t\turl http://127.0.0.1:1\n\t\t\timage x\n\t\t\tlivy_home /x\n\t\t\tspark_home /x\n\t\t}\n"
+	var last *core.Core
+	for _, runtime := range []string{
+		"runtime static", "runtime process", "runtime process {\nstate_dir " + t.TempDir() + "\n}",
+		"runtime docker", "runtime docker {\nnamespace other\n}",
+	} {
+		if err := loadText(t, redis+runtime+engine, ""); err != nil {
+			t.Fatal(err)
+		}
+		now := core.InForce()
+		if now == last {
+			t.Errorf("%s: the core is the one of the runtime before it", runtime)
+		}
+		if name := now.Manager.Runtime.Name(); !strings.HasPrefix(runtime, "runtime "+name) {
+			t.Errorf("%s: servers are run by runtime %s", runtime, name)
+		}
+		last = now
+	}
+}
+
+// A configuration that cannot be started leaves all as it was, the admin
+// endpoint's part too.
+func TestAFailedReloadLeavesTheCoreInForce(t *testing.T) {
+	s := caddytest.New(t, livytest.New())
+	before := core.InForce()
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	// Apps are started in the order of a map: in one of these tries ours is first.
+	for range 12 {
+		other := fmt.Sprintf("\t\tredis redis://%s/0\n\t\truntime static\n\t\tengine x {\n\t\t\turl http://127.0.0.1:1\n\t\t}", miniredis.RunT(t).Addr())
+		if err := loadText(t, other, "http://"+taken.Addr().String()+" {\n\tlivy_gateway\n}\n"); err == nil {
+			t.Fatal("a configuration with an address that is taken was started")
+		}
+		if core.InForce() != before {
+			t.Fatal("the core in force is not the one of the configuration in force")
+		}
+	}
+	const month = 30 * 24 * time.Hour
+	for range 12 {
+		other := strings.Replace(s.Config, "local_dir /data", "local_dir /data\nretention 2h", 1)
+		other = strings.Replace(other, s.Public, taken.Addr().String(), 1)
+		if err := load(t, other); err == nil {
+			t.Fatal("a configuration with an address that is taken was started")
+		}
+		if got := before.Ledger.SetRetention(month); got != month {
+			t.Fatalf("records are kept for %s now, as the configuration says that was not started", got)
+		}
+	}
+}
+
+// A reload that drops what a gateway uses is refused, and the old configuration
+// stays in force.
+func TestAReloadCannotDropWhatIsUsed(t *testing.T) {
+	s := caddytest.New(t, livytest.New())
+	with := strings.Replace(s.Config, "local_dir /data", "local_dir /data\nenvironment analytics {\nconf spark.sql.ansi.enabled true\n}", 1)
+	s.Load(with)
+	manager := core.InForce().Manager
+	if _, err := manager.Update(t.Context(), s.Gateway, control.UpdateRequest{Patch: []byte(`{"environment":"analytics"}`)}); err != nil {
+		t.Fatal(err)
+	}
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(s.Config), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = caddy.Load(config, true)
+	if err == nil || !strings.Contains(err.Error(), `environment "analytics" is used by gateway default/etl`) {
+		t.Errorf("reload: %v", err)
+	}
+	if _, ok := manager.Catalog().Environment("analytics"); !ok {
+		t.Error("the old configuration is no longer in force")
+	}
+	if r := s.Do("GET", "/sessions", ""); r.StatusCode != 200 {
+		t.Errorf("after the refused reload: %d %s", r.StatusCode, r.Text)
+	}
+}
+
+// TestAnUnreadableFileChangesNothing reloads with a policy file that is gone, and sees
+// that the rules of before still hold.
+func TestAnUnreadableFileChangesNothing(t *testing.T) {
+	s := caddytest.New(t, livytest.New())
+	file := files(t, map[string]string{"rules": "max spark.executor.memory 8g\n", "blacklist": ""})
+	path := strings.Trim(strings.TrimPrefix(file("rules"), "{file."), "}")
+	with := strings.Replace(s.Config, "local_dir /data", "local_dir /data\ngateway ruled {\npolicy_rules "+file("rules")+"\nspark_blacklist "+file("blacklist")+"\n}", 1)
+	s.Load(with)
+	s.AwaitState("ruled", gateway.StateRunning)
+	manager := core.InForce().Manager
+	rules := func() string {
+		e, err := manager.Lookup("default", "ruled")
 		if err != nil {
-			unread.Add(1)
-			return
+			t.Fatal(err)
 		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			t.Errorf("GET %s: %s", path, resp.Status)
+		inForce, _, err := manager.Rules(e.Gateway)
+		if err != nil {
+			t.Fatal(err)
 		}
-		answered.Add(1)
+		text, _ := json.Marshal(inForce)
+		return string(text)
 	}
+	const rule = `"effect":"max","key":"spark.executor.memory","value":"8g"`
+	if !strings.Contains(rules(), rule) {
+		t.Fatalf("before: %s", rules())
+	}
+	e, _ := manager.Lookup("default", "ruled")
+	if notes := strings.Join(manager.Notes(e.Gateway), "\n"); !strings.Contains(notes, "spark_blacklist is empty: "+file("blacklist")) {
+		t.Errorf("notes: %s", notes)
+	}
+	if log := s.Logged(); !strings.Contains(log, `"a placeholder of the configuration stands for an empty text","option":"gateway \"ruled\": spark_blacklist"`) {
+		t.Error("nothing in the log of the empty file")
+	}
+	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(with), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	doctored := func() []doctor.Result { return caddymodule.ExamineInForce(t, config) }
+	if found := doctored(); len(found) > 0 {
+		t.Errorf("the doctor says %+v", found)
+	}
+	revision := e.Gateway.Revision
+	want := `gateway "ruled": policy_rules: ` + file("rules") + " cannot be read: "
+	for name, spoil := range map[string]func(string) error{
+		"gone":        func(string) error { return nil },
+		"a directory": func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		if err := os.RemoveAll(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := spoil(path); err != nil {
+			t.Fatal(err)
+		}
+		if err := caddy.Validate(parsed(t, config)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: caddy validate: %v; want %q", name, err, want)
+		}
+		if err := caddy.Load(config, true); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: reload: %v; want %q", name, err, want)
+		}
+		if found := doctored(); len(found) != 1 || found[0].Status != doctor.Fail || !strings.Contains(found[0].Summary, want) {
+			t.Errorf("%s: the doctor says %+v", name, found)
+		}
+		if !strings.Contains(rules(), rule) {
+			t.Errorf("%s: after the refused reload: %s", name, rules())
+		}
+	}
+	if e, _ = manager.Lookup("default", "ruled"); e.Gateway.Revision != revision {
+		t.Errorf("revision %d became %d", revision, e.Gateway.Revision)
+	}
+}
 
-	var slow, fast sync.WaitGroup
-	const waiting = 4
-	for range waiting {
-		slow.Go(func() { get("/sessions/0/log") })
-	}
-	for held.Load() < waiting {
-		get("/version")
-	}
-	answered.Store(0)
-	stop := make(chan struct{})
-	for range 4 {
-		fast.Go(func() {
-			for {
-				select {
-				case <-stop:
-					return
-				default:
-					get("/sessions/0")
-				}
+// TestAFileNamedByMistake names a file with a password wherever a text is taken.
+func TestAFileNamedByMistake(t *testing.T) {
+	const secret = `hunter2 "and" more`
+	file := files(t, map[string]string{"secret": secret + "\n", "word": "hunter2and-more!\n"})
+	base := caddytest.New(t, livytest.New()).Config
+	for _, option := range []string{
+		"gateway x {\nqueue %s\n}", "gateway x {\nidentity %s\n}", "gateway x {\nengine %s\n}", "gateway x {\nmemory %s\n}",
+		"gateway x {\nlivy_conf %s\n}", "gateway x {\nlivy_client_conf %s\n}", "gateway x {\nspark_defaults %s\n}",
+		"gateway x {\nspark_blacklist %s\n}", "gateway x {\npolicy_rules %s\n}", "gateway x {\nworkspace %s\n}",
+		"gateway x {\ndisable_routes %s\n}", "gateway x {\nstatement_audit %s\n}",
+		"queue %s", "memory %s", "schemes %s", "livy_keys %s", "on_exit %s", "history_server %s",
+		"cluster x {\nmaster %s\n}", "environment x {\ndir %s\n}", "directory x {\ntype %s\n}",
+	} {
+		for _, name := range []string{"secret", "word"} {
+			text := strings.Replace(base, "local_dir /data", "local_dir /data\n"+strings.Replace(option, "%s", file(name), 1), 1)
+			config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
+			if err != nil {
+				t.Fatal(err)
 			}
-		})
+			err = caddy.Validate(parsed(t, config))
+			if err == nil && name == "secret" && !strings.HasPrefix(option, "schemes") && !strings.HasPrefix(option, "livy_keys") {
+				t.Errorf("%s: valid", option)
+			}
+			if err != nil && strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("%s: %v", option, err)
+			}
+		}
 	}
-	before := current.Load()
-	const reloads = 6
-	for i := range reloads {
-		s.load(strings.Replace(s.config, "local_dir /data", "local_dir /data /more"+strings.Repeat("x", i), 1))
-	}
-	close(stop)
-	fast.Wait()
-	if answered.Load() != reached.Load() {
-		t.Errorf("%d requests reached Livy and %d were answered", reached.Load(), answered.Load())
-	}
-	t.Logf("%d requests answered over %d reloads; %d connections were closed before a request was read", answered.Load(), reloads, unread.Load())
+}
 
-	answered.Store(0)
-	close(hold)
-	slow.Wait()
-	if answered.Load() != waiting {
-		t.Errorf("%d of %d slow requests were answered", answered.Load(), waiting)
+// files makes files in a directory and returns how to name them in placeholders.
+func files(t *testing.T, texts map[string]string) func(name string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range texts {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if current.Load() != before {
-		t.Error("a reload made a new core, although Redis and runtime are the same")
+	return func(name string) string { return "{file." + filepath.Join(dir, name) + "}" }
+}
+
+func parsed(t *testing.T, config []byte) *caddy.Config {
+	t.Helper()
+	var c caddy.Config
+	if err := json.Unmarshal(config, &c); err != nil {
+		t.Fatal(err)
 	}
-	if e, err := before.manager.Lookup("default", "etl"); err != nil || e.Gateway.Status.Epoch != 1 {
-		t.Errorf("the Livy server was started again: %+v, %v", e, err)
-	}
+	return &c
 }

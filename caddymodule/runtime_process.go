@@ -10,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/caddymodule/internal/directive"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 	"github.com/livygateway/livygateway/upstream/process"
@@ -81,7 +82,7 @@ func (p *ProcessRuntime) CheckEngine(e gateway.Engine) error {
 //	    cgroup    PATH|off
 //	}
 func (p *ProcessRuntime) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return readLists(d, map[string]*string{"state_dir": &p.StateDir, "user": &p.User, "cgroup": &p.Cgroup}, map[string]*[]string{"users": &p.Users})
+	return directive.OptionLists(d, map[string]*string{"state_dir": &p.StateDir, "user": &p.User, "cgroup": &p.Cgroup}, map[string]*[]string{"users": &p.Users})
 }
 
 // ourUser reports whether servers run as the user that runs Caddy, or as root, so

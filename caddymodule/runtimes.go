@@ -8,6 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/caddymodule/internal/directive"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 	"github.com/livygateway/livygateway/upstream/docker"
@@ -93,7 +94,7 @@ func (d *DockerRuntime) CheckEngine(e gateway.Engine) error {
 //	    reach     published|network
 //	}
 func (d *DockerRuntime) UnmarshalCaddyfile(disp *caddyfile.Dispenser) error {
-	return readOptions(disp, map[string]*string{"host": &d.Host, "namespace": &d.Namespace, "network": &d.Network, "publish": &d.Publish, "reach": &d.Reach})
+	return directive.Options(disp, map[string]*string{"host": &d.Host, "namespace": &d.Namespace, "network": &d.Network, "publish": &d.Publish, "reach": &d.Reach})
 }
 
 // StaticRuntime puts gateways in front of Livy servers that somebody else runs.
@@ -122,38 +123,7 @@ func (*StaticRuntime) CheckEngine(e gateway.Engine) error {
 //
 //	runtime static
 func (*StaticRuntime) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return readOptions(d, nil)
-}
-
-// readOptions reads a block of options that each have one value, given once.
-func readOptions(d *caddyfile.Dispenser, options map[string]*string) error {
-	return readLists(d, options, nil)
-}
-
-// readLists is readOptions where some options have several values.
-func readLists(d *caddyfile.Dispenser, options map[string]*string, lists map[string]*[]string) error {
-	d.Next() // the module's name
-	if d.NextArg() {
-		return d.ArgErr()
-	}
-	for d.NextBlock(0) {
-		target, ok := options[d.Val()]
-		list, several := lists[d.Val()]
-		if !ok && !several {
-			return d.Errf("unknown option %q", d.Val())
-		}
-		if ok && *target != "" || several && len(*list) > 0 {
-			return d.Errf("option %q is given twice", d.Val())
-		}
-		if several {
-			if *list = d.RemainingArgs(); len(*list) == 0 {
-				return d.ArgErr()
-			}
-		} else if err := textArg(d, target); err != nil {
-			return err
-		}
-	}
-	return nil
+	return directive.Options(d, nil)
 }
 
 // Interface guards

@@ -64,6 +64,23 @@ func TestValidateBounds(t *testing.T) {
 	}
 }
 
+// Of several mistakes the same one is named every time.
+func TestBoundsAreCheckedInOrder(t *testing.T) {
+	app := App{Retention: 1, AuditRetention: 1, StartTimeout: 1}
+	app.MaxBody, app.MaxCode, app.MaxUpload = -1, -1, -1
+	for range 20 {
+		if err := app.validateBounds(); err == nil || !strings.HasPrefix(err.Error(), "max_body ") {
+			t.Fatalf("sizes: %v", err)
+		}
+	}
+	app.MaxBody, app.MaxCode, app.MaxUpload = 0, 0, 0
+	for range 20 {
+		if err := app.validateBounds(); err == nil || !strings.HasPrefix(err.Error(), "start_timeout ") {
+			t.Fatalf("durations: %v", err)
+		}
+	}
+}
+
 func TestStartWaitsForRedis(t *testing.T) {
 	m := miniredis.RunT(t)
 	address := m.Addr()

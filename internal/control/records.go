@@ -91,7 +91,7 @@ func (m *Manager) LinkSparkUI(
 	if err != nil {
 		return UILink{}, err
 	}
-	link.Path += "/?livy_ui=" + signature
+	link.Path += "/?" + gateway.SparkUILinkParameter + "=" + signature
 	return link, nil
 }
 

@@ -11,6 +11,9 @@ const (
 // record follows it.
 const SparkUIPath = "/spark-ui/"
 
+// SparkUILinkParameter is the query parameter with the signature of a link to a Spark UI.
+const SparkUILinkParameter = "livy_ui"
+
 // SparkUI is the path of a record's Spark UI where all gateways are served, without a
 // slash at its end. It does not change when the gateway is renamed.
 func (g *Gateway) SparkUI(recordID string) string {

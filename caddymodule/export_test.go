@@ -1,0 +1,17 @@
+package caddymodule
+
+import (
+	"testing"
+
+	"github.com/livygateway/livygateway/internal/doctor"
+)
+
+// ExamineInForce is what the doctor finds in a configuration in force.
+func ExamineInForce(t *testing.T, text []byte) []doctor.Result {
+	t.Helper()
+	config, err := readConfig(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return (&patient{config: config, running: true}).examineConfig()
+}

@@ -1,0 +1,37 @@
+package core
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+)
+
+// App is the livy app as the handlers see it: they are built without the package that
+// holds it.
+type App interface {
+	// Core returns what the configuration shares with those before and after it.
+	Core() *Core
+	// SparkUISite returns the address of the site that shows the Spark UIs of all
+	// gateways, "" if the gateways' own sites do.
+	SparkUISite() string
+	// ServeDoctor answers a request of the admin endpoint with what is wrong.
+	ServeDoctor(w http.ResponseWriter, r *http.Request) error
+}
+
+// AppOf returns the livy app of the configuration that a context belongs to.
+func AppOf(ctx caddy.Context) (App, error) {
+	app, err := ctx.App("livy")
+	if err != nil {
+		return nil, err
+	}
+	return app.(App), nil
+}
+
+// Of returns the core of the configuration that a context belongs to.
+func Of(ctx caddy.Context) (*Core, error) {
+	app, err := AppOf(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return app.Core(), nil
+}

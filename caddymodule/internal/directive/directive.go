@@ -1,0 +1,142 @@
+// Package directive has what the Caddyfile's directives and options of Livy Gateway share:
+// the order of the directives, and the reading of arguments.
+package directive
+
+import (
+	"math"
+	"slices"
+	"strconv"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/dustin/go-humanize"
+)
+
+func init() {
+	// Health, API and Spark UIs pass on what is not their own to the next. The order is set
+	// here and not where each is registered, since that would make it the order in which
+	// packages happen to be initialised.
+	for _, name := range []string{"livy_health", "livy_api", "livy_spark_ui", "livy_gateway"} {
+		httpcaddyfile.RegisterDirectiveOrder(name, httpcaddyfile.Before, "respond")
+	}
+}
+
+// Size reads an option's only argument, a size such as 1MiB.
+func Size(d *caddyfile.Dispenser, target *int64) error {
+	option := d.Val()
+	var text string
+	if !d.AllArgs(&text) {
+		return d.ArgErr()
+	}
+	size, err := humanize.ParseBytes(text)
+	if err != nil || size > math.MaxInt64 {
+		return d.Errf("%s: %q is not a size such as 1MiB", option, text)
+	}
+	*target = int64(size)
+	return nil
+}
+
+// Duration reads an option's only argument, a duration such as 3m.
+func Duration(d *caddyfile.Dispenser, target *caddy.Duration) error {
+	option := d.Val()
+	var text string
+	if !d.AllArgs(&text) {
+		return d.ArgErr()
+	}
+	duration, err := caddy.ParseDuration(text)
+	if err != nil {
+		return d.Errf("%s: %v", option, err)
+	}
+	*target = caddy.Duration(duration)
+	return nil
+}
+
+// Text reads an option's only argument. An empty one is an error: it is most
+// often {$NAME} of a variable that is not set, and would be as if the option were not
+// there.
+func Text(d *caddyfile.Dispenser, target *string) error {
+	option := d.Val()
+	if !d.AllArgs(target) {
+		return d.ArgErr()
+	}
+	if *target == "" {
+		return Empty(d, option)
+	}
+	return nil
+}
+
+// Empty refuses an argument that is empty.
+func Empty(d *caddyfile.Dispenser, option string) error {
+	return d.Errf("%s: its argument is empty; is an environment variable not set? Leave the option out if nothing is meant", option)
+}
+
+// Flag reads an option without arguments.
+func Flag(d *caddyfile.Dispenser, target *bool) error {
+	*target = true
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	return nil
+}
+
+// Append reads an option's arguments, at least one, and appends them to a list.
+func Append(d *caddyfile.Dispenser, list *[]string) error {
+	option, args := d.Val(), d.RemainingArgs()
+	if len(args) == 0 {
+		return d.ArgErr()
+	}
+	if slices.Contains(args, "") {
+		return Empty(d, option)
+	}
+	*list = append(*list, args...)
+	return nil
+}
+
+// Number reads an option's only argument; nil if there is none and none is wanted.
+func Number(d *caddyfile.Dispenser, wanted bool) (*int, error) {
+	option := d.Val()
+	args := d.RemainingArgs()
+	if len(args) == 0 && !wanted {
+		return nil, nil
+	}
+	if len(args) != 1 {
+		return nil, d.ArgErr()
+	}
+	n, err := strconv.Atoi(args[0])
+	if err != nil {
+		return nil, d.Errf("%s: %q is not a number", option, args[0])
+	}
+	return &n, nil
+}
+
+// Options reads a block of options that each have one value, given once.
+func Options(d *caddyfile.Dispenser, options map[string]*string) error {
+	return OptionLists(d, options, nil)
+}
+
+// OptionLists is Options where some options have several values.
+func OptionLists(d *caddyfile.Dispenser, options map[string]*string, lists map[string]*[]string) error {
+	d.Next() // the module's name
+	if d.NextArg() {
+		return d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		target, ok := options[d.Val()]
+		list, several := lists[d.Val()]
+		if !ok && !several {
+			return d.Errf("unknown option %q", d.Val())
+		}
+		if ok && *target != "" || several && len(*list) > 0 {
+			return d.Errf("option %q is given twice", d.Val())
+		}
+		if several {
+			if *list = d.RemainingArgs(); len(*list) == 0 {
+				return d.ArgErr()
+			}
+		} else if err := Text(d, target); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,84 @@
+package livyhttp
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+
+	"github.com/livygateway/livygateway/caddymodule/internal/core"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/sessions"
+)
+
+// ready waits until the gateway's Livy server can be asked. A gateway that is asleep
+// is started for it, but only for what may reach Livy: whatever can be answered
+// without a server is answered first, also while another request's server starts.
+func (h *Policy) ready(r *http.Request, c *call) error {
+	if c.entry.Gateway.Status.State == gateway.StateRunning {
+		return nil
+	}
+	if c.entry.Gateway.Spec.AutoStart.Enabled { // else nobody waits
+		if err := h.answerFirst(r, c); err != nil {
+			return err
+		}
+	}
+	by := gateway.Origin{Actor: c.token.ID, Address: core.ClientAddr(r), Surface: core.SurfaceLivy}
+	ready, err := h.core.Manager.Ready(r.Context(), c.entry, by)
+	if err != nil {
+		return err
+	}
+	c.entry = ready
+	return nil
+}
+
+// answerFirst answers, as an error, what needs no Livy server; nil is left for what
+// does need one. The body of a create is read, within the policy's bound, and put
+// back: the policy that holds once the server runs may be another one.
+func (h *Policy) answerFirst(r *http.Request, c *call) error {
+	if c.req.Route.HasID && c.entry.Asleep() {
+		return h.noneAsleep(r.Context(), c)
+	}
+	if !c.req.Route.Create {
+		return nil
+	}
+	policy, err := policyOf(c)
+	if err != nil {
+		return err
+	}
+	var sent bytes.Buffer
+	body := r.Body
+	r.Body = io.NopCloser(io.TeeReader(body, &sent))
+	result, err := h.rule(r, c, policy)
+	if err != nil {
+		h.report(c, &result.Report, err)
+		return err
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(&sent, body), body}
+	err = h.core.Ledger.Repeated(r.Context(), &sessions.Intent{
+		Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, TokenID: c.token.ID, Repeat: c.repeat,
+	})
+	if gateway.KindOf(err) == gateway.KindConflict && c.entry.Gateway.Spec.Fusion != "" {
+		// Whether jobs get the acceleration's settings shows only once the server runs,
+		// and bodies are compared with them.
+		return nil
+	}
+	return err
+}
+
+// noneAsleep says what became of a session or batch of a gateway that is asleep.
+func (h *Policy) noneAsleep(ctx context.Context, c *call) (err error) {
+	g := c.entry.Gateway.ID
+	if c.req.Name != "" {
+		if c.req.ID, err = h.core.Ledger.IDOf(ctx, g, c.req.Route.Kind, c.req.Name, true); err != nil {
+			return err
+		}
+	}
+	if err := h.isolate(ctx, c); err != nil {
+		return err
+	}
+	return h.core.Ledger.EndedError(ctx, g, c.req.Route.Kind, c.req.ID)
+}

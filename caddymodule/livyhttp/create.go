@@ -1,0 +1,134 @@
+package livyhttp
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/livygateway/livygateway/caddymodule/internal/core"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
+	"github.com/livygateway/livygateway/policies"
+)
+
+// create writes a create down, sends it, and completes the record.
+func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next caddyhttp.Handler) error {
+	create, err := h.begin(r, c)
+	if err != nil {
+		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {
+			replay(w, &repeated.Reply)
+			return nil
+		}
+		return err
+	}
+	defer h.core.Manager.PollSoon(c.entry.Gateway.ID) // whatever comes of it
+	setBody(r, c.created.Body)
+	buf := takeBuffer()
+	defer giveBack(buf)
+	rec := caddyhttp.NewResponseRecorder(w, buf, func(_ int, header http.Header) bool {
+		c.cleanHeader(header)
+		return true
+	})
+	if err := next.ServeHTTP(rec, r); err != nil {
+		var dial reverseproxy.DialError
+		if errors.As(err, &dial) || errors.Is(err, errNoUpstream) || c.unsent {
+			create.Refused(r.Context()) // it was never sent
+		}
+		return err
+	}
+	if rec.Status() == http.StatusCreated {
+		return h.created(rec, w, r, c, create, buf.Bytes())
+	}
+	return h.notCreated(rec, w, r, c, create, buf.Bytes())
+}
+
+// statusClientGone is what reverse_proxy writes when the client has left before Livy
+// answered.
+const statusClientGone = 499
+
+// notCreated completes the record of a create that Livy did not confirm.
+func (h *Record) notCreated(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte) error {
+	status := rec.Status()
+	switch {
+	case status == statusClientGone:
+		// Livy may have it or not: as after a lost reply, its lists tell by the name.
+	case status >= 500:
+		create.Failed(r.Context(), fmt.Sprintf("Livy answered %d: %.200s", status, reply))
+	default:
+		create.Refused(r.Context())
+	}
+	if livy.NameIsTaken(status, reply) {
+		return errNameTaken(c)
+	}
+	writeWhole(w, rec.Header(), status, reply)
+	return nil
+}
+
+// created completes the record of a create that Livy confirmed, and answers.
+func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte) error {
+	g := c.entry.Gateway
+	s, err := livy.ReadBrief(reply)
+	if err != nil {
+		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
+	}
+	if now, err := h.core.Manager.Lookup(g.Workspace, g.ID); err == nil && now.Gateway.Status.Epoch != g.Status.Epoch {
+		return gateway.Errorf(gateway.KindUnavailable, "the Livy server was replaced while it answered; look for the %s named %q",
+			c.req.Route.Kind, c.created.Effective.Name)
+	}
+	body, err := livy.ShiftIDs(c.req.Route, reply, c.base())
+	if err != nil {
+		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
+	}
+	// The buffer of the reply is used again; what is kept must be its own.
+	body = livy.ShowStates(bytes.Clone(body))
+	kept := sessions.KeptReply{Status: http.StatusCreated, Body: body, Header: http.Header{}}
+	for _, name := range []string{"Content-Type", "Location", headerIgnored, headerForced} {
+		if v := rec.Header().Get(name); v != "" {
+			kept.Header.Set(name, v)
+		}
+	}
+	if err := create.Confirmed(r.Context(), g, s.ID, s.State, s.AppID, kept); err != nil {
+		return err
+	}
+	writeWhole(w, rec.Header(), http.StatusCreated, body)
+	return nil
+}
+
+// begin writes down what is about to be sent.
+func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
+	policy, err := c.entry.PolicyFor(c.token.Identity, c.token.Queue)
+	if err != nil {
+		return nil, err
+	}
+	id, err := h.core.Ledger.NewID()
+	if err != nil {
+		return nil, err
+	}
+	effective := &c.created.Effective
+	var ui string
+	var conf map[string]string
+	if h.core.SparkUI.Serves(c.entry.Gateway, policy) {
+		if ui = c.prefix + gateway.SparkUIPath + id; h.core.Manager.SparkUISite() != "" {
+			ui = c.entry.Gateway.SparkUI(id)
+		}
+		conf = policies.SparkUIConf(ui)
+	}
+	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), conf); err != nil {
+		return nil, err
+	}
+	in := sessions.Intent{
+		ID: id, Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, Name: effective.Name,
+		TokenID: c.token.ID, TokenName: c.token.Name, ClientAddr: core.ClientAddr(r),
+		Resources: effective, Policy: c.created.Report, MaxLive: c.token.MaxSessions, Repeat: c.repeat, SparkUI: ui,
+	}
+	if in.Kind == livy.KindBatch {
+		in.MaxLive = c.token.MaxBatches
+	}
+	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
+	return h.core.Ledger.Begin(r.Context(), in)
+}

@@ -1,0 +1,115 @@
+package livyhttp
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/livygateway/livygateway/caddymodule/internal/directive"
+	"github.com/livygateway/livygateway/caddymodule/sparkui"
+)
+
+func init() {
+	httpcaddyfile.RegisterDirective("livy_gateway", parseGateway)
+}
+
+// parseGateway expands the directive
+//
+//	livy_gateway [<matcher>] [<name>] {
+//	    workspace <name>
+//	    public
+//	}
+//
+// into the handlers that make a gateway, with Spark UIs first and Caddy's reverse_proxy at
+// the end.
+func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
+	h.Next() // livy_gateway
+	matcher, err := h.ExtractMatcherSet()
+	if err != nil {
+		return nil, err
+	}
+	g := new(Gateway)
+	if err := g.UnmarshalCaddyfile(h.Dispenser); err != nil {
+		return nil, err
+	}
+	ui := &sparkui.SparkUI{Gateway: g.Gateway, Workspace: g.Workspace, Public: g.Public, BesideGateway: true}
+	route := caddyhttp.Route{HandlersRaw: []json.RawMessage{
+		caddyconfig.JSONModuleObject(ui, "handler", "livy_spark_ui", nil),
+		caddyconfig.JSONModuleObject(g, "handler", "livy_gateway", nil),
+		caddyconfig.JSONModuleObject(new(Token), "handler", "livy_token", nil),
+		caddyconfig.JSONModuleObject(new(Policy), "handler", "livy_policy", nil),
+		caddyconfig.JSONModuleObject(new(Record), "handler", "livy_record", nil),
+		caddyconfig.JSONModuleObject(proxy(), "handler", "reverse_proxy", nil),
+	}}
+	if matcher != nil {
+		route.MatcherSetsRaw = []caddy.ModuleMap{matcher}
+	}
+	return []httpcaddyfile.ConfigValue{{Class: "route", Value: route}}, nil
+}
+
+// UnmarshalCaddyfile reads the directive's arguments and block.
+func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
+	d.Reset()
+	d.Next() // livy_gateway
+	args := d.RemainingArgs()
+	switch len(args) {
+	case 0:
+	case 1:
+		if args[0] == "" { // it would be all gateways
+			return directive.Empty(d, "livy_gateway")
+		}
+		h.Gateway = args[0]
+	default:
+		return d.ArgErr()
+	}
+	for d.NextBlock(0) {
+		switch d.Val() {
+		case "workspace":
+			if err := directive.Text(d, &h.Workspace); err != nil {
+				return err
+			}
+		case "public":
+			if d.NextArg() {
+				return d.ArgErr()
+			}
+			h.Public = true
+		default:
+			return d.Errf("unknown option %q", d.Val())
+		}
+	}
+	if h.Workspace != "" && h.Gateway == "" {
+		return d.Err("workspace needs a gateway name: without one, the path names both")
+	}
+	return nil
+}
+
+// proxy is Caddy's reverse_proxy as Livy needs it. Creates and statements on a
+// starting session answer late, so only connecting has a time limit; nothing is
+// retried, since a create that is sent twice starts two sessions; connections are
+// given up before Livy does, which closes idle ones after 30 seconds, since a create
+// sent in that moment would fail; replies come uncompressed, because ids in them may
+// have to be changed.
+func proxy() *reverseproxy.Handler {
+	off := false
+	transport := &reverseproxy.HTTPTransport{
+		DialTimeout: caddy.Duration(2 * time.Second),
+		Compression: &off,
+		KeepAlive: &reverseproxy.KeepAlive{
+			MaxIdleConnsPerHost: 256,
+			IdleConnTimeout:     caddy.Duration(20 * time.Second),
+		},
+	}
+	return &reverseproxy.Handler{
+		TransportRaw:        caddyconfig.JSONModuleObject(transport, "protocol", "http", nil),
+		DynamicUpstreamsRaw: caddyconfig.JSONModuleObject(new(Upstreams), "source", "livy", nil),
+	}
+}
+
+// Interface guard
+var _ caddyfile.Unmarshaler = (*Gateway)(nil)

@@ -1,0 +1,100 @@
+package livyhttp
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/caddymodule/internal/core"
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/livy"
+)
+
+func init() {
+	caddy.RegisterModule(new(Gateway))
+}
+
+// Gateway is the first handler of the `livy_gateway` directive. It finds the
+// gateway that a request is meant for, reads the request line strictly against
+// the routes of Livy's REST API, and answers every refusal and failure of the
+// handlers after it as JSON, in the way that Livy clients understand.
+//
+// It is followed by `livy_token`, `livy_policy`, `livy_record` and Caddy's
+// `reverse_proxy` with the dynamic upstream source `livy`; the directive puts
+// all of them in place.
+type Gateway struct {
+	// The name or id of the one gateway of this host. Default: all gateways are
+	// reached at `/api/v1/workspace/{workspace}/livycompute/{name or id}`.
+	Gateway string `json:"gateway,omitempty"`
+
+	// The workspace of that gateway. Default: `default`.
+	Workspace string `json:"workspace,omitempty"`
+
+	// Whether this is a public endpoint: it serves only gateways that are public
+	// and answers for all others as if they did not exist.
+	Public bool `json:"public,omitempty"`
+
+	core   *core.Core
+	log    *zap.Logger
+	access *core.AccessLog
+
+	endpoint core.Endpoint
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Gateway) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.livy_gateway", New: func() caddy.Module { return new(Gateway) }}
+}
+
+// Provision finds the app.
+func (h *Gateway) Provision(ctx caddy.Context) error {
+	h.log = ctx.Logger()
+	h.access = core.NewAccessLog(ctx)
+	h.endpoint = core.Endpoint{Gateway: h.Gateway, Workspace: h.Workspace, Public: h.Public}
+	var err error
+	h.core, err = core.Of(ctx)
+	return err
+}
+
+// ServeHTTP resolves, matches, and answers failures.
+func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	defer h.access.Take(w, r)()
+	api.Harden(w.Header())
+	awake, err := h.core.Manager.Awake(r.Context())
+	if err != nil {
+		core.Fail(h.log, w, r, err)
+		return nil
+	}
+	c, err := h.resolve(r)
+	if err == nil {
+		c.awake = awake
+		caddyhttp.SetVar(r.Context(), callVar, c)
+		err = next.ServeHTTP(w, r)
+	}
+	if err != nil {
+		h.noteRefusal(r, c, err)
+		core.Fail(h.log, w, r, err)
+	}
+	return nil
+}
+
+// resolve finds the gateway and the route.
+func (h *Gateway) resolve(r *http.Request) (*call, error) {
+	e, prefix, path, err := h.endpoint.Find(h.core.Manager, r)
+	if err != nil {
+		return nil, err
+	}
+	req, err := livy.Match(r.Method, path, r.URL.RawQuery)
+	if err != nil {
+		return nil, err
+	}
+	return &call{core: h.core, entry: e, req: req, prefix: prefix}, nil
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Gateway)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Gateway)(nil)
+)

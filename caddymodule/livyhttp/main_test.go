@@ -1,0 +1,16 @@
+package livyhttp_test
+
+import (
+	"testing"
+
+	"github.com/livygateway/livygateway/caddymodule/internal/caddytest"
+)
+
+func TestMain(m *testing.M) { caddytest.Main(m) }
+
+// The headers that clients see and send.
+const (
+	headerIgnored = "X-Livy-Gateway-Ignored"
+	headerForced  = "X-Livy-Gateway-Forced"
+	headerRepeat  = "Idempotency-Key"
+)

@@ -1,0 +1,30 @@
+package livyhttp
+
+import (
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
+)
+
+// observeReply looks at a reply that passes by for a state that is not known yet. What is
+// known costs a search of the reply's bytes; only a reply that came in one piece is read
+// as what it is.
+func (h *Record) observeReply(c *call, reply []byte) {
+	state, ok := livy.StateIn(reply)
+	if !ok || h.core.Ledger.KnowsState(c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID, state) {
+		return
+	}
+	if s, err := livy.ReadBrief(reply); err == nil {
+		h.observe(c, c.req.ID, s)
+	}
+}
+
+// observe takes a state that a reply tells, if it is new.
+func (h *Record) observe(c *call, publicID int64, s livy.Brief) {
+	g, kind := c.entry.Gateway, c.req.Route.Kind
+	if s.State == "" || h.core.Ledger.KnowsState(g.ID, kind, publicID, s.State) {
+		return
+	}
+	if h.core.Ledger.ObserveState(sessions.ObservedState{Gateway: g, Kind: kind, PublicID: publicID, State: s.State, AppID: s.AppID}) {
+		h.core.Manager.PollSoon(g.ID)
+	}
+}

@@ -1,0 +1,62 @@
+package livyhttp
+
+import (
+	"bytes"
+	"maps"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
+)
+
+var replyBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxPooled bounds the buffers that are kept: one large reply must not hold its memory
+// for ever.
+const maxPooled = 1 << 20
+
+func takeBuffer() *bytes.Buffer {
+	buf := replyBuffers.Get().(*bytes.Buffer)
+	buf.Reset()
+	return buf
+}
+
+func giveBack(buf *bytes.Buffer) {
+	if buf.Cap() <= maxPooled {
+		replyBuffers.Put(buf)
+	}
+}
+
+// cleanHeader takes out of a reply's header what is Livy's own, and makes its Location
+// the public one.
+func (c *call) cleanHeader(header http.Header) {
+	header.Del("Set-Cookie")
+	header.Del("Server")
+	location := header.Get("Location")
+	if location == "" {
+		return
+	}
+	if public, ok := livy.PublicLocation(c.req.Route.Kind, location, c.prefix, c.base()); ok {
+		header.Set("Location", public)
+	} else {
+		header.Del("Location")
+	}
+}
+
+// writeWhole answers. That it could not be written is no failure of the request: the
+// client is gone, and nobody is left to be told.
+func writeWhole(w http.ResponseWriter, header http.Header, status int, body []byte) {
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
+
+// replay answers a repetition as the first create was answered.
+func replay(w http.ResponseWriter, reply *sessions.KeptReply) {
+	header := w.Header()
+	maps.Copy(header, reply.Header)
+	header.Set("Idempotency-Replayed", "true")
+	writeWhole(w, header, reply.Status, reply.Body)
+}

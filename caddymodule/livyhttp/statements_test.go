@@ -1,0 +1,55 @@
+package livyhttp_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"github.com/livygateway/livygateway/caddymodule/internal/caddytest"
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy/livytest"
+)
+
+func TestStatementAudit(t *testing.T) {
+	double := livytest.New()
+	s := caddytest.New(t, double)
+	run := func(code string) {
+		t.Helper()
+		for range 3 {
+			s.Do("GET", "/sessions/0", "")
+		}
+		if r := s.Do("POST", "/sessions/0/statements", `{"code":"`+code+`"}`); r.StatusCode != 201 {
+			t.Fatalf("%d %s", r.StatusCode, r.Text)
+		}
+	}
+	s.Do("POST", "/sessions", `{}`)
+	run("1+1") // nobody audits
+	s.Respecify(func(spec *gateway.Spec) { spec.StatementAudit = gateway.AuditHash })
+	run("2+2")
+	s.Respecify(func(spec *gateway.Spec) { spec.StatementAudit = gateway.AuditCode })
+	run("raise Exception('x')")
+	for _, path := range []string{"/sessions/0/statements/0", "/sessions/0/statements/1", "/sessions/0/statements"} {
+		for range 4 {
+			if r := s.Do("GET", path, ""); r.StatusCode != 200 {
+				t.Fatalf("%s: %d %s", path, r.StatusCode, r.Text)
+			}
+		}
+	}
+	var list api.StatementList
+	if status, body := s.Manage("GET", "statements", &list); status != 200 || list.Total != 2 || len(list.Statements) != 2 {
+		t.Fatalf("%d %s", status, body)
+	}
+	failed, hashed := list.Statements[0], list.Statements[1]
+	sum := sha256.Sum256([]byte("2+2"))
+	if hashed.StatementID != 1 || hashed.CodeHash != hex.EncodeToString(sum[:]) || hashed.Code != "" || hashed.TokenID != s.TokenID || hashed.Status != "ok" {
+		t.Errorf("audited by hash: %+v", hashed)
+	}
+	if failed.StatementID != 2 || !strings.HasPrefix(failed.Code, "raise") || failed.Status != "error" {
+		t.Errorf("audited with code: %+v", failed)
+	}
+	if err := (&gateway.Spec{StatementAudit: "all"}).Validate(&gateway.Catalog{}); err == nil {
+		t.Error("an unknown kind of audit is taken")
+	}
+}

@@ -1,0 +1,89 @@
+package livyhttp
+
+import (
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+
+	"github.com/livygateway/livygateway/caddymodule/internal/core"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/tokens"
+)
+
+func init() {
+	caddy.RegisterModule(new(Token))
+}
+
+// Token is the handler that lets a request on only with a valid token of the
+// gateway, in the header `x-acs-spark-livy-token`, as `Authorization: Bearer`,
+// or as the password of Basic authentication. It sets the placeholder
+// `{http.auth.user.id}` to the token's id (never its text), so that access logs
+// show it as `user_id`. The token is removed from the request. A Basic login is
+// passed on only where livy.conf turns LDAP on and the token came in its header.
+//
+// When Redis cannot be asked the answer is 503 with Retry-After, and nothing is
+// let through.
+type Token struct {
+	core *core.Core
+}
+
+// CaddyModule returns the Caddy module information.
+func (*Token) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.handlers.livy_token", New: func() caddy.Module { return new(Token) }}
+}
+
+// Provision finds the app.
+func (h *Token) Provision(ctx caddy.Context) (err error) {
+	h.core, err = core.Of(ctx)
+	return err
+}
+
+// ServeHTTP verifies the token.
+func (h *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	c, err := callOf(r)
+	if err != nil {
+		return err
+	}
+	ldap := c.entry.LDAP
+	presented, basicUsed, err := tokens.FromRequest(r.Header)
+	if err != nil {
+		return err
+	}
+	c.token, err = h.core.Tokens.Verify(r.Context(), c.entry.Gateway.ID, presented, tokens.Attempt{
+		Method: c.req.Method, RemoteAddr: core.ClientAddr(r), UserAgent: r.UserAgent(),
+	})
+	if err != nil {
+		return err
+	}
+	if err := c.token.Allows(access(c.req.Route)); err != nil {
+		return err
+	}
+	c.keepLogin = ldap && !basicUsed
+	tokens.Strip(r.Header, c.keepLogin)
+	if repl := core.Replacer(r); repl != nil {
+		repl.Set("http.auth.user.id", c.token.ID)
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// access is what a route asks of a token.
+func access(r *livy.Route) tokens.Access {
+	a := tokens.AccessWrite
+	if r.Method == http.MethodGet {
+		a = tokens.AccessRead
+	}
+	switch r.Kind {
+	case livy.KindSession:
+		a |= tokens.AccessSessions
+	case livy.KindBatch:
+		a |= tokens.AccessBatches
+	}
+	return a
+}
+
+// Interface guards
+var (
+	_ caddy.Provisioner           = (*Token)(nil)
+	_ caddyhttp.MiddlewareHandler = (*Token)(nil)
+)

@@ -1,0 +1,55 @@
+package livyhttp
+
+import (
+	"errors"
+	"net/http"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
+
+	"github.com/livygateway/livygateway/caddymodule/internal/directive"
+)
+
+func init() {
+	caddy.RegisterModule(new(Upstreams))
+}
+
+// Upstreams is the dynamic upstream source for Caddy's `reverse_proxy`: the Livy
+// server of the gateway that the `livy_gateway` handler found. It is used behind
+// that handler only.
+type Upstreams struct{}
+
+// CaddyModule returns the Caddy module information.
+func (*Upstreams) CaddyModule() caddy.ModuleInfo {
+	return caddy.ModuleInfo{ID: "http.reverse_proxy.upstreams.livy", New: func() caddy.Module { return new(Upstreams) }}
+}
+
+// GetUpstreams returns the one server; it asks nobody, unless this process was halted
+// since the request came.
+func (*Upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
+	c, err := callOf(r)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.core.Manager.StillAwake(r.Context(), c.entry, c.awake); err != nil {
+		c.unsent = true
+		return nil, err
+	}
+	address := c.entry.Gateway.Status.Address
+	if address == "" {
+		return nil, errNoUpstream
+	}
+	return []*reverseproxy.Upstream{{Dial: address}}, nil
+}
+
+var errNoUpstream = errors.New("no Livy server")
+
+// UnmarshalCaddyfile reads "dynamic livy", which has no options.
+func (*Upstreams) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return directive.Options(d, nil) }
+
+// Interface guards
+var (
+	_ reverseproxy.UpstreamSource = (*Upstreams)(nil)
+	_ caddyfile.Unmarshaler       = (*Upstreams)(nil)
+)

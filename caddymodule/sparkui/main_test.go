@@ -1,0 +1,9 @@
+package sparkui_test
+
+import (
+	"testing"
+
+	"github.com/livygateway/livygateway/caddymodule/internal/caddytest"
+)
+
+func TestMain(m *testing.M) { caddytest.Main(m) }

@@ -1,0 +1,88 @@
+package sparkui
+
+import (
+	"cmp"
+	"net/http"
+	"strings"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
+	"github.com/livygateway/livygateway/internal/tokens"
+)
+
+// cookieName is the cookie of a browser that opened a link.
+const cookieName = "livy_ui"
+
+// admission is how somebody came to see a Spark UI.
+type admission int
+
+const (
+	admitted       admission = iota + 1
+	admittedByLink           // answered with a cookie and the way to the page
+)
+
+// admit lets in who has a token, a cookie or a link. A link or a cookie of another site
+// is none here.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, v *Visit, id, base string) (admission, error) {
+	if link := r.URL.Query().Get(gateway.SparkUILinkParameter); link != "" {
+		return admittedByLink, s.openLink(w, r, v, id, base, link)
+	}
+	if cookie, err := r.Cookie(cookieName); err == nil {
+		if ok, err := s.ledger.CheckUI(r.Context(), sessions.UICookie(v.Site), id, cookie.Value); ok || err != nil {
+			return admitted, err
+		}
+	}
+	return admitted, s.checkToken(r, v, id)
+}
+
+// openLink gives a browser with a signed link a cookie for the one Spark UI, and leads it
+// to the page without the signature.
+func (s *Server) openLink(w http.ResponseWriter, r *http.Request, v *Visit, id, base, link string) error {
+	ok, err := s.ledger.CheckUI(r.Context(), sessions.UILink(v.Site), id, link)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return gateway.Errorf(gateway.KindForbidden, "this link is not valid any more: make a new one")
+	}
+	value, err := s.ledger.SignUI(r.Context(), sessions.UICookie(v.Site), id, sessions.UICookieLife)
+	if err != nil {
+		return err
+	}
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the site is
+		Name: cookieName, Value: value, Path: base, MaxAge: int(sessions.UICookieLife.Seconds()),
+		HttpOnly: true, SameSite: http.SameSiteLaxMode,
+		Secure: r.TLS != nil || strings.HasPrefix(cmp.Or(v.Site, v.Origin), "https:"),
+	})
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Referrer-Policy", "no-referrer")
+	http.Redirect(w, r, base+"/", http.StatusFound)
+	return nil
+}
+
+// checkToken verifies a request's token for one record.
+func (s *Server) checkToken(r *http.Request, v *Visit, id string) error {
+	presented, _, err := tokens.FromRequest(r.Header)
+	if err != nil {
+		return err
+	}
+	token, err := s.tokens.Verify(r.Context(), v.Gateway.ID, presented, tokens.Attempt{
+		Method: r.Method, RemoteAddr: v.ClientAddr, UserAgent: r.UserAgent(),
+	})
+	if err != nil {
+		return err
+	}
+	record, err := s.record(r.Context(), v.Gateway.ID, id)
+	if err != nil {
+		return err
+	}
+	kind := tokens.AccessSessions
+	if record.Kind == string(livy.KindBatch) {
+		kind = tokens.AccessBatches
+	}
+	if v.Gateway.Spec.Isolated && record.TokenID != token.ID {
+		return errNoRecord(id)
+	}
+	return token.Allows(tokens.AccessRead | kind)
+}
