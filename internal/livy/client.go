@@ -10,29 +10,29 @@ import (
 	"strings"
 )
 
-// Client asks a Livy server the few things that the gateway itself wants to
-// know. Timeouts come from the contexts. It is safe for concurrent use.
+// Client is a client for the few requests that the gateway itself makes to a Livy server.
+// Contexts set the timeouts. It is safe for concurrent use.
 type Client struct {
 	// Base is the server's root without a trailing slash, e.g. "http://127.0.0.1:8998".
 	Base string
-	// HTTP does the requests; http.DefaultClient when nil.
+	// HTTP makes the requests; http.DefaultClient if nil.
 	HTTP *http.Client
-	// User and Password log in where Livy wants logins; without a User there is
-	// no login.
+	// User and Password are the login, for a Livy that requires one; without a User
+	// there is none.
 	User, Password string
 }
 
-// pageSize is how many sessions are asked for at a time. Livy's replies carry
-// ten log lines each, so a page stays well below a megabyte.
+// pageSize is the number of sessions per request. Livy includes ten log lines for each, so a
+// page stays well below a megabyte.
 const pageSize = 200
 
-// maxReply bounds what is read of one reply.
+// maxReply bounds the size of a reply.
 const maxReply = 64 << 20
 
-// StatusError is a reply other than 2xx.
+// StatusError is a reply with a status other than 2xx.
 type StatusError struct {
 	Status int
-	// Message is Livy's own, cut to 500 bytes.
+	// Message is Livy's own message, truncated to 500 bytes.
 	Message string
 }
 
@@ -47,21 +47,21 @@ func IsNotFound(err error) bool {
 	return errors.As(err, &s) && s.Status == http.StatusNotFound
 }
 
-// IsRefused reports whether err is Livy's 401 or 403: it wants a login, or
-// another one.
+// IsRefused reports whether err is Livy's 401 or 403: it requires a login, or a different
+// one.
 func IsRefused(err error) bool {
 	var s *StatusError
 	return errors.As(err, &s) && (s.Status == http.StatusUnauthorized || s.Status == http.StatusForbidden)
 }
 
-// Version asks GET /version; it is also how readiness is told.
+// Version returns the reply of GET /version, which also serves as the readiness check.
 func (c *Client) Version(ctx context.Context) (Version, error) {
 	var v Version
 	return v, c.do(ctx, http.MethodGet, "/version", &v)
 }
 
-// Sessions lists all interactive sessions, page by page. Listing, unlike
-// asking for one, does not count as a sign of life of the session's user.
+// Sessions lists all interactive sessions, page by page. Unlike a request for one session,
+// listing does not reset a session's idle timeout.
 func (c *Client) Sessions(ctx context.Context) ([]Session, error) {
 	return list[Session](ctx, c, KindSession, func(s Session) int64 { return s.ID })
 }
@@ -71,15 +71,16 @@ func (c *Client) Batches(ctx context.Context) ([]Batch, error) {
 	return list[Batch](ctx, c, KindBatch, func(b Batch) int64 { return b.ID })
 }
 
-// list reads pages until one is short. What is removed meanwhile moves later ones
-// forward, out of the next page: so each page begins with one that was seen before,
-// and where it does not, the page before it is read again. Each is kept once.
+// list reads pages until one is short. Items that are removed in between move later ones
+// forward, out of the next page. So each page overlaps the previous one by one item; if it
+// does not, the previous page is read again. Each item is returned once.
 func list[T Session | Batch](ctx context.Context, c *Client, kind Kind, id func(T) int64) ([]T, error) {
 	var all []T
 	seen := map[int64]bool{}
 	for from := 0; ; {
 		var page List[T]
-		if err := c.do(ctx, http.MethodGet, fmt.Sprintf("/%s?from=%d&size=%d", kind.Collection(), from, pageSize), &page); err != nil {
+		if err := c.do(ctx, http.MethodGet, fmt.Sprintf("/%s?from=%d&size=%d", kind.Collection(), from, pageSize),
+			&page); err != nil {
 			return nil, err
 		}
 		if from > 0 && (len(page.Sessions) == 0 || !seen[id(page.Sessions[0])]) {
@@ -99,15 +100,16 @@ func list[T Session | Batch](ctx context.Context, c *Client, kind Kind, id func(
 	}
 }
 
-// Log returns the last size lines of a session's or batch's log, all that Livy
-// keeps when size is negative.
+// Log returns the last size lines of a session's or batch's log, or all that Livy has if
+// size is negative.
 func (c *Client) Log(ctx context.Context, kind Kind, id int64, size int) (Log, error) {
 	var l Log
-	return l, c.do(ctx, http.MethodGet, fmt.Sprintf("/%s/%d/log?from=-1&size=%d", kind.Collection(), id, size), &l)
+	return l, c.do(ctx, http.MethodGet, fmt.Sprintf("/%s/%d/log?from=-1&size=%d", kind.Collection(), id, size),
+		&l)
 }
 
-// Delete stops a session or batch and waits for it, which Livy does not bound:
-// give the context a deadline. One that is gone already is no error.
+// Delete stops a session or batch and waits for it. Livy does not bound that, so the context
+// needs a deadline. It is not an error if it no longer exists.
 func (c *Client) Delete(ctx context.Context, kind Kind, id int64) error {
 	err := c.do(ctx, http.MethodDelete, fmt.Sprintf("/%s/%d", kind.Collection(), id), nil)
 	if IsNotFound(err) {

@@ -2,11 +2,11 @@ package livy
 
 import "net/http"
 
-// Error is why a request line is not let through. Message is fit for clients.
+// Error is the reason why a request line is rejected. Message may be shown to clients.
 type Error struct {
 	// Status is 400, 404 or 405.
 	Status int
-	// Message says what is wrong, without repeating the request.
+	// Message describes the error without repeating the request.
 	Message string
 	// Allow is the value of the Allow header, for status 405.
 	Allow string
@@ -15,10 +15,12 @@ type Error struct {
 // Error returns the message.
 func (e *Error) Error() string { return e.Message }
 
-// The refusals of Match. They are values so that refusing costs nothing.
+// The errors of Match. They are shared values, so that rejecting a request does not allocate.
 var (
 	errNoRoute   = &Error{Status: http.StatusNotFound, Message: "no such path in Livy's REST API"}
 	errNoSession = &Error{Status: http.StatusNotFound, Message: "no session or batch can have this id"}
-	errPath      = &Error{Status: http.StatusBadRequest, Message: "the path must be plain: letters, digits and -._~ between single slashes, no dot segments, no encoded or special characters"}
-	errQuery     = &Error{Status: http.StatusBadRequest, Message: "from and size must be whole numbers of 32 bits, each given once"}
+	errPath      = &Error{Status: http.StatusBadRequest, Message: "the path must be plain: letters, digits and " +
+		"-._~ between single slashes, no dot segments, no encoded or special characters"}
+	errQuery = &Error{Status: http.StatusBadRequest,
+		Message: "from and size must be 32-bit integers, each given once"}
 )

@@ -7,25 +7,24 @@ import (
 	"strings"
 )
 
-// Request is a request line that matched a route: all that is needed to write
-// it anew, and nothing of how the client spelt it.
+// Request is a parsed request line. It holds all that is needed to write the request line
+// again, independent of how the client spelt it.
 type Request struct {
 	Route *Route
 	// Method is the upper-case method to send: Route.Method, or HEAD.
 	Method string
-	// ID is the public id in the path, -1 when there is none or the path has a
-	// name in its place. The caller turns a name into an id and sets it here.
+	// ID is the public id in the path, -1 if there is none or the path has a name in its
+	// place. The caller resolves the name and sets the id here.
 	ID int64
-	// Name is the session's or batch's name if the path has one, else empty.
+	// Name is the session's or batch's name, if the path has one.
 	Name string
-	// Sub is the id of the statement or job in the path, -1 when there is none.
+	// Sub is the id of the statement or job in the path, -1 if there is none.
 	Sub int64
-	// Query holds the query keys that Livy knows on this route.
+	// Query holds the query parameters that Livy knows on this route.
 	Query Query
 }
 
-// Query is what passes of a query string: only these keys, only where the
-// route has a meaning for them.
+// Query holds the query parameters that are passed on to Livy, on routes that use them.
 type Query struct {
 	From, Size       int32
 	HasFrom, HasSize bool
@@ -35,8 +34,7 @@ type Query struct {
 
 const maxSegments = 5
 
-// template is a route's path, cut into segments once; the methods that share a
-// path share a template.
+// template is a route's path split into segments. Methods of the same path share a template.
 type template struct {
 	segments []string
 	routes   []*Route
@@ -72,10 +70,10 @@ func compile(routes []Route) []template {
 	return out
 }
 
-// Match reads a request line strictly. rawPath is the escaped path below the
-// gateway's prefix, beginning with "/"; rawQuery is what follows the question
-// mark. The method may be in any case, since Livy runs "post" as POST; what
-// comes back is upper-case. Every failure is an *Error.
+// Match parses a request line strictly. rawPath is the escaped path below the gateway's
+// prefix, beginning with "/"; rawQuery is the part after the question mark. The method may
+// be in any case, since Livy runs "post" as POST; the returned one is upper-case. Every
+// error is an *Error.
 func Match(method, rawPath, rawQuery string) (Request, error) {
 	var segs [maxSegments]string
 	n, slash, err := split(rawPath, &segs)
@@ -88,7 +86,7 @@ func Match(method, rawPath, rawQuery string) (Request, error) {
 			continue
 		}
 		if slash && n > 1 {
-			// Livy serves a trailing slash on its collections only.
+			// Livy accepts a trailing slash on its collections only.
 			return Request{}, errNoRoute
 		}
 		return t.request(method, &segs, rawQuery)
@@ -96,8 +94,8 @@ func Match(method, rawPath, rawQuery string) (Request, error) {
 	return Request{}, errNoRoute
 }
 
-// split cuts a path into at most maxSegments segments and refuses every
-// spelling that Jetty, Scalatra and Go might read differently.
+// split splits a path into at most maxSegments segments and rejects every spelling that
+// Jetty, Scalatra and Go might interpret differently.
 func split(path string, segs *[maxSegments]string) (n int, slash bool, err error) {
 	if path == "" || path[0] != '/' {
 		return 0, false, errPath
@@ -106,7 +104,7 @@ func split(path string, segs *[maxSegments]string) (n int, slash bool, err error
 		if path[i] == '/' || isUnreserved(path[i]) {
 			continue
 		}
-		// A blank in a session's name is the one thing that may be encoded.
+		// A space in a session's name is the only character that may be encoded.
 		if path[i] == '%' && strings.HasPrefix(path[i:], "%20") {
 			i += 2
 			continue
@@ -153,7 +151,8 @@ func (t *template) request(method string, segs *[maxSegments]string, rawQuery st
 	req := Request{ID: -1, Sub: -1}
 	req.Route, req.Method = t.route(method)
 	if req.Route == nil {
-		return Request{}, &Error{Status: http.StatusMethodNotAllowed, Message: "this method does not exist on this path", Allow: t.allow}
+		return Request{}, &Error{Status: http.StatusMethodNotAllowed,
+			Message: "this method does not exist on this path", Allow: t.allow}
 	}
 	for i, want := range t.segments {
 		switch want {
@@ -195,9 +194,8 @@ func allDigits(s string) bool {
 	return true
 }
 
-// parseID reads an id as the gateway writes it: no sign, no leading zero, at
-// most 32 bits. It returns -1 for anything else, which Livy might still have
-// read as a number.
+// parseID parses an id as the gateway writes it: no sign, no leading zero, at most 32 bits.
+// It returns -1 for anything else, even if Livy might accept it as a number.
 func parseID(s string) int64 {
 	if s == "" || len(s) > 10 || !allDigits(s) || len(s) > 1 && s[0] == '0' {
 		return -1
@@ -209,8 +207,8 @@ func parseID(s string) int64 {
 	return n
 }
 
-// parseQuery keeps from, size and order; everything else (doAs, _method,
-// user.name and whatever a later Livy may understand) is left behind.
+// parseQuery keeps from, size and order and drops everything else (doAs, _method, user.name
+// and whatever a later Livy may understand).
 func parseQuery(r *Route, raw string) (Query, error) {
 	var q Query
 	for raw != "" && (r.Page || r.Order) {
@@ -245,10 +243,10 @@ func parseInt32(s string) (int32, bool) {
 	return int32(n), err == nil
 }
 
-// UpstreamURI writes the path and query to send to Livy, where base is what
-// was added to Livy's ids to make public ones (0 before the first restart). A
-// request by name must have got its ID first. An id from before the current
-// server (ID < base) is the caller's to answer, and gives no URI.
+// UpstreamURI returns the path and query to send to Livy, where base is the offset between
+// Livy's ids and public ids (0 before the first restart). A request by name must have its ID
+// set. For an id from before the current server (ID < base) it returns false, and the caller
+// answers the request.
 func (r *Request) UpstreamURI(base int64) (string, bool) {
 	if r.Route.HasID && r.ID < base || r.Route.HasID && r.ID < 0 {
 		return "", false
@@ -256,8 +254,8 @@ func (r *Request) UpstreamURI(base int64) (string, bool) {
 	return r.write(r.ID - base), true
 }
 
-// Path is the canonical public path without the query, e.g. for logs. A
-// request by name has the name in it.
+// Path returns the canonical public path without the query, e.g. for logs. For a request by
+// name it contains the name.
 func (r *Request) Path() string {
 	c := *r
 	c.Query = Query{}

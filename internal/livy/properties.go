@@ -11,13 +11,13 @@ import (
 
 // Property is one setting of a configuration file.
 type Property struct {
-	Line  int // where it begins, counted from 1
+	Line  int // first line, counted from 1
 	Key   string
 	Value string
 }
 
-// PropertyError is a line of a configuration file that cannot be read. It does not show
-// the line, which may hold secrets.
+// PropertyError is a syntax error in a configuration file. It does not contain the line,
+// which may hold secrets.
 type PropertyError struct {
 	Line int
 	Rule string
@@ -26,14 +26,14 @@ type PropertyError struct {
 // Error names the line and the rule it breaks.
 func (e *PropertyError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Rule) }
 
-// ParseProperties reads text in the format of Java's Properties, which is what
-// Livy and Spark read their files with: a key ends at the first blank, '=' or
-// ':', a line that ends in an odd number of backslashes goes on in the next,
-// '#' and '!' begin comment lines, and backslashes escape. Values are trimmed,
-// as Livy and Spark do. The error is a *PropertyError.
+// ParseProperties parses text in the format of java.util.Properties, which Livy and Spark
+// use: a key ends at the first blank, '=' or ':', a line that ends in an odd number of
+// backslashes continues on the next, '#' and '!' begin comment lines, and backslashes
+// escape. Values are trimmed, as Livy and Spark do. The error is a *PropertyError.
 func ParseProperties(text string) ([]Property, error) {
 	if !utf8.ValidString(text) {
-		line := 1 + strings.Count(text[:strings.IndexFunc(text, func(r rune) bool { return r == utf8.RuneError })], "\n")
+		line := 1 + strings.Count(text[:strings.IndexFunc(text,
+			func(r rune) bool { return r == utf8.RuneError })], "\n")
 		return nil, &PropertyError{line, "is not UTF-8 text"}
 	}
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
@@ -123,10 +123,10 @@ func unescape(s string) (string, error) {
 				return "", err
 			}
 			i += 4
-			if utf16.IsSurrogate(r) { // half of a character; the other half must follow
+			if utf16.IsSurrogate(r) { // must be followed by the other surrogate
 				low, err := escaped(strings.TrimPrefix(s[i+1:], `\`))
 				if r = utf16.DecodeRune(r, low); err != nil || s[i+1] != '\\' || r == utf8.RuneError {
-					return "", errors.New(`a \u is half of a character, and the other half does not follow`)
+					return "", errors.New(`a \u escape is half of a surrogate pair without the other half`)
 				}
 				i += 6
 			}
@@ -138,7 +138,7 @@ func unescape(s string) (string, error) {
 	return b.String(), nil
 }
 
-// escaped reads the number at the beginning of "uXXXX...".
+// escaped parses the number at the beginning of "uXXXX...".
 func escaped(s string) (rune, error) {
 	if len(s) < 5 || s[0] != 'u' {
 		return 0, errors.New(`\u needs four hexadecimal digits`)
@@ -150,8 +150,8 @@ func escaped(s string) (rune, error) {
 	return rune(n), nil
 }
 
-// WriteProperties is the reverse of ParseProperties: "key = value" lines that
-// mean the same to every reader, whatever its character set.
+// WriteProperties is the inverse of ParseProperties. It writes "key = value" lines in ASCII,
+// so that the reader's character set does not matter.
 func WriteProperties(b *strings.Builder, entries []Property) {
 	for _, e := range entries {
 		b.WriteString(escape(e.Key, true))
@@ -180,7 +180,7 @@ func escape(s string, key bool) string {
 		case key && strings.ContainsRune(" =:#!", r), i == 0 && r == ' ':
 			b.WriteByte('\\')
 			b.WriteRune(r)
-		case r > 0xffff: // Java knows it as a pair of surrogates; both read UTF-8
+		case r > 0xffff: // a surrogate pair in Java
 			b.WriteRune(r)
 		case r < 0x20 || r > 0x7e:
 			fmt.Fprintf(&b, `\u%04x`, r)

@@ -8,6 +8,6 @@ import (
 //go:embed settings.txt
 var settingsText string
 
-// Settings are the names of the settings that Livy 0.8.0 reads from livy.conf and
-// livy-client.conf, old ones included, in order.
+// Settings lists the settings that Livy 0.8.0 reads from livy.conf and livy-client.conf,
+// including deprecated ones, in order.
 var Settings = strings.Fields(settingsText)

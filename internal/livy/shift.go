@@ -9,10 +9,9 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 )
 
-// ShiftIDs adds base to the session or batch ids in a successful JSON reply of
-// a route and leaves every other byte as it is: numbers, unknown fields and the
-// order of keys. With base 0, and for replies that carry no such id (a
-// statement's own id is not one), it returns body itself.
+// ShiftIDs adds base to the session or batch ids in a successful JSON reply of a route and
+// leaves every other byte unchanged: numbers, unknown fields and the order of keys. With base
+// 0, and for replies without such ids (statement ids do not count), it returns body itself.
 func ShiftIDs(route *Route, body []byte, base int64) ([]byte, error) {
 	if base == 0 || route.Reply == ReplyOther {
 		return body, nil
@@ -38,7 +37,7 @@ type shifter struct {
 	done int64
 }
 
-// ids shifts the "id" of the object that comes next.
+// ids shifts the "id" of the next object.
 func (s *shifter) ids() error {
 	return s.object("id", func() error {
 		v, err := s.dec.ReadValue()
@@ -57,7 +56,7 @@ func (s *shifter) ids() error {
 	})
 }
 
-// object walks the object that comes next and hands the value of key to found.
+// object reads the next object and calls found at the value of key.
 func (s *shifter) object(key string, found func() error) error {
 	if t, err := s.dec.ReadToken(); err != nil {
 		return err

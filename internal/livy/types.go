@@ -2,8 +2,8 @@ package livy
 
 import "encoding/json"
 
-// Session is an interactive session as Livy 0.8.0 replies it. Only what the
-// gateway reads is here; replies to clients are never rebuilt from it.
+// Session is an interactive session in a reply of Livy 0.8.0. It has only the fields that the
+// gateway reads; replies to clients are never built from it.
 type Session struct {
 	ID    int64  `json:"id"`
 	Name  string `json:"name"`
@@ -16,11 +16,11 @@ type Session struct {
 	State   string            `json:"state"`
 	Kind    string            `json:"kind"`
 	AppInfo map[string]string `json:"appInfo"`
-	// Log is the last ten lines.
+	// Log holds the last ten lines.
 	Log []string `json:"log"`
 }
 
-// Batch is a batch as Livy 0.8.0 replies it.
+// Batch is a batch in a reply of Livy 0.8.0.
 type Batch struct {
 	ID        int64             `json:"id"`
 	Name      string            `json:"name"`
@@ -36,7 +36,7 @@ type Batch struct {
 type List[T Session | Batch] struct {
 	From  int64 `json:"from"`
 	Total int64 `json:"total"`
-	// Sessions holds batches as well: Livy calls both so.
+	// Sessions also holds batches: Livy uses this name for both.
 	Sessions []T `json:"sessions"`
 }
 
@@ -57,7 +57,7 @@ type Statement struct {
 	// Output is null until the statement has ended.
 	Output   json.RawMessage `json:"output"`
 	Progress float64         `json:"progress"`
-	// Started and Completed are milliseconds since 1970, 0 before.
+	// Started and Completed are Unix milliseconds, 0 before.
 	Started   int64 `json:"started"`
 	Completed int64 `json:"completed"`
 }
@@ -78,12 +78,12 @@ type Version struct {
 	URL      string `json:"url"`
 }
 
-// Message is the body of most of Livy's errors and of some successes.
+// Message is the body of most error replies and of some successful ones.
 type Message struct {
 	Msg string `json:"msg"`
 }
 
-// Finished reports whether a session or batch in this state has ended for good.
+// Finished reports whether a state is final.
 func Finished(state string) bool {
 	switch state {
 	case "error", "dead", "killed", "success":

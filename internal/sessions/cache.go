@@ -6,8 +6,7 @@ import lru "github.com/hashicorp/golang-lru/v2"
 // together.
 const cacheSize = 100_000
 
-// newCache returns a cache of what need not be read from Redis again. When it is
-// full, the entry that was used the longest ago goes.
+// newCache returns an LRU cache of immutable data read from Redis.
 func newCache[K comparable, V any]() *lru.Cache[K, V] {
 	c, err := lru.New[K, V](cacheSize)
 	if err != nil { // only for a size below 1

@@ -18,58 +18,59 @@ type Intent struct {
 	ID      string
 	Gateway *gateway.Gateway
 	Kind    livy.Kind
-	// Name is what Livy will call it; required, since the ledger knows it again
-	// by that.
+	// Name is the name sent to Livy. It is required: the ledger finds the session or
+	// batch in Livy's lists by it.
 	Name string
-	// Who asked.
+	// The client.
 	TokenID, TokenName, ClientAddr string
-	// Resources and Policy are written down as they are.
+	// Resources and Policy are stored as they are.
 	Resources, Policy any
-	// SparkUI is the path of its Spark UI; empty where there is none.
+	// SparkUI is the path of its Spark UI; empty if there is none.
 	SparkUI string
-	// MilliCPU and MemoryMB are what it takes while it runs.
+	// MilliCPU and MemoryMB are the resources it uses while it runs.
 	MilliCPU, MemoryMB int64
-	// MaxLive is how many living ones of this kind the token may have, this one
-	// included; 0 means any number.
+	// MaxLive bounds the live sessions or batches of the token, including this one; 0
+	// means no limit.
 	MaxLive int
-	// Repeat is set when the client may send the same create again.
+	// Repeat is set if the client may repeat the create.
 	Repeat *Repeat
 }
 
-// Create is a create request under way. Exactly one of its methods is to be
-// called when Livy has answered; none when nobody knows whether it did.
+// Create is a create request in progress. Call exactly one of its methods once Livy has
+// answered, or none if it is unknown whether Livy received the request.
 type Create struct {
 	l      *Ledger
 	record *store.Record
 	repeat *Repeat
 }
 
-// NewID makes the id of a new record.
+// NewID returns the id of a new record.
 func (l *Ledger) NewID() (string, error) { return gateway.NewID("livy-", l.rand) }
 
-// maxWanted bounds what is taken of an application's name, in bytes.
+// maxWanted bounds the part taken from an application's name, in bytes.
 const maxWanted = 80
 
-// NameFor is the name that a create without one is given: the record's id, after
-// the application's name if the client chose one. wanted may be empty.
+// NameFor returns the name given to a create without one: the record's id, preceded by the
+// application's name if the client chose one. wanted may be empty.
 func NameFor(id, wanted string) string {
 	if wanted == "" {
 		return id
 	}
-	// A character cut in two would come back from Livy as another one.
+	// Livy would replace a character that is cut in the middle.
 	return strings.ToValidUTF8(wanted[:min(len(wanted), maxWanted)], "") + "-" + strings.TrimPrefix(id, "livy-")
 }
 
-// Begin writes a create down before it is sent. When it fails nothing is to be
-// sent: with KindLimited the token has as many as it may, with KindConflict
-// another create of that name is under way, with KindUnavailable Redis is away.
-// A *RepeatedError carries the reply that the first create got.
+// Begin records a create before it is sent. If it fails, nothing must be sent. It fails with
+// KindLimited if the token's limit is reached, with KindConflict if another create of that
+// name is in progress, with KindUnavailable if Redis is unreachable, and with a
+// *RepeatedError that holds the reply to the first create if this one repeats it.
 func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
-	if err := l.flush(ctx); err != nil { // what this one is judged by
+	if err := l.flush(ctx); err != nil { // the limits depend on earlier changes
 		return nil, err
 	}
 	if l.isReplaced(in.Gateway) {
-		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server was restarted and its ids are being renumbered; retry shortly")
+		return nil, gateway.Errorf(gateway.KindUnavailable,
+			"the Livy server was restarted and its ids are being renumbered; retry shortly")
 	}
 	now := l.now().UTC()
 	r := &store.Record{
@@ -97,10 +98,12 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 	return c, nil
 }
 
-// Confirmed completes the record with Livy's reply. It fails with
-// KindUnavailable when the id belongs to another server than the create was
-// meant for; the client must not get it then, and Poll finds out what it is.
-func (c *Create) Confirmed(ctx context.Context, g *gateway.Gateway, livyID int64, state, appID string, reply KeptReply) error {
+// Confirmed completes the record with Livy's reply. It fails with KindUnavailable if the id
+// was issued by another server than the one the create was sent to; the client must not get
+// that id, and Poll finds the session or batch by its name.
+func (c *Create) Confirmed(
+	ctx context.Context, g *gateway.Gateway, livyID int64, state, appID string, reply KeptReply,
+) error {
 	l, r := c.l, *c.record
 	kind := livy.Kind(r.Kind)
 	r.LivyID, r.PublicID = livyID, Base(g, kind)+livyID
@@ -123,14 +126,17 @@ func (c *Create) Confirmed(ctx context.Context, g *gateway.Gateway, livyID int64
 	return taken
 }
 
-// settledAs looks why a record could not be completed: because Poll was faster,
-// or because its public id is that of another one.
+// settledAs determines why a record could not be completed: because Poll was faster, or
+// because its public id belongs to another record.
 func (l *Ledger) settledAs(ctx context.Context, r *store.Record) (taken, err error) {
 	other, err := l.store.Record(ctx, r.GatewayID, r.Kind, r.PublicID)
 	switch {
 	case gateway.KindOf(err) == gateway.KindNotFound:
 		return nil, l.change(ctx, r.GatewayID,
-			func(ctx context.Context) (*store.Record, error) { return l.store.RecordByID(ctx, r.GatewayID, r.ID) },
+			func(ctx context.Context) (*store.Record,
+				error) {
+				return l.store.RecordByID(ctx, r.GatewayID, r.ID)
+			},
 			func(stored *store.Record) bool {
 				if stored.Confirmed() {
 					return false
@@ -148,10 +154,11 @@ func (l *Ledger) settledAs(ctx context.Context, r *store.Record) (taken, err err
 	}
 	l.owners.Remove(publicKey{r.GatewayID, livy.Kind(r.Kind), r.PublicID})
 	l.setReplaced(r.GatewayID, r.Epoch)
-	return gateway.Errorf(gateway.KindUnavailable, "the Livy server was replaced while it answered; look for the %s named %q", r.Kind, r.Name), nil
+	return gateway.Errorf(gateway.KindUnavailable,
+		"the Livy server was replaced while it answered; look for the %s named %q", r.Kind, r.Name), nil
 }
 
-// Refused takes the create back: Livy started nothing.
+// Refused cancels the create: Livy started nothing.
 func (c *Create) Refused(ctx context.Context) {
 	c.l.write(ctx, c.record.GatewayID, c.record.ID, func(ctx context.Context) error {
 		rep, err := c.repetition()
@@ -162,14 +169,17 @@ func (c *Create) Refused(ctx context.Context) {
 	})
 }
 
-// Failed closes the record: Livy failed with the create, and may or may not have
-// started something. If that shows in its lists the record lives again.
+// Failed closes the record: Livy answered with an error, and may or may not have started
+// something. If it appears in Livy's lists later, the record becomes live again.
 func (c *Create) Failed(ctx context.Context, reason string) {
 	l, r := c.l, c.record
 	at := l.now().UTC()
 	l.write(ctx, r.GatewayID, r.ID, func(ctx context.Context) error {
 		err := l.change(ctx, r.GatewayID,
-			func(ctx context.Context) (*store.Record, error) { return l.store.RecordByID(ctx, r.GatewayID, r.ID) },
+			func(ctx context.Context) (*store.Record,
+				error) {
+				return l.store.RecordByID(ctx, r.GatewayID, r.ID)
+			},
 			func(stored *store.Record) bool {
 				if stored.Confirmed() || !stored.Live() {
 					return false
@@ -190,8 +200,8 @@ func (c *Create) Failed(ctx context.Context, reason string) {
 
 func isChanged(err error) bool { return errors.Is(err, store.ErrChanged) }
 
-// setReplaced notes that the server of an epoch is another one now: until the
-// next epoch nothing is to be created in it.
+// setReplaced records that the server of an epoch was replaced: nothing may be created until
+// the next epoch.
 func (l *Ledger) setReplaced(gatewayID string, epoch int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

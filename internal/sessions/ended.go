@@ -12,12 +12,11 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// skippedIDs is how many public ids are left out when a Livy server ends while
-// creates are under way: their ids may be in somebody's hands and are not known.
+// skippedIDs is the number of public ids that are skipped when a Livy server ends while
+// creates are in progress: clients may have received ids that the ledger does not know.
 const skippedIDs = 1000
 
-// ServerEnded closes the records of everything that lived in the gateway's Livy
-// server, because the server is no more.
+// ServerEnded closes the live records of a gateway whose Livy server has ended.
 func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gateway, reason string) error {
 	if err := l.flush(ctx); err != nil {
 		return err
@@ -34,7 +33,7 @@ func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gate
 				l.end(r, "dead", reason, now)
 			} else {
 				unsure = true
-				l.end(r, "dead", reason+", before it confirmed this create", now)
+				l.end(r, "dead", reason+" before it confirmed this create", now)
 			}
 		}
 		if unsure {
@@ -48,8 +47,8 @@ func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gate
 	}
 }
 
-// Deleted closes a record after somebody deleted the session or batch. by says
-// who, e.g. "token lctk-...".
+// Deleted closes the record of a session or batch that was deleted. by identifies who
+// deleted it, e.g. "token lctk-...".
 func (l *Ledger) Deleted(ctx context.Context, g *gateway.Gateway, kind livy.Kind, publicID int64, by string) {
 	at := l.now().UTC()
 	l.names.forget(g.ID)
@@ -94,13 +93,12 @@ func (l *Ledger) EndedError(ctx context.Context, gatewayID string, kind livy.Kin
 	}
 	told := fmt.Sprintf("Session '%d' not found: this %s ended at %s (%s); its record is %s.",
 		publicID, kind, r.Ended.UTC().Format(time.RFC3339), how, r.ID)
-	l.ends.Add(k, told) // an end is for good
+	l.ends.Add(k, told) // an end is final
 	return gateway.Errorf(gateway.KindNotFound, "%s", told)
 }
 
-// SetRetention says how long records are kept after their creation; living ones
-// are kept anyway, and sums of usage for good. It is at least MinRetention. What
-// held before is returned.
+// SetRetention sets how long records are kept after their creation, at least MinRetention,
+// and returns the previous value. Live records and usage sums are kept in any case.
 func (l *Ledger) SetRetention(d time.Duration) (before time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -108,15 +106,15 @@ func (l *Ledger) SetRetention(d time.Duration) (before time.Duration) {
 	return before
 }
 
-// trimInterval is the pause between two trims, trimAtOnce how many records one
+// trimInterval is the pause between two trims, trimAtOnce the number of records that one
 // step removes.
 const (
 	trimInterval = time.Minute
 	trimAtOnce   = 500
 )
 
-// Trim removes a gateway's records and statements that are older than the
-// retention, once a minute at most. Poll does it too.
+// Trim removes a gateway's records and statements that are older than the retention, at most
+// once a minute. Poll calls it too.
 func (l *Ledger) Trim(ctx context.Context, f store.Fence, gatewayID string) error {
 	now := l.now()
 	l.mu.Lock()
@@ -139,9 +137,9 @@ func (l *Ledger) Trim(ctx context.Context, f store.Fence, gatewayID string) erro
 			return fmt.Errorf("trimming records: %w", err)
 		}
 		total += n
-		offset += int64(len(old) - n) // what lives is passed over
+		offset += int64(len(old) - n) // skip the live ones
 		if total >= 20*trimAtOnce {
-			break // the rest waits for the next time
+			break // the rest is left to the next trim
 		}
 	}
 	for range 20 {
@@ -157,7 +155,7 @@ func (l *Ledger) Trim(ctx context.Context, f store.Fence, gatewayID string) erro
 	l.trimmed[gatewayID] = now
 	l.mu.Unlock()
 	if total > 0 {
-		l.logger.Info("old records removed", zap.String("gateway", gatewayID), zap.Int("records", total))
+		l.logger.Info("removed old records", zap.String("gateway", gatewayID), zap.Int("records", total))
 	}
 	return nil
 }

@@ -13,32 +13,32 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// RepeatLife is how long a repeated create is known again.
+// RepeatLife is how long a repeated create is recognized.
 const RepeatLife = 24 * time.Hour
 
-// repeatPatience is how long a repetition waits for the reply to the first, and
-// repeatPause how often it looks.
+// repeatTimeout bounds how long a repetition waits for the reply to the first create,
+// and repeatPause is the pause between two checks.
 const (
-	repeatPatience = 30 * time.Second
-	repeatPause    = 100 * time.Millisecond
+	repeatTimeout = 30 * time.Second
+	repeatPause   = 100 * time.Millisecond
 )
 
-// Repeat is a client's word that a create may be the repetition of another one.
+// Repeat holds the idempotency key of a create that may repeat an earlier one.
 type Repeat struct {
-	// Key is what the client calls it, unique among the creates of its token.
+	// Key is the client's key, unique among the creates of its token.
 	Key string
-	// Body is a digest of the request's body: the same key with another body is
-	// a mistake.
+	// Body is a digest of the request's body: using the same key with another body is
+	// an error.
 	Body string
 }
 
-// key is the client's key in a form that fits any key of the store.
+// key returns the client's key in a form that is safe in a store key.
 func (r *Repeat) key() string {
 	sum := sha256.Sum256([]byte(r.Key))
 	return hex.EncodeToString(sum[:16])
 }
 
-// KeptReply is the reply to a create, for repetitions of it.
+// KeptReply is the reply to a create, kept for repetitions of it.
 type KeptReply struct {
 	Status int         `json:"status"`
 	Header http.Header `json:"header,omitempty"`
@@ -48,25 +48,25 @@ type KeptReply struct {
 // RepeatedError is returned by Begin for the repetition of a create that succeeded.
 type RepeatedError struct{ Reply KeptReply }
 
-// Error says what it is.
+// Error implements error.
 func (*RepeatedError) Error() string { return "this create was sent before" }
 
-// kept is what is stored for a repetition; Reply is nil while the first create
-// is under way.
+// kept is the value stored for repetitions; Reply is nil while the first create is in
+// progress.
 type kept struct {
 	Record string     `json:"record"`
 	Body   string     `json:"body"`
 	Reply  *KeptReply `json:"reply,omitempty"`
 }
 
-// beginOnce begins a create unless it is a repetition, which gets the first
-// one's reply, and waits for it.
+// beginOnce begins a create unless it is a repetition; then it waits for the reply to the
+// first create and returns that.
 func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
 	rep, err := c.repetition()
 	if err != nil {
 		return err
 	}
-	end := l.now().Add(repeatPatience)
+	end := l.now().Add(repeatTimeout)
 	for {
 		err := l.store.BeginCreate(ctx, c.record, maxLive, rep)
 		var repeated *store.RepeatedError
@@ -77,25 +77,28 @@ func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
 			return err
 		}
 		if !l.now().Before(end) {
-			return gateway.Errorf(gateway.KindUnavailable, "the first request with this Idempotency-Key is still in progress; retry shortly")
+			return gateway.Errorf(gateway.KindUnavailable,
+				"the first request with this Idempotency-Key is still in progress; retry shortly")
 		}
 		select {
 		case <-ctx.Done():
-			return gateway.Wrap(gateway.KindUnavailable, "waiting for the first create with this Idempotency-Key", ctx.Err())
+			return gateway.Wrap(gateway.KindUnavailable, "waiting for the first create with this Idempotency-Key",
+				ctx.Err())
 		case <-time.After(repeatPause):
 		}
 	}
 }
 
-// Repeated looks, before anything is written down, whether a create is the repetition
-// of one whose answer is known. It returns a *RepeatedError with that answer, an error
-// of KindConflict if the key was used with another body, and nil if the create is the
-// first or the first has no answer yet.
+// Repeated checks, before anything is recorded, whether a create repeats one whose reply is
+// known. It returns a *RepeatedError with that reply, an error of KindConflict if the key
+// was used with another body, and nil if the create is the first or the first has no reply
+// yet.
 func (l *Ledger) Repeated(ctx context.Context, in *Intent) error {
 	if in.Repeat == nil {
 		return nil
 	}
-	c := &Create{l: l, repeat: in.Repeat, record: &store.Record{GatewayID: in.Gateway.ID, TokenID: in.TokenID, Kind: string(in.Kind)}}
+	c := &Create{l: l, repeat: in.Repeat,
+		record: &store.Record{GatewayID: in.Gateway.ID, TokenID: in.TokenID, Kind: string(in.Kind)}}
 	value, err := l.store.Repeated(ctx, c.record, in.Repeat.key())
 	if err != nil || value == "" {
 		return err
@@ -103,15 +106,16 @@ func (l *Ledger) Repeated(ctx context.Context, in *Intent) error {
 	return l.answerToRepetition(ctx, c, value)
 }
 
-// answerToRepetition is the answer to the repetition of a create, of which value is
-// stored; nil if there is none yet.
+// answerToRepetition returns the error for a repetition of a create whose stored value is
+// given, or nil if there is no reply yet.
 func (l *Ledger) answerToRepetition(ctx context.Context, c *Create, value string) error {
 	var first kept
 	if err := json.Unmarshal([]byte(value), &first); err != nil {
 		return err
 	}
 	if first.Body != c.repeat.Body {
-		return gateway.Errorf(gateway.KindConflict, "Idempotency-Key %.40q was used with another body before", c.repeat.Key)
+		return gateway.Errorf(gateway.KindConflict, "Idempotency-Key %.40q was used with another body before",
+			c.repeat.Key)
 	}
 	if first.Reply != nil {
 		return &RepeatedError{Reply: *first.Reply}
@@ -119,14 +123,14 @@ func (l *Ledger) answerToRepetition(ctx context.Context, c *Create, value string
 	return l.repeatedLost(ctx, c, first, value)
 }
 
-// repeatedLost looks at a first create whose reply is not there: if it was
-// settled otherwise its record says what the reply is; if it started nothing the
-// key is free again. value is what is stored for it.
+// repeatedLost handles a first create without a stored reply: if Poll has found it, its
+// record gives the reply; if it started nothing, the key is free again. value is the stored
+// value.
 func (l *Ledger) repeatedLost(ctx context.Context, c *Create, first kept, value string) error {
 	r, err := l.store.RecordByID(ctx, c.record.GatewayID, first.Record)
 	switch {
 	case gateway.KindOf(err) == gateway.KindNotFound:
-		return nil // just refused: the key goes with it
+		return nil // just refused, which frees the key
 	case err != nil:
 		return err
 	case r.Confirmed() && l.now().Sub(r.Created) > settleAfter:
@@ -141,13 +145,15 @@ func (l *Ledger) repeatedLost(ctx context.Context, c *Create, first kept, value 
 	return nil
 }
 
-// replyOf is the reply to a create whose own reply was lost.
+// replyOf returns the reply to a create whose own reply was lost.
 func replyOf(r *store.Record) (KeptReply, error) {
 	body, err := json.Marshal(map[string]any{
 		"id": r.PublicID, "name": r.Name, "owner": nil, "proxyUser": nil, "state": Shown(r.State),
-		"appId": orNull(r.AppID), "appInfo": map[string]any{"driverLogUrl": nil, "sparkUiUrl": nil}, "log": []string{},
+		"appId": orNull(r.AppID), "appInfo": map[string]any{"driverLogUrl": nil,
+			"sparkUiUrl": nil}, "log": []string{},
 	})
-	return KeptReply{Status: http.StatusCreated, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, err
+	return KeptReply{Status: http.StatusCreated, Header: http.Header{"Content-Type": {"application/json"}},
+		Body: body}, err
 }
 
 func orNull(s string) any {
@@ -157,8 +163,8 @@ func orNull(s string) any {
 	return s
 }
 
-// repetition is what is stored for repetitions while this create is under way; nil
-// where there can be none.
+// repetition returns what to store for repetitions while this create is in progress; nil if
+// the client sent no key.
 func (c *Create) repetition() (*store.Repetition, error) {
 	if c.repeat == nil {
 		return nil, nil

@@ -1,9 +1,8 @@
-// Package sessions is the ledger: what was ever started through a gateway, by
-// whom, with which resources, and what became of it.
+// Package sessions is the ledger: it records every session and batch that was started
+// through a gateway, by whom, with which resources, and how it ended.
 //
-// A create is written down before it is sent to Livy and completed by Livy's
-// reply. Whatever is lost in between, each has a name that no other has, by
-// which Poll finds it in Livy's own lists.
+// A create is recorded before it is sent to Livy and completed by Livy's reply. If the reply
+// is lost, Poll finds the session or batch in Livy's own lists by its unique name.
 package sessions
 
 import (
@@ -22,8 +21,8 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// StateGone is the state of what Livy no longer knows although nobody told the
-// ledger how it ended, e.g. a session deleted by its own timeout.
+// StateGone is the state of a session or batch that Livy no longer knows and whose end was
+// not observed, e.g. a session deleted by its own timeout.
 const StateGone = "gone"
 
 // MinRetention is the shortest time that records are kept.
@@ -36,25 +35,25 @@ type Ledger struct {
 	now    func() time.Time
 	rand   io.Reader
 	owners *lru.Cache[publicKey, owner]
-	ends   *lru.Cache[publicKey, string] // what clients are told of ended sessions
+	ends   *lru.Cache[publicKey, string] // messages to clients about ended sessions
 	names  names
-	// completed are the statements whose outcome is on record.
+	// completed holds the statements whose outcome is recorded.
 	completed *lru.Cache[string, struct{}]
 	ui        uiKey
-	// states are the last observed states; observed are still to be stored.
+	// states holds the last observed states; observed are not stored yet.
 	states   *lru.Cache[publicKey, string]
 	observed chan ObservedState
 	flushes  singleflight.Group
 
 	mu        sync.Mutex
 	retention time.Duration
-	queue     []waiting                      // what Redis has not taken yet
+	queue     []waiting                      // changes that are not stored yet
 	logs      map[string]map[string][]string // last log lines seen, by gateway and record
 	trimmed   map[string]time.Time           // when records were last trimmed, by gateway
-	replaced  map[string]int64               // the epoch whose server is known to be another one now, by gateway
+	replaced  map[string]int64               // the epoch whose server was replaced, by gateway
 }
 
-// waiting is a change that is to be made when Redis is back.
+// waiting is a change to be made when Redis is reachable again.
 type waiting struct {
 	gatewayID string
 	change    func(context.Context) error
@@ -72,10 +71,10 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 	}
 }
 
-// flushInterval is the pause between two tries to write what is waiting.
+// flushInterval is the pause between two attempts to write waiting changes.
 const flushInterval = time.Second
 
-// Run writes what Redis did not take at first, and states that replies told,
+// Run writes changes that could not be stored at first, and states observed in replies,
 // until ctx ends.
 func (l *Ledger) Run(ctx context.Context) {
 	tick := time.NewTicker(flushInterval)
@@ -87,7 +86,7 @@ func (l *Ledger) Run(ctx context.Context) {
 		case s := <-l.observed:
 			l.saveObserved(ctx, s)
 		case <-tick.C:
-			_ = l.flush(ctx) // the next tick tries again
+			_ = l.flush(ctx) // retried at the next tick
 		}
 	}
 }
@@ -95,10 +94,10 @@ func (l *Ledger) Run(ctx context.Context) {
 // quick bounds how long a reply to a client waits for a write of the ledger.
 const quick = 250 * time.Millisecond
 
-// write makes a change now, after those that wait, or keeps it until Redis is
-// back: the client already has its reply from Livy.
+// write makes a change now, after the waiting ones, or keeps it until Redis is reachable
+// again: the client already has its reply from Livy.
 func (l *Ledger) write(ctx context.Context, gatewayID, recordID string, change func(context.Context) error) {
-	// The change stands whether or not the client still listens.
+	// The change is made even if the client has disconnected.
 	now, cancel := context.WithTimeout(context.WithoutCancel(ctx), quick)
 	defer cancel()
 	err := l.flush(now)
@@ -109,17 +108,18 @@ func (l *Ledger) write(ctx context.Context, gatewayID, recordID string, change f
 		return
 	}
 	if gateway.KindOf(err) != gateway.KindUnavailable {
-		l.logger.Error("writing a record", zap.String("gateway", gatewayID), zap.String("record", recordID), zap.Error(err))
+		l.logger.Error("cannot write a record", zap.String("gateway", gatewayID),
+			zap.String("record", recordID), zap.Error(err))
 		return
 	}
-	l.logger.Warn("keeping a change of a record until Redis is back",
+	l.logger.Warn("Redis is unreachable; keeping a change of a record in memory",
 		zap.String("gateway", gatewayID), zap.String("record", recordID), zap.Error(err))
 	l.mu.Lock()
 	l.queue = append(l.queue, waiting{gatewayID, change})
 	l.mu.Unlock()
 }
 
-// flush has the changes that wait made, by one goroutine however many want it.
+// flush makes the waiting changes. Concurrent callers share one run.
 func (l *Ledger) flush(ctx context.Context) error {
 	for {
 		if _, ok := l.first(); !ok {
@@ -136,11 +136,11 @@ func (l *Ledger) flush(ctx context.Context) error {
 	}
 }
 
-// flushTime bounds one flush, which whoever wants it shares with others.
+// flushTime bounds one flush.
 const flushTime = 5 * time.Second
 
-// makeWaiting makes the changes that wait, in their order, until one fails for
-// want of Redis. Changes may be made twice: they see what is stored.
+// makeWaiting makes the waiting changes in order, until one fails because Redis is
+// unreachable. A change may be made twice; it starts from what is stored.
 func (l *Ledger) makeWaiting() error {
 	ctx, cancel := context.WithTimeout(context.Background(), flushTime)
 	defer cancel()
@@ -154,7 +154,7 @@ func (l *Ledger) makeWaiting() error {
 			return err
 		}
 		if err != nil {
-			l.logger.Error("writing a record", zap.String("gateway", first.gatewayID), zap.Error(err))
+			l.logger.Error("cannot write a record", zap.String("gateway", first.gatewayID), zap.Error(err))
 		}
 		l.mu.Lock()
 		l.queue = l.queue[1:]
@@ -162,7 +162,7 @@ func (l *Ledger) makeWaiting() error {
 	}
 }
 
-// first is the change that waits longest.
+// first returns the oldest waiting change.
 func (l *Ledger) first() (w waiting, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -172,7 +172,7 @@ func (l *Ledger) first() (w waiting, ok bool) {
 	return l.queue[0], true
 }
 
-// Base is what is added to Livy's ids of a kind to make public ids.
+// Base returns the offset between Livy's ids of a kind and public ids.
 func Base(g *gateway.Gateway, kind livy.Kind) int64 {
 	if kind == livy.KindBatch {
 		return g.Status.BatchBase
@@ -180,8 +180,8 @@ func Base(g *gateway.Gateway, kind livy.Kind) int64 {
 	return g.Status.SessionBase
 }
 
-// Shown is a state as clients see it: recovering, which not all of them know, is
-// shown as starting.
+// Shown returns a state as shown to clients: "recovering", which not all of them know, is
+// shown as "starting".
 func Shown(state string) string {
 	if state == "recovering" {
 		return "starting"
@@ -198,7 +198,7 @@ func running(state string) bool {
 	return false
 }
 
-// end closes a record and settles what it used.
+// end closes a record and computes its usage.
 func (l *Ledger) end(r *store.Record, state, reason string, at time.Time) {
 	r.State, r.Reason, r.Updated, r.Ended = state, reason, at, at
 	if r.Started.IsZero() && r.Confirmed() {
@@ -216,9 +216,11 @@ func (l *Ledger) end(r *store.Record, state, reason string, at time.Time) {
 	}
 }
 
-// change reads a record, changes it and writes it, anew when somebody else
-// changed it meanwhile. f says whether there is anything to write.
-func (l *Ledger) change(ctx context.Context, gatewayID string, read func(context.Context) (*store.Record, error), f func(*store.Record) bool) error {
+// change reads a record, changes it and writes it, again if it was changed concurrently. f
+// reports whether there is anything to write.
+func (l *Ledger) change(
+	ctx context.Context, gatewayID string, read func(context.Context) (*store.Record, error), f func(*store.Record) bool,
+) error {
 	for range 10 {
 		r, err := read(ctx)
 		if err != nil {

@@ -9,20 +9,20 @@ import (
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
-// nameLife is how long the id behind a name is cached, namesKept how many names of a
-// gateway are cached.
+// nameLife is how long the id of a name is cached, namesKept the number of names cached
+// per gateway.
 const (
 	nameLife  = 10 * time.Second
 	namesKept = 10_000
 )
 
-// names caches the public ids behind the names that clients use in place of ids. An
-// outdated entry is harmless: ids never repeat, and Livy gives a name to another
-// session only when it no longer knows the first, so that the old id is answered 404.
-// The zero value is ready to use.
+// names caches the public ids of the names that clients use in place of ids. An outdated
+// entry is harmless: ids are never reused, and Livy reuses a name only once it no longer
+// knows the first session, so requests with the old id get a 404. The zero value is ready
+// to use.
 //
-// It is not an expirable.LRU of golang-lru: that one has no clock that a test could
-// set, and cannot forget all names of one gateway.
+// It is not an expirable.LRU of golang-lru, which has no clock that a test could set and
+// cannot drop all names of one gateway.
 type names struct {
 	mu    sync.Mutex
 	known map[string]map[nameKey]named // by gateway
@@ -57,17 +57,19 @@ func (n *names) put(gatewayID string, k nameKey, who named) {
 	n.known[gatewayID][k] = who
 }
 
-// forget forgets all names of a gateway: one of them has begun or ended.
+// forget drops all names of a gateway, because a session or batch was created or has ended.
 func (n *names) forget(gatewayID string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	delete(n.known, gatewayID)
 }
 
-// IDOf finds the public id of the session or batch that has a name now; it fails with
-// KindNotFound if there is none. With sure the cache is not used; otherwise the id may
-// be that of a session that has just ended, which Livy then no longer knows.
-func (l *Ledger) IDOf(ctx context.Context, gatewayID string, kind livy.Kind, name string, sure bool) (int64, error) {
+// IDOf returns the public id of the live session or batch with a name, or KindNotFound. With
+// sure it does not use the cache; otherwise the id may be that of a session that has just
+// ended.
+func (l *Ledger) IDOf(
+	ctx context.Context, gatewayID string, kind livy.Kind, name string, sure bool,
+) (int64, error) {
 	k := nameKey{kind, name}
 	now := l.now()
 	if !sure {
@@ -85,12 +87,12 @@ func (l *Ledger) IDOf(ctx context.Context, gatewayID string, kind livy.Kind, nam
 	return id, err
 }
 
-// NoSuchName says that no session or batch has a name, in Livy's words.
+// NoSuchName returns the error for an unknown name, with Livy's own message.
 func NoSuchName(name string) error {
 	return gateway.Errorf(gateway.KindNotFound, "Session '%s' not found.", name)
 }
 
-// NoSuchID says that no session or batch has a public id, in Livy's words.
+// NoSuchID returns the error for an unknown public id, with Livy's own message.
 func NoSuchID(publicID int64) error {
 	return gateway.Errorf(gateway.KindNotFound, "Session '%d' not found.", publicID)
 }

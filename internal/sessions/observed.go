@@ -17,16 +17,16 @@ type ObservedState struct {
 	Kind     livy.Kind
 	PublicID int64
 	State    string
-	// AppID is the application's id, where the reply tells it.
+	// AppID is the application's id, if the reply contains it.
 	AppID string
 }
 
-// maxObserved bounds how many observed states wait to be stored; the next poll finds
-// what does not fit.
+// maxObserved bounds the number of observed states that wait to be stored; the next poll
+// finds those that do not fit.
 const maxObserved = 1000
 
-// KnowsState reports whether something was last observed in this state. It makes no
-// request.
+// KnowsState reports whether a session or batch was last observed in this state. It does no
+// I/O.
 func (l *Ledger) KnowsState(gatewayID string, kind livy.Kind, publicID int64, state string) bool {
 	known, _ := l.states.Get(publicKey{gatewayID, kind, publicID})
 	return known == state
@@ -49,7 +49,7 @@ func (l *Ledger) ObserveState(s ObservedState) (ended bool) {
 	return false
 }
 
-// saveObserved stores an observed state, unless a newer one is stored by now.
+// saveObserved stores an observed state, unless a newer one has been stored.
 func (l *Ledger) saveObserved(ctx context.Context, s ObservedState) {
 	at := l.now().UTC()
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
@@ -59,7 +59,8 @@ func (l *Ledger) saveObserved(ctx context.Context, s ObservedState) {
 			return l.store.Record(ctx, s.Gateway.ID, string(s.Kind), s.PublicID)
 		},
 		func(r *store.Record) bool {
-			if !r.Live() || r.Epoch != s.Gateway.Status.Epoch || r.State == s.State && (s.AppID == "" || r.AppID == s.AppID) {
+			if !r.Live() || r.Epoch != s.Gateway.Status.Epoch ||
+				r.State == s.State && (s.AppID == "" || r.AppID == s.AppID) {
 				return false
 			}
 			r.State, r.Updated = s.State, at
@@ -72,7 +73,7 @@ func (l *Ledger) saveObserved(ctx context.Context, s ObservedState) {
 			return true
 		})
 	if err != nil && gateway.KindOf(err) != gateway.KindNotFound {
-		l.states.Remove(publicKey{s.Gateway.ID, s.Kind, s.PublicID}) // the next poll, or the next reply
-		l.logger.Debug("writing down a state", zap.String("gateway", s.Gateway.ID), zap.Error(err))
+		l.states.Remove(publicKey{s.Gateway.ID, s.Kind, s.PublicID}) // the next poll or reply sets it again
+		l.logger.Debug("cannot store an observed state", zap.String("gateway", s.Gateway.ID), zap.Error(err))
 	}
 }

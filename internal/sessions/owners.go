@@ -8,11 +8,11 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// owner is whose a session or batch is. It never changes, so it is remembered
-// without asking again.
+// owner identifies the record and the token of a session or batch. It never changes, so it
+// is cached without expiry.
 type owner struct{ record, token string }
 
-// publicKey is what clients know a session or batch by.
+// publicKey identifies a session or batch by its public id.
 type publicKey struct {
 	gatewayID string
 	kind      livy.Kind
@@ -20,14 +20,18 @@ type publicKey struct {
 }
 
 // Owns reports whether a token created the session or batch with a public id.
-func (l *Ledger) Owns(ctx context.Context, gatewayID, tokenID string, kind livy.Kind, publicID int64) (bool, error) {
+func (l *Ledger) Owns(
+	ctx context.Context, gatewayID, tokenID string, kind livy.Kind, publicID int64,
+) (bool, error) {
 	owned, err := l.Owned(ctx, gatewayID, tokenID, kind, []int64{publicID})
 	return err == nil && owned[publicID], err
 }
 
-// Owned says which of the sessions or batches a token created. What is not
-// remembered is asked of Redis once.
-func (l *Ledger) Owned(ctx context.Context, gatewayID, tokenID string, kind livy.Kind, publicIDs []int64) (map[int64]bool, error) {
+// Owned returns which of the sessions or batches a token created. It reads those that are
+// not cached from Redis.
+func (l *Ledger) Owned(
+	ctx context.Context, gatewayID, tokenID string, kind livy.Kind, publicIDs []int64,
+) (map[int64]bool, error) {
 	owned := make(map[int64]bool, len(publicIDs))
 	var ask []store.PublicRef
 	for _, id := range publicIDs {
@@ -61,8 +65,8 @@ func (l *Ledger) Owned(ctx context.Context, gatewayID, tokenID string, kind livy
 	return owned, nil
 }
 
-// LiveCount counts the sessions or batches of a token that have not ended, those
-// that Livy has not confirmed included.
+// LiveCount returns the number of live sessions or batches of a token, including those that
+// Livy has not confirmed.
 func (l *Ledger) LiveCount(ctx context.Context, gatewayID, tokenID string, kind livy.Kind) (int, error) {
 	return l.store.LiveCount(ctx, gatewayID, tokenID, string(kind))
 }

@@ -14,19 +14,19 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// Times after which a create that Livy has not confirmed is thought over.
+// Handling of creates that Livy has not confirmed, by their age.
 const (
-	// settleAfter is how long a create is left to the one who sent it.
+	// settleAfter is how long a create is left to the instance that sent it.
 	settleAfter = 5 * time.Second
-	// giveUpAfter is when a create that Livy does not list is taken for lost.
+	// giveUpAfter is when a create that Livy does not list counts as lost.
 	giveUpAfter = 2 * time.Minute
-	// forgetAfter is how long Livy's lists are searched for it all the same.
+	// forgetAfter is how long Livy's lists are still searched for a lost create.
 	forgetAfter = time.Hour
 )
 
-// What is kept of the log of what failed: lists show too little of it to tell
-// why. lastLine bounds a line, in bytes, logTime the time that a poll spends on
-// logs; what does not get its turn keeps the lines of the list.
+// Limits on the logs kept of failed sessions and batches; Livy's lists show too few lines to
+// explain a failure. lastLine bounds a line, in bytes, and logTime the time that a poll
+// spends on logs; records that are not reached keep the lines of the list.
 const (
 	lastLines = 50
 	lastLine  = 500
@@ -73,22 +73,20 @@ func list(ctx context.Context, livyServer Lister) ([]seen, error) {
 	return all, nil
 }
 
-// ErrReplaced means that the Livy server is another one than it was: its ids have
-// begun anew. Nothing of its lists may be believed before the gateway's public
-// ids begin above the old ones.
+// ErrReplaced means that the Livy server was replaced and its ids begin again. Its lists
+// must not be used until the gateway's public ids begin above the old ones.
 var ErrReplaced = errors.New("the Livy server was restarted")
 
-// Poll brings a gateway's records up to date with Livy's own lists. It asks for
-// the lists only, never for a session by its id, because that would keep
-// sessions with a heartbeat timeout alive; what has failed is asked for its log,
-// once. It returns ErrReplaced when the lists are those of another server.
+// Poll updates a gateway's records from Livy's own lists. It requests the lists only, never
+// a session by its id, because that would keep sessions with a heartbeat timeout alive. For
+// failed sessions and batches it requests the log, once. It returns ErrReplaced if the lists
+// are those of another server.
 func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, livyServer Lister) error {
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
-	// What lives is read before Livy's list: only what was there before can be
-	// missing in it. What is under way is read after it: whatever is in the list
-	// was written down before.
+	// Read live records before Livy's lists, since only older ones can be missing there.
+	// Read creates in progress after the lists, since everything listed was recorded before.
 	live, err := l.store.LiveRecords(ctx, g.ID)
 	if err != nil {
 		return err
@@ -102,7 +100,8 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 		p.byKey[key(listed[i].kind, listed[i].id)] = &listed[i]
 	}
 	for _, r := range live {
-		if s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]; s != nil && r.Epoch == g.Status.Epoch && otherName(s, r) {
+		if s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]; s != nil && r.Epoch == g.Status.Epoch && otherName(s,
+			r) {
 			l.setReplaced(g.ID, g.Status.Epoch)
 			return ErrReplaced
 		}
@@ -115,7 +114,8 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 		if slices.Contains(p.settled, r.ID) {
 			continue
 		}
-		if s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]; s != nil && r.Epoch == g.Status.Epoch && len(s.log) > 0 {
+		if s := p.byKey[key(livy.Kind(r.Kind),
+			r.LivyID)]; s != nil && r.Epoch == g.Status.Epoch && len(s.log) > 0 {
 			logs[r.ID] = s.log
 		}
 		p.follow(r)
@@ -125,7 +125,7 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 	l.mu.Unlock()
 	p.keepLogs(ctx, livyServer)
 	if err := l.store.SaveRecords(ctx, f, g.ID, p.changed...); err != nil && !isChanged(err) {
-		return err // what others changed meanwhile is for the next poll
+		return err // concurrent changes are left to the next poll
 	}
 	for _, r := range live {
 		if r.Confirmed() {
@@ -135,7 +135,7 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 	return l.Trim(ctx, f, g.ID)
 }
 
-// poll is one look at Livy's lists.
+// poll holds the state of one poll.
 type poll struct {
 	l       *Ledger
 	fence   store.Fence
@@ -147,7 +147,7 @@ type poll struct {
 	failed  []*store.Record
 }
 
-// keepLogs asks for the logs of what this poll found to have failed.
+// keepLogs requests the logs of the sessions and batches that this poll found to have failed.
 func (p *poll) keepLogs(ctx context.Context, livyServer Lister) {
 	ctx, cancel := context.WithTimeout(ctx, logTime)
 	defer cancel()
@@ -166,18 +166,19 @@ func (p *poll) keepLogs(ctx context.Context, livyServer Lister) {
 	}
 }
 
-// unknown finds the records of what is listed under ids that are not on record:
-// creates whose reply was lost. What has none was started by somebody else.
+// unknown handles listed sessions and batches whose ids are not recorded. They are either
+// creates whose reply was lost, or were not created through the gateway.
 func (p *poll) unknown(ctx context.Context, listed []seen) error {
 	refs := make([]store.PublicRef, len(listed))
 	for i := range listed {
-		refs[i] = store.PublicRef{Kind: string(listed[i].kind), PublicID: Base(p.g, listed[i].kind) + listed[i].id}
+		refs[i] = store.PublicRef{Kind: string(listed[i].kind),
+			PublicID: Base(p.g, listed[i].kind) + listed[i].id}
 	}
 	pending, err := p.l.store.Pending(ctx, p.g.ID)
 	if err != nil {
 		return err
 	}
-	// After pending: what is confirmed in between is then seen in one of them.
+	// Read after pending, so that a create confirmed in between is found in one of them.
 	ids, err := p.l.store.RecordIDs(ctx, p.g.ID, refs)
 	if err != nil {
 		return err
@@ -186,7 +187,7 @@ func (p *poll) unknown(ctx context.Context, listed []seen) error {
 		if ids[i] == "" {
 			continue
 		}
-		// A create under way, listed under an id that was another one's.
+		// A create in progress, listed under an id that belonged to another record.
 		if _, ok := pending[[2]string{refs[i].Kind, listed[i].name}]; !ok {
 			continue
 		}
@@ -210,8 +211,8 @@ func (p *poll) unknown(ctx context.Context, listed []seen) error {
 	return p.forget(ctx, pending)
 }
 
-// otherName reports whether what is listed cannot be what is on record. Every create
-// has a name.
+// otherName reports whether a listed session or batch differs from the recorded one. Every
+// create has a name.
 func otherName(s *seen, r *store.Record) bool {
 	return s.name != "" && r.Name != "" && s.name != r.Name
 }
@@ -221,7 +222,8 @@ func (p *poll) settle(ctx context.Context, s *seen, publicID int64, pending map[
 	var r *store.Record
 	if id, ok := pending[name]; ok {
 		var err error
-		if r, err = p.l.store.RecordByID(ctx, p.g.ID, id); err != nil && gateway.KindOf(err) != gateway.KindNotFound {
+		if r, err = p.l.store.RecordByID(ctx, p.g.ID,
+			id); err != nil && gateway.KindOf(err) != gateway.KindNotFound {
 			return err
 		}
 		delete(pending, name)
@@ -235,7 +237,7 @@ func (p *poll) settle(ctx context.Context, s *seen, publicID int64, pending map[
 			ID: id, GatewayID: p.g.ID, Kind: string(s.kind), Name: s.name, State: s.state, LivyID: -1, PublicID: -1,
 			Reason: "found in Livy; not created through the gateway", Created: p.now,
 		}
-		p.l.logger.Info("recording what was not created through the gateway",
+		p.l.logger.Info("recording a session or batch that was not created through the gateway",
 			zap.String("gateway", p.g.ID), zap.String("kind", r.Kind), zap.Int64("livy_id", s.id))
 	}
 	if r.Confirmed() {
@@ -252,7 +254,7 @@ func (p *poll) settle(ctx context.Context, s *seen, publicID int64, pending map[
 	return nil
 }
 
-// forget ends the search for creates that were lost long ago.
+// forget stops searching for creates that were lost long ago.
 func (p *poll) forget(ctx context.Context, pending map[[2]string]string) error {
 	var old [][2]string
 	for name, id := range pending {
@@ -269,21 +271,21 @@ func (p *poll) forget(ctx context.Context, pending map[[2]string]string) error {
 	return p.l.store.ForgetPending(ctx, p.fence, p.g.ID, old...)
 }
 
-// follow brings one living record up to date.
+// follow updates one live record.
 func (p *poll) follow(r *store.Record) {
 	was := *r
 	s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]
 	switch {
 	case r.Epoch != p.g.Status.Epoch:
-		p.l.end(r, "dead", "its Livy server is no more", p.now)
+		p.l.end(r, "dead", "its Livy server has ended", p.now)
 	case !r.Confirmed():
 		if p.now.Sub(r.Created) > giveUpAfter {
-			p.l.end(r, StateGone, "Livy never listed it: most likely the create did not reach it", p.now)
+			p.l.end(r, StateGone, "Livy never listed it: most likely the create did not reach Livy", p.now)
 		}
 	case s != nil:
 		p.apply(r, s)
 	default:
-		p.l.end(r, StateGone, "Livy no longer knows it: deleted by its own timeout, or by somebody at the Livy server", p.now)
+		p.l.end(r, StateGone, "Livy no longer knows it: deleted by its own timeout, or directly at the Livy server", p.now)
 	}
 	if r.State != was.State || r.AppID != was.AppID || r.SparkUI != was.SparkUI ||
 		!r.Started.Equal(was.Started) || !r.Ended.Equal(was.Ended) {
@@ -294,7 +296,7 @@ func (p *poll) follow(r *store.Record) {
 
 func (p *poll) apply(r *store.Record, s *seen) {
 	r.State, r.AppID = s.state, s.appID
-	if s.uiAddr != "" && !strings.HasPrefix(r.SparkUI, "/") { // else the gateway serves it
+	if s.uiAddr != "" && !strings.HasPrefix(r.SparkUI, "/") { // otherwise the gateway serves it
 		r.SparkUI = s.uiAddr
 	}
 	if running(s.state) && r.Started.IsZero() {

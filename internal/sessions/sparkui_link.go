@@ -13,20 +13,20 @@ import (
 	"time"
 )
 
-// How long a link to a Spark UI can be opened, and how long the browser that
-// opened it may look.
+// UILinkLife is how long a link to a Spark UI can be opened, UICookieLife how long the
+// browser that opened it has access.
 const (
 	UILinkLife   = 5 * time.Minute
 	UICookieLife = time.Hour
 )
 
-// UILink and UICookie are what a signature is good for: it opens a Spark UI, or lets
-// who opened it look on. site is the address of the site that shows the UI, which no
-// other site's signature is good at; "" stands for all sites of the gateway.
+// UILink and UICookie are the purposes of a signature: to open a Spark UI, or to keep access
+// after opening it. A signature is valid only on the site that serves the UI; "" means all
+// sites of the gateway.
 func UILink(site string) string   { return strings.TrimSpace("link " + site) }
 func UICookie(site string) string { return strings.TrimSpace("cookie " + site) }
 
-// uiKey signs links to Spark UIs; it is read once.
+// uiKey caches the key that signs links to Spark UIs.
 type uiKey struct {
 	mu  sync.Mutex
 	key []byte
@@ -49,8 +49,8 @@ func (l *Ledger) signingKey(ctx context.Context) ([]byte, error) {
 	return key, err
 }
 
-// SignUI makes a signature that lets its bearer look at one record's Spark UI for
-// a while. use is UILink or UICookie.
+// SignUI returns a signature that gives its bearer access to one record's Spark UI for a
+// limited time. use is UILink or UICookie.
 func (l *Ledger) SignUI(ctx context.Context, use, recordID string, life time.Duration) (string, error) {
 	key, err := l.signingKey(ctx)
 	if err != nil {
@@ -60,7 +60,7 @@ func (l *Ledger) SignUI(ctx context.Context, use, recordID string, life time.Dur
 	return until + "." + seal(key, use, recordID, until), nil
 }
 
-// CheckUI reports whether a signature lets its bearer look at a record's Spark UI now.
+// CheckUI reports whether a signature gives access to a record's Spark UI now.
 func (l *Ledger) CheckUI(ctx context.Context, use, recordID, signature string) (bool, error) {
 	until, mac, ok := strings.Cut(signature, ".")
 	seconds, err := strconv.ParseInt(until, 10, 64)

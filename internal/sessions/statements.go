@@ -16,14 +16,14 @@ import (
 type SubmittedStatement struct {
 	SessionID   int64 // public id
 	StatementID int64 // Livy's id
-	// TokenID, TokenName and ClientAddr say who submitted it.
+	// TokenID, TokenName and ClientAddr identify who submitted it.
 	TokenID, TokenName, ClientAddr string
 	Code                           string
 	// KeepCode stores the code itself, not only its hash.
 	KeepCode bool
 }
 
-// RecordStatement stores who submitted what.
+// RecordStatement stores a submitted statement.
 func (l *Ledger) RecordStatement(ctx context.Context, gatewayID string, sub SubmittedStatement) {
 	sum := sha256.Sum256([]byte(sub.Code))
 	st := &store.Statement{
@@ -39,9 +39,11 @@ func (l *Ledger) RecordStatement(ctx context.Context, gatewayID string, sub Subm
 	})
 }
 
-// ObserveStatements stores the outcome of those statements of a session that have
-// ended, as a reply to a client shows them. Each outcome is stored once.
-func (l *Ledger) ObserveStatements(ctx context.Context, gatewayID string, sessionID int64, observed ...livy.Statement) {
+// ObserveStatements stores the outcome of the ended statements in a reply to a client. Each
+// outcome is stored once.
+func (l *Ledger) ObserveStatements(
+	ctx context.Context, gatewayID string, sessionID int64, observed ...livy.Statement,
+) {
 	key := func(id int64) string {
 		return gatewayID + " " + strconv.FormatInt(sessionID, 10) + " " + strconv.FormatInt(id, 10)
 	}
@@ -65,9 +67,11 @@ func (l *Ledger) ObserveStatements(ctx context.Context, gatewayID string, sessio
 	})
 }
 
-// completeStatement stores how a statement ended. A statement submitted while the
-// statement audit was off has no record, and gets none.
-func (l *Ledger) completeStatement(ctx context.Context, gatewayID string, sessionID int64, ended *livy.Statement) error {
+// completeStatement stores the outcome of a statement. Statements submitted while the
+// statement audit was off have no record and get none.
+func (l *Ledger) completeStatement(
+	ctx context.Context, gatewayID string, sessionID int64, ended *livy.Statement,
+) error {
 	st, err := l.store.Statement(ctx, gatewayID, sessionID, ended.ID)
 	switch {
 	case err != nil && gateway.KindOf(err) == gateway.KindNotFound:
@@ -79,7 +83,7 @@ func (l *Ledger) completeStatement(ctx context.Context, gatewayID string, sessio
 	return l.store.SaveStatement(ctx, gatewayID, st)
 }
 
-// outcome is how a statement ended: ok, error or cancelled; "" while it is running.
+// outcome returns "ok", "error" or "cancelled", or "" while the statement is running.
 func outcome(s *livy.Statement) string {
 	switch s.State {
 	case "cancelled":

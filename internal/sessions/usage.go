@@ -8,23 +8,23 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// Usage is what the sessions and batches of one token used on one day.
+// Usage is the resource usage of one token's sessions and batches on one day.
 type Usage struct {
 	// Day is YYYY-MM-DD in UTC.
 	Day     string `json:"day"`
 	TokenID string `json:"tokenId"`
-	// VCoreHours and GBHours are cores and GiB times hours, mounted directories
-	// included.
+	// VCoreHours and GBHours are cores and GiB times hours, including mounted
+	// directories.
 	VCoreHours float64 `json:"vcoreHours"`
 	GBHours    float64 `json:"gbHours"`
 }
 
-// Usage sums up what was used in a gateway on the days from first to last
-// (YYYY-MM-DD; empty means no bound), by day and token in that order. What lives
-// counts up to now. The sums stay when records are trimmed.
+// Usage returns the usage of a gateway on the days from first to last (YYYY-MM-DD; empty
+// means no bound), sorted by day and token. Live sessions and batches count up to now. The
+// sums are kept when records are trimmed.
 func (l *Ledger) Usage(ctx context.Context, gatewayID, first, last string) ([]Usage, error) {
-	// The living first: what ends in between is then counted twice for once at
-	// worst, rather than missing.
+	// Read live records first: a record that ends in between may be counted twice this
+	// time, rather than missing.
 	live, err := l.store.LiveRecords(ctx, gatewayID)
 	if err != nil {
 		return nil, err
@@ -41,7 +41,8 @@ func (l *Ledger) Usage(ctx context.Context, gatewayID, first, last string) ([]Us
 			}
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b store.Usage) int { return strings.Compare(a.Day+a.TokenID, b.Day+b.TokenID) })
+	slices.SortStableFunc(rows,
+		func(a, b store.Usage) int { return strings.Compare(a.Day+a.TokenID, b.Day+b.TokenID) })
 	usage := make([]Usage, 0, len(rows))
 	for _, u := range rows {
 		if n := len(usage); n == 0 || usage[n-1].Day != u.Day || usage[n-1].TokenID != u.TokenID {
