@@ -115,6 +115,13 @@ type Adopter interface {
 	Adopt(gatewayID, instanceID string)
 }
 
+// External is a Runtime whose servers are started and stopped by somebody else. They are
+// kept as they are when they do not answer: starting them again would only lose sight of
+// their sessions.
+type External interface {
+	External()
+}
+
 // Pinger is a Runtime that works by way of something that can be away, such as a
 // Docker engine.
 type Pinger interface {

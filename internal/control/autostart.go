@@ -14,6 +14,9 @@ import (
 func (m *Manager) Ready(ctx context.Context, e *Entry, by gateway.Origin) (*Entry, error) {
 	g := e.Gateway
 	if g.Status.State == gateway.StateRunning {
+		if !g.Status.UnresponsiveSince.IsZero() {
+			return nil, unresponsive(g)
+		}
 		return e, nil
 	}
 	if !g.Spec.AutoStart.Enabled {

@@ -92,6 +92,9 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 		notes = append(notes, fmt.Sprintf("mountToExecutor has no effect on %s: its machines must mount the "+
 			"directories themselves", master))
 	}
+	if since := g.Status.UnresponsiveSince; !since.IsZero() {
+		notes = append(notes, m.unresponsiveNote(since))
+	}
 	unseen := g.Status.Unseen
 	if unseen == "" {
 		unseen = now.CannotSee()

@@ -166,7 +166,7 @@ func (m *Manager) redeclare(ctx context.Context, g *gateway.Gateway, d *Declarat
 					zap.String("gateway", g.ID), zap.String("name", g.Ref()))
 				if !d.Manual && g.Desired != gateway.StateRunning {
 					g.Desired = gateway.StateRunning
-					g.Status.Restarts = 0
+					g.Status.ForgetFailures()
 					g.Enter(gateway.StateStarting, "declared in the configuration", gateway.ConfigActor, m.Now())
 					clearInstance(g)
 				}

@@ -121,7 +121,7 @@ func (m *Manager) restart(g *gateway.Gateway, actor string) error {
 	if g.Desired != gateway.StateRunning {
 		return gateway.Errorf(gateway.KindConflict, "gateway %q is stopped: start it", g.Spec.Name)
 	}
-	g.Status.Restarts = 0
+	g.Status.ForgetFailures()
 	g.Enter(gateway.StateStopping, "restarting", actor, m.Now())
 	clearInstance(g)
 	return nil
@@ -144,7 +144,7 @@ func (m *Manager) want(
 			return errUnchanged
 		}
 		g.Desired = desired
-		g.Status.Restarts = 0
+		g.Status.ForgetFailures()
 		if desired == gateway.StateRunning {
 			if why == "" {
 				why = "waiting for the Livy server"
@@ -325,4 +325,5 @@ func clearInstance(g *gateway.Gateway) {
 	g.Status.Instance, g.Status.Address, g.Status.LivyVersion, g.Status.Launched = "", "", "", nil
 	g.Status.StartedWith, g.Status.LaunchDefaults = nil, nil
 	g.Status.Unseen, g.Status.FusionOff = "", ""
+	g.Status.UnresponsiveSince = time.Time{}
 }

@@ -39,7 +39,11 @@ func TestEventLogs(t *testing.T) {
 		{"somebody else's server", "static", dir, map[string]string{}, "file:" + dir, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := testManager(t, s, named{newFakeRuntime(t), tt.runtime})
+			var rt upstream.Runtime = named{newFakeRuntime(t), tt.runtime}
+			if tt.runtime == "static" {
+				rt = externalRuntime{newFakeRuntime(t)}
+			}
+			m := testManager(t, s, rt)
 			configure(m, func(s *Settings) {
 				if tt.logs != "" {
 					s.History = &gateway.HistoryServer{URL: "http://h", EventLogs: tt.logs}

@@ -22,7 +22,7 @@ func (m *Manager) launch(g *gateway.Gateway, r *resolved.Gateway) (upstream.Laun
 	if l.ClusterFiles, err = clusterFiles(r.Cluster); err != nil {
 		return l, err
 	}
-	if dir := m.History().LocalDir(); dir != "" && m.Runtime.Name() != "static" {
+	if dir := m.History().LocalDir(); dir != "" && !m.external() {
 		l.Directories = append(l.Directories, gateway.Directory{
 			Name: "event logs", Type: gateway.DirectoryLocal, Source: dir, Path: dir,
 		})

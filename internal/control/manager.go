@@ -92,6 +92,12 @@ type Settings struct {
 	// StartTimeout bounds the time from the start of a Livy server to its first
 	// response. Default 3 minutes.
 	StartTimeout time.Duration
+	// UnresponsiveAfter is how long a running Livy server may be silent until requests to
+	// it are refused. Default 15 seconds.
+	UnresponsiveAfter time.Duration
+	// RestartUnresponsive is how long it may be silent until it is restarted, which ends
+	// its sessions. Default 5 minutes; negative: it is never restarted.
+	RestartUnresponsive time.Duration
 	// StopOnExit stops the Livy servers when the process exits; they start again with
 	// the next process. Default: they keep running, and the next process adopts them.
 	StopOnExit bool
@@ -141,6 +147,8 @@ func (m *Manager) Settings() Settings { return *m.settings.Load() }
 // policies are compiled again.
 func (m *Manager) Configure(s Settings) {
 	setDefault(&s.StartTimeout, gateway.DefaultStartTimeout)
+	setDefault(&s.UnresponsiveAfter, gateway.DefaultUnresponsiveAfter)
+	setDefault(&s.RestartUnresponsive, gateway.DefaultRestartUnresponsive)
 	setDefault(&s.AuditRetention, gateway.DefaultAuditRetention)
 	m.settings.Store(&s)
 	m.snapshots.recompile(m.compile)

@@ -30,12 +30,12 @@ type reconciler struct {
 	cancel   context.CancelFunc
 	done     chan struct{}
 
-	seenRevision   int64     // the revision that the last step worked from
-	retryAt        time.Time // earliest time of the next start
-	checkedStopped bool      // the runtime has confirmed that a stopped gateway has no server
-	checkedUnknown bool      // retireUnknownServer is done
+	seenRevision   int64 // the revision that the last step worked from
+	checkedStopped bool  // the runtime has confirmed that a stopped gateway has no server
+	checkedUnknown bool  // retireUnknownServer is done
 	idle           idleness
 	refusal        refusal
+	liveness       liveness
 }
 
 // pollTimeout bounds one poll of a Livy server's lists.
@@ -208,15 +208,7 @@ func (r *reconciler) keepRunning(ctx context.Context, g *gateway.Gateway) (time.
 		if r.recentlyRefused(g) {
 			return r.m.PollInterval, nil
 		}
-		err := r.poll(ctx, g)
-		if errors.Is(err, store.ErrFenced) {
-			return 0, err
-		}
-		err = r.recordVisibility(ctx, g, err)
-		if err != nil || r.recentlyRefused(g) {
-			return r.m.PollInterval, err
-		}
-		return r.m.PollInterval, r.stopIfIdle(ctx, g)
+		return r.pollRunning(ctx, g)
 	case known && g.Status.State == gateway.StateStarting:
 		return r.awaitReady(ctx, g, inst)
 	case found && inst.Running && g.Status.State == gateway.StateStarting && g.Status.Instance == "" &&
@@ -232,8 +224,8 @@ func (r *reconciler) keepRunning(ctx context.Context, g *gateway.Gateway) (time.
 			how = "no instance is left at " + at
 		}
 		return r.failed(ctx, g, "the Livy server ended: "+how)
-	case r.m.Now().Before(r.retryAt):
-		return min(r.m.PollInterval, r.retryAt.Sub(r.m.Now())), nil
+	case r.m.Now().Before(g.Status.NextStart):
+		return min(r.m.PollInterval, g.Status.NextStart.Sub(r.m.Now())), nil
 	default:
 		return r.start(ctx)
 	}
@@ -251,7 +243,7 @@ func (r *reconciler) find(ctx context.Context, g *gateway.Gateway) (upstream.Ins
 }
 
 // failed records why a server failed, removes what is left of it and schedules the next
-// attempt: 1 s after the first failure, and twice as long after each further one.
+// attempt; see gateway.Status.Fail.
 func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason string) (time.Duration, error) {
 	m := r.m
 	if g.Status.Instance != "" { // otherwise no server was started, and the log is its predecessor's
@@ -267,7 +259,7 @@ func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason stri
 		g.Enter(gateway.StateError, reason, gateway.SystemActor, m.Now())
 		clearInstance(g)
 		g.Status.Retired = epoch
-		g.Status.Restarts++
+		g.Status.Fail(reason, m.Now(), m.MaxBackoff)
 		return nil
 	})
 	if err != nil || updated.Status.Retired < epoch {
@@ -275,7 +267,6 @@ func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason stri
 	}
 	m.Logger.Error("Livy server failed",
 		zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.String("reason", reason))
-	r.retryAt = m.Now().Add(min(m.MaxBackoff, time.Second<<min(20, max(0, updated.Status.Restarts-1))))
 	if err := m.Runtime.Stop(ctx, g.ID, epoch); err != nil {
 		return 0, err
 	}
@@ -283,10 +274,10 @@ func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason stri
 }
 
 // poll updates the records of a running server.
-func (r *reconciler) poll(ctx context.Context, g *gateway.Gateway) error {
+func (r *reconciler) poll(ctx context.Context, g *gateway.Gateway, server sessions.Lister) error {
 	ctx, cancel := context.WithTimeout(ctx, pollTimeout)
 	defer cancel()
-	err := r.m.Ledger.Poll(ctx, r.fence, g, r.m.Livy(g))
+	err := r.m.Ledger.Poll(ctx, r.fence, g, server)
 	if errors.Is(err, sessions.ErrReplaced) {
 		err = r.renumber(ctx, g, err.Error())
 	}

@@ -19,6 +19,10 @@ const (
 
 	// DefaultStartTimeout bounds the time from a start of Livy to its first answer.
 	DefaultStartTimeout = 3 * time.Minute
+	// DefaultUnresponsiveAfter is how long a running Livy server may be silent until
+	// requests to it are refused, DefaultRestartUnresponsive until it is restarted.
+	DefaultUnresponsiveAfter   = 15 * time.Second
+	DefaultRestartUnresponsive = 5 * time.Minute
 	// DefaultRetention is how long records are kept after their creation.
 	DefaultRetention = 30 * 24 * time.Hour
 	// DefaultAuditRetention is how long entries of the audit are kept.

@@ -93,8 +93,39 @@ type Status struct {
 	// FusionOff says why jobs run without the gateway's acceleration, e.g. because
 	// the CPU cannot do what it needs; empty when they run with it.
 	FusionOff string `json:"fusionOff,omitempty"`
-	// Restarts counts restarts after crashes since the last wanted start.
+	// UnresponsiveSince is since when a running server has not answered; the zero time
+	// if it answers. Requests are refused meanwhile.
+	UnresponsiveSince time.Time `json:"unresponsiveSince,omitzero"`
+	// Restarts counts the failures since somebody asked for a start, or since the server
+	// last ran well for ten minutes.
 	Restarts int `json:"restarts,omitempty"`
+	// NextStart is the earliest time of the next start after a failure.
+	NextStart time.Time `json:"nextStart,omitzero"`
+	// LastFailure is the last of these failures.
+	LastFailure *Failure `json:"lastFailure,omitempty"`
+}
+
+// Failure is how a Livy server failed.
+type Failure struct {
+	Time   time.Time `json:"time"`
+	Reason string    `json:"reason"`
+}
+
+// Fail records a failure and schedules the next start: 1 s after the first failure, and
+// twice as long after each further one, up to longest.
+func (s *Status) Fail(reason string, now time.Time, longest time.Duration) {
+	now = now.UTC().Truncate(time.Millisecond)
+	s.Restarts++
+	s.NextStart = now.Add(min(longest, time.Second<<min(20, s.Restarts-1)))
+	s.LastFailure = &Failure{Time: now, Reason: reason}
+}
+
+// HasFailed reports whether failures are recorded.
+func (s *Status) HasFailed() bool { return s.Restarts > 0 || s.LastFailure != nil }
+
+// ForgetFailures makes the next failure count as the first one.
+func (s *Status) ForgetFailures() {
+	s.Restarts, s.NextStart, s.LastFailure = 0, time.Time{}, nil
 }
 
 // Ref returns "workspace/name", for people.

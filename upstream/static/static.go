@@ -4,8 +4,10 @@ package static
 
 import (
 	"context"
+	"maps"
 	"net"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -108,36 +110,23 @@ func (r *Runtime) Adopt(gatewayID, instanceID string) {
 	r.started[gatewayID] = upstream.Instance{GatewayID: gatewayID, ID: instanceID, Address: address, Running: true}
 }
 
-// Find returns the gateway's server if this process took it. Running is false
-// when it does not answer.
-func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance, bool, error) {
+// Find returns the gateway's server if this process took it. Whether it answers is left
+// to its users: a server that is away may come back with all its sessions.
+func (r *Runtime) Find(_ context.Context, gatewayID string) (upstream.Instance, bool, error) {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	inst, ok := r.started[gatewayID]
-	r.mu.Unlock()
-	if !ok {
-		return upstream.Instance{}, false, nil
-	}
-	if _, err := upstream.GetVersion(ctx, inst.Address); err != nil {
-		inst.Running, inst.Exit = false, "does not answer: "+err.Error()
-	}
-	return inst, true, nil
+	return inst, ok, nil
 }
 
+// External marks that somebody else starts and stops the servers.
+func (r *Runtime) External() {}
+
 // List returns the servers that this process took.
-func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
+func (r *Runtime) List(context.Context) ([]upstream.Instance, error) {
 	r.mu.Lock()
-	var ids []string
-	for id := range r.started {
-		ids = append(ids, id)
-	}
-	r.mu.Unlock()
-	var all []upstream.Instance
-	for _, id := range ids {
-		if inst, ok, err := r.Find(ctx, id); err == nil && ok {
-			all = append(all, inst)
-		}
-	}
-	return all, nil
+	defer r.mu.Unlock()
+	return slices.Collect(maps.Values(r.started)), nil
 }
 
 // Logs returns nothing: the server's log is elsewhere.
