@@ -1,6 +1,7 @@
 package project
 
 import (
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -215,5 +216,42 @@ func TestReadingDocuments(t *testing.T) {
 		if got := linesOf(tt.text)[tt.line-1].mayBeWide(); got != tt.want {
 			t.Errorf("%s may be wide: %v, want %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestMessagesOfTroubleshooting: a message that docs/troubleshooting.md quotes is in the
+// code.
+func TestMessagesOfTroubleshooting(t *testing.T) {
+	var code strings.Builder
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			var text []byte
+			text, err = os.ReadFile(path)
+			code.Write(text)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, inTable := 0, false
+	for _, l := range linesOf(read(t, "docs/troubleshooting.md")) {
+		if strings.HasPrefix(l.text, "| message contains |") || strings.HasPrefix(l.text, "| reason in ") {
+			inTable = true
+			continue
+		}
+		inTable = inTable && strings.HasPrefix(l.text, "|")
+		cell, _, _ := strings.Cut(strings.TrimPrefix(l.text, "|"), "|")
+		quoted := inlineCode.FindString(cell)
+		if !inTable || quoted == "" {
+			continue
+		}
+		seen++
+		if message := strings.Trim(quoted, "`"); !strings.Contains(code.String(), message) {
+			t.Errorf("docs/troubleshooting.md:%d: no code has the message %q", l.number, message)
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d messages were found", seen)
 	}
 }
