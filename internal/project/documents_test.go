@@ -1,6 +1,7 @@
 package project
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -11,6 +12,9 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth" // basic_auth
 
 	"github.com/livygateway/livygateway/internal/golden"
 )
@@ -234,5 +238,34 @@ func TestMessagesOfTroubleshooting(t *testing.T) {
 	}
 	if seen < 10 {
 		t.Errorf("only %d messages were found", seen)
+	}
+}
+
+// TestCaddyfilesInDocuments: every block of a Caddyfile in a document is one that Caddy
+// adapts, as it is or as a part of the livy block.
+func TestCaddyfilesInDocuments(t *testing.T) {
+	block := regexp.MustCompile("(?s)```caddyfile\n(.*?)```")
+	within := []string{"%s", "{\n%s\n}\n", "{\nlivy {\n%s\n}\n}\n", "{\nlivy {\nenvironment e {\n%s\n}\n}\n}\n"}
+	seen := 0
+	for _, name := range documents(t) {
+		for _, m := range block.FindAllStringSubmatch(read(t, name), -1) {
+			seen++
+			var failures []error
+			for _, frame := range within {
+				text := strings.Replace(frame, "%s", m[1], 1)
+				_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
+				if err == nil {
+					failures = nil
+					break
+				}
+				failures = append(failures, err)
+			}
+			if failures != nil {
+				t.Errorf("%s: Caddy does not understand\n%s%v", name, m[1], errors.Join(failures...))
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d blocks were found", seen)
 	}
 }
