@@ -41,7 +41,7 @@ xcaddy: ## build bin/caddy with xcaddy from this checkout, as users do
 	XCADDY_GO_BUILD_FLAGS="-trimpath -tags=$(TAGS)" $(XCADDY) build $(CADDY_VERSION) --output $(BIN) \
 	    --with github.com/livygateway/livygateway@v0.0.0=$(CURDIR)
 
-run: ## first light: engine, Redis, Caddy, a gateway and a token; Ctrl-C stops it all
+run: ## quick start: engine, Redis, Caddy, a gateway and a token; Ctrl-C stops it all
 	@scripts/run
 
 # The integration tests drive bin/caddy as a separate process and do not link

@@ -12,7 +12,7 @@ import (
 	"github.com/livygateway/livygateway/internal/golden"
 )
 
-// TestDocsAreCurrent holds the table in docs/policies.md to the one in code.
+// TestDocsAreCurrent holds the list in docs/policies.md to the one in code.
 // To write it: go test ./policies -run TestDocsAreCurrent -update
 func TestDocsAreCurrent(t *testing.T) {
 	golden.Part(t, "../docs/policies.md", "<!-- aliases -->", "<!-- end of aliases -->", aliasTable())
@@ -25,19 +25,30 @@ func code(names []string) string {
 	return "`" + strings.Join(names, "`, `") + "`"
 }
 
+var units = map[unit]string{
+	unitInt: "number", unitMiB: "size, bare number in MiB", unitBytes: "size, bare number in bytes",
+	unitDuration: "duration, bare number in ms",
+}
+
+// aliasTable lists the families: Livy's field and Spark's keys, the winner first; what
+// goes along; how values compare.
 func aliasTable() string {
 	var b strings.Builder
-	b.WriteString("\n| Livy's field | Spark's keys, the winner first | related: go along | compares as | |\n|---|---|---|---|---|\n")
+	b.WriteString("\n")
 	for i := range families {
 		f := &families[i]
 		if len(f.members())+len(f.related) < 2 && f.unit == unitText && f.note == "" {
 			continue
 		}
-		var field []string
+		names := f.keys
 		if f.field != "" {
-			field = []string{f.field}
+			names = append([]string{f.field}, f.keys...)
 		}
+		text := code(names)
 		var notes []string
+		if f.unit != unitText {
+			notes = append(notes, units[f.unit])
+		}
 		if f.list {
 			notes = append(notes, "list")
 		}
@@ -47,25 +58,24 @@ func aliasTable() string {
 		if f.note != "" {
 			notes = append(notes, f.note)
 		}
-		compares := ""
-		if f.unit != unitText {
-			compares = map[unit]string{unitInt: "number", unitMiB: "size, bare number in MiB", unitBytes: "size, bare number in bytes", unitDuration: "duration, bare number in ms"}[f.unit]
+		if len(notes) > 0 {
+			text += " (" + strings.Join(notes, "; ") + ")"
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", code(field), code(f.keys), code(f.related), compares, strings.Join(notes, "; "))
-	}
-	b.WriteString("\nKey spaces that mean the same, name by name: ")
-	for i, pair := range prefixPairs {
-		if i > 0 {
-			b.WriteString("; ")
+		b.WriteString(golden.Wrap(text, "- ", "  "))
+		if len(f.related) > 0 {
+			b.WriteString(golden.Wrap("related: "+code(f.related), "  - ", "    "))
 		}
-		fmt.Fprintf(&b, "`%s*` and `%s*`", pair[0], pair[1])
 	}
-	b.WriteString(".\n\nKeys under the path rule, besides Livy's lists: ")
-	names := slices.Sorted(maps.Keys(fileKeys))
+	b.WriteString("\nThese key spaces mean the same, name by name:\n\n")
+	for _, pair := range prefixPairs {
+		fmt.Fprintf(&b, "- `%s*` and `%s*`\n", pair[0], pair[1])
+	}
+	b.WriteString("\nThese keys are under the path rule, besides Livy's lists:\n\n")
+	keys := slices.Sorted(maps.Keys(fileKeys))
 	for _, p := range fileKeyPatterns {
-		names = append(names, p[0]+"*"+p[1])
+		keys = append(keys, p[0]+"*"+p[1])
 	}
-	b.WriteString(code(names) + ".\n\n")
+	b.WriteString(golden.Wrap(code(keys)+".", "", "") + "\n")
 	return b.String()
 }
 

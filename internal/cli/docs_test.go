@@ -64,7 +64,6 @@ func writeDocs(b *strings.Builder, cmd *cobra.Command, level string) {
 }
 
 func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
-	b.WriteString("| flag | |\n|---|---|\n")
 	flags.VisitAll(func(f *pflag.Flag) {
 		if f.Name == "help" {
 			return
@@ -76,6 +75,6 @@ func writeFlags(b *strings.Builder, flags *pflag.FlagSet) {
 		if f.DefValue != "" && f.DefValue != "false" && f.DefValue != "0" && f.DefValue != "[]" && f.DefValue != "0s" {
 			usage += fmt.Sprintf(" (default %s)", f.DefValue)
 		}
-		fmt.Fprintf(b, "| `--%s%s` | %s |\n", f.Name, name, strings.ReplaceAll(usage, "|", "\\|"))
+		b.WriteString(golden.Wrap(fmt.Sprintf("`--%s%s`: %s", f.Name, name, usage), "- ", "  "))
 	})
 }

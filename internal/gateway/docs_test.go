@@ -1,7 +1,6 @@
 package gateway_test
 
 import (
-	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -12,13 +11,13 @@ import (
 	"github.com/livygateway/livygateway/internal/golden"
 )
 
-// TestDocs checks that the table of parameters says what the code does.
+// TestDocs checks that the list of parameters says what the code does.
 func TestDocs(t *testing.T) {
 	golden.Part(t, "../../docs/gateways.md", "<!-- generated from gateway/spec.go by: go test ./internal/gateway -run TestDocs -update -->", "<!-- end of the generated part -->",
 		"\n"+parameters(t)+"\n")
 }
 
-// parameters is the table of the Spec's fields, those of structs in it included.
+// parameters lists the Spec's fields, those of structs in it included.
 func parameters(t *testing.T) string {
 	file, err := parser.ParseFile(token.NewFileSet(), "spec.go", nil, parser.ParseComments)
 	if err != nil {
@@ -34,7 +33,6 @@ func parameters(t *testing.T) string {
 		return true
 	})
 	var b strings.Builder
-	b.WriteString("| parameter | meaning |\n|---|---|\n")
 	writeFields(t, &b, structs, "Spec", "")
 	return b.String()
 }
@@ -46,8 +44,8 @@ func writeFields(t *testing.T, b *strings.Builder, structs map[string]*ast.Struc
 			t.Errorf("%s.%s has no comment", name, field.Names[0].Name)
 		}
 		tag, _, _ := strings.Cut(reflect.StructTag(strings.Trim(field.Tag.Value, "`")).Get("json"), ",")
-		doc = strings.ReplaceAll(strings.Replace(doc, field.Names[0].Name, "`"+prefix+tag+"`", 1), "|", `\|`)
-		fmt.Fprintf(b, "| `%s%s` | %s |\n", prefix, tag, doc)
+		doc = strings.Replace(doc, field.Names[0].Name, "**`"+prefix+tag+"`**", 1)
+		b.WriteString(golden.Wrap(doc, strings.Repeat("  ", strings.Count(prefix, "."))+"- ", strings.Repeat("  ", strings.Count(prefix, ".")+1)))
 		if inner, ok := field.Type.(*ast.Ident); ok && structs[inner.Name] != nil {
 			writeFields(t, b, structs, inner.Name, prefix+tag+".")
 		}

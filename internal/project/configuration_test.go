@@ -108,8 +108,13 @@ func TestConfigurationIsComplete(t *testing.T) {
 		known[p.Option] = "a parameter of gateways"
 	}
 	for _, entry := range []any{
-		gateway.Engine{}, gateway.Cluster{}, gateway.Environment{}, gateway.Network{}, gateway.Directory{},
-		gateway.Fusion{}, gateway.HistoryServer{},
+		gateway.Engine{},
+		gateway.Cluster{},
+		gateway.Environment{},
+		gateway.Network{},
+		gateway.Directory{},
+		gateway.Fusion{},
+		gateway.HistoryServer{},
 	} {
 		of := reflect.TypeOf(entry)
 		for i := 1; i < of.NumField(); i++ { // the first is the argument

@@ -1,6 +1,8 @@
 package project
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -10,10 +12,12 @@ import (
 	"testing"
 	"unicode"
 	"unicode/utf8"
-)
 
-// maxColumns is the longest line of a document.
-const maxColumns = 100
+	"github.com/caddyserver/caddy/v2/caddyconfig"
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth" // basic_auth
+
+	"github.com/livygateway/livygateway/internal/golden"
+)
 
 // wide are documents that may have longer lines.
 var wide = []string{"docs/architecture.md"}
@@ -39,51 +43,33 @@ func documents(t *testing.T) []string {
 
 // line is a line of a document.
 type line struct {
-	number    int
-	text      string
-	code      bool // in a fenced block, or one of the fences
-	generated bool // between two comments that a test keeps current
+	number int
+	text   string
+	code   bool // in a fenced block, or one of the fences
 }
 
-var (
-	fence          = regexp.MustCompile("^\\s*(?:>\\s*)?(```|~~~)")
-	generatedBegin = regexp.MustCompile(`^<!-- (generated from|aliases|strict settings)`)
-	generatedEnd   = regexp.MustCompile(`^<!-- end of`)
-	writtenWhole   = regexp.MustCompile(`^<!-- Written by "go generate`)
-)
+var fence = regexp.MustCompile("^\\s*(```|~~~)")
 
 func linesOf(text string) []line {
 	var lines []line
-	inCode, inGenerated, number := false, false, 0
+	inCode := false
 	for raw := range strings.Lines(text) {
-		number++
-		l := line{number: number, text: strings.TrimRight(raw, "\r\n"), code: inCode, generated: inGenerated}
-		switch {
-		case fence.MatchString(l.text):
+		l := line{number: len(lines) + 1, text: strings.TrimRight(raw, "\r\n"), code: inCode}
+		if fence.MatchString(l.text) {
 			l.code = true
 			inCode = !inCode
-		case inCode:
-		case generatedBegin.MatchString(l.text), writtenWhole.MatchString(l.text):
-			inGenerated, l.generated = true, true
-		case generatedEnd.MatchString(l.text):
-			inGenerated = false
 		}
 		lines = append(lines, l)
 	}
 	return lines
 }
 
-// mayBeWide reports whether a line that is too long cannot be broken, or is made from
-// code: a row of a generated table, or a line that is one URL, link or word.
+// mayBeWide reports whether a line that is too long cannot be broken: one URL or word,
+// the target of a link, or a comment that a test looks for.
 func (l line) mayBeWide() bool {
 	text := strings.TrimSpace(l.text)
-	if l.generated && (strings.HasPrefix(text, "|") || strings.HasPrefix(text, "<!--")) {
-		return true
-	}
-	if strings.HasPrefix(text, "[") && strings.Contains(text, "]: ") { // the target of a link
-		return true
-	}
-	return !strings.Contains(strings.TrimLeft(text, "-*> "), " ")
+	return strings.HasPrefix(text, "<!--") || linkTarget.MatchString(text) ||
+		!strings.Contains(strings.TrimLeft(text, "-*> "), " ")
 }
 
 func TestLinesOfDocuments(t *testing.T) {
@@ -92,8 +78,8 @@ func TestLinesOfDocuments(t *testing.T) {
 			continue
 		}
 		for _, l := range linesOf(read(t, name)) {
-			if n := utf8.RuneCountInString(l.text); n > maxColumns && !l.mayBeWide() {
-				t.Errorf("%s:%d has %d columns, more than %d: %.60s...", name, l.number, n, maxColumns, l.text)
+			if n := utf8.RuneCountInString(l.text); n > golden.Columns && !l.mayBeWide() {
+				t.Errorf("%s:%d has %d columns, more than %d: %.60s...", name, l.number, n, golden.Columns, l.text)
 			}
 			if strings.HasSuffix(l.text, " ") || strings.HasSuffix(l.text, "\t") {
 				t.Errorf("%s:%d ends in a blank", name, l.number)
@@ -198,22 +184,88 @@ func TestReadingDocuments(t *testing.T) {
 	if got := anchors(text); !slices.Equal(got, []string{"a-b-c-d_e-f"}) {
 		t.Errorf("anchors: %q", got)
 	}
-	long := strings.Repeat("a ", maxColumns)
+	long := strings.Repeat("a ", golden.Columns)
 	tests := []struct {
 		name, text string
 		line       int
 		want       bool
 	}{
-		{"a row by hand", "| " + long + "|", 1, false},
-		{"a generated row", "<!-- generated from x -->\n| " + long + "|", 2, true},
-		{"a generated sentence", "<!-- generated from x -->\n" + long, 2, false},
-		{"a row after a generated part", "<!-- generated from x -->\n<!-- end of x -->\n| " + long, 3, false},
-		{"one word", "- https://example.com/" + strings.Repeat("a", maxColumns), 1, true},
+		{"a row", "| " + long + "|", 1, false},
+		{"a sentence", long, 1, false},
 		{"code", "```\n" + long + "\n```", 2, false},
+		{"one word", "- https://example.com/" + strings.Repeat("a", golden.Columns), 1, true},
+		{"the target of a link", "[a]: https://example.com/ (" + long + ")", 1, true},
+		{"a comment", "<!-- " + long + "-->", 1, true},
 	}
 	for _, tt := range tests {
 		if got := linesOf(tt.text)[tt.line-1].mayBeWide(); got != tt.want {
 			t.Errorf("%s may be wide: %v, want %v", tt.name, got, tt.want)
 		}
+	}
+}
+
+// TestMessagesOfTroubleshooting: a message that docs/troubleshooting.md quotes is in the
+// code.
+func TestMessagesOfTroubleshooting(t *testing.T) {
+	var code strings.Builder
+	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && strings.HasSuffix(path, ".go") && !strings.HasSuffix(path, "_test.go") {
+			var text []byte
+			text, err = os.ReadFile(path)
+			code.Write(text)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, inTable := 0, false
+	for _, l := range linesOf(read(t, "docs/troubleshooting.md")) {
+		if strings.HasPrefix(l.text, "| message contains |") || strings.HasPrefix(l.text, "| reason in ") {
+			inTable = true
+			continue
+		}
+		inTable = inTable && strings.HasPrefix(l.text, "|")
+		cell, _, _ := strings.Cut(strings.TrimPrefix(l.text, "|"), "|")
+		quoted := inlineCode.FindString(cell)
+		if !inTable || quoted == "" {
+			continue
+		}
+		seen++
+		if message := strings.Trim(quoted, "`"); !strings.Contains(code.String(), message) {
+			t.Errorf("docs/troubleshooting.md:%d: no code has the message %q", l.number, message)
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d messages were found", seen)
+	}
+}
+
+// TestCaddyfilesInDocuments: every block of a Caddyfile in a document is one that Caddy
+// adapts, as it is or as a part of the livy block.
+func TestCaddyfilesInDocuments(t *testing.T) {
+	block := regexp.MustCompile("(?s)```caddyfile\n(.*?)```")
+	within := []string{"%s", "{\n%s\n}\n", "{\nlivy {\n%s\n}\n}\n", "{\nlivy {\nenvironment e {\n%s\n}\n}\n}\n"}
+	seen := 0
+	for _, name := range documents(t) {
+		for _, m := range block.FindAllStringSubmatch(read(t, name), -1) {
+			seen++
+			var failures []error
+			for _, frame := range within {
+				text := strings.Replace(frame, "%s", m[1], 1)
+				_, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
+				if err == nil {
+					failures = nil
+					break
+				}
+				failures = append(failures, err)
+			}
+			if failures != nil {
+				t.Errorf("%s: Caddy does not understand\n%s%v", name, m[1], errors.Join(failures...))
+			}
+		}
+	}
+	if seen < 10 {
+		t.Errorf("only %d blocks were found", seen)
 	}
 }

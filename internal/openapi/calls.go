@@ -10,25 +10,27 @@ import (
 	"github.com/livygateway/livygateway/internal/api"
 )
 
-// Table lists the calls for docs/api.md.
-func Table() string {
-	var b strings.Builder
-	b.WriteString("| call | | query | replies |\n|---|---|---|---|\n")
+// Calls describes each call, as Markdown, for docs/api.md.
+func Calls() []string {
+	var lines []string
 	for _, r := range api.Routes() {
-		var query []string
-		for _, p := range r.Query {
-			query = append(query, "`"+p.Name+"`")
+		text := fmt.Sprintf("**`%s %s`**: %s", r.Method, r.Path, r.Summary)
+		if !strings.HasSuffix(text, "?") {
+			text += "."
 		}
-		text := r.Summary
 		if r.Doc != "" {
-			if !strings.HasSuffix(text, "?") {
-				text += "."
-			}
 			text += " " + r.Doc
 		}
-		fmt.Fprintf(&b, "| `%s %s` | %s | %s | %s |\n", r.Method, r.Path, text, strings.Join(query, " "), strings.Join(statuses(&r), " "))
+		if len(r.Query) > 0 {
+			var query []string
+			for _, p := range r.Query {
+				query = append(query, "`"+p.Name+"`")
+			}
+			text += " Query: " + strings.Join(query, ", ") + "."
+		}
+		lines = append(lines, text+" Replies: "+strings.Join(statuses(&r), ", ")+".")
 	}
-	return b.String()
+	return lines
 }
 
 // statuses are those of a call besides what any call can have.
