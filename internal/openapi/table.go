@@ -10,7 +10,7 @@ import (
 	"github.com/livygateway/livygateway/internal/api"
 )
 
-// Table lists the calls for docs/api.md.
+// Table returns the table of calls for docs/api.md.
 func Table() string {
 	var b strings.Builder
 	b.WriteString("| call | | query | replies |\n|---|---|---|---|\n")
@@ -26,12 +26,13 @@ func Table() string {
 			}
 			text += " " + r.Doc
 		}
-		fmt.Fprintf(&b, "| `%s %s` | %s | %s | %s |\n", r.Method, r.Path, text, strings.Join(query, " "), strings.Join(statuses(&r), " "))
+		fmt.Fprintf(&b, "| `%s %s` | %s | %s | %s |\n", r.Method, r.Path, text, strings.Join(query, " "),
+			strings.Join(statuses(&r), " "))
 	}
 	return b.String()
 }
 
-// statuses are those of a call besides what any call can have.
+// statuses returns the statuses of a call, besides those of all calls.
 func statuses(r *api.Route) []string {
 	all := slices.Sorted(maps.Keys(responses(&types{schemas: object{}}, r)))
 	return slices.DeleteFunc(all, func(status string) bool {
