@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// session is what Livy says of an idle session: 0.3 KB.
+// session is Livy's reply for an idle session: 0.3 KB.
 const session = `{"id":0,"name":null,"appId":"application_1700000000000_0042","owner":null,"proxyUser":null,` +
 	`"state":"idle","kind":"pyspark","appInfo":{"driverLogUrl":null,"sparkUiUrl":null},` +
 	`"log":["stdout: ","26/01/01 00:00:00 INFO SparkContext: Running Spark version 3.5.8","\nstderr: "],"ttl":null}`
@@ -27,8 +27,9 @@ func startBackend() (addr string, err error) {
 		"GET /sessions/0": response("200 OK", session),
 		"GET /sessions":   response("200 OK", `{"from":0,"total":1,"sessions":[`+session+`]}`),
 		"GET /batches":    response("200 OK", `{"from":0,"total":0,"sessions":[]}`),
-		"GET /version": response("200 OK", `{"url":"","branch":"HEAD","revision":"0","version":"0.8.0-incubating",`+
-			`"date":"2026-01-01T00:00:00Z","user":""}`),
+		"GET /version": response("200 OK",
+			`{"url":"","branch":"HEAD","revision":"0","version":"0.8.0-incubating",`+
+				`"date":"2026-01-01T00:00:00Z","user":""}`),
 	}}
 	go func() {
 		for {
@@ -92,7 +93,7 @@ func readHead(in *bufio.Reader) (first string, length int, err error) {
 				return "", 0, fmt.Errorf("reading Content-Length: %w", err)
 			}
 		case len(line) > 18 && strings.EqualFold(string(line[:18]), "transfer-encoding:"):
-			return "", 0, io.ErrUnexpectedEOF // nobody here sends chunks
+			return "", 0, io.ErrUnexpectedEOF // chunked encoding is not supported
 		}
 	}
 }

@@ -3,13 +3,12 @@
 //
 //	go run ./bench -binary bin/caddy
 //
-// It compares three ways to the same backend, in turn and over several rounds of
-// one run, so that a noisy machine is noisy for all of them: directly, through
-// Caddy's reverse_proxy alone (bare.Caddyfile), and through a gateway with a
-// token (gateway.Caddyfile). Both Caddys are the same binary. What a Caddy
-// computes for a reply (cpu/reply) tells more than its rate on a machine that
-// does other things too. Backend and load generator are as light as they can be,
-// so that what is compared is not lost in what is not.
+// It compares three paths to the same backend: directly, through Caddy's reverse_proxy alone
+// (bare.Caddyfile), and through a gateway with a token (gateway.Caddyfile). They are measured in
+// turn over several rounds of one run, so that noise affects all of them. Both Caddys are the
+// same binary. On a machine with other load, the CPU time per reply (cpu/reply) is more
+// meaningful than the rate. Backend and load generator are as light as possible, so that they
+// do not dominate the results.
 //
-// At the end it measures what a policy computes for a create request.
+// At the end it measures the CPU time of a policy per create request.
 package main

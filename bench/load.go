@@ -10,25 +10,26 @@ import (
 	"time"
 )
 
-// target is one way to the backend.
+// target is one path to the backend.
 type target struct {
 	name    string
 	addr    string // host:port
 	path    string
-	headers string // further header lines, each ended by \r\n
-	pid     int    // of the Caddy on the way; 0: none
+	headers string // additional header lines, each terminated by \r\n
+	pid     int    // the Caddy on the path; 0: none
 }
 
-// sample is what one measurement gave.
+// sample is the result of one measurement.
 type sample struct {
-	rate      float64         // replies a second
+	rate      float64         // replies per second
 	latencies []time.Duration // of each reply
 }
 
-// measure polls t over a number of connections for a while. Each connection
-// sends its next request when it has the reply to the last.
+// measure polls t over a number of connections for a duration. Each connection sends its next
+// request when it has received the last reply.
 func measure(t target, connections int, during time.Duration) (sample, error) {
-	request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n%s\r\n", t.path, t.addr, t.headers)
+	request := fmt.Appendf(nil, "GET %s HTTP/1.1\r\nHost: %s\r\nAccept: application/json\r\n%s\r\n", t.path,
+		t.addr, t.headers)
 	results := make([][]time.Duration, connections)
 	errs := make([]error, connections)
 	var wg sync.WaitGroup

@@ -10,8 +10,8 @@ import (
 
 func main() {
 	binary := flag.String("binary", "bin/caddy", "the Caddy to measure")
-	rounds := flag.Int("rounds", 5, "how many times each way is measured")
-	during := flag.Duration("for", 2*time.Second, "how long one measurement takes")
+	rounds := flag.Int("rounds", 5, "number of measurements of each path")
+	during := flag.Duration("for", 2*time.Second, "duration of one measurement")
 	flag.Parse()
 	if err := run(*binary, *rounds, *during); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -22,7 +22,7 @@ func main() {
 func run(binary string, rounds int, during time.Duration) error {
 	dir, err := os.MkdirTemp("", "livygateway-bench-")
 	if err != nil {
-		return fmt.Errorf("making a folder: %w", err)
+		return fmt.Errorf("creating a directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
 	s := &servers{binary: binary, dir: dir}
@@ -57,8 +57,10 @@ func run(binary string, rounds int, during time.Duration) error {
 		gateway,
 	}
 
-	fmt.Printf("GET of a reply of %d bytes; %d rounds of %v for each way, in turn\n\n", len(session), rounds, during)
-	fmt.Printf("%-12s %-11s %10s %10s %10s %10s %15s\n", "connections", "way", "replies/s", "p50", "p99", "cpu/reply", "of bare caddy")
+	fmt.Printf("GET of a reply of %d bytes; %d rounds of %v for each path, in turn\n\n", len(session), rounds,
+		during)
+	fmt.Printf("%-12s %-11s %10s %10s %10s %10s %15s\n", "connections", "path", "replies/s", "p50", "p99",
+		"cpu/reply", "of bare caddy")
 	for _, connections := range []int{1, 16, 64} {
 		if err := compare(targets, connections, rounds, during, redisAddr); err != nil {
 			return err
@@ -72,7 +74,7 @@ func compare(targets []target, connections, rounds int, during time.Duration, re
 	rates := make([][]float64, len(targets))
 	latencies := make([][]time.Duration, len(targets))
 	computed := make([]time.Duration, len(targets))
-	for _, t := range targets { // warm: connections, caches, the Go heap
+	for _, t := range targets { // warm up connections, caches and the Go heap
 		if _, err := measure(t, connections, 300*time.Millisecond); err != nil {
 			return err
 		}
@@ -114,7 +116,8 @@ func compare(targets []target, connections, rounds int, during time.Duration, re
 			fmt.Sprintf("%.2f", median(ratios)))
 	}
 	if redisAddr != "" {
-		fmt.Printf("%-12s Redis commands for each 1000 polls of the gateway: %.2f\n", "", 1000*float64(commands)/float64(max(replies, 1)))
+		fmt.Printf("%-12s Redis commands per 1000 polls of the gateway: %.2f\n", "",
+			1000*float64(commands)/float64(max(replies, 1)))
 	}
 	fmt.Println()
 	return nil
@@ -125,7 +128,7 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// quantile picks from sorted values.
+// quantile returns a quantile of sorted values.
 func quantile(sorted []time.Duration, q float64) string {
 	if len(sorted) == 0 {
 		return "-"

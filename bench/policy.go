@@ -11,9 +11,9 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// comparePolicies prints what a policy computes for a create request of about a
-// KiB: nothing but the built-in guards, an open policy with a blacklist, rules,
-// a queue and an identity, and the same as a strict policy.
+// comparePolicies prints the CPU time of a policy per create request of about a KiB, for: the
+// built-in guards alone; an open policy with a blacklist, rules, a queue and an identity; and
+// the same as a strict policy.
 func comparePolicies(rounds int) error {
 	blacklist, err := policies.ParseBlacklist(policies.File{Text: policies.RecommendedBlacklist})
 	if err != nil {
@@ -34,7 +34,8 @@ func comparePolicies(rounds int) error {
 		cpu      []float64
 	}{{name: "guards alone"}, {name: "open", settings: full}, {name: "strict", settings: strict}}
 	body := createBody(1 << 10)
-	fmt.Printf("create request of %d bytes through a policy; %d rounds for each, in turn\n\n%-13s %12s\n", len(body), rounds, "policy", "cpu/create")
+	fmt.Printf("create request of %d bytes through a policy; %d rounds for each, in turn\n\n%-13s %12s\n",
+		len(body), rounds, "policy", "cpu/create")
 	for range rounds {
 		for i := range ways {
 			p, err := policies.Compile(ways[i].settings)
@@ -45,7 +46,7 @@ func comparePolicies(rounds int) error {
 			before := ownCPU()
 			for range creates {
 				if _, err := p.Create(livy.KindBatch, "", "application/json", bytes.NewReader(body)); err != nil {
-					return fmt.Errorf("ruling a create: %w", err)
+					return fmt.Errorf("applying a policy: %w", err)
 				}
 			}
 			ways[i].cpu = append(ways[i].cpu, float64((ownCPU()-before).Nanoseconds())/creates/1000)
@@ -58,7 +59,7 @@ func comparePolicies(rounds int) error {
 	return nil
 }
 
-// createBody is a create request as schedulers send it: fields, lists, settings.
+// createBody returns a create request as schedulers send it: fields, lists, settings.
 func createBody(size int) []byte {
 	var b bytes.Buffer
 	b.WriteString(`{"file":"hdfs:///jobs/job.jar","name":"daily","args":["--date","2024-01-01"],"driverMemory":"2g","executorMemory":"4g","executorCores":2,"numExecutors":4,"jars":["hdfs:///a.jar"],"conf":{"spark.sql.shuffle.partitions":"200"`)
@@ -69,7 +70,7 @@ func createBody(size int) []byte {
 	return b.Bytes()
 }
 
-// ownCPU is the time that this process has computed.
+// ownCPU returns the CPU time of this process.
 func ownCPU() time.Duration {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {

@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// servers are the processes that a run starts, and ends.
+// servers holds the processes that a run starts and stops.
 type servers struct {
 	binary string
 	dir    string // for their files
@@ -41,16 +41,16 @@ func (s *servers) start(name string, env []string, program string, args ...strin
 	return nil
 }
 
-// pid is that of what was started last.
+// pid returns the pid of the process started last.
 func (s *servers) pid() int { return s.cmds[len(s.cmds)-1].Process.Pid }
 
-// cpuTime is what a process has computed so far; 0 where Linux's /proc is missing.
+// cpuTime returns the CPU time of a process so far; 0 without Linux's /proc.
 func cpuTime(pid int) time.Duration {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0
 	}
-	// The name, in brackets, may hold blanks: field 3 is the first one behind it.
+	// The name, in parentheses, may contain spaces: field 3 is the first one after it.
 	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
 	if len(fields) < 13 {
 		return 0
@@ -60,7 +60,7 @@ func cpuTime(pid int) time.Duration {
 	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100
 }
 
-// stop ends them, last started first.
+// stop stops the processes, last started first.
 func (s *servers) stop() {
 	for _, cmd := range slices.Backward(s.cmds) {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
@@ -68,7 +68,7 @@ func (s *servers) stop() {
 	}
 }
 
-// caddy starts Caddy with one of the Caddyfiles beside this program.
+// caddy starts Caddy with one of the Caddyfiles in this directory.
 func (s *servers) caddy(file, backend, redis string) (site, admin string, err error) {
 	site, admin = sparePort(), sparePort()
 	env := []string{
@@ -82,8 +82,8 @@ func (s *servers) caddy(file, backend, redis string) (site, admin string, err er
 	return site, admin, s.await(file, site)
 }
 
-// redis starts a redis-server; without one on this machine the gateway's own
-// embedded Redis has to do, and nothing counts what it is asked.
+// redis starts a redis-server. Without one on this machine the gateway uses its embedded Redis,
+// whose commands are not counted.
 func (s *servers) redis() (setting, addr string, err error) {
 	program, err := exec.LookPath("redis-server")
 	if err != nil {
@@ -138,7 +138,8 @@ func (s *servers) gateway(site, admin string) (target, error) {
 	if res.StatusCode != http.StatusCreated {
 		return target{}, fmt.Errorf("opening a session: %s", res.Status)
 	}
-	return target{name: "gateway", addr: site, path: path + "/0", headers: "x-acs-spark-livy-token: " + token.Token + "\r\n"}, nil
+	return target{name: "gateway", addr: site, path: path + "/0",
+		headers: "x-acs-spark-livy-token: " + token.Token + "\r\n"}, nil
 }
 
 func (s *servers) livy(admin string, args ...string) ([]byte, error) {
@@ -153,7 +154,7 @@ func (s *servers) livy(admin string, args ...string) ([]byte, error) {
 	return out, nil
 }
 
-// redisCommands asks a Redis how many commands it has processed.
+// redisCommands returns the number of commands that a Redis has processed.
 func redisCommands(addr string) (int, error) {
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
@@ -172,7 +173,7 @@ func redisCommands(addr string) (int, error) {
 	return 0, fmt.Errorf("asking Redis: no total_commands_processed in the reply")
 }
 
-// sparePort returns an address of this machine at which nothing listens.
+// sparePort returns a local address on which nothing listens.
 func sparePort() string {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

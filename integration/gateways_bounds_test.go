@@ -93,7 +93,7 @@ func fakeContainers(t *testing.T) fakes {
 	})
 	return fakes{
 		livyBlock: "runtime docker {\nnamespace " + namespace + "\n}\nengine fake {\nimage " + image + "\n}\nengine missing {\nimage livygateway/livy:0.0.0-nowhere\n}\n",
-		missing:   "is not on the Docker engine; build it with scripts/build-engine-image, or pull it",
+		missing:   "does not exist on the Docker engine; build it with scripts/build-engine-image, or pull it",
 		left: func(t *testing.T, id string) []string {
 			out, err := exec.Command("docker", "ps", "-aq", "--filter", "label=io.github.livygateway.gateway="+id).Output()
 			if err != nil {

@@ -9,14 +9,14 @@ import (
 	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
-// mark is why a key's client value is ignored.
+// mark is the reason why a client's value for a key is ignored.
 type mark struct {
 	rule, source string
-	// spelling says that it is another way to write a key that is denied.
+	// spelling is true for another name of a denied key.
 	spelling bool
 }
 
-// denials are the keys and fields whose client values are ignored.
+// denials holds the keys and fields whose client values are ignored.
 type denials struct {
 	exact    map[string]mark
 	prefixes []prefixMark
@@ -27,7 +27,7 @@ type prefixMark struct {
 	mark   mark
 }
 
-// find says whether and why a key or field is ignored.
+// find reports whether a key or field is ignored, and why.
 func (d *denials) find(name string) (mark, bool) {
 	if m, ok := d.exact[name]; ok {
 		return m, true
@@ -40,7 +40,7 @@ func (d *denials) find(name string) (mark, bool) {
 	return mark{}, false
 }
 
-// addKey denies a key in all its spellings.
+// addKey denies a key under all its names.
 func (d *denials) addKey(key, rule, source string) {
 	d.add(key, mark{rule: rule, source: source})
 	for _, name := range spellings(key) {
@@ -54,8 +54,7 @@ func (d *denials) add(name string, m mark) {
 	}
 }
 
-// addPrefix denies all keys that begin so, and every family of which one
-// member does.
+// addPrefix denies all keys with a prefix, and every family with such a key.
 func (d *denials) addPrefix(prefix, rule, source string) {
 	m := mark{rule: rule, source: source}
 	d.prefixes = append(d.prefixes, prefixMark{prefix, m})
@@ -85,20 +84,20 @@ func (d *denials) addPrefix(prefix, rule, source string) {
 
 const blacklisted = "blacklisted"
 
-// unignorable fields make a request what it is.
+// unignorable lists fields that a request cannot do without.
 var unignorable = []string{"file", "conf"}
 
 // Denied is a line of spark-blacklist.conf.
 type Denied struct {
-	// Key is a Spark key or a field of Livy's request; with Prefix, how they begin.
+	// Key is a Spark key or a field of Livy's request, or a prefix of them if Prefix is set.
 	Key    string
 	Prefix bool
-	// Source is where it is written, e.g. "spark-blacklist.conf:3".
+	// Source is the position of the line, e.g. "spark-blacklist.conf:3".
 	Source string
 }
 
-// ParseBlacklist reads spark-blacklist.conf: one key a line, # comments, blank lines,
-// and a trailing * for all keys that begin so. Errors name file, line and reason.
+// ParseBlacklist parses spark-blacklist.conf: one key per line, # comments, blank lines, and a
+// trailing * for all keys with that prefix. Errors name file, line and reason.
 func ParseBlacklist(f File) ([]Denied, error) {
 	var list []Denied
 	name := orDefault(f.Name, "spark-blacklist.conf")
@@ -118,7 +117,7 @@ func ParseBlacklist(f File) ([]Denied, error) {
 	return list, nil
 }
 
-// addAll denies what a blacklist names.
+// addAll denies the keys of a blacklist.
 func (d *denials) addAll(list []Denied) {
 	for _, l := range list {
 		if l.Prefix {
@@ -129,17 +128,17 @@ func (d *denials) addAll(list []Denied) {
 	}
 }
 
-// badBlacklistLine says what is wrong with a line, "" if nothing.
+// badBlacklistLine returns what is wrong with a line, or "".
 func badBlacklistLine(key string, wild bool) string {
 	switch {
 	case key == "" && wild:
 		return "a lone * would ignore every setting; name a prefix, as in spark.yarn.*"
 	case strings.ContainsRune(key, '*'):
-		return "a * may stand at the end only"
+		return "a * is allowed at the end only"
 	case strings.ContainsAny(key, " \t"):
-		return "one key per line, without a value and without blanks"
+		return "must be one key per line, without a value or spaces"
 	case strings.ContainsAny(key, "{}"):
-		return "a key holds no braces; placeholders such as {file.PATH} are for the configuration of Caddy, and one in a line"
+		return "a key must not contain braces; placeholders such as {file.PATH} are for the configuration of Caddy, one per line"
 	case slices.Contains(unignorable, key):
 		return "this field cannot be ignored"
 	}

@@ -15,32 +15,32 @@ import (
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
-// request is a create request as Livy would understand it.
+// request is a create request as Livy would parse it.
 type request struct {
 	kind   livy.Kind
 	values [len(fields)]value
-	// seen are the fields that were in the body, also those that were null.
+	// seen marks the fields that were in the body, including those that were null.
 	seen [len(fields)]bool
 	conf []setting
-	// at finds the place of a key in conf.
+	// at maps keys to their index in conf.
 	at map[string]int
 }
 
-// value is what a field holds: text (also for whole numbers) or a list.
+// value is the value of a field: a text (also for whole numbers) or a list.
 type value struct {
 	given bool
 	text  string
 	list  []string
 }
 
-// setting is one entry of conf; one that was dropped stays in place.
+// setting is one entry of conf; dropped ones stay in the list.
 type setting struct {
 	key, value string
 	dropped    bool
 }
 
-// parseRequest reads a decoded body the one way in which nothing can be read
-// twice: one object of exactly the known fields, no duplicates, nothing after it.
+// parseRequest parses a decoded body strictly, so that it has only one interpretation: one
+// object of known fields, no duplicates, nothing after it.
 func parseRequest(kind livy.Kind, version int, body []byte) (*request, error) {
 	r := &request{kind: kind, at: make(map[string]int, 32), conf: make([]setting, 0, 32)}
 	dec := newDecoder(body)
@@ -63,8 +63,8 @@ func parseRequest(kind livy.Kind, version int, body []byte) (*request, error) {
 	return r, err
 }
 
-// newDecoder reads strict JSON. Duplicate names are left to its callers, which
-// keep the names of all objects anyway: none is nested deeper than conf.
+// newDecoder returns a decoder of strict JSON. Callers detect duplicate names, because they keep
+// the names of all objects anyway: none is nested deeper than conf.
 func newDecoder(body []byte) *jsontext.Decoder {
 	return jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
 }
@@ -73,7 +73,7 @@ func duplicate(name string) error {
 	return gateway.Invalid("body", shown("", name), "must be an object without duplicate names")
 }
 
-// readObject reads the one object that a body must be.
+// readObject reads a body, which must be one object.
 func readObject(dec *jsontext.Decoder, each func(name string) error) error {
 	if dec.PeekKind() != '{' {
 		if _, err := dec.ReadToken(); err != nil {
@@ -90,7 +90,7 @@ func readObject(dec *jsontext.Decoder, each func(name string) error) error {
 	return nil
 }
 
-// members walks the object that comes next.
+// members calls each for the members of the next object.
 func members(dec *jsontext.Decoder, each func(name string) error) error {
 	if _, err := dec.ReadToken(); err != nil {
 		return jsonError(err)
@@ -108,7 +108,7 @@ func members(dec *jsontext.Decoder, each func(name string) error) error {
 	return jsonError(err)
 }
 
-// jsonError puts the parser's complaint into words for the client.
+// jsonError returns the parser's error as an error for the client.
 func jsonError(err error) error {
 	if err == nil {
 		return nil
@@ -117,11 +117,12 @@ func jsonError(err error) error {
 	if !errors.As(err, &syntactic) {
 		return gateway.Wrap(gateway.KindInvalid, "body: must be valid JSON", err)
 	}
-	return gateway.Invalid("body", "", fmt.Sprintf("must be valid JSON in UTF-8: %v at byte %d", syntactic.Err, syntactic.ByteOffset))
+	return gateway.Invalid("body", "",
+		fmt.Sprintf("must be valid JSON in UTF-8: %v at byte %d", syntactic.Err, syntactic.ByteOffset))
 }
 
-// readValue reads a field's value with the coercions that Livy does itself, and
-// those without which it would answer 500. null is as good as absent.
+// readValue reads a field's value with Livy's own coercions, and those without which Livy would
+// answer 500. null is the same as absent.
 func readValue(dec *jsontext.Decoder, f *field) (value, error) {
 	switch kind := dec.PeekKind(); {
 	case kind == 'n':
@@ -140,8 +141,8 @@ func readValue(dec *jsontext.Decoder, f *field) (value, error) {
 	return value{given: true, text: text}, err
 }
 
-// readText reads a string, or a number or truth value by its text, as Jackson
-// does. The names of field and key are for the error.
+// readText reads a string, or the text of a number or boolean, as Jackson does. The names of
+// field and key are for the error.
 func readText(dec *jsontext.Decoder, name, key string) (string, error) {
 	switch dec.PeekKind() {
 	case '"', '0', 't', 'f':
@@ -151,7 +152,7 @@ func readText(dec *jsontext.Decoder, name, key string) (string, error) {
 		}
 		s := t.String()
 		if strings.IndexByte(s, 0) >= 0 {
-			return "", gateway.Invalid(dotted(name, key), "", "must not hold NUL")
+			return "", gateway.Invalid(dotted(name, key), "", "must not contain NUL")
 		}
 		return s, nil
 	default:
@@ -166,7 +167,7 @@ func dotted(name, key string) string {
 	return name + "." + shown("", key)
 }
 
-// wrongType tells bad JSON from JSON of another type.
+// wrongType distinguishes invalid JSON from JSON of another type.
 func wrongType(dec *jsontext.Decoder, name, rule string) error {
 	v, err := dec.ReadValue()
 	if err != nil {
@@ -215,7 +216,7 @@ func (r *request) readConf(dec *jsontext.Decoder) error {
 		}
 		text, err := "null", error(nil)
 		if dec.PeekKind() == 'n' {
-			// Livy passes null on as this text.
+			// Livy passes null on as the text "null".
 			if _, err := dec.ReadToken(); err != nil {
 				return jsonError(err)
 			}
@@ -236,7 +237,7 @@ func (r *request) get(key string) (string, bool) {
 	return r.conf[i].value, true
 }
 
-// set puts a key into conf, in place of the client's if there was one.
+// set sets a key in conf, replacing the client's value.
 func (r *request) set(key, value string) {
 	if i, ok := r.at[key]; ok {
 		r.conf[i] = setting{key: key, value: value}
@@ -246,7 +247,7 @@ func (r *request) set(key, value string) {
 	r.conf = append(r.conf, setting{key: key, value: value})
 }
 
-// drop takes a key out of conf and returns what it held.
+// drop removes a key from conf and returns its value.
 func (r *request) drop(key string) (string, bool) {
 	text, ok := r.get(key)
 	if ok {
@@ -255,7 +256,7 @@ func (r *request) drop(key string) (string, bool) {
 	return text, ok
 }
 
-// encode writes the request anew, in the order of the field table.
+// encode encodes the request, in the order of the field table.
 func (r *request) encode() ([]byte, error) {
 	size := 64
 	for i := range r.conf {
@@ -290,7 +291,7 @@ type encoder struct {
 func (e *encoder) text(s string) {
 	var err error
 	if e.b, err = jsontext.AppendQuote(e.b, s); err != nil && e.err == nil {
-		e.err = gateway.Wrap(gateway.KindInvalid, "writing the request", err)
+		e.err = gateway.Wrap(gateway.KindInvalid, "encoding the request", err)
 	}
 }
 

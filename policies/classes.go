@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// className is a Java class name as people write it.
+// className matches the name of a Java class.
 var className = regexp.MustCompile(`^[\pL_$][\pL\p{Nd}_$]*(\.[\pL_$][\pL\p{Nd}_$]*)*$`)
 
 const (
@@ -19,11 +19,12 @@ const (
 // --proxy-user, --queue, --conf or --files wins over what the gateway set. Others
 // submit a second application, or run any local script. Which ones do so changes
 // from version to version, so that the packages are closed as a whole.
-var ownClasses = []string{"org.apache.spark.", "org.apache.livy.", "org.apache.hadoop.", "org.apache.hive.", "scala.tools.", "py4j."}
+var ownClasses = []string{"org.apache.spark.", "org.apache.livy.", "org.apache.hadoop.", "org.apache.hive.",
+	"scala.tools.", "py4j."}
 
 const exampleClasses = "org.apache.spark.examples."
 
-// badClass says why a batch may not have this main class, "" if it may.
+// badClass returns why a batch may not have this main class, or "".
 func badClass(name string) string {
 	if len(name) > 512 || !className.MatchString(name) {
 		return classRule

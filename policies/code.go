@@ -8,7 +8,7 @@ import (
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
-// part is a field of one of the small bodies.
+// part is a field of a small body.
 type part struct {
 	name     string
 	number   bool
@@ -16,16 +16,17 @@ type part struct {
 }
 
 var smallBodies = map[livy.BodyKind][]part{
-	livy.BodyStatement:  {{name: "code", required: true}, {name: "kind"}},
-	livy.BodyCompletion: {{name: "code", required: true}, {name: "kind"}, {name: "cursor", number: true, required: true}},
-	livy.BodyJob:        {{name: "job", required: true}, {name: "jobType"}},
-	livy.BodyURI:        {{name: "uri", required: true}},
+	livy.BodyStatement: {{name: "code", required: true}, {name: "kind"}},
+	livy.BodyCompletion: {{name: "code", required: true}, {name: "kind"},
+		{name: "cursor", number: true, required: true}},
+	livy.BodyJob: {{name: "job", required: true}, {name: "jobType"}},
+	livy.BodyURI: {{name: "uri", required: true}},
 }
 
-// Small reads the body of a statement, a completion, a job or an added URI,
-// checks it and writes it anew. Like Create, it either understands the body as
-// Livy does or refuses it with an error of gateway.KindInvalid. Routes with no
-// body get none: whatever was sent is not read. Uploads go through Upload.
+// Small parses the body of a statement, a completion, a job or an added URI, checks it and
+// encodes it again. Like Create, it either parses the body as Livy does or rejects it with an
+// error of gateway.KindInvalid. For routes without a body it does not read what was sent.
+// Uploads are handled by Upload.
 func (p *Policy) Small(route *livy.Route, contentEncoding, contentType string, body io.Reader) ([]byte, error) {
 	parts, ok := smallBodies[route.Body]
 	if !ok {
@@ -98,8 +99,7 @@ func parseSmall(data []byte, parts []part) (map[string]string, error) {
 	return values, nil
 }
 
-// judgeSmall holds what a body brings into a session against what the policy says
-// of sessions when they are created.
+// judgeSmall applies the policy's rules on new sessions to what a body adds to a session.
 func (p *Policy) judgeSmall(route *livy.Route, values map[string]string) error {
 	switch route.Body {
 	case livy.BodyURI:
@@ -110,19 +110,19 @@ func (p *Policy) judgeSmall(route *livy.Route, values map[string]string) error {
 	case livy.BodyStatement, livy.BodyCompletion:
 		kind, ok := values["kind"]
 		if !ok {
-			// It is the session's own kind, which was judged when it was created.
+			// The session's own kind, which was checked when it was created.
 			return nil
 		}
 		return p.judgeKind("kind", kind)
 	case livy.BodyJob:
-		// Livy takes a job without a type for JVM code.
+		// Livy treats a job without a type as JVM code.
 		return p.judgeKind("jobType", orDefault(values["jobType"], "spark"))
-	default: // nothing in it to judge
+	default: // nothing to check
 	}
 	return nil
 }
 
-// judgeKind holds the language of code against the rules on kind.
+// judgeKind applies the rules on kind to the language of code.
 func (p *Policy) judgeKind(field, kind string) error {
 	if sessionKinds[kind] == "" || sessionKinds[kind] == "shared" {
 		return gateway.Invalid(field, kind, "must be one of spark, pyspark, sparkr, sql (or scala, python, r)")
@@ -138,18 +138,18 @@ func (p *Policy) judgeKind(field, kind string) error {
 	return nil
 }
 
-// addedTo says which list of a create request a route adds to later.
+// addedTo maps routes to the list of a create request that they add to.
 var addedTo = map[string]string{
 	"session.add.jar": "jars", "session.add.pyfile": "pyFiles", "session.add.file": "files",
 	"session.upload.jar": "jars", "session.upload.pyfile": "pyFiles", "session.upload.file": "files",
 }
 
-// judgeAdded holds a URI that is added to a session against the blacklist and the
-// rules on the list that it is added to.
+// judgeAdded applies the blacklist and the rules on a list to a URI that is added to it.
 func (p *Policy) judgeAdded(route *livy.Route, uri string) error {
 	list := addedTo[route.Name]
 	if m, ok := p.deny.find(list); ok {
-		return gateway.Errorf(gateway.KindForbidden, "%s cannot be added on this gateway: %s (%s)", list, m.rule, m.source)
+		return gateway.Errorf(gateway.KindForbidden, "%s cannot be added to sessions of this gateway: %s (%s)",
+			list, m.rule, m.source)
 	}
 	for i := range p.rules {
 		if r := &p.rules[i]; r.fam.field == list && r.Allowed != nil {
@@ -161,8 +161,8 @@ func (p *Policy) judgeAdded(route *livy.Route, uri string) error {
 	return nil
 }
 
-// compileUploads switches off uploads into lists that the policy rules: what an
-// uploaded file is cannot be told from its name.
+// compileUploads disables uploads into lists that have rules: the name of an uploaded file does
+// not show what it is.
 func (p *Policy) compileUploads() error {
 	for route, list := range addedTo {
 		if _, off := p.disabled[route]; off || !strings.HasPrefix(route, "session.upload.") {
@@ -178,7 +178,7 @@ func (p *Policy) compileUploads() error {
 			}
 		}
 		if source != "" {
-			p.disabled[route] = closedRoute{"is switched off on this gateway, since " + list + " are ruled by it (" + source + ")", source}
+			p.disabled[route] = closedRoute{"is disabled on this gateway, because it has a rule on " + list + " (" + source + ")", source}
 		}
 	}
 	return nil

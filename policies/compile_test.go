@@ -25,7 +25,7 @@ func TestCompileRefuses(t *testing.T) {
 		"the root as a directory":         {policies.Settings{Guards: policies.Guards{LocalDirs: []string{"/"}}}, "localDirs: must be a clean absolute path"},
 		"file as a remote scheme":         {policies.Settings{Guards: policies.Guards{Schemes: []string{"file"}}}, "schemes: must be a URI scheme"},
 		"a scheme in capitals":            {policies.Settings{Guards: policies.Guards{Schemes: []string{"HDFS"}}}, "schemes: must be a URI scheme"},
-		"a route that is none":            {policies.Settings{DisabledRoutes: []string{"session.fly"}}, "disabledRoutes: is not the name of a route"},
+		"a route that is none":            {policies.Settings{DisabledRoutes: []string{"session.fly"}}, "disabledRoutes: must be the name of a route"},
 		"a version that is none":          {policies.Settings{LivyVersion: "latest"}, "livyVersion: must begin with two numbers"},
 		"an identity that is none":        {policies.Settings{Identity: "a b"}, "identity: must be a user name"},
 		"a Livy key that is none":         {policies.Settings{Guards: policies.Guards{LivyKeys: []string{"spark.x"}}}, "livyKeys: must begin with livy."},
@@ -34,7 +34,7 @@ func TestCompileRefuses(t *testing.T) {
 		"a field in an environment":       {env(map[string]string{"driverMemory": "x"}), "environment e: is a field of Livy's requests"},
 		"an equals sign in a key":         {env(map[string]string{"spark.a=b": "x"}), "environment e: the key must not contain ="},
 		"cores that are no number":        {env(map[string]string{"spark.driver.cores": "two"}), "environment e: spark.driver.cores: must be a whole number"},
-		"one variable too odd":            {policies.Settings{Environment: &policies.Environment{Name: "e", Env: map[string]string{"A-B": "x"}}}, "environment variable's name"},
+		"one variable too odd":            {policies.Settings{Environment: &policies.Environment{Name: "e", Env: map[string]string{"A-B": "x"}}}, "name of an environment variable"},
 		"two parts that disagree":         {policies.Settings{Queue: "a", Environment: &policies.Environment{Name: "e", Conf: map[string]string{"spark.yarn.queue": "b"}}}, "is also set by gateway queue"},
 		"a label that is none":            {policies.Settings{Labels: map[string]string{"A": "x"}}, "labels: a label's name"},
 		"a rule without a rule":           {rule(policies.Rule{Key: "kind"}), "rule kind: a rule needs"},
@@ -43,7 +43,7 @@ func TestCompileRefuses(t *testing.T) {
 		"a cap on a list":                 {rule(policies.Rule{Key: "jars", Max: "4"}), "is a list and has no maximum"},
 		"an action that is none":          {rule(policies.Rule{Key: "kind", Required: true, Action: "shout"}), "the action must be lower or refuse"},
 		"a kind that is none":             {rule(policies.Rule{Key: "kind", Allowed: []string{"cobol"}}), "must be one of spark"},
-		"a star in an allowed value":      {rule(policies.Rule{Key: "jars", Allowed: []string{"a*b"}}), "a * may stand at the end only"},
+		"a star in an allowed value":      {rule(policies.Rule{Key: "jars", Allowed: []string{"a*b"}}), "a * is allowed at the end only"},
 		"a rule on what is forced":        {policies.Settings{Queue: "q", Rules: []policies.Rule{{Key: "queue", Required: true}}}, "needs no rule"},
 		"a required key that is ignored":  {policies.Settings{Blacklist: blacklist(t, "spark.app.name"), Rules: []policies.Rule{{Key: "name", Required: true}}}, "cannot be required"},
 	} {
@@ -59,10 +59,10 @@ func TestCompileRefuses(t *testing.T) {
 // TestParseBlacklistRefuses: with the line and the reason.
 func TestParseBlacklistRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
-		"a value in the blacklist":        {"spark.a\n\n# c\nspark.b = 1", "b.conf:4: one key per line"},
+		"a value in the blacklist":        {"spark.a\n\n# c\nspark.b = 1", "b.conf:4: must be one key per line"},
 		"an equals sign in the blacklist": {"spark.b=1", "b.conf:1: the key must not contain ="},
 		"a lone star":                     {"*", "b.conf:1: a lone *"},
-		"a star in the middle":            {"spark.*.x", "b.conf:1: a * may stand at the end only"},
+		"a star in the middle":            {"spark.*.x", "b.conf:1: a * is allowed at the end only"},
 		"a field that is needed":          {"file", "b.conf:1: this field cannot be ignored"},
 		"a key that is not ASCII":         {"spärk.x", "b.conf:1: the key must be ASCII"},
 	} {

@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// Complete puts into the request what is known only once it is about to be sent:
-// the name, where the client gave none, and settings that differ for each
-// session or batch, which win over the client's.
+// Complete adds what is known only when the request is about to be sent: the name, if the
+// client gave none, and settings that differ for each session or batch, which override the
+// client's.
 func (r *Result) Complete(name string, conf map[string]string) error {
 	var body map[string]json.RawMessage
 	if err := json.Unmarshal(r.Body, &body); err != nil {
@@ -23,7 +23,8 @@ func (r *Result) Complete(name string, conf map[string]string) error {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(conf)) {
-		e := Entry{Key: key, Set: conf[key], Rule: "is the gateway's for each session and batch", Source: builtIn, Quiet: true}
+		e := Entry{Key: key, Set: conf[key], Rule: "is set by the gateway for each session and batch",
+			Source: builtIn, Quiet: true}
 		if given, ok := settings[key]; ok {
 			e.Given, e.Quiet = shown(key, given), false
 		}
@@ -46,8 +47,8 @@ func (r *Result) Complete(name string, conf map[string]string) error {
 	return err
 }
 
-// AppName is the application name that the client chose without naming the
-// session or batch; empty if it did not.
+// AppName returns the application name that the client chose without naming the session or
+// batch; empty if it did not.
 func (e *Effective) AppName() string {
 	name := e.Conf["spark.app.name"]
 	if !goodName(name) {
@@ -56,14 +57,13 @@ func (e *Effective) AppName() string {
 	return name
 }
 
-// DriversHere says whether drivers run beside the Livy server rather than in a
-// cluster of their own.
+// DriversHere reports whether drivers run next to the Livy server rather than on a cluster.
 func (p *Policy) DriversHere() bool { return !p.yarn() && !p.kubernetes() }
 
-// Takes is what a job takes while it runs, in thousandths of a core and MiB:
-// driver, executors and mounted directories. Where Spark runs inside the driver
-// there are no executors. What a client asks for without sense, such as fewer than
-// no executors, neither takes anything off its usage nor overflows it.
+// Takes returns the resources that a job uses while it runs, in thousandths of a core and MiB:
+// driver, executors and mounted directories. If Spark runs inside the driver there are no
+// executors. Nonsensical requests, such as a negative number of executors, neither reduce the
+// usage nor overflow it.
 func (p *Policy) Takes(e *Effective) (milliCPU, memoryMB int64) {
 	executors := e.NumExecutors
 	if strings.HasPrefix(p.set.Master, "local") {
@@ -78,10 +78,10 @@ func (p *Policy) Takes(e *Effective) (milliCPU, memoryMB int64) {
 	return min(milliCPU, mostTaken), min(memory>>20, mostTaken)
 }
 
-// mostTaken is the most that is counted: a million cores, about a petabyte.
+// mostTaken is the largest amount that is counted: a million cores, about a petabyte.
 const mostTaken = 1_000_000_000
 
-// product is of what is taken, never below 0 and never an overflow.
+// product returns each times n, at least 0 and without overflow.
 func product(each int64, n int) int64 {
 	const most = mostTaken << 20
 	switch {

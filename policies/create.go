@@ -11,29 +11,29 @@ import (
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
-// Result is what a policy made of a create request.
+// Result is the result of applying a policy to a create request.
 type Result struct {
-	// Body is what to send to Livy, as application/json without any coding.
+	// Body is the body to send to Livy, as application/json without a content coding.
 	Body []byte
-	// Report is what was ignored, forced, lowered or refused. It is also filled
-	// when Create returns an error.
+	// Report lists what was ignored, forced, lowered or refused. It is also set if Create
+	// returns an error.
 	Report Report
-	// Effective is what the job will run with, for the record.
+	// Effective holds what the job will run with, for the record.
 	Effective Effective
 }
 
-// creation is one create request on its way through the policy.
+// creation is the state of applying the policy to one create request.
 type creation struct {
 	p      *Policy
 	req    *request
 	report Report
-	// overridden holds, for each forced setting, what the client had said.
+	// overridden holds the client's value of each forced setting.
 	overridden map[int]string
 }
 
-// Create understands a create request as Livy would, or refuses it, and makes
-// of it what the policy allows. Errors are of gateway.KindInvalid and fit for
-// the client. Nothing is sent, so this is also how a policy is explained.
+// Create parses a create request as Livy would, or rejects it, and applies the policy. Errors are
+// of gateway.KindInvalid and may be shown to the client. Nothing is sent, so it also serves to
+// explain a policy.
 //
 // contentEncoding and contentType are the request's first header lines of
 // these names.
@@ -67,7 +67,7 @@ func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, bod
 	return Result{Body: out, Report: c.report, Effective: c.effective(cost)}, nil
 }
 
-// unreadable is the result for a body that is not a create request at all.
+// unreadable returns the result for a body that is not a create request.
 func unreadable(err error) (Result, error) {
 	entry := Entry{Key: "body", Rule: err.Error(), Source: builtIn}
 	var known *gateway.Error
@@ -91,15 +91,16 @@ func (c *creation) refusal() error {
 }
 
 func (c *creation) refuse(key, given, rule, source string) {
-	c.report.Refused = append(c.report.Refused, Entry{Key: shown("", key), Given: shown(key, given), Rule: rule, Source: source})
+	c.report.Refused = append(c.report.Refused,
+		Entry{Key: shown("", key), Given: shown(key, given), Rule: rule, Source: source})
 }
 
 func (c *creation) ignore(key, given, rule, source string) {
-	c.report.Ignored = append(c.report.Ignored, Entry{Key: key, Given: shown(key, given), Rule: rule, Source: source})
+	c.report.Ignored = append(c.report.Ignored,
+		Entry{Key: key, Given: shown(key, given), Rule: rule, Source: source})
 }
 
-// adoptIdentity reads the product's own way to ask for a user, where clients
-// may ask for one at all.
+// adoptIdentity applies the managed product's setting for the user, if clients may choose one.
 func (c *creation) adoptIdentity() {
 	const key = "spark.livy.proxyUser"
 	if !c.p.set.ClientIdentity || c.p.identity != "" || c.req.values[fProxyUser].given {
@@ -117,7 +118,7 @@ func (c *creation) adoptIdentity() {
 	}
 }
 
-// screenFields judges Livy's own fields.
+// screenFields checks Livy's own fields.
 func (c *creation) screenFields() {
 	if c.req.kind == livy.KindBatch && !c.req.values[fFile].given {
 		c.refuse("file", "", "is required", builtIn)
@@ -145,8 +146,8 @@ func (v *value) string() string {
 	return v.text
 }
 
-// dropped handles what holds for fields and keys alike: the blacklist and what
-// the gateway sets itself. It says whether the client's value goes.
+// dropped applies the rules common to fields and keys: the blacklist and the gateway's own
+// settings. It reports whether the client's value is dropped.
 func (c *creation) dropped(name string, given *value) bool {
 	if i, ok := c.p.forcedAt[name]; ok {
 		f := &c.p.forced[i]
@@ -164,7 +165,7 @@ func (c *creation) dropped(name string, given *value) bool {
 	return false
 }
 
-// badField says what is wrong with a field's value, "" if nothing.
+// badField returns what is wrong with a field's value, or "".
 func (c *creation) badField(i int, v *value) string {
 	switch i {
 	case fName:
@@ -200,7 +201,7 @@ func (c *creation) badField(i int, v *value) string {
 	return ""
 }
 
-// screenConf judges Spark's settings, each on its own.
+// screenConf checks Spark's settings one by one.
 func (c *creation) screenConf() {
 	for i := range c.req.conf {
 		s := &c.req.conf[i]
@@ -213,7 +214,8 @@ func (c *creation) screenConf() {
 		}
 		if reason := c.p.reserved(s.key); reason != "" {
 			s.dropped = true
-			c.report.Ignored = append(c.report.Ignored, Entry{Key: s.key, Given: shown(s.key, s.value), Rule: reason, Source: builtIn, Quiet: true})
+			c.report.Ignored = append(c.report.Ignored,
+				Entry{Key: s.key, Given: shown(s.key, s.value), Rule: reason, Source: builtIn, Quiet: true})
 			continue
 		}
 		if c.dropped(s.key, &value{text: s.value}) {
@@ -227,7 +229,7 @@ func (c *creation) screenConf() {
 		}
 		if winner := c.shadowedBy(s.key); winner != "" {
 			s.dropped = true
-			c.ignore(s.key, s.value, winner+" wins over it", "Livy")
+			c.ignore(s.key, s.value, winner+" takes precedence", "Livy")
 			continue
 		}
 		c.screenValue(s)
@@ -247,9 +249,8 @@ func (c *creation) screenValue(s *setting) {
 	}
 }
 
-// shadowedBy returns the name that wins over a key in this request, "" if none
-// does: Livy's field over Spark's key, and Spark's name of today over old ones.
-// Lists are merged instead.
+// shadowedBy returns the name that takes precedence over a key in this request, or "": Livy's
+// field over Spark's key, and Spark's current name over old ones. Lists are merged instead.
 func (c *creation) shadowedBy(key string) string {
 	for _, f := range familiesOf[key] {
 		place := slices.Index(f.keys, key)

@@ -8,14 +8,14 @@ import (
 	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
-// tableUnits are the units of Spark's settings as policies know them.
+// tableUnits maps the units of Spark's settings to those of policies.
 var tableUnits = map[sparkconf.Unit]unit{
 	sparkconf.Int: unitInt, sparkconf.Bytes: unitBytes, sparkconf.KiB: unitKiB, sparkconf.MiB: unitMiB,
 	sparkconf.Millis: unitDuration, sparkconf.Seconds: unitSeconds,
 }
 
-// withUnit is the family with the unit that Spark's values of the key have, where the
-// table of families does not say.
+// withUnit returns the family with the unit of Spark's setting, if the table of families does
+// not set one.
 func (f *family) withUnit() *family {
 	if f.unit != unitText || len(f.keys) == 0 {
 		return f
@@ -30,8 +30,8 @@ func (f *family) withUnit() *family {
 	return &g
 }
 
-// parse reads a value of the family that has one of its names. Under old names, which
-// often say another unit, a number needs a suffix.
+// parse parses a value given under one of the family's names. Under old names, which often have
+// another unit, a number needs a suffix.
 func (f *family) parse(name, text string) (int64, bool) {
 	u := f.unit
 	if f.oldSuffix && len(f.keys) > 0 && name != f.keys[0] {
@@ -43,8 +43,8 @@ func (f *family) parse(name, text string) (int64, bool) {
 	return u.parse(text)
 }
 
-// standard is Spark's own default of a family, with what client and defaults say of the
-// setting whose value it may be; "" if it is not known.
+// standard returns Spark's own default of a family, or "" if it is unknown. said returns the
+// values of other settings that the default may refer to.
 func (f *family) standard(said func(key string) string) string {
 	if f.fallback != "" || len(f.keys) == 0 {
 		return f.fallback
@@ -52,7 +52,7 @@ func (f *family) standard(said func(key string) string) string {
 	return sparkconf.Default(f.keys[0], said)
 }
 
-// said is what client or spark-defaults.conf say of a setting.
+// said returns a setting's value from the client or spark-defaults.conf.
 func (c *creation) said(key string) string {
 	if text, ok := c.req.get(key); ok {
 		return text
@@ -60,8 +60,8 @@ func (c *creation) said(key string) string {
 	return c.p.set.SparkDefaults[key]
 }
 
-// Notes says what a person should know of a policy: which of its rules do not judge a
-// request that leaves the setting out.
+// Notes returns warnings about a policy: rules that do not apply to requests that omit the
+// setting.
 func (p *Policy) Notes() []string {
 	var notes []string
 	for i := range p.rules {
@@ -70,14 +70,17 @@ func (p *Policy) Notes() []string {
 			continue
 		}
 		said := func(key string) string { return p.set.SparkDefaults[key] }
-		if r.fam.standard(said) == "" && !slices.ContainsFunc(r.fam.keys, func(key string) bool { return said(key) != "" }) {
-			notes = append(notes, fmt.Sprintf("%s: holds only for requests that set %s, whose default is not known; \"require %s\" makes all set it", r.Source, r.Key, r.Key))
+		if r.fam.standard(said) == "" &&
+			!slices.ContainsFunc(r.fam.keys, func(key string) bool { return said(key) != "" }) {
+			notes = append(notes, fmt.Sprintf(
+				"%s: applies only to requests that set %s, whose default is unknown; \"require %s\" makes it mandatory",
+				r.Source, r.Key, r.Key))
 		}
 	}
 	return notes
 }
 
-// required reports whether a rule has every request say something of a family.
+// required reports whether a rule makes a family mandatory.
 func (p *Policy) required(f *family) bool {
 	for i := range p.rules {
 		if p.rules[i].Required && p.rules[i].fam.key() == f.key() {

@@ -45,7 +45,7 @@ func TestRulesOnWhatIsLeftOut(t *testing.T) {
 		{"a default that is allowed", "allow spark.sql.shuffle.partitions 10 200", "", ``, "spark.sql.shuffle.partitions", "", ""},
 		{"a small default is not raised", "max spark.driver.maxResultSize 10g lower", "", ``, "spark.driver.maxResultSize", "", ""},
 		{"a text", "allow spark.serializer org.apache.spark.serializer.KryoSerializer", "", ``, "spark.serializer", "org.apache.spark.serializer.KryoSerializer", ""},
-		{"a text with a star", "allow spark.serializer com.example.*", "", ``, "spark.serializer", "", "which the default of those who leave it out is not"},
+		{"a text with a star", "allow spark.serializer com.example.*", "", ``, "spark.serializer", "", "its default does not meet this, so it must be set"},
 		{"a duration in seconds", "max spark.network.timeout 60s lower", "", ``, "spark.network.timeout", "60s", ""},
 		{"a bare number of seconds", "max spark.network.timeout 2m", "", `"spark.network.timeout":"120"`, "spark.network.timeout", "120", ""},
 		{"too many seconds", "max spark.network.timeout 2m", "", `"spark.network.timeout":"121"`, "", "", "must be at most 2m"},

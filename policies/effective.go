@@ -8,7 +8,7 @@ import (
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
-// Effective is what a job runs with, after the policy and with the defaults of
+// Effective holds what a job runs with: the request after the policy, with the defaults of
 // spark-defaults.conf and Spark itself filled in.
 type Effective struct {
 	Kind livy.Kind `json:"-"`
@@ -17,33 +17,33 @@ type Effective struct {
 	Name        string `json:"name,omitempty"`
 	ProxyUser   string `json:"proxyUser,omitempty"`
 	Queue       string `json:"queue,omitempty"`
-	// DriverMemory and ExecutorMemory are sizes as Spark reads them, e.g. "4g".
+	// DriverMemory and ExecutorMemory are sizes in Spark's format, e.g. "4g".
 	DriverMemory   string `json:"driverMemory"`
 	DriverCores    int    `json:"driverCores"`
 	ExecutorMemory string `json:"executorMemory"`
 	ExecutorCores  int    `json:"executorCores"`
-	// NumExecutors is 0 where nobody says how many and Spark runs locally.
+	// NumExecutors is 0 if it is not set and Spark runs locally.
 	NumExecutors int    `json:"numExecutors"`
 	TTL          string `json:"ttl,omitempty"`
-	// Conf is the settings that are sent, with secrets redacted.
+	// Conf holds the settings that are sent, with secrets redacted.
 	Conf map[string]string `json:"conf,omitempty"`
-	// MountCost is what mounted directories take; nil without mounts.
+	// MountCost is the cost of mounted directories; nil without mounts.
 	MountCost *Cost `json:"mountCost,omitempty"`
 }
 
-// DriverMemoryBytes is DriverMemory in bytes, 0 if it is no size.
+// DriverMemoryBytes returns DriverMemory in bytes, or 0 if it is not a valid size.
 func (e *Effective) DriverMemoryBytes() int64 {
 	n, _ := unitMiB.parse(e.DriverMemory)
 	return n
 }
 
-// ExecutorMemoryBytes is ExecutorMemory in bytes, 0 if it is no size.
+// ExecutorMemoryBytes returns ExecutorMemory in bytes, or 0 if it is not a valid size.
 func (e *Effective) ExecutorMemoryBytes() int64 {
 	n, _ := unitMiB.parse(e.ExecutorMemory)
 	return n
 }
 
-// of is the value with which the job runs.
+// of returns the value of a field that the job runs with.
 func (c *creation) of(field string) string {
 	f := primary(field)
 	if text, _, ok := c.client(f); ok {
@@ -81,12 +81,12 @@ func (c *creation) effective(cost *Cost) Effective {
 	return e
 }
 
-// minOverhead is the least memory that Spark asks for beside a driver's heap.
+// minOverhead is the minimum memory that Spark requests in addition to a driver's heap.
 const minOverhead = 384 << 20
 
-// mount adds the cost of mounted directories to what the cluster manager is
-// asked for; nil without mounts. Where the driver runs beside Livy there is
-// nothing to ask, and the cost is only on record.
+// mount adds the cost of mounted directories to the resources requested from the cluster
+// manager; nil without mounts. If the driver runs next to Livy nothing is requested, and the cost
+// is only recorded.
 func (c *creation) mount() (*Cost, error) {
 	if c.p.set.Mounts == nil || len(c.p.set.Mounts.Directories) == 0 {
 		return nil, nil
@@ -122,5 +122,7 @@ func (c *creation) mount() (*Cost, error) {
 }
 
 func (c *creation) force(key, set string) {
-	c.report.Forced = append(c.report.Forced, Entry{Key: key, Set: set, Rule: "the driver's share and the cost of mounted directories", Source: "gateway mounts"})
+	c.report.Forced = append(c.report.Forced,
+		Entry{Key: key, Set: set, Rule: "the driver's share and the cost of mounted directories",
+			Source: "gateway mounts"})
 }

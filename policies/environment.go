@@ -2,14 +2,14 @@ package policies
 
 import "strings"
 
-// envPrefixes are the settings that carry environment variables, of a driver or
-// of executors: what follows is the variable's name.
+// envPrefixes lists the prefixes of settings for environment variables of drivers or executors;
+// the variable's name follows.
 var envPrefixes = []string{
 	"spark.executorEnv.", "spark.yarn.appMasterEnv.", "spark.kubernetes.driverEnv.", "spark.mesos.driverEnv.",
 	"spark.kubernetes.driver.secretKeyRef.", "spark.kubernetes.executor.secretKeyRef.",
 }
 
-// envVariable returns the environment variable that a key sets; "" if it sets none.
+// envVariable returns the environment variable that a key sets, or "".
 func envVariable(key string) string {
 	for _, prefix := range envPrefixes {
 		if name, ok := strings.CutPrefix(key, prefix); ok {
@@ -19,8 +19,8 @@ func envVariable(key string) string {
 	return ""
 }
 
-// steering are environment variables, by their beginnings, from which Spark,
-// Hadoop, the JVM or the loader take settings: memory and cores
+// steering lists prefixes of environment variables from which Spark, Hadoop, the JVM or the
+// loader take settings: memory and cores
 // (SPARK_EXECUTOR_MEMORY), Java options (SPARK_JAVA_OPT_0, _JAVA_OPTIONS), the
 // user (HADOOP_USER_NAME, KRB5CCNAME), configuration directories, class and library
 // paths.
@@ -29,7 +29,7 @@ var steering = []string{
 	"KRB5", "PYSPARK_SUBMIT_", "PYSPARK_GATEWAY_", "BASH_ENV",
 }
 
-// badVariable says why clients may not set an environment variable, "" if they may.
+// badVariable returns why clients may not set an environment variable, or "".
 func badVariable(name string) string {
 	upper := strings.ToUpper(name)
 	for _, prefix := range steering {

@@ -7,33 +7,33 @@ import (
 	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
-// family is all the spellings of one setting. The tables below are the alias
-// model: docs/policies.md is generated from them.
+// family holds all names of one setting. The tables below are the alias model from which
+// docs/policies.md is generated.
 type family struct {
-	// field is Livy's name for it in create requests; empty if it has none.
+	// field is Livy's name for it in create requests, if any.
 	field string
-	// keys are Spark's names for it. The first is the one that Spark reads today
-	// and wins over the others.
+	// keys are Spark's names for it. The first is the current one, which takes precedence
+	// over the others.
 	keys []string
-	// related are other ways to the same effect. They go wherever the family
-	// goes, but not the other way round.
+	// related are other settings with the same effect. Rules on the family apply to them too,
+	// but not vice versa.
 	related []string
 	// list families are merged: the field's values, then the key's.
 	list bool
 	unit unit
-	// oldSuffix says that numbers under old names must have a suffix.
+	// oldSuffix is true if numbers under old names must have a suffix.
 	oldSuffix bool
-	// fallback is Spark's own default, if it has one that counts for rules.
+	// fallback is Spark's own default, if it matters for rules.
 	fallback string
-	// unlimited says that 0 means "no limit".
+	// unlimited is true if 0 means "no limit".
 	unlimited bool
-	// javaOptions hold keys whose value can set the heap past this family.
+	// javaOptions are keys whose value can set the heap, bypassing this family.
 	javaOptions []string
 	// note is for the documentation.
 	note string
 }
 
-// key is the spelling that Spark reads, or the field if there is no key.
+// key returns Spark's current name, or the field if there is none.
 func (f *family) key() string {
 	if len(f.keys) > 0 {
 		return f.keys[0]
@@ -41,7 +41,7 @@ func (f *family) key() string {
 	return f.field
 }
 
-// members are all names of the family but the related ones.
+// members returns all names of the family except the related ones.
 func (f *family) members() []string {
 	if f.field == "" {
 		return f.keys
@@ -59,7 +59,7 @@ var (
 	executorEnvPrefixes = []string{"spark.executorEnv."}
 )
 
-// env gives the keys by which the environment variables are set.
+// env returns the keys that set the environment variables.
 func env(prefixes []string, names ...string) []string {
 	var keys []string
 	for _, p := range prefixes {
@@ -70,16 +70,17 @@ func env(prefixes []string, names ...string) []string {
 	return keys
 }
 
-// families is the alias table. Livy's fields first, in the order of its
-// documentation; then what Spark has renamed or says in two ways.
+// families is the alias table: first Livy's fields, in the order of its documentation, then
+// settings that Spark has renamed or can be set in two ways.
 var families = []family{
 	{
 		field: "kind", note: "livy.rsc.session.kind is dropped with all livy.* keys", fallback: "shared",
 	},
 	{
 		field: "proxyUser", keys: []string{"spark.livy.proxyUser"},
-		related: slices.Concat(env(driverEnvPrefixes, "HADOOP_USER_NAME", "HADOOP_PROXY_USER", "SPARK_USER"), env(executorEnvPrefixes, "HADOOP_USER_NAME", "HADOOP_PROXY_USER", "SPARK_USER")),
-		note:    "`?doAs=`, livy.rsc.proxy_user and -DHADOOP_USER_NAME are closed by the built-in guards",
+		related: slices.Concat(env(driverEnvPrefixes, "HADOOP_USER_NAME", "HADOOP_PROXY_USER", "SPARK_USER"),
+			env(executorEnvPrefixes, "HADOOP_USER_NAME", "HADOOP_PROXY_USER", "SPARK_USER")),
+		note: "`?doAs=`, livy.rsc.proxy_user and -DHADOOP_USER_NAME are closed by the built-in guards",
 	},
 	{
 		field: "jars", keys: []string{"spark.jars", "spark.yarn.dist.jars"}, list: true,
@@ -96,7 +97,8 @@ var families = []family{
 		note: "Livy does not look at spark.archives",
 	},
 	{
-		field: "driverMemory", keys: []string{"spark.driver.memory"}, related: append(env(driverEnvPrefixes, "SPARK_DRIVER_MEMORY"), driverJavaEnv...),
+		field: "driverMemory", keys: []string{"spark.driver.memory"}, related: append(env(driverEnvPrefixes,
+			"SPARK_DRIVER_MEMORY"), driverJavaEnv...),
 		unit: unitMiB, fallback: "1g", javaOptions: driverJavaOptions,
 	},
 	{
@@ -110,8 +112,9 @@ var families = []family{
 	},
 	{
 		field: "executorCores", keys: []string{"spark.executor.cores"},
-		related: append(env(slices.Concat(driverEnvPrefixes, executorEnvPrefixes), "SPARK_EXECUTOR_CORES"), "spark.kubernetes.executor.request.cores", "spark.kubernetes.executor.limit.cores"),
-		unit:    unitInt, fallback: "1",
+		related: append(env(slices.Concat(driverEnvPrefixes, executorEnvPrefixes), "SPARK_EXECUTOR_CORES"),
+			"spark.kubernetes.executor.request.cores", "spark.kubernetes.executor.limit.cores"),
+		unit: unitInt, fallback: "1",
 	},
 	{
 		field: "numExecutors", keys: []string{"spark.executor.instances"},
@@ -135,16 +138,18 @@ var families = []family{
 	{field: "className"},
 	{field: "args", list: true},
 
-	// Memory beside the heap.
+	// Memory in addition to the heap.
 	{
-		keys:    []string{"spark.driver.memoryOverhead", "spark.yarn.driver.memoryOverhead"},
-		related: []string{"spark.driver.memoryOverheadFactor", "spark.kubernetes.memoryOverheadFactor", "spark.driver.minMemoryOverhead"},
-		unit:    unitMiB,
+		keys: []string{"spark.driver.memoryOverhead", "spark.yarn.driver.memoryOverhead"},
+		related: []string{"spark.driver.memoryOverheadFactor", "spark.kubernetes.memoryOverheadFactor",
+			"spark.driver.minMemoryOverhead"},
+		unit: unitMiB,
 	},
 	{
-		keys:    []string{"spark.executor.memoryOverhead", "spark.yarn.executor.memoryOverhead"},
-		related: []string{"spark.executor.memoryOverheadFactor", "spark.kubernetes.memoryOverheadFactor", "spark.executor.minMemoryOverhead"},
-		unit:    unitMiB,
+		keys: []string{"spark.executor.memoryOverhead", "spark.yarn.executor.memoryOverhead"},
+		related: []string{"spark.executor.memoryOverheadFactor", "spark.kubernetes.memoryOverheadFactor",
+			"spark.executor.minMemoryOverhead"},
+		unit: unitMiB,
 	},
 	{keys: []string{"spark.memory.offHeap.size"}, unit: unitBytes},
 	{keys: []string{"spark.memory.offHeap.enabled", "spark.unsafe.offHeap"}},
@@ -156,31 +161,42 @@ var families = []family{
 	{keys: []string{"spark.dynamicAllocation.minExecutors"}, unit: unitInt},
 	{keys: []string{"spark.dynamicAllocation.initialExecutors"}, unit: unitInt},
 
-	// The same said in two ways.
-	{keys: []string{"spark.driver.extraJavaOptions"}, related: append([]string{"spark.driver.defaultJavaOptions"}, driverJavaEnv...)},
-	{keys: []string{"spark.driver.defaultJavaOptions"}, related: append([]string{"spark.driver.extraJavaOptions"}, driverJavaEnv...)},
-	{keys: []string{"spark.executor.extraJavaOptions"}, related: append([]string{"spark.executor.defaultJavaOptions"}, executorJavaEnv...)},
-	{keys: []string{"spark.executor.defaultJavaOptions"}, related: append([]string{"spark.executor.extraJavaOptions"}, executorJavaEnv...)},
-	{keys: []string{"spark.pyspark.python"}, related: env(slices.Concat(driverEnvPrefixes, executorEnvPrefixes), "PYSPARK_PYTHON")},
-	{keys: []string{"spark.pyspark.driver.python"}, related: env(slices.Concat(driverEnvPrefixes, executorEnvPrefixes), "PYSPARK_DRIVER_PYTHON")},
+	// The same setting under two names.
+	{keys: []string{"spark.driver.extraJavaOptions"},
+		related: append([]string{"spark.driver.defaultJavaOptions"}, driverJavaEnv...)},
+	{keys: []string{"spark.driver.defaultJavaOptions"},
+		related: append([]string{"spark.driver.extraJavaOptions"}, driverJavaEnv...)},
+	{keys: []string{"spark.executor.extraJavaOptions"},
+		related: append([]string{"spark.executor.defaultJavaOptions"}, executorJavaEnv...)},
+	{keys: []string{"spark.executor.defaultJavaOptions"},
+		related: append([]string{"spark.executor.extraJavaOptions"}, executorJavaEnv...)},
+	{keys: []string{"spark.pyspark.python"},
+		related: env(slices.Concat(driverEnvPrefixes, executorEnvPrefixes), "PYSPARK_PYTHON")},
+	{keys: []string{"spark.pyspark.driver.python"},
+		related: env(slices.Concat(driverEnvPrefixes, executorEnvPrefixes), "PYSPARK_DRIVER_PYTHON")},
 	{keys: []string{"spark.kubernetes.driver.request.cores"}},
 	{keys: []string{"spark.yarn.tags"}, list: true, note: "Livy puts its own tag first"},
 	{keys: []string{"spark.hadoop.fs.defaultFS", "spark.hadoop.fs.default.name"}},
-	{keys: []string{"spark.sql.warehouse.dir"}, related: []string{"spark.hadoop.hive.metastore.warehouse.dir", "spark.hive.metastore.warehouse.dir"}},
+	{keys: []string{"spark.sql.warehouse.dir"},
+		related: []string{"spark.hadoop.hive.metastore.warehouse.dir", "spark.hive.metastore.warehouse.dir"}},
 
 	// Renamed by Spark, which still reads the old names.
 	{keys: []string{"spark.kerberos.keytab", "spark.yarn.keytab"}},
 	{keys: []string{"spark.kerberos.principal", "spark.yarn.principal"}},
 	{keys: []string{"spark.kerberos.relogin.period", "spark.yarn.kerberos.relogin.period"}},
-	{keys: []string{"spark.kerberos.access.hadoopFileSystems", "spark.yarn.access.hadoopFileSystems", "spark.yarn.access.namenodes"}},
+	{keys: []string{"spark.kerberos.access.hadoopFileSystems", "spark.yarn.access.hadoopFileSystems",
+		"spark.yarn.access.namenodes"}},
 	{keys: []string{"spark.yarn.jars", "spark.yarn.jar"}, related: []string{"spark.yarn.archive"}},
 	{keys: []string{"spark.yarn.archive"}, related: []string{"spark.yarn.jars", "spark.yarn.jar"}},
-	{keys: []string{"spark.executor.maxNumFailures", "spark.yarn.max.executor.failures", "spark.yarn.max.worker.failures"}},
-	{keys: []string{"spark.executor.userClassPathFirst", "spark.files.userClassPathFirst", "spark.yarn.user.classpath.first"}},
+	{keys: []string{"spark.executor.maxNumFailures", "spark.yarn.max.executor.failures",
+		"spark.yarn.max.worker.failures"}},
+	{keys: []string{"spark.executor.userClassPathFirst", "spark.files.userClassPathFirst",
+		"spark.yarn.user.classpath.first"}},
 	{keys: []string{"spark.driver.userClassPathFirst", "spark.yarn.user.classpath.first"}},
 	{keys: []string{"spark.yarn.am.waitTime", "spark.yarn.applicationMaster.waitTries"}},
 	{keys: []string{"spark.reducer.maxSizeInFlight", "spark.reducer.maxMbInFlight"}},
-	{keys: []string{"spark.network.maxRemoteBlockSizeFetchToMem", "spark.maxRemoteBlockSizeFetchToMem", "spark.reducer.maxReqSizeShuffleToMem"}},
+	{keys: []string{"spark.network.maxRemoteBlockSizeFetchToMem", "spark.maxRemoteBlockSizeFetchToMem",
+		"spark.reducer.maxReqSizeShuffleToMem"}},
 	{keys: []string{"spark.kryoserializer.buffer", "spark.kryoserializer.buffer.mb"}},
 	{keys: []string{"spark.kryoserializer.buffer.max", "spark.kryoserializer.buffer.max.mb"}},
 	{keys: []string{"spark.shuffle.file.buffer", "spark.shuffle.file.buffer.kb"}},
@@ -192,35 +208,46 @@ var families = []family{
 	{keys: []string{"spark.rpc.askTimeout", "spark.akka.askTimeout"}},
 	{keys: []string{"spark.rpc.lookupTimeout", "spark.akka.lookupTimeout"}},
 	{keys: []string{"spark.rpc.message.maxSize", "spark.akka.frameSize"}},
-	{keys: []string{"spark.scheduler.listenerbus.eventqueue.capacity", "spark.scheduler.listenerbus.eventqueue.size"}},
+	{keys: []string{"spark.scheduler.listenerbus.eventqueue.capacity",
+		"spark.scheduler.listenerbus.eventqueue.size"}},
 	{keys: []string{"spark.storage.blockManagerHeartbeatTimeoutMs", "spark.storage.blockManagerSlaveTimeoutMs"}},
-	{keys: []string{"spark.excludeOnFailure.timeout", "spark.blacklist.timeout", "spark.scheduler.executorTaskExcludeOnFailureTime", "spark.scheduler.executorTaskBlacklistTime"}},
+	{keys: []string{"spark.excludeOnFailure.timeout", "spark.blacklist.timeout",
+		"spark.scheduler.executorTaskExcludeOnFailureTime", "spark.scheduler.executorTaskBlacklistTime"}},
 	{keys: []string{"spark.streaming.fileStream.minRememberDuration", "spark.streaming.minRememberDuration"}},
 	{keys: []string{"spark.kafka.consumer.cache.capacity", "spark.sql.kafkaConsumerCache.capacity"}},
 	{keys: []string{"spark.executor.failuresValidityInterval", "spark.yarn.executor.failuresValidityInterval"}},
 	{keys: []string{"spark.excludeOnFailure.killExcludedExecutors", "spark.blacklist.killBlacklistedExecutors"}},
-	{keys: []string{"spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout", "spark.scheduler.blacklist.unschedulableTaskSetTimeout"}},
-	{keys: []string{"spark.scheduler.executorTaskExcludeOnFailureTime", "spark.scheduler.executorTaskBlacklistTime"}},
-	{keys: []string{"spark.yarn.executor.launch.excludeOnFailure.enabled", "spark.yarn.blacklist.executor.launch.blacklisting.enabled"}},
+	{keys: []string{"spark.scheduler.excludeOnFailure.unschedulableTaskSetTimeout",
+		"spark.scheduler.blacklist.unschedulableTaskSetTimeout"}},
+	{keys: []string{"spark.scheduler.executorTaskExcludeOnFailureTime",
+		"spark.scheduler.executorTaskBlacklistTime"}},
+	{keys: []string{"spark.yarn.executor.launch.excludeOnFailure.enabled",
+		"spark.yarn.blacklist.executor.launch.blacklisting.enabled"}},
 	{keys: []string{"spark.history.fs.cleaner.interval", "spark.history.fs.cleaner.interval.seconds"}},
 	{keys: []string{"spark.history.fs.cleaner.maxAge", "spark.history.fs.cleaner.maxAge.seconds"}},
-	{keys: []string{"spark.history.fs.update.interval", "spark.history.fs.update.interval.seconds", "spark.history.fs.updateInterval", "spark.history.updateInterval"}},
+	{keys: []string{"spark.history.fs.update.interval", "spark.history.fs.update.interval.seconds",
+		"spark.history.fs.updateInterval", "spark.history.updateInterval"}},
 	{keys: []string{"spark.sql.avro.datetimeRebaseModeInRead", "spark.sql.legacy.avro.datetimeRebaseModeInRead"}},
-	{keys: []string{"spark.sql.avro.datetimeRebaseModeInWrite", "spark.sql.legacy.avro.datetimeRebaseModeInWrite"}},
-	{keys: []string{"spark.sql.parquet.datetimeRebaseModeInRead", "spark.sql.legacy.parquet.datetimeRebaseModeInRead"}},
-	{keys: []string{"spark.sql.parquet.datetimeRebaseModeInWrite", "spark.sql.legacy.parquet.datetimeRebaseModeInWrite"}},
+	{keys: []string{"spark.sql.avro.datetimeRebaseModeInWrite",
+		"spark.sql.legacy.avro.datetimeRebaseModeInWrite"}},
+	{keys: []string{"spark.sql.parquet.datetimeRebaseModeInRead",
+		"spark.sql.legacy.parquet.datetimeRebaseModeInRead"}},
+	{keys: []string{"spark.sql.parquet.datetimeRebaseModeInWrite",
+		"spark.sql.legacy.parquet.datetimeRebaseModeInWrite"}},
 	{keys: []string{"spark.sql.parquet.int96RebaseModeInRead", "spark.sql.legacy.parquet.int96RebaseModeInRead"}},
-	{keys: []string{"spark.sql.parquet.int96RebaseModeInWrite", "spark.sql.legacy.parquet.int96RebaseModeInWrite"}},
-	{keys: []string{"spark.sql.optimizer.pruneFiltersCanPruneStreamingSubplan", "spark.databricks.sql.optimizer.pruneFiltersCanPruneStreamingSubplan"}},
+	{keys: []string{"spark.sql.parquet.int96RebaseModeInWrite",
+		"spark.sql.legacy.parquet.int96RebaseModeInWrite"}},
+	{keys: []string{"spark.sql.optimizer.pruneFiltersCanPruneStreamingSubplan",
+		"spark.databricks.sql.optimizer.pruneFiltersCanPruneStreamingSubplan"}},
 }
 
-// prefixPairs are key spaces that mean the same, name by name.
+// prefixPairs lists prefixes that are equivalent for every name.
 var prefixPairs = [][2]string{
 	{"spark.hive.", "spark.hadoop.hive."},
 	{"spark.excludeOnFailure.", "spark.blacklist."},
 }
 
-// familiesOf maps every member (not the related keys) to its families.
+// familiesOf maps every member (not related keys) to its families.
 var familiesOf = func() map[string][]*family {
 	m := map[string][]*family{}
 	for i := range families {
@@ -231,7 +258,7 @@ var familiesOf = func() map[string][]*family {
 	return m
 }()
 
-// twins are the other names of a key by prefixPairs.
+// twins returns the other names of a key by prefixPairs.
 func twins(key string) []string {
 	var out []string
 	for _, pair := range prefixPairs {
@@ -244,7 +271,7 @@ func twins(key string) []string {
 	return out
 }
 
-// spellings are all the names that go when key goes.
+// spellings returns all names that a rule on key applies to.
 func spellings(key string) []string {
 	out := append([]string{key}, twins(key)...)
 	for _, f := range familiesOf[key] {

@@ -9,7 +9,7 @@ import (
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
-// shape is what JSON a field takes.
+// shape is the JSON type of a field.
 type shape int
 
 const (
@@ -23,13 +23,13 @@ const (
 type field struct {
 	name  string
 	shape shape
-	// only is the kind that has the field; empty for both.
+	// only is the kind of request that has the field; empty for both.
 	only livy.Kind
-	// since is the first Livy version that knows it, as major*100+minor.
+	// since is the first Livy version with the field, as major*100+minor.
 	since int
 }
 
-// fields are all that Livy reads, in the order in which they are sent.
+// fields lists all fields that Livy reads, in the order in which they are sent.
 var fields = [...]field{
 	{name: "kind", only: livy.KindSession},
 	{name: "file", only: livy.KindBatch},
@@ -53,7 +53,7 @@ var fields = [...]field{
 	{name: "conf", shape: shapeMap},
 }
 
-// fieldIndex finds a field by its exact name.
+// fieldIndex maps exact names to fields.
 var fieldIndex = func() map[string]int {
 	m := make(map[string]int, len(fields))
 	for i, f := range fields {
@@ -62,7 +62,7 @@ var fieldIndex = func() map[string]int {
 	return m
 }()
 
-// Positions of the fields that code names.
+// Indexes of fields used in code.
 var (
 	fKind      = fieldIndex["kind"]
 	fFile      = fieldIndex["file"]
@@ -72,12 +72,12 @@ var (
 	fConf      = fieldIndex["conf"]
 )
 
-// known says whether Livy of this version has the field for this kind.
+// known reports whether this version of Livy has the field for this kind.
 func (f *field) known(kind livy.Kind, version int) bool {
 	return (f.only == "" || f.only == kind) && version >= f.since
 }
 
-// unknownField names what would have been right.
+// unknownField returns the error for an unknown field, with the known ones.
 func unknownField(name string, kind livy.Kind, version int) error {
 	var names []string
 	for i := range fields {
@@ -86,10 +86,11 @@ func unknownField(name string, kind livy.Kind, version int) error {
 		}
 	}
 	slices.Sort(names)
-	return gateway.Invalid("field", shown("", name), "is not a field of a "+string(kind)+" request; the fields are "+strings.Join(names, ", "))
+	return gateway.Invalid("field", shown("", name),
+		"is not a field of a "+string(kind)+" request; the fields are "+strings.Join(names, ", "))
 }
 
-// parseVersion reads "0.8.0-incubating" as 8: major*100+minor.
+// parseVersion parses "0.8.0-incubating" as 8: major*100+minor.
 func parseVersion(s string) (int, error) {
 	var major, minor int
 	if _, err := fmt.Sscanf(s, "%d.%d", &major, &minor); err != nil {

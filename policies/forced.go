@@ -1,7 +1,7 @@
 package policies
 
-// SparkUIConf is what every session and batch gets whose Spark UI the gateway
-// serves below base: that it works there, and that nobody can act on it.
+// SparkUIConf returns the settings of sessions and batches whose Spark UI the gateway serves
+// below base: they make it work there and make it read-only.
 func SparkUIConf(base string) map[string]string {
 	return map[string]string{
 		"spark.ui.proxyBase":            base,
@@ -11,9 +11,9 @@ func SparkUIConf(base string) map[string]string {
 	}
 }
 
-// Forces says whether the gateway itself may put a key into a request's conf:
-// for its queue, environment, acceleration, labels, mounts, history server or
-// Spark UI. A second fence behind it must let such keys pass, whatever clients may do.
+// Forces reports whether the gateway itself may set a key in a request's conf: for its queue,
+// environment, acceleration, labels, mounts, history server or Spark UI. Livy's own blacklist
+// must let such keys pass.
 func (p *Policy) Forces(key string) bool {
 	if _, ok := p.forcedAt[key]; ok {
 		return true
@@ -29,5 +29,6 @@ func (p *Policy) Forces(key string) bool {
 	if p.set.Mounts == nil || len(p.set.Mounts.Directories) == 0 {
 		return false
 	}
-	return key == "spark.kubernetes.driver.request.cores" || primary(key) != nil && primary(key) == primary("spark.driver.memoryOverhead")
+	return key == "spark.kubernetes.driver.request.cores" ||
+		primary(key) != nil && primary(key) == primary("spark.driver.memoryOverhead")
 }

@@ -6,12 +6,12 @@ import (
 	"unicode"
 )
 
-// builtIn is the source of the guards that hold whatever the settings say.
+// builtIn is the source of the guards that apply with any settings.
 const builtIn = "built-in"
 
-// badKey says why a key may not be in conf, "" if it may. Livy hands a batch's
-// settings to spark-submit as KEY=VALUE, which is split at the first "=", so a
-// key with "=" is another key by the time Spark reads it.
+// badKey returns why a key may not be in conf, or "". Livy passes a batch's settings to
+// spark-submit as KEY=VALUE, which is split at the first "=", so a key with "=" becomes another
+// key.
 func badKey(key string) string {
 	if key == "" {
 		return "must not be empty"
@@ -24,7 +24,7 @@ func badKey(key string) string {
 		case c == '=':
 			return "must not contain ="
 		case c <= ' ' || c == 0x7f:
-			return "must not contain blanks or control characters"
+			return "must not contain whitespace or control characters"
 		case c > 0x7f:
 			return "must be ASCII"
 		}
@@ -32,13 +32,13 @@ func badKey(key string) string {
 	return ""
 }
 
-// reservedPrefixes are Livy's and the gateway's own. Livy's official clients
-// send keys such as livy.uri with every session, so they are left out, not refused.
+// reservedPrefixes are those of Livy and the gateway. Livy's official clients send keys such as
+// livy.uri with every session, so such keys are dropped, not refused.
 var reservedPrefixes = []string{"livy.", "spark.__livy__.", "spark.livy.", "spark.livygateway."}
 
-// internalKeys are settings that Spark makes itself and reads again elsewhere:
-// from a client they would name jars and files for executors, or lie about the
-// application. A key that ends with a dot takes all that begin so.
+// internalKeys lists settings that Spark sets itself and reads elsewhere: set by a client they
+// would add jars and files to executors, or misrepresent the application. A key that ends with a
+// dot stands for all keys with that prefix.
 var internalKeys = newNames(
 	"spark.app.initial.", "spark.app.id", "spark.app.startTime", "spark.app.submitTime", "spark.app.attempt.id",
 	"spark.driver.appUIAddress", "spark.driver.resourcesFile", "spark.executor.id", "spark.worker.resourcesFile",
@@ -47,8 +47,7 @@ var internalKeys = newNames(
 	"spark.org.apache.hadoop.yarn.server.webproxy.",
 )
 
-// reserved returns why clients may not set a key because it steers Livy or Spark
-// from within; "" if they may.
+// reserved returns why clients may not set a key that is internal to Livy or Spark, or "".
 func (p *Policy) reserved(key string) string {
 	for _, prefix := range reservedPrefixes {
 		if strings.HasPrefix(key, prefix) && !p.livyKeys[key] {

@@ -10,9 +10,9 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// force is one setting that the gateway makes, whatever a client says.
+// force is a setting that the gateway sets, whatever a client requests.
 type force struct {
-	// key is how it is written: the field's name, or the Spark key.
+	// key is the field's name or the Spark key.
 	key    string
 	field  int // position in fields, -1 for a key of conf
 	value  string
@@ -20,7 +20,7 @@ type force struct {
 	source string
 }
 
-// listForce is list values that come before the client's own.
+// listForce holds list values that are put before the client's own.
 type listForce struct {
 	field  int // position in fields, -1 for a key of conf
 	key    string
@@ -28,8 +28,8 @@ type listForce struct {
 	source string
 }
 
-// joined are settings that name several things: what several parts of the
-// gateway want of them is put together.
+// joined lists settings with several values: values from several parts of the gateway are
+// joined.
 var joined = map[string]string{
 	"spark.plugins": ",", "spark.sql.extensions": ",", "spark.extraListeners": ",",
 	"spark.driver.extraClassPath": ":", "spark.executor.extraClassPath": ":",
@@ -49,7 +49,8 @@ func (p *Policy) compileInjection() error {
 		}
 	}
 	if p.identity != "" {
-		if err := p.force("proxyUser", p.identity, "jobs run as the gateway's creator", "gateway identity"); err != nil {
+		if err := p.force("proxyUser", p.identity, "jobs run as the gateway's creator",
+			"gateway identity"); err != nil {
 			return err
 		}
 	}
@@ -102,19 +103,20 @@ func (p *Policy) compileEnvironment(e *Environment) error {
 
 var envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// stronger are settings that Spark reads before an environment variable: to
-// force the one is to force the other.
+// stronger maps environment variables to the settings that take precedence over them: forcing
+// the variable also forces the setting.
 var stronger = map[string]string{
 	"PYSPARK_PYTHON":        "spark.pyspark.python",
 	"PYSPARK_DRIVER_PYTHON": "spark.pyspark.driver.python",
 }
 
-// forceEnv forces environment variables; without a prefix there is no setting
-// that carries them, and only their names are checked.
+// forceEnv forces environment variables. Without a prefix there is no setting for them, and it
+// only checks their names.
 func (p *Policy) forceEnv(prefix string, vars map[string]string, source string) error {
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		if !envName.MatchString(name) {
-			return gateway.Invalid(source, name, "an environment variable's name must be letters, digits and underscores")
+			return gateway.Invalid(source, name,
+				"the name of an environment variable must consist of letters, digits and underscores")
 		}
 		const rule = "the gateway's environment variables"
 		if key := stronger[name]; key != "" {
@@ -138,13 +140,15 @@ func (p *Policy) forceConf(conf map[string]string, rule, source string) error {
 			return gateway.Invalid(source, key, "the key "+reason)
 		}
 		if fams := familiesOf[key]; len(fams) > 0 && fams[0].list {
-			return gateway.Invalid(source, key, "is a list that is merged with the client's; put it in "+orDefault(fams[0].field, "labels"))
+			return gateway.Invalid(source, key,
+				"is a list that is merged with the client's; set it in "+orDefault(fams[0].field, "labels"))
 		}
 		if _, ok := fieldIndex[key]; ok {
-			return gateway.Invalid(source, key, "is a field of Livy's requests; name Spark's key")
+			return gateway.Invalid(source, key, "is a field of Livy's requests; use Spark's key")
 		}
 		if reason := p.reserved(key); reason != "" {
-			return gateway.Invalid(source, key, "cannot be set for jobs: it "+reason+"; keys of Livy go into livy.conf or livy-client.conf")
+			return gateway.Invalid(source, key,
+				"cannot be set for jobs: it "+reason+"; keys of Livy belong in livy.conf or livy-client.conf")
 		}
 		if err := p.force(key, conf[key], rule, source); err != nil {
 			return err
@@ -159,11 +163,11 @@ func (p *Policy) forceList(name string, values []string, source string) {
 	}
 }
 
-// force adds a forced setting under the name that wins, and covers all its
-// other names.
+// force adds a forced setting under the name that takes precedence, and covers all its other
+// names.
 func (p *Policy) force(key, value, rule, source string) error {
 	if strings.ContainsRune(value, 0) {
-		return gateway.Invalid(source, key, "the value must not hold NUL")
+		return gateway.Invalid(source, key, "the value must not contain NUL")
 	}
 	f := force{key: key, field: -1, value: value, rule: rule, source: source}
 	names := spellings(key)
@@ -204,8 +208,8 @@ func (p *Policy) force(key, value, rule, source string) error {
 	return nil
 }
 
-// primary is the family that a name stands for, nil if it has none: the one of
-// which it is the first key or the field, else the first with it.
+// primary returns the family that a name stands for, or nil: the one of which it is the first key
+// or the field, otherwise the first one that contains it.
 func primary(name string) *family {
 	fams := familiesOf[name]
 	for _, f := range fams {
@@ -224,21 +228,23 @@ var (
 	labelValue = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?$`)
 )
 
-// LabelTag is how a label is written among the tags of an application on YARN,
-// which shows it in lower case.
+// LabelTag returns the YARN application tag of a label. YARN shows tags in lower case.
 func LabelTag(name, value string) string { return "livygateway." + name + ":" + value }
 
-// compileLabels writes labels where each cluster manager shows them.
+// compileLabels sets labels where each cluster manager shows them.
 func (p *Policy) compileLabels() error {
 	var tags []string
 	for _, name := range slices.Sorted(maps.Keys(p.set.Labels)) {
 		value := p.set.Labels[name]
 		if !labelName.MatchString(name) || !labelValue.MatchString(value) {
-			return gateway.Invalid("labels", name+"="+value, "a label's name must be at most 42 lowercase letters, digits, dots and hyphens, its value at most 63 letters, digits and _ . -")
+			return gateway.Invalid("labels", name+"="+value,
+				"a label's name must be at most 42 lowercase letters, "+
+					"digits, dots and hyphens, and its value at most 63 letters, digits and _ . -")
 		}
 		keys := []string{"spark.livygateway." + name}
 		if p.kubernetes() {
-			keys = append(keys, "spark.kubernetes.driver.label.livygateway/"+name, "spark.kubernetes.executor.label.livygateway/"+name)
+			keys = append(keys, "spark.kubernetes.driver.label.livygateway/"+name,
+				"spark.kubernetes.executor.label.livygateway/"+name)
 		}
 		for _, key := range keys {
 			if err := p.force(key, value, "the gateway's labels", "gateway labels"); err != nil {
@@ -248,12 +254,13 @@ func (p *Policy) compileLabels() error {
 		tags = append(tags, LabelTag(name, value))
 	}
 	if p.yarn() && len(tags) > 0 {
-		p.lists = append(p.lists, listForce{field: -1, key: "spark.yarn.tags", values: tags, source: "gateway labels"})
+		p.lists = append(p.lists,
+			listForce{field: -1, key: "spark.yarn.tags", values: tags, source: "gateway labels"})
 	}
 	return nil
 }
 
-// inject makes the forced settings and puts the forced lists first.
+// inject sets the forced settings and prepends the forced lists.
 func (c *creation) inject() {
 	for i, f := range c.p.forced {
 		if f.field >= 0 {
@@ -261,7 +268,8 @@ func (c *creation) inject() {
 		} else {
 			c.req.set(f.key, f.value)
 		}
-		c.report.Forced = append(c.report.Forced, Entry{Key: f.key, Given: c.overridden[i], Set: shown(f.key, f.value), Rule: f.rule, Source: f.source})
+		c.report.Forced = append(c.report.Forced,
+			Entry{Key: f.key, Given: c.overridden[i], Set: shown(f.key, f.value), Rule: f.rule, Source: f.source})
 	}
 	for _, l := range c.p.lists {
 		const rule = "put before the client's own"
@@ -272,11 +280,12 @@ func (c *creation) inject() {
 			old, _ := c.req.get(l.key)
 			c.req.set(l.key, strings.Join(prepend(l.values, splitList(old)), ","))
 		}
-		c.report.Forced = append(c.report.Forced, Entry{Key: l.key, Set: shown(l.key, strings.Join(l.values, ",")), Rule: rule, Source: l.source})
+		c.report.Forced = append(c.report.Forced,
+			Entry{Key: l.key, Set: shown(l.key, strings.Join(l.values, ",")), Rule: rule, Source: l.source})
 	}
 }
 
-// prepend puts first before rest and leaves out of rest what is in first.
+// prepend returns first followed by the values of rest that are not in first.
 func prepend(first, rest []string) []string {
 	out := slices.Clone(first)
 	for _, s := range rest {

@@ -15,22 +15,23 @@ func isJavaOptions(key string) bool {
 		return true
 	}
 	name := envVariable(key)
-	return name != "" && (strings.HasSuffix(name, "_OPTIONS") || strings.HasSuffix(name, "_OPTS") || strings.Contains(name, "JAVA_OPT"))
+	return name != "" && (strings.HasSuffix(name, "_OPTIONS") || strings.HasSuffix(name, "_OPTS") ||
+		strings.Contains(name, "JAVA_OPT"))
 }
 
-// badJavaOptions finds what a JVM option can do behind the back of conf: Spark
-// reads system properties beginning with "spark." as settings, Hadoop reads its
-// user name from one, an argument file hides any of it, and a class path brings
-// code from places that the path rule does not allow.
+// badJavaOptions finds JVM options that bypass the rules on conf: Spark reads system properties
+// beginning with "spark." as settings, Hadoop reads its user name from one, an argument file can
+// hide any option, and a class path adds code from paths that the path rule does not allow.
 func (p *Policy) badJavaOptions(key, value string) string {
-	// Spark and the JVM cut the text into words at different blanks; what is a
-	// blank to one of them only must not hide the beginning of a word.
+	// Spark and the JVM split the text at different whitespace characters; one that only one of
+	// them knows must not hide the beginning of a word.
 	for _, c := range value {
-		if unicode.IsControl(c) && !strings.ContainsRune("\t\n\r", c) || c > unicode.MaxASCII && (unicode.IsSpace(c) || unicode.In(c, unicode.Z)) {
-			return "must have no blanks but space, tab and line break"
+		if unicode.IsControl(c) && !strings.ContainsRune("\t\n\r", c) ||
+			c > unicode.MaxASCII && (unicode.IsSpace(c) || unicode.In(c, unicode.Z)) {
+			return "must not contain whitespace other than space, tab and line break"
 		}
 	}
-	// Quotes and backslashes vanish when the options are cut into words.
+	// Quotes and backslashes are removed when the options are split into words.
 	plain := unquote.Replace(value)
 	switch {
 	case strings.Contains(plain, "${"):
@@ -42,7 +43,7 @@ func (p *Policy) badJavaOptions(key, value string) string {
 	case !p.set.CustomClasspath && codeOption.MatchString(plain):
 		return "must not set class or library paths, load agents or run commands"
 	case strayWord(value, false), strayWord(value, true):
-		return "must be options alone, each beginning with -; a word without is a main class to java"
+		return "must consist of options, each beginning with -; java treats other words as the main class"
 	case heapOption.MatchString(plain):
 		if key := p.ruledHeap(key); key != "" {
 			return "must not set the heap or stack, since " + key + " is ruled by the gateway"
@@ -51,14 +52,14 @@ func (p *Policy) badJavaOptions(key, value string) string {
 	return ""
 }
 
-// separate are the options of java whose value may be a word of its own. Those that
-// name code or files are refused anyway.
-var separate = []string{"--add-exports", "--add-opens", "--add-reads", "--add-modules", "--limit-modules", "--enable-native-access"}
+// separate lists the options of java whose value may be a separate word. Those that name code or
+// files are refused anyway.
+var separate = []string{"--add-exports", "--add-opens", "--add-reads", "--add-modules", "--limit-modules",
+	"--enable-native-access"}
 
-// strayWord reports whether Java options hold a word that is no option. The java
-// program takes the first such word for the main class and all that follows for
-// its arguments: a driver's options could run spark-submit once more, with a user,
-// a queue and settings of the client's choice.
+// strayWord reports whether Java options contain a word that is not an option. The java program
+// treats the first such word as the main class and the rest as its arguments: a driver's options
+// could run spark-submit again, with a user, a queue and settings of the client's choice.
 func strayWord(value string, escapes bool) bool {
 	wanted := false // the next word is an option's value
 	for _, word := range javaWords(value, escapes) {
@@ -74,9 +75,9 @@ func strayWord(value string, escapes bool) bool {
 	return wanted
 }
 
-// javaWords cuts Java options into words as Spark's launcher does, for drivers
-// beside the server (escapes: a backslash outside of quotes takes the next
-// character as it is), or as Spark's cluster managers do (it stands for itself).
+// javaWords splits Java options into words as Spark's launcher does for drivers next to the
+// server (escapes: a backslash outside of quotes escapes the next character), or as Spark's
+// cluster managers do (a backslash is literal).
 func javaWords(s string, escapes bool) []string {
 	var words []string
 	var word strings.Builder
@@ -112,8 +113,8 @@ func javaWords(s string, escapes bool) []string {
 	return words
 }
 
-// ruledHeap returns the memory setting that the gateway rules and that Java
-// options under this key could get around; "" if there is none.
+// ruledHeap returns the memory setting with a rule that Java options under this key could bypass,
+// or "".
 func (p *Policy) ruledHeap(key string) string {
 	for fam := range p.controlled {
 		if slices.Contains(fam.javaOptions, key) {
@@ -127,9 +128,9 @@ var (
 	unquote       = strings.NewReplacer(`"`, "", `'`, "", `\`, "")
 	settingOption = regexp.MustCompile(`-D\s*(spark\.|livy\.|HADOOP_)`)
 	fileOption    = regexp.MustCompile(`(^|\s)@|-XX:(Flags|VMOptionsFile)\b|-XX:\+ReadVMOptionsFile`)
-	// heapOption is what sets the heap or a thread's stack. The java program makes
-	// -Xmx of -mx, -Xms of -ms and -Xss of -ss and -oss, in any case of letters.
+	// heapOption matches options that set the heap or a thread's stack. The java program accepts
+	// -mx for -Xmx, -ms for -Xms, and -ss and -oss for -Xss, in any case.
 	heapOption = regexp.MustCompile(`(?i)(^|\s)-(X?mx|X?ms|X?o?ss|Xmn)|-XX:[+-]?(\w*(HeapSize|NewSize|MaxRAM|RAMPercentage|RAMFraction|HeapLimit)|AggressiveHeap|ThreadStackSize|VMThreadStackSize|CompilerThreadStackSize)`)
-	// codeOption is what brings code of its own into the JVM, or runs a command.
+	// codeOption matches options that load code into the JVM or run a command.
 	codeOption = regexp.MustCompile(`(^|\s)(-(cp|classpath|p|jar|m)(\s|=|$)|--(class-path|module-path|upgrade-module-path|patch-module|module|source)|-agentlib|-agentpath|-javaagent|-Xrun|-Xbootclasspath|-Djava\.class\.path|-Djava\.library\.path|-Dsun\.boot\.library\.path|-Djava\.system\.class\.loader|-Djava\.ext\.dirs|-Djava\.endorsed\.dirs|-Djdk\.module\.)|-XX:(OnError|OnOutOfMemoryError|SharedArchiveFile|JVMCILibPath|ArchiveClassesAtExit)`)
 )

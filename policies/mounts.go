@@ -1,10 +1,10 @@
 package policies
 
-// Cost is driver resources that mounted file directories take.
+// Cost is the driver resources that mounted file directories use.
 type Cost struct {
-	// MilliCPU is thousandths of a core.
+	// MilliCPU is the CPU in thousandths of a core.
 	MilliCPU int64 `json:"milliCPU"`
-	// MemoryBytes is memory in bytes.
+	// MemoryBytes is the memory in bytes.
 	MemoryBytes int64 `json:"memoryBytes"`
 }
 
@@ -14,9 +14,9 @@ const (
 	fixedMountMemory   = 1 << 30
 )
 
-// MountCost is what mounting costs a driver of this size: the greater of 0.3
-// cores and 1 GiB or a tenth of the driver, each part compared on its own. A
-// driver of 4 cores and 8 GiB pays 0.4 cores and 1 GiB.
+// MountCost returns the cost of mounts for a driver of this size: a tenth of the driver's cores,
+// at least 0.3, and a tenth of its memory, at least 1 GiB. For a driver of 4 cores and 8 GiB that
+// is 0.4 cores and 1 GiB.
 func MountCost(driverCores, driverMemory int64) Cost {
 	return Cost{
 		MilliCPU:    max(fixedMountMilliCPU, driverCores*1000/10),

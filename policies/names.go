@@ -2,17 +2,17 @@ package policies
 
 import "strings"
 
-// names is a set of names and of beginnings of names. Looking a name up costs a
-// map access for each of its parts, however large the set is.
+// names is a set of names and prefixes. A lookup costs one map access for each part of the name,
+// however large the set is.
 type names struct {
 	exact map[string]bool
-	// dotted are beginnings that end with a dot.
+	// dotted holds prefixes that end with a dot.
 	dotted map[string]bool
-	// loose are other beginnings.
+	// loose holds other prefixes.
 	loose []string
 }
 
-// newNames makes a set; a name that ends with a dot or a * takes all that begin so.
+// newNames returns a set; a name that ends with a dot or a * is a prefix.
 func newNames(list ...string) names {
 	var n names
 	for _, name := range list {

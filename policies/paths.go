@@ -14,7 +14,7 @@ var DefaultSchemes = []string{
 	"cosn", "obs", "o3fs", "ofs", "http", "https",
 }
 
-// naming says how a key names files.
+// naming is the way in which a key names files.
 type naming int
 
 const (
@@ -27,7 +27,7 @@ const (
 	namesLocal
 	// namesClasspath: local paths separated by colons.
 	namesClasspath
-	// namesMetastoreJars: builtin, maven or path, or else a class path.
+	// namesMetastoreJars: builtin, maven or path, or a class path.
 	namesMetastoreJars
 )
 
@@ -75,7 +75,7 @@ var fileKeys = map[string]naming{
 	"spark.yarn.am.extraLibraryPath":  namesClasspath,
 }
 
-// fileKeyPatterns are such keys with a variable middle: prefix and suffix.
+// fileKeyPatterns lists such keys with a variable middle part: prefix and suffix.
 var fileKeyPatterns = [][2]string{
 	{"spark.kubernetes.", "TemplateFile"},
 	{"spark.kubernetes.authenticate.", "File"},
@@ -89,7 +89,7 @@ var fileKeyPatterns = [][2]string{
 	{"spark.kubernetes.executor.volumes.hostPath.", ".options.path"},
 }
 
-// fieldNaming is the same for Livy's fields.
+// fieldNaming is the equivalent of fileKeys for Livy's fields.
 var fieldNaming = map[string]naming{
 	"jars": namesURIs, "pyFiles": namesURIs, "files": namesURIs, "archives": namesURIs, "file": namesURIs,
 }
@@ -106,7 +106,7 @@ func namingOf(key string) naming {
 	return namesNothing
 }
 
-// badPaths says what is wrong with a setting that names files, "" if nothing.
+// badPaths returns what is wrong with a setting that names files, or "".
 func (p *Policy) badPaths(n naming, value string) string {
 	switch n {
 	case namesMetastoreJars:
@@ -128,12 +128,13 @@ func (p *Policy) badPaths(n naming, value string) string {
 	}
 	for entry := range strings.SplitSeq(value, ",") {
 		if n == namesURIs {
-			entry = strings.Trim(entry, " ") // Livy cuts its lists at spaces too
+			entry = strings.Trim(entry, " ") // Livy also trims spaces
 		}
 		if strings.TrimSpace(entry) == "" {
 			continue
 		}
-		// Spark does not: to it " /a" is in a folder named " " where Livy was started.
+		// Spark does not: it resolves " /a" in a directory named " " below Livy's working
+		// directory.
 		if reason := p.badURI(n, entry); reason != "" {
 			return reason
 		}
@@ -141,12 +142,12 @@ func (p *Policy) badPaths(n naming, value string) string {
 	return ""
 }
 
-// badURI says what is wrong with one URI, "" if nothing.
+// badURI returns what is wrong with one URI, or "".
 func (p *Policy) badURI(n naming, uri string) string {
 	for i := 0; i < len(uri); i++ {
 		switch c := uri[i]; {
 		case c <= ' ' || c == 0x7f:
-			return "must not contain blanks or control characters; write a blank as %20"
+			return "must not contain whitespace or control characters; write a space as %20"
 		case c == ',':
 			return "must be one URI, without a comma"
 		case c == '\\':
@@ -167,7 +168,7 @@ func (p *Policy) badURI(n naming, uri string) string {
 	case !ok && strings.HasPrefix(base, "//"):
 		return "must not begin with //"
 	case !ok && n == namesURIs:
-		// Livy undoes the escapes of such a path and then fails on what they stood for.
+		// Livy decodes the escapes of such a path and then fails on the decoded characters.
 		if strings.ContainsRune(base, '%') {
 			return "must have a scheme, since it has percent escapes"
 		}
@@ -182,12 +183,13 @@ func (p *Policy) badURI(n naming, uri string) string {
 		}
 		return p.badLocal(rest)
 	case !slices.Contains(p.set.Schemes, scheme):
-		return "must have one of the schemes " + strings.Join(p.set.Schemes, ", ") + ", or file under an allowed directory"
+		return "must have one of the schemes " + strings.Join(p.set.Schemes,
+			", ") + ", or file under an allowed directory"
 	}
 	return badSegments(rest)
 }
 
-// cutScheme splits a URI at its scheme, as java.net.URI does.
+// cutScheme splits a URI after its scheme, as java.net.URI does.
 func cutScheme(uri string) (scheme, rest string, ok bool) {
 	for i := 0; i < len(uri); i++ {
 		switch c := uri[i]; {
@@ -202,8 +204,8 @@ func cutScheme(uri string) (scheme, rest string, ok bool) {
 	return "", uri, false
 }
 
-// badSegments refuses dot segments however they are written, also inside the
-// alternatives of a glob such as {a,../b}.
+// badSegments rejects dot segments in any form, including in alternatives of a glob such as
+// {a,../b}.
 func badSegments(p string) string {
 	plain, err := url.PathUnescape(p)
 	if err != nil {
@@ -214,7 +216,8 @@ func badSegments(p string) string {
 			return "must not have escaped control characters"
 		}
 	}
-	for _, segment := range strings.FieldsFunc(plain, func(c rune) bool { return strings.ContainsRune("/{},", c) }) {
+	for _, segment := range strings.FieldsFunc(plain,
+		func(c rune) bool { return strings.ContainsRune("/{},", c) }) {
 		if segment == "." || segment == ".." {
 			return "must not have dot segments"
 		}
@@ -222,15 +225,15 @@ func badSegments(p string) string {
 	return ""
 }
 
-// badLocal refuses local paths outside the allowed directories. (CVE-2025-66249
-// is Livy's missing cleaning of such paths before its own check.)
+// badLocal rejects local paths outside the allowed directories. (CVE-2025-66249: Livy does not
+// normalize such paths before its own check.)
 func (p *Policy) badLocal(local string) string {
 	plain := strings.ReplaceAll(local, "%20", " ")
 	switch {
 	case !strings.HasPrefix(plain, "/"):
 		return "must be an absolute local path"
 	case strings.ContainsAny(plain, "%{}[]\\") || strings.Contains(plain, "${"):
-		return "must be a plain local path, without globs in braces or brackets and with no escape but %20"
+		return "must be a plain local path, without globs in braces or brackets, and without escapes other than %20"
 	case path.Clean(plain) != plain:
 		return "must be a clean local path, without dot segments or doubled slashes"
 	}

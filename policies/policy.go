@@ -9,33 +9,33 @@ import (
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
-// Policy is compiled settings. It does not change and is safe for concurrent use.
+// Policy is a compiled policy. It is immutable and safe for concurrent use.
 type Policy struct {
 	set      Settings
 	version  int
 	livyKeys map[string]bool
 	deny     denials
-	// identity is the user that is forced; empty when none is.
+	// identity is the forced user; empty if there is none.
 	identity string
 	forced   []force
-	// forcedAt finds the force that covers a field or key.
+	// forcedAt maps fields and keys to the force that covers them.
 	forcedAt map[string]int
 	lists    []listForce
 	rules    []rule
-	// controlled are the families on which a heap option must not work.
+	// controlled holds the families that heap options must not bypass.
 	controlled map[*family]bool
 	granted    grants
-	// ruled are the keys of conf that a rule names.
+	// ruled holds the keys of conf that have a rule.
 	ruled map[string]bool
-	// disabled are the routes that are not served.
+	// disabled holds the routes that are not served.
 	disabled map[string]closedRoute
 }
 
-// closedRoute is why and by what a route is not served.
+// closedRoute holds why a route is not served, and the source of the rule.
 type closedRoute struct{ reason, source string }
 
-// Compile checks settings and makes a policy of them. Errors are of
-// gateway.KindInvalid and name the file and line, or the setting, and the reason.
+// Compile checks settings and compiles a policy. Errors are of gateway.KindInvalid and name the
+// file and line, or the setting, and the reason.
 func Compile(s Settings) (*Policy, error) {
 	p := &Policy{
 		set: s, livyKeys: map[string]bool{}, forcedAt: map[string]int{},
@@ -85,10 +85,10 @@ func (p *Policy) compileBasics() error {
 	return err
 }
 
-// badScheme says why a scheme cannot be allowed, "" if it can.
+// badScheme returns why a scheme cannot be allowed, or "".
 func badScheme(scheme string) string {
 	if got, rest, ok := cutScheme(scheme + ":"); !ok || rest != "" || got != strings.ToLower(scheme) || scheme == "file" || scheme == "local" {
-		return "must be a URI scheme in lower case other than file and local, which local_dir is for"
+		return "must be a URI scheme in lower case; for file and local use local_dir"
 	}
 	return ""
 }
@@ -111,12 +111,13 @@ func (p *Policy) compileRoutes() error {
 		for i := range livy.Routes {
 			r := livy.Routes[i].Name
 			if r == name || wild && strings.HasPrefix(r, prefix) {
-				p.disabled[r] = closedRoute{"is switched off on this gateway", "gateway disabledRoutes"}
+				p.disabled[r] = closedRoute{"is disabled on this gateway", "gateway disabledRoutes"}
 				found = true
 			}
 		}
 		if !found {
-			return gateway.Invalid("disabledRoutes", name, "is not the name of a route, nor the beginning of one with a * after it")
+			return gateway.Invalid("disabledRoutes", name,
+				"must be the name of a route, or a prefix of one followed by *")
 		}
 	}
 	return nil
@@ -149,8 +150,7 @@ func (p *Policy) compileIdentity() error {
 	return nil
 }
 
-// AllowRoute returns an error of gateway.KindForbidden for routes that are
-// switched off.
+// AllowRoute returns an error of gateway.KindForbidden for disabled routes.
 func (p *Policy) AllowRoute(r *livy.Route) error {
 	if off, ok := p.disabled[r.Name]; ok {
 		return gateway.Errorf(gateway.KindForbidden, "%s %s", r.Name, off.reason)

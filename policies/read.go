@@ -13,16 +13,16 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// read reads a whole body within a bound, decodes it as Livy does and makes
-// sure that it is UTF-8 text.
+// read reads a whole body within a limit, decodes it as Livy does and checks that it is UTF-8
+// text.
 func read(contentEncoding, contentType string, body io.Reader, limit int64) ([]byte, error) {
 	if media, _, err := mime.ParseMediaType(contentType); err == nil && (media == "application/x-www-form-urlencoded" || strings.HasPrefix(media, "multipart/")) {
-		// Livy would look for a method override in a form, and find no content after it.
+		// Livy would look for a method override in a form, and find no content afterwards.
 		return nil, gateway.Invalid("Content-Type", media, "must be application/json")
 	}
 	var closer io.Closer
-	// Livy knows these two, alone and in any case; all else, such as the "UTF-8"
-	// of its own Java client, it reads as if it were not there.
+	// Livy knows these two, alone and in any case; it ignores everything else, such as the "UTF-8"
+	// of its own Java client.
 	switch strings.ToLower(contentEncoding) {
 	case "gzip":
 		z, err := gzip.NewReader(io.LimitReader(body, limit+1))
@@ -33,7 +33,8 @@ func read(contentEncoding, contentType string, body io.Reader, limit int64) ([]b
 	case "deflate":
 		z, err := zlib.NewReader(io.LimitReader(body, limit+1))
 		if err != nil {
-			return nil, gateway.Wrap(gateway.KindInvalid, "body: must be deflate (zlib) as its Content-Encoding says", err)
+			return nil, gateway.Wrap(gateway.KindInvalid,
+				"body: must be deflate (zlib) as its Content-Encoding says", err)
 		}
 		body, closer = z, z
 	}
@@ -68,8 +69,8 @@ func tooLarge(what string, limit int64) error {
 	return gateway.Invalid(what, "", fmt.Sprintf("must be at most %d bytes once decoded", limit))
 }
 
-// utf8Text takes a UTF-8 byte order mark away and refuses the encodings that
-// Livy would recognise besides UTF-8.
+// utf8Text removes a UTF-8 byte order mark and rejects the other encodings that Livy would
+// recognize.
 func utf8Text(data []byte) ([]byte, error) {
 	if rest, ok := bytes.CutPrefix(data, []byte("\xef\xbb\xbf")); ok {
 		return rest, nil

@@ -5,46 +5,46 @@ import (
 	"strings"
 )
 
-// Entry is one thing that a policy did to a request.
+// Entry is one change that a policy made to a request.
 type Entry struct {
 	// Key is the field or the Spark key as the client wrote it, or as it was set.
 	Key string `json:"key"`
-	// Given is the client's value, redacted where it may be a secret and cut to
-	// 200 bytes; empty if it gave none.
+	// Given is the client's value, redacted if it may be a secret and truncated to 200 bytes;
+	// empty if there was none.
 	Given string `json:"given,omitempty"`
-	// Set is the value that was put in place.
+	// Set is the new value.
 	Set string `json:"set,omitempty"`
-	// Rule says why, in words.
+	// Rule is the reason.
 	Rule string `json:"rule"`
-	// Source is where the rule stands: "spark-blacklist.conf:3", "environment
+	// Source is where the rule was defined: "spark-blacklist.conf:3", "environment
 	// analytics", "built-in".
 	Source string `json:"source"`
-	// Quiet entries are in the report, but not in the reply's headers: what
-	// Livy's own clients send out of habit.
+	// Quiet entries are in the report but not in the reply's headers, e.g. keys that Livy's
+	// own clients always send.
 	Quiet bool `json:"quiet,omitempty"`
 }
 
-// Report is what a policy did to a request and why.
+// Report lists the changes that a policy made to a request, with reasons.
 type Report struct {
-	// Ignored is what the client said and the gateway left out.
+	// Ignored lists the client's values that were dropped.
 	Ignored []Entry `json:"ignored,omitempty"`
-	// Forced is what the gateway set, whatever the client said.
+	// Forced lists the values that the gateway set, whatever the client requested.
 	Forced []Entry `json:"forced,omitempty"`
-	// Lowered is what was above a cap, or not allowed, and was set to what is.
+	// Lowered lists values that were above a maximum, or not allowed, and were replaced.
 	Lowered []Entry `json:"lowered,omitempty"`
-	// Refused is why the request is not sent at all.
+	// Refused lists the reasons why the request is refused.
 	Refused []Entry `json:"refused,omitempty"`
 }
 
-// IgnoredHeader is the value of X-Livy-Gateway-Ignored: the keys that were
-// ignored, separated by commas. Empty when there are none.
+// IgnoredHeader returns the value of X-Livy-Gateway-Ignored: the keys that were ignored, separated
+// by commas. It is empty if there are none.
 func (r *Report) IgnoredHeader() string { return header(r.Ignored) }
 
-// ForcedHeader is the value of X-Livy-Gateway-Forced: the keys that were forced
-// or lowered, separated by commas. Empty when there are none.
+// ForcedHeader returns the value of X-Livy-Gateway-Forced: the keys that were forced or lowered,
+// separated by commas. It is empty if there are none.
 func (r *Report) ForcedHeader() string { return header(r.Forced, r.Lowered) }
 
-// maxHeader keeps the headers well below what servers and proxies take.
+// maxHeader keeps the headers well below the limits of servers and proxies.
 const maxHeader = 1024
 
 func header(lists ...[]Entry) string {
@@ -72,19 +72,19 @@ func header(lists ...[]Entry) string {
 
 const redacted = "(redacted)"
 
-// Redact returns the value of a setting as it may be shown: not at all if key
-// or value look like a secret, nor the arguments of a program, in which nobody
-// can tell.
+// Redact returns the value of a setting for display. It is redacted if key or value look like a
+// secret, and for arguments of programs, which may contain secrets in any form.
 func Redact(key, value string) string {
-	if key == "args" || hasSecretWord(key) || strings.IndexByte(value, '=') >= 0 && hasSecretWord(value) || hasUserInfo(value) {
+	if key == "args" || hasSecretWord(key) || strings.IndexByte(value, '=') >= 0 && hasSecretWord(value) ||
+		hasUserInfo(value) {
 		return redacted
 	}
 	return value
 }
 
-// hasSecretWord looks, in any case, for the words of Spark's own default for
-// spark.redaction.regex, and for "credential". It runs for every setting of
-// every request, so it does without a regular expression.
+// hasSecretWord reports whether a text contains, in any case, the words of Spark's own default for
+// spark.redaction.regex, or "credential". It runs for every setting of every request, so it does
+// not use a regular expression.
 func hasSecretWord(s string) bool {
 	for i := 0; i+5 <= len(s); i++ {
 		found := false
@@ -111,7 +111,7 @@ func foldPrefix(s, lower string) bool {
 	return len(s) >= len(lower) && s[1]|0x20 == lower[1] && strings.EqualFold(s[:len(lower)], lower)
 }
 
-// hasUserInfo finds a name or password in a URL.
+// hasUserInfo reports whether a text contains a URL with a user name or password.
 func hasUserInfo(s string) bool {
 	_, rest, ok := strings.Cut(s, "://")
 	if !ok {
@@ -125,7 +125,7 @@ func hasUserInfo(s string) bool {
 	return hasUserInfo(rest)
 }
 
-// shown is Redact, cut to what fits a report.
+// shown is Redact, truncated for reports.
 func shown(key, value string) string {
 	const limit = 200
 	if s := Redact(key, value); len(s) <= limit {

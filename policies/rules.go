@@ -15,8 +15,8 @@ type rule struct {
 	fam   *family
 	field int // position in fields, -1 if the family has none
 	max   int64
-	// executors is set on the rules that a cap on executors puts on dynamic
-	// allocation.
+	// executors is set on the rules on dynamic allocation that follow from a maximum of
+	// executors.
 	executors bool
 }
 
@@ -45,13 +45,15 @@ func (p *Policy) compileRules() error {
 				continue
 			}
 			derived := Rule{Key: key, Max: r.Max, Action: r.Action, Source: r.Source}
-			p.rules = append(p.rules, rule{Rule: derived, fam: primary(key), field: -1, max: r.max, executors: true})
+			p.rules = append(p.rules,
+				rule{Rule: derived, fam: primary(key), field: -1, max: r.max, executors: true})
 		}
 	}
 	return nil
 }
 
-// named is a rule's key as an error may name it: a word that is no key may be anything.
+// named returns a rule's key for errors. It is hidden unless it is a known key, because a file
+// given by mistake may contain secrets.
 func named(key string) string {
 	if strings.HasPrefix(key, "spark.") || strings.HasPrefix(key, "livy.") || primary(key) != nil {
 		return key
@@ -69,7 +71,8 @@ func (p *Policy) compileRule(r Rule) (rule, error) {
 		return rule{}, gateway.InvalidLine(r.Source, "the key "+reason)
 	}
 	if _, ok := p.deny.find(r.Key); ok && r.Required {
-		return rule{}, gateway.InvalidLine(r.Source, named(r.Key)+" cannot be required, since the client's value is ignored")
+		return rule{}, gateway.InvalidLine(r.Source,
+			named(r.Key)+" cannot be required, since the client's value is ignored")
 	}
 	if _, ok := p.forcedAt[r.Key]; ok {
 		return rule{}, gateway.InvalidLine(r.Source, named(r.Key)+" needs no rule, since the gateway sets it")
@@ -92,7 +95,7 @@ func (p *Policy) compileRule(r Rule) (rule, error) {
 	}
 	for _, v := range r.Allowed {
 		if n := strings.Index(v, "*"); n >= 0 && n != len(v)-1 {
-			return rule{}, gateway.InvalidLine(r.Source, "a * may stand at the end only")
+			return rule{}, gateway.InvalidLine(r.Source, "a * is allowed at the end only")
 		}
 		if c.field == fKind && sessionKinds[v] == "" {
 			return rule{}, gateway.InvalidLine(r.Source, "a kind "+kindRule)
@@ -104,8 +107,8 @@ func (p *Policy) compileRule(r Rule) (rule, error) {
 	return c, nil
 }
 
-// compileMax finds out how the key's values compare. For a key that is in no table the
-// cap itself tells: a number, or a size with its suffix.
+// compileMax determines how the key's values compare. For a key in no table that follows from the
+// maximum itself: a number, or a size with a suffix.
 func (c *rule) compileMax() error {
 	if c.fam.list {
 		return gateway.InvalidLine(c.Source, named(c.Key)+" is a list and has no maximum")
@@ -129,8 +132,8 @@ func (c *rule) compileMax() error {
 	return nil
 }
 
-// applyRules judges what is left of the client's request, together with the
-// defaults that would fill the gaps.
+// applyRules applies the rules to what is left of the client's request, together with the
+// defaults for omitted settings.
 func (c *creation) applyRules() {
 	for i := range c.p.rules {
 		r := &c.p.rules[i]
@@ -164,23 +167,25 @@ func (c *creation) applyRule(r *rule) {
 		if !ok && r.Max != "" && best == "" && r.Allowed == nil {
 			best = r.Max // a default such as -1 means no limit
 		}
-		// The client is not to blame for what it did not say.
+		// A default must not make a request fail without a hint.
 		if r.Action == Refuse && ok || best == "" {
 			if !ok {
-				reason += ", which the default of those who leave it out is not"
+				reason += "; its default does not meet this, so it must be set"
 			}
 			c.refuse(name, given, reason, r.Source)
 			return
 		}
 		c.replace(r.fam, best)
-		c.report.Lowered = append(c.report.Lowered, Entry{Key: name, Given: shown(name, given), Set: shown(name, best), Rule: reason, Source: r.Source})
+		c.report.Lowered = append(c.report.Lowered,
+			Entry{Key: name, Given: shown(name, given), Set: shown(name, best), Rule: reason, Source: r.Source})
 	}
 }
 
-// violated says what is wrong with a value and what would be right; best is
-// empty when there is nothing to lower it to.
+// violated returns what is wrong with a value, and the value to lower it to, which is empty if
+// there is none.
 func (r *rule) violated(name, text string) (reason, best string) {
-	if r.Allowed != nil && !slices.ContainsFunc(r.Allowed, func(allowed string) bool { return r.same(allowed, name, text) }) {
+	if r.Allowed != nil && !slices.ContainsFunc(r.Allowed,
+		func(allowed string) bool { return r.same(allowed, name, text) }) {
 		best = r.Allowed[0]
 		if strings.HasSuffix(best, "*") {
 			best = ""
@@ -212,7 +217,7 @@ func (r *rule) same(allowed, name, text string) bool {
 	return ok1 && ok2 && a == b || allowed == text && (ok2 || !ok1)
 }
 
-// applyToList holds each of the client's values against the allowed ones.
+// applyToList checks each of the client's values against the allowed ones.
 func (c *creation) applyToList(r *rule) {
 	if r.Allowed == nil {
 		return
@@ -234,7 +239,7 @@ func (c *creation) applyToList(r *rule) {
 	}
 }
 
-// client finds what the client says of a family, and under which name.
+// client returns the client's value for a family, and the name that it used.
 func (c *creation) client(f *family) (text, name string, ok bool) {
 	if f.field != "" {
 		if v := &c.req.values[fieldIndex[f.field]]; v.given {
@@ -249,7 +254,7 @@ func (c *creation) client(f *family) (text, name string, ok bool) {
 	return "", "", false
 }
 
-// fallback is what holds when the client says nothing, "" if that is unknown.
+// fallback returns the value that applies if the client sets none, or "" if it is unknown.
 func (c *creation) fallback(r *rule) string {
 	if r.executors {
 		return c.dynamicFallback(r)
@@ -271,8 +276,7 @@ func (c *creation) defaultOf(f *family) string {
 	return f.fallback
 }
 
-// dynamicFallback is what dynamic allocation does without being told: as many
-// executors as it likes.
+// dynamicFallback returns the default of dynamic allocation, which is unlimited.
 func (c *creation) dynamicFallback(r *rule) string {
 	if text := c.p.set.SparkDefaults[r.fam.keys[0]]; text != "" {
 		return text
@@ -287,7 +291,7 @@ func (c *creation) dynamicFallback(r *rule) string {
 	return "2147483647"
 }
 
-// replace puts a value in place of all that the client says of a family.
+// replace replaces all of the client's values for a family.
 func (c *creation) replace(f *family, text string) {
 	for _, key := range f.keys {
 		c.req.drop(key)
@@ -299,7 +303,7 @@ func (c *creation) replace(f *family, text string) {
 	}
 }
 
-// dropRelated leaves out the other ways around a rule.
+// dropRelated drops related settings that would bypass a rule.
 func (c *creation) dropRelated(r *rule) {
 	if r.Max == "" && r.Allowed == nil {
 		return
@@ -309,7 +313,7 @@ func (c *creation) dropRelated(r *rule) {
 			continue
 		}
 		if text, ok := c.req.drop(key); ok {
-			c.ignore(key, text, "another way around the rule on "+r.fam.key(), r.Source)
+			c.ignore(key, text, "would bypass the rule on "+r.fam.key(), r.Source)
 		}
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-const ruleSyntax = "must be one of: max KEY VALUE [lower|refuse], allow KEY VALUE... [lower|refuse], require KEY, allow-conf KEY..., allow-class CLASS..., allow-scheme SCHEME..."
+const ruleSyntax = "must be one of: max KEY VALUE [lower|refuse], allow KEY VALUE... [lower|refuse], require KEY, " +
+	"allow-conf KEY..., allow-class CLASS..., allow-scheme SCHEME..."
 
-// grantVerbs are the lines that allow clients more.
-var grantVerbs = map[string]string{"allow-conf": GrantConf, "allow-class": GrantClass, "allow-scheme": GrantScheme}
+// grantVerbs maps the first word of lines that allow clients more to what they allow.
+var grantVerbs = map[string]string{"allow-conf": GrantConf, "allow-class": GrantClass,
+	"allow-scheme": GrantScheme}
 
-// ParseRules reads rules as people write them, one a line, with # comments:
+// ParseRules parses rules, one per line, with # comments:
 //
 //	max     spark.executor.memory        8g   lower
 //	max     spark.executor.instances     20
@@ -23,12 +25,11 @@ var grantVerbs = map[string]string{"allow-conf": GrantConf, "allow-class": Grant
 //	allow-class  com.example.*
 //	allow-scheme https
 //
-// Values of allow are separated by blanks; a trailing * takes all that begin
-// so. What breaks a rule is refused unless the line ends in "lower". The lines
-// that begin with "allow-" let clients set what a strict policy, or the guard on
-// environment variables, would not. Errors name file, line and reason, and not what
-// stands there: a file that was named by mistake may hold secrets. Whether a rule
-// makes sense is for Compile to say.
+// Values of allow are separated by spaces; a trailing * matches all values with that prefix. A
+// request that breaks a rule is refused unless the line ends in "lower". Lines that begin with
+// "allow-" let clients set what a strict policy, or the guard on environment variables, would not
+// allow. Errors name file, line and reason but not the text of the line: a file given by mistake
+// may contain secrets. Compile checks whether rules make sense.
 func ParseRules(f File) (rules []Rule, granted []Grant, err error) {
 	line := 0
 	for text := range strings.Lines(f.Text) {

@@ -1,32 +1,34 @@
-// Package policies turns what a client sends to Livy into what the gateway's
-// operator allows it to mean. It is made of pure functions: a request body and
-// a compiled policy go in, the body to send and a report of what was ignored,
-// forced, lowered or refused (and by which rule) come out.
+// Package policies applies the operator's policy to the requests that clients send to Livy. It
+// consists of pure functions: from a request body and a compiled policy they make the body to send
+// and a report of what was ignored, forced, lowered or refused, and by which rule.
+//
+// Many settings have several names: the field numExecutors is also spark.executor.instances. A
+// family holds all names of one setting, so that a rule on one of them applies to all.
 package policies
 
 import "github.com/livygateway/livygateway/internal/gateway"
 
-// Settings is everything that a gateway's policy consists of. The zero value is
-// a policy with the built-in guards alone.
+// Settings are the settings of a gateway's policy. The zero value is a policy with only the
+// built-in guards.
 type Settings struct {
-	// LivyVersion of the server behind the gateway; it decides which fields a
-	// create request may have. Default "0.8.0".
+	// LivyVersion is the version of the Livy server. It determines which fields a create
+	// request may have. Default "0.8.0".
 	LivyVersion string
-	// Master is livy.spark.master. It decides where environment variables,
-	// archives and the queue have to be written. Default "local[*]".
+	// Master is livy.spark.master. It determines where environment variables, archives and
+	// the queue are set. Default "local[*]".
 	Master string
-	// SparkDefaults are the settings of spark-defaults.conf: what holds when neither
-	// client nor gateway says otherwise. Caps and the record need to know them.
+	// SparkDefaults are the settings of spark-defaults.conf, which apply unless client or
+	// gateway override them. Rules and records depend on them.
 	SparkDefaults map[string]string
-	// Blacklist is spark-blacklist.conf, read by ParseBlacklist: keys whose client
-	// values are ignored.
+	// Blacklist is spark-blacklist.conf, parsed by ParseBlacklist: keys whose client values
+	// are ignored.
 	Blacklist []Denied
 
-	// Queue that every job goes to. Empty: what the client says.
+	// Queue is the queue of every job. Empty: the client's choice.
 	Queue string
-	// QueueKeys are the Spark keys that hold the queue besides Livy's own field.
-	// Default: spark.kubernetes.namespace on Kubernetes, none elsewhere
-	// (spark.yarn.queue belongs to the field).
+	// QueueKeys are the Spark keys for the queue besides Livy's own field. Default:
+	// spark.kubernetes.namespace on Kubernetes, none elsewhere (spark.yarn.queue belongs to
+	// the field).
 	QueueKeys []string
 	// Identity is the user that jobs run as (Livy's proxyUser). Empty: Livy's own
 	// user, or spark.livy.proxyUser of spark-defaults.conf.
@@ -36,30 +38,30 @@ type Settings struct {
 	Environment *Environment
 	// Fusion is the accelerator that every job gets; may be nil.
 	Fusion *Fusion
-	// Mounts says which file directories are mounted into jobs; may be nil.
+	// Mounts describes the file directories that are mounted for jobs; may be nil.
 	Mounts *Mounts
-	// EventLogs is the URI of the directory that every job writes its events to,
-	// for a history server. Empty: what client and defaults say.
+	// EventLogs is the URI of the directory that every job writes its event logs to, for a
+	// history server. Empty: as set by client and defaults.
 	EventLogs string
-	// Labels mark every job as this gateway's: name to value. They become
+	// Labels identify jobs of this gateway: name to value. They become
 	// spark.livygateway.NAME, tags on YARN and labels on Kubernetes.
 	Labels map[string]string
 
-	// Guards are what the operator says for all gateways.
+	// Guards are the operator's settings for all gateways.
 	Guards
-	// Grants allow clients what a strict policy or the guard on environment
-	// variables would not, besides those of the Guards.
+	// Grants allow clients what a strict policy or the guard on environment variables would
+	// not, in addition to those of the Guards.
 	Grants []Grant
-	// Rules are caps, allowed values and required keys.
+	// Rules are maximums, allowed values and required keys.
 	Rules []Rule
 
-	// DisabledRoutes are names of livy.Routes that this gateway does not serve; a
-	// trailing * takes all that begin so, e.g. "session.job.*".
+	// DisabledRoutes are names of livy.Routes that this gateway does not serve; a trailing *
+	// matches all names with that prefix, e.g. "session.job.*".
 	DisabledRoutes []string
 }
 
-// Guards are what an operator sets for the policies of all gateways. The zero value
-// is the built-in guards alone.
+// Guards are the operator's settings for the policies of all gateways. The zero value is only the
+// built-in guards.
 type Guards struct {
 	// Directories of the Livy servers' file systems that clients may name in
 	// `file:` URIs. Default: none.
@@ -76,40 +78,40 @@ type Guards struct {
 	// 100 MiB, which is Livy's own limit too.
 	MaxUpload int64 `json:"max_upload,omitempty"`
 
-	// The schemes that URIs of jobs may have besides `file` and `local`. Default:
-	// those of the usual file systems and object stores, or under a strict policy
-	// those of them that no web server answers; see docs/policies.md.
+	// The schemes that URIs of jobs may have besides `file` and `local`. Default: those of
+	// the usual file systems and object stores, without web servers under a strict policy;
+	// see docs/policies.md.
 	Schemes []string `json:"schemes,omitempty"`
 
-	// What clients may set on gateways that do not say so themselves: `open` lets them
-	// set whatever no guard, blacklist or rule forbids; `strict` lets them set the
-	// settings, main classes and URI schemes of a list and what rules or the two
-	// options below allow, and nothing else. Strict is recommended where gateways force
-	// an identity or a queue. See docs/policies.md. Default: `open`.
+	// What clients may set on gateways that have no policy setting of their own: `open` lets
+	// them set whatever no guard, blacklist or rule forbids; `strict` lets them set only
+	// listed settings, main classes and URI schemes, and what rules or the two options below
+	// allow. Strict is recommended if gateways force an identity or a queue. See
+	// docs/policies.md. Default: `open`.
 	Mode string `json:"policy,omitempty"`
 
-	// Settings that clients of all gateways may set although a policy is strict, or
-	// although they are environment variables of Spark, Hadoop or Java, such as
-	// `spark.executorEnv.JAVA_HOME`. A trailing `*` takes all that begin so.
+	// Settings that clients of all gateways may set even under a strict policy, or even
+	// though they are environment variables of Spark, Hadoop or Java, such as
+	// `spark.executorEnv.JAVA_HOME`. A trailing `*` matches all keys with that prefix.
 	AllowConf []string `json:"allow_conf,omitempty"`
 
-	// Main classes of batches that a strict policy lets through. A trailing `*` takes
-	// all that begin so, e.g. `com.example.*`.
+	// Main classes of batches that a strict policy allows. A trailing `*` matches all
+	// classes with that prefix, e.g. `com.example.*`.
 	AllowClasses []string `json:"allow_classes,omitempty"`
 
-	// Keys beginning with `livy.` that clients may set all the same, e.g.
-	// `livy.rsc.retained-statements`. All others are dropped.
+	// Keys beginning with `livy.` that clients may set, e.g. `livy.rsc.retained-statements`.
+	// All others are dropped.
 	LivyKeys []string `json:"livy_keys,omitempty"`
 
-	// Lets clients choose the user that jobs run as, on gateways that have no
-	// identity of their own. Livy believes whatever name it is given, so this is
-	// for installations in which every token may be everybody. Default: false.
+	// Lets clients choose the user that jobs run as, on gateways without an identity. Livy
+	// accepts any name, so this is only for installations in which every token may act as
+	// any user. Default: false.
 	ClientIdentity bool `json:"client_identity,omitempty"`
 
-	// Lets clients name class path and library path entries outside LocalDirs, in
-	// `conf` and in Java options, and load agents there. What stands on a job's class
-	// path runs as the job anyway: this keeps paths to what is reviewed, and is no
-	// boundary against code. Default: false.
+	// Lets clients set class path and library path entries outside LocalDirs, in `conf` and
+	// in Java options, and load agents from there. Code on a job's class path runs with the
+	// job's rights anyway: the restriction limits paths to reviewed ones, and is not a
+	// security boundary against code. Default: false.
 	CustomClasspath bool `json:"custom_classpath,omitempty"`
 }
 
@@ -119,25 +121,24 @@ type File struct {
 	Text string
 }
 
-// Environment is a runtime environment: what jobs find without asking for it. Its
-// files are URIs. Its lists come before the client's own; its conf and variables win
-// over them. Drivers that run beside the Livy server (client mode) have the server's
-// own variables: it must be started with those of the environment.
+// Environment is a runtime environment. Its files are URIs. Its lists come before the client's
+// own; its conf and variables override the client's. Drivers next to the Livy server (client mode)
+// inherit the server's variables, so it must be started with those of the environment.
 type Environment = gateway.Environment
 
 // Fusion is an acceleration profile, e.g. that of DataFusion Comet.
 type Fusion = gateway.Fusion
 
-// Mounts is the file directories of a gateway, as far as policy is concerned:
-// mounting them costs driver resources.
+// Mounts describes the file directories of a gateway, as far as policies are concerned: mounting
+// them costs driver resources.
 type Mounts struct {
 	// Directories are their names.
 	Directories []string
-	// Executors says that they are mounted into executors as well.
+	// Executors is true if they are mounted into executors as well.
 	Executors bool
 }
 
-// Action says what becomes of a request that breaks a rule.
+// Action is the action on a request that breaks a rule.
 type Action string
 
 // The two actions. The default is Refuse.
@@ -146,19 +147,19 @@ const (
 	Refuse Action = "refuse" // answer 400 with the reason
 )
 
-// Rule bounds one setting, in whatever spelling a client gives it.
+// Rule restricts one setting, under whichever name a client sets it.
 type Rule struct {
 	// Key is a Spark key ("spark.executor.memory") or a field of Livy's request
-	// ("executorMemory", "kind", "ttl"); all spellings of it are covered.
+	// ("executorMemory", "kind", "ttl"); the rule applies to all its names.
 	Key string
-	// Max is the largest value: a size, a number or a duration, as fits the key.
+	// Max is the largest value: a size, a number or a duration, depending on the key.
 	Max string
-	// Allowed are the only values; a trailing * takes all that begin so.
+	// Allowed are the allowed values; a trailing * matches all values with that prefix.
 	Allowed []string
-	// Required refuses requests in which the client does not set the key.
+	// Required refuses requests that do not set the key.
 	Required bool
 	// Action on a value above Max or not Allowed. Default Refuse.
 	Action Action
-	// Source is where the rule was written, for the report, e.g. "Caddyfile:42".
+	// Source is where the rule was defined, for the report, e.g. "Caddyfile:42".
 	Source string
 }

@@ -1,4 +1,4 @@
 package policies
 
-// SizeBytes reads a Spark size, e.g. "1g", in bytes; a bare number is bytes.
+// SizeBytes parses a Spark size, e.g. "1g", into bytes; a bare number is in bytes.
 func SizeBytes(text string) (int64, bool) { return unitBytes.parse(text) }

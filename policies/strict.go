@@ -9,18 +9,18 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Grant is one thing more that an operator allows clients: see Settings.Grants.
+// Grant is an additional permission of clients: see Settings.Grants.
 type Grant struct {
-	// What is allowed: GrantConf, GrantClass or GrantScheme.
+	// What is GrantConf, GrantClass or GrantScheme.
 	What string
-	// Name of the setting, main class or URI scheme; a trailing * takes all settings
-	// or classes that begin so.
+	// Name of the setting, main class or URI scheme; a trailing * matches all settings or
+	// classes with that prefix.
 	Name string
-	// Source is where the grant was written, for messages, e.g. "policy.rules:3".
+	// Source is where the grant was defined, for messages, e.g. "policy.rules:3".
 	Source string
 }
 
-// What a grant can allow.
+// The values of Grant.What.
 const (
 	GrantConf   = "conf"
 	GrantClass  = "class"
@@ -29,14 +29,14 @@ const (
 
 // The modes of a policy.
 const (
-	// ModeOpen lets clients set what no guard, blacklist or rule forbids.
+	// ModeOpen lets clients set whatever no guard, blacklist or rule forbids.
 	ModeOpen = gateway.PolicyOpen
-	// ModeStrict lets clients set what is on a list, and nothing else.
+	// ModeStrict lets clients set only what is listed or allowed.
 	ModeStrict = gateway.PolicyStrict
 )
 
-// strictSchemes are the schemes of strict policies: file systems and object
-// stores, but nothing that Livy's side fetches from any web server.
+// strictSchemes are the schemes of strict policies: file systems and object stores, but no web
+// servers.
 var strictSchemes = []string{
 	"hdfs", "viewfs", "s3", "s3a", "s3n", "oss", "gs", "abfs", "abfss", "wasb", "wasbs", "cosn", "obs", "o3fs", "ofs",
 }
@@ -44,15 +44,15 @@ var strictSchemes = []string{
 //go:embed strict-settings.conf
 var strictText string
 
-// Setting is a line of the list of settings that clients may set under a strict policy.
+// Setting is an entry in the list of settings that clients may set under a strict policy.
 type Setting struct {
-	// Key of Spark; a trailing * takes all that begin so.
+	// Key is a key of Spark; a trailing * matches all keys with that prefix.
 	Key string
-	// Why clients may set it.
+	// Why is the reason why clients may set it.
 	Why string
 }
 
-// StrictSettings returns the list that strict policies begin with.
+// StrictSettings returns the built-in list of strict policies.
 func StrictSettings() []Setting { return slices.Clone(strictSettings) }
 
 var strictSettings = func() []Setting {
@@ -66,7 +66,7 @@ var strictSettings = func() []Setting {
 	return list
 }()
 
-// strictNames is the list in its form for looking up.
+// strictNames is the list in the form for lookups.
 var strictNames = func() names {
 	var n names
 	for _, s := range strictSettings {
@@ -75,7 +75,7 @@ var strictNames = func() names {
 	return n
 }()
 
-// grants are what the operator allows clients beyond the mode.
+// grants holds what the operator allows clients beyond the mode.
 type grants struct {
 	conf    names
 	classes names
@@ -95,7 +95,7 @@ func (p *Policy) compileMode() error {
 	return nil
 }
 
-// grants are those of the operator's options.
+// grants returns the grants of the operator's options.
 func (g *Guards) grants() (all []Grant) {
 	for _, name := range g.AllowConf {
 		all = append(all, Grant{What: GrantConf, Name: name, Source: "option allow_conf"})
@@ -121,7 +121,7 @@ func (p *Policy) compileGrants() error {
 				p.set.Schemes = append(slices.Clone(p.set.Schemes), g.Name)
 			}
 		default:
-			return fmt.Errorf("a grant of %q", g.What)
+			return fmt.Errorf("unknown grant %q", g.What)
 		}
 		if reason != "" {
 			return gateway.Invalid(source, g.Name, reason)
@@ -130,15 +130,15 @@ func (p *Policy) compileGrants() error {
 	return nil
 }
 
-// grantConf allows a setting, or says why it cannot be allowed. The blacklist and
-// what the gateway sets itself win over it.
+// grantConf allows a setting, or returns why it cannot be allowed. The blacklist and the gateway's
+// own settings take precedence.
 func (p *Policy) grantConf(name string) string {
 	prefix, wild := strings.CutSuffix(name, "*")
 	switch {
 	case prefix == "":
 		return "a lone * would allow every setting; policy open does that"
 	case strings.ContainsRune(prefix, '*'):
-		return "a * may stand at the end only"
+		return "a * is allowed at the end only"
 	}
 	if reason := badKey(prefix); reason != "" {
 		return "the key " + reason
@@ -153,14 +153,14 @@ func (p *Policy) grantConf(name string) string {
 func (p *Policy) grantClass(name string) string {
 	prefix, wild := strings.CutSuffix(name, "*")
 	if strings.ContainsRune(prefix, '*') {
-		return "a * may stand at the end only"
+		return "a * is allowed at the end only"
 	}
 	plain := prefix
 	if wild {
 		plain = strings.TrimSuffix(prefix, ".")
 	}
 	if plain == "" || !className.MatchString(plain) {
-		return "must be the name of a class, or the beginning of one with a * after it"
+		return "must be the name of a class, or a prefix of one followed by *"
 	}
 	if wild {
 		plain += ".X"
@@ -172,19 +172,20 @@ func (p *Policy) grantClass(name string) string {
 	return ""
 }
 
-// allowClass says why a batch may not have this main class, "" if it may.
+// allowClass returns why a batch may not have this main class, or "".
 func (p *Policy) allowClass(name string) string {
 	if reason := badClass(name); reason != "" {
 		return reason
 	}
-	if p.set.Mode != ModeStrict || p.ruled["className"] || strings.HasPrefix(name, exampleClasses) || p.granted.classes.has(name) {
+	if p.set.Mode != ModeStrict || p.ruled["className"] || strings.HasPrefix(name, exampleClasses) ||
+		p.granted.classes.has(name) {
 		return ""
 	}
-	return "must be a class that the gateway allows by allow-class, since its policy is strict"
+	return "must be a class that the gateway allows by allow-class, because its policy is strict"
 }
 
-// closed says why clients may not set a key, and by what, where neither the
-// blacklist nor a forced setting says so; "" if they may.
+// closed returns why clients may not set a key, apart from the blacklist and forced settings, and
+// the source of the rule; "" if they may.
 func (p *Policy) closed(key string) (reason, source string) {
 	if name := envVariable(key); name != "" {
 		if reason := badVariable(name); reason != "" && !p.granted.conf.has(key) {

@@ -104,7 +104,7 @@ func TestCompileGrants(t *testing.T) {
 	}{
 		{"an unknown mode", Settings{Guards: Guards{Mode: "closed"}}, "policy: must be open or strict"},
 		{"everything", Settings{Grants: []Grant{{GrantConf, "*", "policy.rules:1"}}}, "policy.rules:1: a lone *"},
-		{"a star in the middle", Settings{Grants: []Grant{{GrantConf, "spark.*.x", "policy.rules:1"}}}, "policy.rules:1: a * may stand at the end only"},
+		{"a star in the middle", Settings{Grants: []Grant{{GrantConf, "spark.*.x", "policy.rules:1"}}}, "policy.rules:1: a * is allowed at the end only"},
 		{"a key with =", Settings{Grants: []Grant{{GrantConf, "spark.a=b", "policy.rules:1"}}}, "policy.rules:1: the key must not contain ="},
 		{"a key of Livy", Settings{Grants: []Grant{{GrantConf, "livy.rsc.jars", "policy.rules:1"}}}, "policy.rules:1: cannot be allowed: it belongs to Livy"},
 		{"a key of Spark itself", Settings{Grants: []Grant{{GrantConf, "spark.app.initial.jar.urls", ""}}}, "allow-conf: cannot be allowed: it is internal to Spark"},

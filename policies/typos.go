@@ -10,9 +10,9 @@ import (
 	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
-// Typing collects keys that look mistyped: those that Spark 3.5 or Livy does not know
-// and that are very like one that it knows. What is like none is left alone: people have
-// settings of their own. It looks at the first 500 keys.
+// Typing collects keys that look mistyped: those that Spark 3.5 or Livy does not know but that are
+// very similar to a known one. Others may be settings of applications. It checks the first 500
+// keys.
 type Typing struct {
 	notes  []string
 	looked int
@@ -26,27 +26,28 @@ const (
 	sparkSeries = "Spark 3.5"
 )
 
-// Notes says what was found, at most ten of it.
+// Notes returns a note for each key found, at most ten.
 func (t *Typing) Notes() []string {
 	if more := len(t.notes) - maxNoted; more > 0 {
-		return append(slices.Clip(t.notes[:maxNoted]), fmt.Sprintf("and %s like these", gateway.Count(more, "more key")))
+		return append(slices.Clip(t.notes[:maxNoted]),
+			fmt.Sprintf("and %s like these", gateway.Count(more, "more key")))
 	}
 	return t.notes
 }
 
-// Spark looks at a setting of Spark's; source is where it stands.
+// Spark checks a setting of Spark; source is its position.
 func (t *Typing) Spark(source, key string) {
 	if familiesOf[key] == nil {
 		t.look(source, key, sparkSeries, func() string { return sparkconf.Similar(key) })
 	}
 }
 
-// Livy looks at a setting of Livy's.
+// Livy checks a setting of Livy.
 func (t *Typing) Livy(source, key string) {
 	t.look(source, key, "Livy 0.8.0", func() string { return livySettings.Similar(key) })
 }
 
-// Properties looks at the settings of a configuration file.
+// Properties checks the settings of a configuration file.
 func (t *Typing) Properties(file string, list []livy.Property) {
 	for _, p := range list {
 		source := fmt.Sprintf("%s:%d", file, p.Line)
@@ -58,7 +59,7 @@ func (t *Typing) Properties(file string, list []livy.Property) {
 	}
 }
 
-// Blacklist looks at the lines of spark-blacklist.conf.
+// Blacklist checks the lines of spark-blacklist.conf.
 func (t *Typing) Blacklist(list []Denied) {
 	for _, l := range list {
 		if l.Prefix {
@@ -69,7 +70,7 @@ func (t *Typing) Blacklist(list []Denied) {
 	}
 }
 
-// Rules looks at rules and at what they allow.
+// Rules checks rules and grants.
 func (t *Typing) Rules(rules []Rule, granted []Grant) {
 	for _, r := range rules {
 		t.settingOrField(orDefault(r.Source, "rule "+r.Key), r.Key)
@@ -92,17 +93,20 @@ func (t *Typing) look(source, key, who string, similar func() string) {
 	}
 	t.looked++
 	if near := similar(); near != "" {
-		t.notes = append(t.notes, fmt.Sprintf("%s: %s is not a setting that %s knows; did you mean %s?", source, key, who, near))
+		t.notes = append(t.notes,
+			fmt.Sprintf("%s: %s is not a setting that %s knows; did you mean %s?", source, key, who, near))
 	}
 }
 
 func (t *Typing) prefix(source, prefix string) {
 	if near := sparkconf.SimilarPrefix(prefix); near != "" {
-		t.notes = append(t.notes, fmt.Sprintf("%s: no setting that %s knows begins with %s; did you mean %s*?", source, sparkSeries, prefix, near))
+		t.notes = append(t.notes,
+			fmt.Sprintf("%s: no setting that %s knows begins with %s; did you mean %s*?", source, sparkSeries,
+				prefix, near))
 	}
 }
 
-// settingOrField looks at what may be a field of Livy's requests too.
+// settingOrField checks a key that may also be a field of Livy's requests.
 func (t *Typing) settingOrField(source, key string) {
 	switch {
 	case familiesOf[key] != nil || slices.ContainsFunc(fields[:], func(f field) bool { return f.name == key }):
@@ -119,6 +123,7 @@ func (t *Typing) settingOrField(source, key string) {
 		if near := gateway.Similar(key, names); near != "" {
 			hint = "; did you mean " + near + "?"
 		}
-		t.notes = append(t.notes, fmt.Sprintf("%s: neither a setting of Spark's nor a field of a create request%s", source, hint))
+		t.notes = append(t.notes,
+			fmt.Sprintf("%s: neither a Spark setting nor a field of a create request%s", source, hint))
 	}
 }

@@ -40,11 +40,11 @@ require hunter2
 		"spark-defaults.conf:1: spark.executor.memroy is not a setting that Spark 3.5 knows; did you mean spark.executor.memory?",
 		"spark-blacklist.conf:2: no setting that Spark 3.5 knows begins with spark.yran.; did you mean spark.yarn.*?",
 		"spark-blacklist.conf:4: spark.driver.memry is not a setting that Spark 3.5 knows; did you mean spark.driver.memory?",
-		"spark-blacklist.conf:5: neither a setting of Spark's nor a field of a create request; did you mean proxyUser?",
+		"spark-blacklist.conf:5: neither a Spark setting nor a field of a create request; did you mean proxyUser?",
 		"policy.rules:1: spark.sql.shuffle.partitons is not a setting that Spark 3.5 knows; did you mean spark.sql.shuffle.partitions?",
-		"policy.rules:3: neither a setting of Spark's nor a field of a create request; did you mean executorMemory?",
+		"policy.rules:3: neither a Spark setting nor a field of a create request; did you mean executorMemory?",
 		"policy.rules:6: livy.rsc.retained-statments is not a setting that Livy 0.8.0 knows; did you mean livy.rsc.retained-statements?",
-		"policy.rules:7: neither a setting of Spark's nor a field of a create request",
+		"policy.rules:7: neither a Spark setting nor a field of a create request",
 	}
 	if strings.Join(got, "\n") != strings.Join(want, "\n") {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// unit is how the values of a setting compare.
+// unit determines how the values of a setting compare.
 type unit int
 
-// How values compare. Everything that cannot be compared is text.
+// The units. Values that cannot be compared are text.
 const (
 	unitText     unit = iota
 	unitInt           // whole number
@@ -21,9 +21,8 @@ const (
 	unitSeconds       // duration; a bare number is seconds
 )
 
-// parse reads a value strictly: ASCII digits and a suffix that Spark (or Livy)
-// knows. What Java might read in another way, such as digits of other scripts
-// or ${references}, is not a value here.
+// parse parses a value strictly: ASCII digits and a suffix that Spark (or Livy) knows. Forms that
+// Java might parse differently, such as digits of other scripts or ${references}, are not valid.
 func (u unit) parse(s string) (int64, bool) {
 	s = strings.TrimSpace(s)
 	digits := 0
@@ -46,7 +45,7 @@ var sizeSuffixes = map[string]int64{
 	"t": 1 << 40, "tb": 1 << 40, "p": 1 << 50, "pb": 1 << 50,
 }
 
-// durationSuffixes are in microseconds.
+// durationSuffixes maps suffixes to microseconds.
 var durationSuffixes = map[string]int64{
 	"us": 1, "ms": 1000, "": 1000, "s": 1e6, "m": 60e6, "min": 60e6, "h": 3600e6, "d": 86400e6,
 }
@@ -81,7 +80,7 @@ func (u unit) factor(suffix string) (int64, bool) {
 	return f, ok
 }
 
-// name is what a value of this unit is called in messages.
+// name returns the description of a value of this unit for messages.
 func (u unit) name() string {
 	switch u {
 	case unitInt:

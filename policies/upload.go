@@ -15,20 +15,21 @@ import (
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
-// Upload reads an uploaded file while it is being sent on. It returns the
-// Content-Type and the body to send: one part with the name that Livy expects
-// and the base name of the client's file, since Livy would write to any path
-// that the name holds. Faults that show at once are returned; those that show
-// later (too large, a second part) come as the error of the returned reader,
-// which must end the request to Livy.
-func (p *Policy) Upload(route *livy.Route, contentEncoding, contentType string, body io.Reader) (string, io.Reader, error) {
+// Upload streams an uploaded file. It returns the Content-Type and the body to send: one part with
+// the name that Livy expects and the base name of the client's file, since Livy would write to any
+// path in the name. Errors that are detected later (too large, a second part) are returned by the
+// reader; they must abort the request to Livy.
+func (p *Policy) Upload(
+	route *livy.Route, contentEncoding, contentType string, body io.Reader,
+) (string, io.Reader, error) {
 	switch strings.ToLower(contentEncoding) {
 	case "gzip", "deflate":
-		return "", nil, gateway.Invalid("Content-Encoding", contentEncoding, "an upload must be sent without a coding")
+		return "", nil, gateway.Invalid("Content-Encoding", contentEncoding, "must not be set for an upload")
 	}
 	media, params, err := mime.ParseMediaType(contentType)
 	if err != nil || media != "multipart/form-data" || params["boundary"] == "" {
-		return "", nil, gateway.Invalid("Content-Type", shown("", contentType), "must be multipart/form-data with a boundary")
+		return "", nil, gateway.Invalid("Content-Type", shown("", contentType),
+			"must be multipart/form-data with a boundary")
 	}
 	in := multipart.NewReader(body, params["boundary"])
 	file, err := in.NextRawPart()
@@ -36,7 +37,7 @@ func (p *Policy) Upload(route *livy.Route, contentEncoding, contentType string, 
 		return "", nil, gateway.Wrap(gateway.KindInvalid, "body: must have one part", err)
 	}
 	if file.FormName() != route.Part {
-		return "", nil, gateway.Invalid("part", shown("", file.FormName()), "must be called "+route.Part)
+		return "", nil, gateway.Invalid("part", shown("", file.FormName()), "must be named "+route.Part)
 	}
 	name, err := uploadName(file.Header)
 	if err != nil {
@@ -56,11 +57,11 @@ func (p *Policy) Upload(route *livy.Route, contentEncoding, contentType string, 
 		return "", nil, gateway.Wrap(gateway.KindInternal, "writing an upload", err)
 	}
 	content := &boundedPart{in: in, part: file, left: p.set.MaxUpload, limit: p.set.MaxUpload}
-	return out.FormDataContentType(), io.MultiReader(bytes.NewReader(head), content, bytes.NewReader(frame.Bytes())), nil
+	return out.FormDataContentType(), io.MultiReader(bytes.NewReader(head), content,
+		bytes.NewReader(frame.Bytes())), nil
 }
 
-// uploadName reduces a file name to its last element and refuses what is left
-// if it is not a plain name.
+// uploadName returns the last element of a file name, which must be a plain name.
 func uploadName(header textproto.MIMEHeader) (string, error) {
 	if len(header["Content-Disposition"]) != 1 {
 		return "", gateway.Invalid("part", "", "must have one Content-Disposition")
@@ -76,13 +77,14 @@ func uploadName(header textproto.MIMEHeader) (string, error) {
 	}
 	for _, c := range name {
 		if !unicode.IsLetter(c) && (c < '0' || c > '9') && !strings.ContainsRune("._-+@=,() ", c) {
-			return "", gateway.Invalid("filename", shown("", name), "must be letters, digits, blanks and any of . _ - + @ = , ( )")
+			return "", gateway.Invalid("filename", shown("", name),
+				"must be letters, digits, blanks and any of . _ - + @ = , ( )")
 		}
 	}
 	return name, nil
 }
 
-// boundedPart is the content of the one part that an upload may have.
+// boundedPart reads the only part that an upload may have, within a limit.
 type boundedPart struct {
 	in          *multipart.Reader
 	part        *multipart.Part

@@ -16,9 +16,9 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Archive is a packed directory, such as a Python environment. Drivers beside the
-// Livy server find it unpacked in their working directory, as a cluster's
-// containers and executors find it in theirs.
+// Archive is a packed directory, such as a Python environment. It is unpacked into the
+// working directory of drivers next to the Livy server, as Spark does for a cluster's
+// containers and executors.
 type Archive struct {
 	// Name of the directory that it is unpacked into.
 	Name string
@@ -27,17 +27,18 @@ type Archive struct {
 	Path string
 }
 
-// Each hands over what is in the archive, in its order: directories, files and
-// links, by their names below Name. Content has to be read before Each goes on.
-// The error is of KindInvalid when the archive is not there or cannot be read.
+// Each calls take for each directory, file and link in the archive, in order, by its name
+// below Name. take must read the content before it returns. The error is of KindInvalid if
+// the archive does not exist or cannot be read.
 func (a Archive) Each(take func(h *tar.Header, content io.Reader) error) error {
 	err := a.each(take)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return gateway.Invalid("archives", a.Path, "must be a file of this machine")
+		return gateway.Invalid("archives", a.Path, "must be an existing file on this machine")
 	case errors.Is(err, errKind):
 		return gateway.Invalid("archives", a.Path, errKind.Error())
-	case errors.Is(err, zip.ErrFormat), errors.Is(err, tar.ErrHeader), errors.Is(err, gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, io.ErrUnexpectedEOF):
+	case errors.Is(err, zip.ErrFormat), errors.Is(err, tar.ErrHeader), errors.Is(err,
+		gzip.ErrHeader), errors.Is(err, gzip.ErrChecksum), errors.Is(err, io.ErrUnexpectedEOF):
 		return gateway.Invalid("archives", a.Path, "cannot be read: "+err.Error())
 	case err != nil:
 		return fmt.Errorf("unpacking %s: %w", a.Path, err)
@@ -109,7 +110,7 @@ func (a Archive) handOverZipped(f *zip.File, take func(*tar.Header, io.Reader) e
 	defer content.Close()
 	link := ""
 	if f.Mode()&fs.ModeSymlink != 0 {
-		target, err := io.ReadAll(content) // what a link leads to is its content
+		target, err := io.ReadAll(content) // the content of a link is its target
 		if err != nil {
 			return err
 		}
@@ -123,26 +124,26 @@ func (a Archive) handOverZipped(f *zip.File, take func(*tar.Header, io.Reader) e
 	return a.handOver(h, content, take)
 }
 
-// handOver hands one thing over if it is a directory, a file or a link, and
-// nothing about it but what jobs need: whoever packed it does not own it here.
+// handOver calls take for a directory, file or link, with only the attributes that jobs need:
+// the owner in the archive has no meaning here.
 func (a Archive) handOver(h *tar.Header, content io.Reader, take func(*tar.Header, io.Reader) error) error {
 	link := h.Linkname
 	switch h.Typeflag {
 	case tar.TypeReg, tar.TypeDir, tar.TypeSymlink:
 	case tar.TypeLink:
 		if !filepath.IsLocal(link) {
-			return gateway.Invalid("archives", a.Path, "leads out of itself: "+link)
+			return gateway.Invalid("archives", a.Path, "has an entry outside of it: "+link)
 		}
 		link = path.Join(a.Name, link) //nolint:gosec // it is local
 	default:
 		return nil
 	}
 	if !filepath.IsLocal(h.Name) {
-		return gateway.Invalid("archives", a.Path, "leads out of itself: "+h.Name)
+		return gateway.Invalid("archives", a.Path, "has an entry outside of it: "+h.Name)
 	}
 	mode := h.Mode & 0o777
 	if h.Typeflag == tar.TypeDir {
-		mode |= 0o700 // something is to be put there
+		mode |= 0o700 // needed to create entries in it
 	}
 	return take(&tar.Header{
 		Typeflag: h.Typeflag, Name: path.Join(a.Name, h.Name), Linkname: link, Mode: mode, Size: h.Size, ModTime: h.ModTime, //nolint:gosec // it is local

@@ -14,7 +14,7 @@ func TestRenderCluster(t *testing.T) {
 		t.Errorf("livy.conf:\n%s", conf)
 	}
 	in.Livy = []Entry{{Key: MasterKey, Value: "local"}}
-	if err := in.CheckMaster(); err == nil || !strings.Contains(err.Error(), "names a cluster") {
+	if err := in.CheckMaster(); err == nil || !strings.Contains(err.Error(), "if the gateway has a cluster") {
 		t.Errorf("two masters: %v", err)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
-// The configuration files of a Livy server, by the names that it reads them by.
+// The names of a Livy server's configuration files.
 const (
 	LivyConf       = "livy.conf"
 	LivyClientConf = "livy-client.conf"
@@ -24,26 +24,26 @@ const (
 // MaxConfBytes bounds one configuration text.
 const MaxConfBytes = 256 << 10
 
-// owned are the keys of livy.conf that a gateway sets itself, with the reason to
-// give when a person tries to. A key that ends in a dot stands for all below it.
+// owned lists the keys of livy.conf that a gateway sets itself, with the reason shown in
+// errors. A key that ends in a dot stands for all keys with that prefix.
 var owned = []struct{ key, reason string }{
 	{"livy.server.host", "the gateway chooses the address that Livy listens on"},
 	{"livy.server.port", "the gateway chooses the port that Livy listens on"},
-	{"livy.server.csrf-protection.enabled", "the gateway guards against forged requests itself"},
-	{"livy.server.spark-home", "the gateway's engine says which Spark is used"},
+	{"livy.server.csrf-protection.enabled", "the gateway protects against forged requests itself"},
+	{"livy.server.spark-home", "the gateway's engine determines which Spark is used"},
 	{"livy.ui.", "Livy's own pages are not served through a gateway"},
 	{"livy.server.recovery.", "the gateway keeps the records of sessions itself"},
 	{"livy.server.zookeeper.url", "the gateway keeps the records of sessions itself"},
 	{"livy.server.zk.", "the gateway keeps the records of sessions itself"},
-	{"livy.server.thrift.", "a Thrift port would be a way around the gateway"},
+	{"livy.server.thrift.", "a Thrift port would bypass the gateway"},
 	{"livy.keystore", "TLS ends at the gateway"},
 	{"livy.keystore.", "TLS ends at the gateway"},
 	{"livy.key-password", "TLS ends at the gateway"},
 	{"livy.rsc.launcher.address", "the gateway chooses the address that drivers report to"},
 }
 
-// families are the beginnings of keys that each file's reader looks at; it
-// would silently ignore anything else.
+// families lists the key prefixes that each file's reader accepts; it silently ignores
+// anything else.
 var families = map[string][]string{
 	LivyConf:       {"livy."},
 	LivyClientConf: {"livy.", "spark."},
@@ -54,11 +54,10 @@ var families = map[string][]string{
 // Entry is one setting of a configuration file.
 type Entry = livy.Property
 
-// ParseConf reads the text of one of the four configuration files that a person
-// may set (LivyConf, LivyClientConf, SparkBlacklist, SparkDefaults) in the form
-// that Livy's and Spark's users know: "key value" or "key = value" a line, for
-// SparkBlacklist a key alone. Where a line cannot stand, the error is a
-// *gateway.Error of KindInvalid that names file, line and reason.
+// ParseConf parses the text of one of the four configuration files that can be set (LivyConf,
+// LivyClientConf, SparkBlacklist, SparkDefaults) in the usual format of Livy and Spark: "key
+// value" or "key = value" per line, or a key alone for SparkBlacklist. The error is a
+// *gateway.Error of KindInvalid with file, line and reason.
 func ParseConf(file, text string) ([]Entry, error) {
 	if err := CheckSize(file, text); err != nil {
 		return nil, err
@@ -75,7 +74,7 @@ func ParseConf(file, text string) ([]Entry, error) {
 	return entries, nil
 }
 
-// CheckSize refuses a text that is larger than MaxConfBytes.
+// CheckSize returns an error for a text larger than MaxConfBytes.
 func CheckSize(file, text string) error {
 	if len(text) > MaxConfBytes {
 		return gateway.Invalid(file, "", fmt.Sprintf("must be at most %d KiB", MaxConfBytes>>10))
@@ -83,35 +82,35 @@ func CheckSize(file, text string) error {
 	return nil
 }
 
-// confError names the key if it is one: a file that was given by mistake may hold
-// secrets.
+// confError names the key only if it is a valid one: a file that was given by mistake may
+// contain secrets.
 func confError(file string, line int, key, rule string) error {
-	place := fmt.Sprintf("%s line %d", file, line)
+	position := fmt.Sprintf("%s line %d", file, line)
 	if !plausible.MatchString(key) {
-		return gateway.InvalidLine(place, rule)
+		return gateway.InvalidLine(position, rule)
 	}
-	return gateway.Invalid(place, key, rule)
+	return gateway.Invalid(position, key, rule)
 }
 
 var plausible = regexp.MustCompile(`^(spark|livy)\.[A-Za-z0-9._-]{1,200}$`)
 
-// checkEntry returns what is wrong with a setting, or "". Values are left out of
-// it: they may hold passwords.
+// checkEntry returns the rule that a setting breaks, or "". It does not contain the value,
+// which may be a password.
 func checkEntry(file string, e Entry) string {
 	if e.Key == "" {
 		return "has no key"
 	}
 	if strings.ContainsFunc(e.Key, func(r rune) bool { return r <= ' ' || r == '=' || r == 0x7f }) {
-		return "a key holds no blanks, '=' or control characters"
+		return "a key must not contain whitespace, '=' or control characters"
 	}
 	if strings.ContainsFunc(e.Value, func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }) {
-		return "a value holds no control characters"
+		return "a value must not contain control characters"
 	}
 	if file != SparkBlacklist && !inFamily(file, e.Key) {
-		return "a key begins with " + strings.Join(families[file], " or ")
+		return "a key must begin with " + strings.Join(families[file], " or ")
 	}
 	if file == SparkBlacklist {
-		return "" // a value means nothing there, and fields of Livy's request are keys too
+		return "" // values are ignored, and fields of Livy's requests are keys too
 	}
 	if e.Value == "" {
 		return "has no value"
@@ -122,13 +121,13 @@ func checkEntry(file string, e Entry) string {
 	return ""
 }
 
-// inFamily says whether a file's reader looks at keys that begin so.
+// inFamily reports whether a file's reader accepts a key.
 func inFamily(file, key string) bool {
 	return slices.ContainsFunc(families[file], func(f string) bool { return strings.HasPrefix(key, f) })
 }
 
-// checkOwned returns why a key may not be set, or "". Livy still knows some keys
-// by older spellings with underscores.
+// checkOwned returns the reason why a key may not be set, or "". Livy still accepts older
+// spellings of some keys with underscores.
 func checkOwned(key string) string {
 	key = strings.ReplaceAll(key, "_", "-")
 	for _, o := range owned {
@@ -139,37 +138,37 @@ func checkOwned(key string) string {
 	return ""
 }
 
-// Conf is the settings of the files that a person may set, read by ParseConf.
+// Conf holds the settings of the files that can be set, as parsed by ParseConf.
 type Conf struct{ Livy, LivyClient, Blacklist, Spark []Entry }
 
-// CheckMaster refuses what livy.conf may not set while a cluster says where jobs run.
+// CheckMaster returns an error if livy.conf sets a key that the gateway's cluster determines.
 func (c *Conf) CheckMaster() error {
 	for _, key := range []string{MasterKey, DeployModeKey} {
 		if Lookup(c.Livy, key) != "" {
-			return gateway.Invalid(LivyConf, key, "may not be set while the gateway names a cluster")
+			return gateway.Invalid(LivyConf, key, "must not be set if the gateway has a cluster")
 		}
 	}
 	return nil
 }
 
-// ConfInput is what a gateway's configuration files are made from.
+// ConfInput is the input of RenderConf.
 type ConfInput struct {
 	Conf
-	// Master and DeployMode say where jobs run; a DeployMode that is empty is Livy's own.
+	// Master and DeployMode determine where jobs run; an empty DeployMode means Livy's default.
 	Master, DeployMode string
-	// Forced says which keys the gateway itself puts into the conf of requests;
-	// may be nil. Livy must not get them as blacklisted: it would reject every request.
+	// Forced reports whether the gateway itself sets a key in the conf of requests; may be
+	// nil. Livy's blacklist must not contain such keys, or Livy would reject every request.
 	Forced func(key string) bool
-	// LocalDirs are directories whose files may be named by "file:" URIs; they
-	// are added to those of the gateway's own livy.file.local-dir-whitelist.
+	// LocalDirs are directories whose files "file:" URIs may name; they are added to those
+	// of the gateway's own livy.file.local-dir-whitelist.
 	LocalDirs []string
-	// Superuser is who the gateway itself logs in as where Livy wants logins; it
-	// is added to those of the gateway's own livy.superusers. May be empty.
+	// Superuser is the user as which the gateway itself logs in, if Livy requires logins;
+	// it is added to those of the gateway's own livy.superusers. May be empty.
 	Superuser string
 }
 
-// RenderConf makes the configuration files of a gateway's Livy server. Host and
-// port are missing: the runtime knows them and adds them with WithAddress.
+// RenderConf returns the configuration files of a gateway's Livy server. Host and port are
+// missing: the runtime adds them with WithAddress.
 func RenderConf(in ConfInput) map[string]string {
 	server := withMore(withDefaults(in), LocalDirsKey, in.LocalDirs)
 	if in.Superuser != "" {
@@ -195,13 +194,13 @@ func RenderConf(in ConfInput) map[string]string {
 	}
 }
 
-// withDefaults puts before the person's settings what holds unless they say
-// otherwise; of two settings of one key Livy takes the later.
+// withDefaults puts defaults before the given settings; of two settings of one key Livy uses
+// the last.
 func withDefaults(in ConfInput) []Entry {
 	defaults := []Entry{
 		{Key: MasterKey, Value: in.Master},
-		// Each interactive session takes a port of this range; Livy's own default
-		// ends at ten of them.
+		// Each interactive session uses a port of this range; Livy's own default allows only
+		// ten.
 		{Key: "livy.rsc.launcher.port.range", Value: "10000~11999"},
 		{Key: "livy.server.request-log-retain.days", Value: "1"},
 	}
@@ -211,7 +210,7 @@ func withDefaults(in ConfInput) []Entry {
 	return append(defaults, in.Livy...)
 }
 
-// Keys of livy.conf that more than one place needs.
+// Keys of livy.conf that are used in several places.
 const (
 	MasterKey     = "livy.spark.master"
 	DeployModeKey = "livy.spark.deploy-mode"
@@ -219,7 +218,7 @@ const (
 	superusersKey = "livy.superusers"
 )
 
-// withMore adds to the last value of a key whose value is a list.
+// withMore appends to the last value of a key whose value is a list.
 func withMore(server []Entry, key string, more []string) []Entry {
 	if len(more) == 0 {
 		return server
@@ -231,7 +230,7 @@ func withMore(server []Entry, key string, more []string) []Entry {
 	return append(server, Entry{Key: key, Value: all})
 }
 
-// Lookup returns the value of a key as Livy and Spark take it: the last one set.
+// Lookup returns the value of a key as Livy and Spark read it: the last one set.
 func Lookup(entries []Entry, key string) string {
 	for _, e := range slices.Backward(entries) {
 		if e.Key == key {
@@ -241,7 +240,7 @@ func Lookup(entries []Entry, key string) string {
 	return ""
 }
 
-// WithAddress returns the files with the address that Livy shall listen on.
+// WithAddress returns the files with the address that Livy listens on.
 func WithAddress(files map[string]string, host string, port int) map[string]string {
 	out := make(map[string]string, len(files))
 	maps.Copy(out, files)
@@ -261,8 +260,7 @@ func text(entries []Entry) string {
 	return b.String()
 }
 
-// log4jText sends Livy's log to its output, where each runtime collects and
-// bounds it.
+// log4jText sends Livy's log to its output, which each runtime collects and bounds.
 const log4jText = `log4j.rootCategory = INFO, console
 log4j.appender.console = org.apache.log4j.ConsoleAppender
 log4j.appender.console.target = System.err

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// maxTail bounds how much of a log is read or kept to answer for its last lines.
+// maxTail bounds how much of a log is read or kept for its last lines.
 const maxTail = 1 << 20
 
-// TailFile returns the last lines of a text file, of its last MiB at most. A
-// file that does not exist has none.
+// TailFile returns the last lines of a text file, within its last MiB. A file that does not
+// exist has none.
 func TailFile(path string, lines int) ([]string, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -30,7 +30,7 @@ func TailFile(path string, lines int) ([]string, error) {
 	return LastLines(string(tail), lines), nil
 }
 
-// readTail reads at most n bytes from the end of f, from the start of a line on.
+// readTail reads at most n bytes from the end of f, beginning at the start of a line.
 func readTail(f *os.File, n int64) ([]byte, error) {
 	size, err := f.Seek(0, io.SeekEnd)
 	if err != nil {
@@ -59,10 +59,9 @@ func LastLines(text string, n int) []string {
 	return lines[max(len(lines)-n, 0):]
 }
 
-// BoundFile cuts a log that a running process appends to down to its last
-// quarter when it has grown past limit bytes. Lines written in the same instant
-// may be lost. Only a regular file within dir is touched: who may write there may
-// not have others' files cut by a link.
+// BoundFile truncates a log that a running process appends to to its last quarter, if it has
+// more than limit bytes. Lines written at the same moment may be lost. It touches only
+// regular files within dir, so that links cannot be used to truncate other files.
 func BoundFile(dir *os.Root, name string, limit int64) error {
 	info, err := dir.Lstat(name)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && (info.Size() <= limit || !info.Mode().IsRegular()) {

@@ -5,17 +5,17 @@ import (
 	"strings"
 )
 
-// Prober is a Runtime that can look around where a gateway's server runs, which
-// may be another machine than this one.
+// Prober is a Runtime that can inspect the environment of a gateway's server, which may run
+// on another machine.
 type Prober interface {
-	// CPUFlags are what the CPU there can do, as /proc/cpuinfo writes it, e.g.
+	// CPUFlags returns the CPU flags of the server's machine as in /proc/cpuinfo, e.g.
 	// "avx2".
 	CPUFlags(ctx context.Context, gatewayID string) ([]string, error)
-	// HasFile says whether the server finds something at an absolute path.
+	// HasFile reports whether an absolute path exists for the server.
 	HasFile(ctx context.Context, gatewayID, path string) (bool, error)
 }
 
-// ParseCPUFlags takes the flags of the first core from the text of /proc/cpuinfo.
+// ParseCPUFlags returns the flags of the first core in the text of /proc/cpuinfo.
 func ParseCPUFlags(cpuinfo string) []string {
 	for line := range strings.Lines(cpuinfo) {
 		name, value, ok := strings.Cut(line, ":")

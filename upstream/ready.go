@@ -16,14 +16,14 @@ func Satisfies(version, want string) bool {
 	return want == "" || version == want || strings.HasPrefix(version, want+"-")
 }
 
-// versionClient reaches local servers and never waits long for one.
+// versionClient is the client of GetVersion, with a short timeout.
 var versionClient = &http.Client{
 	Timeout:   5 * time.Second,
 	Transport: &http.Transport{DisableKeepAlives: true},
 }
 
-// GetVersion asks the Livy server at address (host:port) for its version. It is
-// "" for a server that is up but tells it only to users that it knows.
+// GetVersion returns the version of the Livy server at address (host:port). It is "" if the
+// server is up but requires a login.
 func GetVersion(ctx context.Context, address string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/version", nil)
 	if err != nil {

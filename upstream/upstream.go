@@ -1,7 +1,6 @@
-// Package upstream runs Livy servers: one per gateway, in a container, as a
-// process, or as one that already exists somewhere. Its sub-packages docker,
-// process and static each implement Runtime; the package itself renders Livy's
-// configuration files and knows when a server is ready.
+// Package upstream runs Livy servers: one per gateway, in a container, as a process, or as an
+// existing server. Its sub-packages docker, process and static each implement Runtime; the
+// package itself renders Livy's configuration files and checks whether a server is ready.
 package upstream
 
 import (
@@ -27,33 +26,33 @@ type Launch struct {
 	// Files are the rendered configuration files by base name: livy.conf,
 	// livy-client.conf, spark-blacklist.conf, spark-defaults.conf, log4j.properties.
 	Files map[string]string
-	// ClusterFiles are a cluster's client configuration by base name, e.g.
-	// yarn-site.xml. The server finds them where HADOOP_CONF_DIR says.
+	// ClusterFiles are a cluster's client configuration by base name, e.g. yarn-site.xml.
+	// HADOOP_CONF_DIR points the server to them.
 	ClusterFiles map[string]string
-	// Env are further environment variables of the server.
+	// Env holds additional environment variables of the server.
 	Env map[string]string
 	// Network is the Docker network to join; empty: the runtime's own.
 	Network string
-	// Directories are mounted for the server and the drivers beside it.
+	// Directories are mounted for the server and the drivers next to it.
 	Directories []gateway.Directory
-	// Archives are unpacked for the drivers beside the server.
+	// Archives are unpacked for the drivers next to the server.
 	Archives []Archive
-	// Installation marks what is started as this installation's.
+	// Installation is recorded as the owner of the server.
 	Installation string
-	// Epoch marks the server as the gateway's so many-th; see Runtime.Stop.
+	// Epoch is the number of the server among the gateway's servers; see Runtime.Stop.
 	Epoch int64
-	// Confirm is asked when everything is ready and only the server's first step
-	// is missing: Start has by then taken the gateway's place, where Stop finds and
-	// removes it. When it fails nothing is started. Nil: it is taken as said.
+	// Confirm is called when everything is ready, immediately before the server's program
+	// runs; from then on Stop finds and removes the server. If it returns an error nothing
+	// is started. May be nil.
 	Confirm func(ctx context.Context) error `json:"-"`
 }
 
-// RunsLocally reports whether drivers and executors run beside the Livy server.
+// RunsLocally reports whether drivers and executors run next to the Livy server.
 func (l *Launch) RunsLocally() bool {
 	return l.Master == "" || l.Master == "local" || strings.HasPrefix(l.Master, "local[")
 }
 
-// Confirmed asks Confirm.
+// Confirmed calls Confirm, if set.
 func (l *Launch) Confirmed(ctx context.Context) error {
 	if l.Confirm == nil {
 		return nil
@@ -61,26 +60,25 @@ func (l *Launch) Confirmed(ctx context.Context) error {
 	return l.Confirm(ctx)
 }
 
-// Instance is one Livy server that a runtime started (or, static, was given).
+// Instance is a Livy server that a runtime started (or, for static, connected to).
 type Instance struct {
 	GatewayID string
-	// ID is unique for each start: a container id, or pid and start time. Livy's
-	// own ids begin at 0 again when it changes.
+	// ID is unique for each start: a container id, or pid and start time. Livy's own ids
+	// begin at 0 again when it changes.
 	ID string
-	// Address is host:port as reached from here.
+	// Address is host:port as reached by the gateway.
 	Address string
 	Started time.Time
-	// Running is false for one that has exited but is still there to be read.
+	// Running is false for a server that has exited but has not been removed.
 	Running bool
-	// Exit says how it ended, e.g. "exit code 137 (out of memory)"; empty while running.
+	// Exit describes how it ended, e.g. "exit code 137 (out of memory)"; empty while running.
 	Exit string
-	// Installation and Epoch are those of the Launch; empty and 0 where they are
-	// not known.
+	// Installation and Epoch are those of the Launch; empty and 0 if unknown.
 	Installation string
 	Epoch        int64
 }
 
-// AnyEpoch lets Stop end a gateway's server whichever it is.
+// AnyEpoch makes Stop stop a gateway's server of any epoch.
 const AnyEpoch int64 = math.MaxInt64
 
 // Runtime starts and stops Livy servers. Implementations are safe for
@@ -88,29 +86,28 @@ const AnyEpoch int64 = math.MaxInt64
 type Runtime interface {
 	// Name is "docker", "process" or "static".
 	Name() string
-	// Start starts a server and returns as soon as its address is known; it does
-	// not wait until Livy answers. What was half done is undone on an error. A
-	// server of an earlier epoch is ended first; one of the same epoch or a later
-	// one that still runs is an error of KindConflict.
+	// Start starts a server and returns as soon as its address is known; it does not wait
+	// until Livy answers. On an error it cleans up. It stops a server of an earlier epoch
+	// first; a running server of the same or a later epoch is an error of KindConflict.
 	Start(ctx context.Context, l Launch) (Instance, error)
-	// Stop ends the gateway's server (first gently, then not) and removes what
-	// was started, if it is of the epoch upTo or an earlier one: who decided long ago
-	// that a server is to end cannot end its successor. Stopping what does not
-	// exist is no error. Logs of the last run stay readable.
+	// Stop stops the gateway's server (gracefully, then by force) and removes what was
+	// started, if it has the epoch upTo or an earlier one: a late call cannot stop the
+	// successor of the server that it was meant for. It is not an error if there is none.
+	// Logs of the last run stay readable.
 	Stop(ctx context.Context, gatewayID string, upTo int64) error
-	// Find returns the gateway's instance, also one started by an earlier
-	// process of ours; ok is false when there is none.
+	// Find returns the gateway's instance, including one started by an earlier process; ok
+	// is false if there is none.
 	Find(ctx context.Context, gatewayID string) (inst Instance, ok bool, err error)
-	// List returns all instances of ours, for finding orphans.
+	// List returns all instances that the runtime manages, for finding orphans.
 	List(ctx context.Context) ([]Instance, error)
 	// Logs returns the last lines of the server's output.
 	Logs(ctx context.Context, gatewayID string, lines int) ([]string, error)
-	// Close lets go of clients and files; it stops no server.
+	// Close releases clients and files; it does not stop servers.
 	Close() error
 }
 
-// Adopter is a Runtime that leaves no marks by which Find could recognise a
-// server after a restart of ours. It is told the instance that was written down.
+// Adopter is a Runtime whose Find cannot recognize a server after a restart of the gateway
+// process. Adopt gives it the recorded instance.
 type Adopter interface {
 	Adopt(gatewayID, instanceID string)
 }
@@ -122,10 +119,9 @@ type External interface {
 	External()
 }
 
-// Pinger is a Runtime that works by way of something that can be away, such as a
-// Docker engine.
+// Pinger is a Runtime that depends on a service such as a Docker engine.
 type Pinger interface {
-	// Ping returns nil if it is there.
+	// Ping returns nil if the service answers.
 	Ping(ctx context.Context) error
 }
 
@@ -136,14 +132,14 @@ type Locator interface {
 	Location(ctx context.Context) (string, error)
 }
 
-// Forgetter is a Runtime that keeps something after Stop, the last log, and can
-// throw it away when the gateway is deleted.
+// Forgetter is a Runtime that keeps the last log after Stop and can remove it when the
+// gateway is deleted.
 type Forgetter interface {
 	Forget(ctx context.Context, gatewayID string) error
 }
 
-// Examiner is a Runtime that can tell whether it finds what it needs to run the
-// engines of a catalog, and how to mend what is missing.
+// Examiner is a Runtime that can check whether everything needed to run the engines of a
+// catalog is available, and how to fix it.
 type Examiner interface {
 	Examine(ctx context.Context, c *gateway.Catalog) []doctor.Result
 }

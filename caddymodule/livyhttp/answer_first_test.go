@@ -55,7 +55,7 @@ func TestWhatIsRefusedWakesNobody(t *testing.T) {
 		status                   int
 		says                     string
 	}{
-		{"a route that is switched off", "GET", "/batches/0/log", "", nil, 403, "switched off"},
+		{"a route that is switched off", "GET", "/batches/0/log", "", nil, 403, "is disabled on this gateway"},
 		{"a path that is no route", "GET", "/nowhere", "", nil, 404, ""},
 		{"a method that the path does not have", "PUT", "/sessions", "", nil, 405, ""},
 		{"a scope that the token does not have", "POST", "/batches", file, []string{reader}, 403, "scope"},

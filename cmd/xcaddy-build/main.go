@@ -1,10 +1,10 @@
-// Command xcaddy-build is Caddy with its standard modules and Livy Gateway's:
+// Command xcaddy-build is Caddy with its standard modules and those of Livy Gateway. It is
 // the binary that
 //
 //	xcaddy build --with github.com/livygateway/livygateway
 //
-// gives, built reproducibly from this module's go.mod and debuggable like any
-// other main package.
+// builds, but built reproducibly from this module's go.mod and debuggable like any other main
+// package.
 package main
 
 import (

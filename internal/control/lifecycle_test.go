@@ -283,7 +283,7 @@ func TestOffHeapMemoryCounts(t *testing.T) {
 		t.Error(err)
 	}
 	comet.Conf["spark.memory.offHeap.size"] = "3g"
-	if err := create("large"); err == nil || !strings.Contains(err.Error(), "takes 3g outside of the heap") {
+	if err := create("large"); err == nil || !strings.Contains(err.Error(), "takes 3g off the heap") {
 		t.Errorf("3g of 4Gi: %v", err)
 	}
 }

@@ -36,7 +36,7 @@ func TestTyposOfAGateway(t *testing.T) {
 			t.Errorf("%s: missing in the notes of the gateway or of its policy:\n%s\n\n%s", note, notes, rules)
 		}
 	}
-	if !strings.Contains(rules, "holds only for requests that set spark.sql.shuffle.partitons") {
+	if !strings.Contains(rules, "applies only to requests that set spark.sql.shuffle.partitons") {
 		t.Errorf("notes of the policy: %s", rules)
 	}
 }

@@ -1,6 +1,6 @@
-// Package doctor is the words in which parts of the gateway say whether they
-// find what they need, and what to do where they do not. Each part examines its
-// own surroundings: the store Redis, a runtime its Docker engine, and so on.
+// Package doctor defines the results of the checks of an installation. Each part of the
+// gateway checks its own environment: the store checks Redis, a runtime its Docker engine,
+// and so on.
 package doctor
 
 import (
@@ -9,47 +9,47 @@ import (
 	"time"
 )
 
-// Status is how a check went.
+// Status is the outcome of a check.
 type Status string
 
-// The three of them. A warning is what works now and may not at a bad time.
+// The statuses. A warning is for something that works now but may fail later.
 const (
 	OK   Status = "ok"
 	Warn Status = "warn"
 	Fail Status = "fail"
 )
 
-// Result is what one check found.
+// Result is the result of one check.
 type Result struct {
-	// Check is what was looked at, in a word or two, e.g. "redis memory".
+	// Check is what was checked, in a word or two, e.g. "redis memory".
 	Check string `json:"check"`
 	// Status is ok, warn or fail.
 	Status Status `json:"status"`
-	// Summary is what was found. It holds no secrets.
+	// Summary describes the result. It contains no secrets.
 	Summary string `json:"summary"`
-	// Mend is how to set it right; empty when all is well.
+	// Mend describes how to fix the problem; empty if there is none.
 	Mend string `json:"mend,omitempty"`
 }
 
-// Good is a result without anything to mend.
+// Good returns a result without a problem.
 func Good(check, format string, args ...any) Result {
 	return Result{Check: check, Status: OK, Summary: fmt.Sprintf(format, args...)}
 }
 
-// Warning is a result of what may go wrong.
+// Warning returns a result for something that may fail later.
 func Warning(check, summary, mend string) Result {
 	return Result{Check: check, Status: Warn, Summary: summary, Mend: mend}
 }
 
-// Failure is a result of what does not work.
+// Failure returns a result for something that does not work.
 func Failure(check, summary, mend string) Result {
 	return Result{Check: check, Status: Fail, Summary: summary, Mend: mend}
 }
 
-// Check looks at one thing, or at several that belong together.
+// Check performs one check, or several related ones.
 type Check func(context.Context) []Result
 
-// Report is what all checks found.
+// Report holds the results of all checks.
 type Report struct {
 	OK      int      `json:"ok"`
 	Warned  int      `json:"warned"`
@@ -57,13 +57,13 @@ type Report struct {
 	Results []Result `json:"results"`
 }
 
-// patience is how long one check may take.
-const patience = 15 * time.Second
+// checkTimeout bounds one check.
+const checkTimeout = 15 * time.Second
 
-// Run makes the checks, all at the same time; their results are in the order of
-// the checks. What does not come back in time is a failure.
+// Run runs the checks in parallel and returns their results in the order of the checks. A
+// check that does not end in time is a failure.
 func Run(ctx context.Context, checks ...Check) Report {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	found := make([]chan []Result, len(checks))
 	for i, check := range checks {
@@ -83,11 +83,12 @@ func await(ctx context.Context, found <-chan []Result) []Result {
 		return results
 	case <-ctx.Done():
 	}
-	select { // it may have come at the last moment
+	select { // it may have ended at the last moment
 	case results := <-found:
 		return results
 	case <-time.After(time.Second):
-		return []Result{Failure("doctor", "a check did not end within "+patience.String(), "see Caddy's log, and try again")}
+		return []Result{Failure("doctor", "a check did not end within "+checkTimeout.String(),
+			"check Caddy's log and try again")}
 	}
 }
 

@@ -11,17 +11,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Disk looks at the space on the disk of a directory, which need not exist yet.
+// Disk checks the free space on the disk of a directory, which need not exist yet.
 func Disk(check, dir string) Result {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(Existing(dir), &fs); err != nil {
-		return Warning(check, fmt.Sprintf("cannot be looked at: %s", err), "make sure that "+dir+" can be made")
+		return Warning(check, fmt.Sprintf("cannot be checked: %s", err), "make sure that "+dir+" can be created")
 	}
 	size := uint64(fs.Bsize) // a block size is positive
 	return judgeDisk(check, fs.Bavail*size, fs.Blocks*size)
 }
 
-// Where the room on a disk gets little, in bytes.
+// Free bytes below which the disk check warns or fails.
 const (
 	littleDisk = 5 << 30
 	noDisk     = 512 << 20
@@ -29,7 +29,7 @@ const (
 
 func judgeDisk(check string, free, all uint64) Result {
 	text := fmt.Sprintf("%.1f of %.1f GiB free", float64(free)/(1<<30), float64(all)/(1<<30))
-	const mend = "make room: jobs write there while they run, and logs grow"
+	const mend = "free some space: jobs write there while they run, and logs grow"
 	switch {
 	case free < noDisk:
 		return Failure(check, text, mend)
@@ -39,7 +39,7 @@ func judgeDisk(check string, free, all uint64) Result {
 	return Good(check, "%s", text)
 }
 
-// Existing is a directory, or the nearest above it that is there.
+// Existing returns a directory, or its nearest parent that exists.
 func Existing(dir string) string {
 	for {
 		if info, err := os.Stat(dir); err == nil && info.IsDir() {
@@ -53,29 +53,29 @@ func Existing(dir string) string {
 	}
 }
 
-// Clock looks at whether something keeps this machine's clock right.
+// Clock checks whether this machine's clock is synchronised.
 func Clock() Result {
 	var t unix.Timex
 	state, err := unix.Adjtimex(&t)
 	if err != nil {
-		return Warning("clock", fmt.Sprintf("the kernel does not tell whether it is synchronised: %s", err), "make sure that NTP runs")
+		return Warning("clock", fmt.Sprintf("cannot determine whether it is synchronised: %s", err),
+			"make sure that NTP runs")
 	}
 	return judgeClock(state == unix.TIME_ERROR || t.Status&unix.STA_UNSYNC != 0, time.Now())
 }
 
 func judgeClock(wild bool, now time.Time) Result {
 	if wild {
-		return Warning("clock", "nothing synchronises this machine's clock: tokens may expire at the wrong time",
-			"switch NTP on: timedatectl set-ntp true, or install chrony; in a container that is the host's")
+		return Warning("clock", "this machine's clock is not synchronised: tokens may expire at the wrong time",
+			"enable NTP: timedatectl set-ntp true, or install chrony; for a container, do so on its host")
 	}
 	return Good("clock", "synchronised, %s UTC", now.UTC().Format(time.DateTime))
 }
 
-// fewPorts is too few free ones: each driver takes several.
+// fewPorts is the number of free ports below which the check warns: each driver takes several.
 const fewPorts = 2000
 
-// Ports looks at whether there are ports left for servers and drivers, which
-// take any that is free.
+// Ports checks whether enough ephemeral ports are left for servers and drivers.
 func Ports() Result {
 	const check = "free ports"
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_local_port_range")
@@ -84,7 +84,8 @@ func Ports() Result {
 		_, err = fmt.Sscan(string(text), &first, &last)
 	}
 	if err != nil {
-		return Warning(check, fmt.Sprintf("the range is not known: %s", err), "look at sysctl net.ipv4.ip_local_port_range")
+		return Warning(check, fmt.Sprintf("cannot read the port range: %s", err),
+			"check sysctl net.ipv4.ip_local_port_range")
 	}
 	used := 0
 	for _, name := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -96,13 +97,14 @@ func Ports() Result {
 func judgePorts(first, last, used int) Result {
 	text := fmt.Sprintf("%d of %d to %d in use", used, first, last)
 	if last-first+1-used < fewPorts {
-		return Warning("free ports", text, "widen the range: sysctl -w net.ipv4.ip_local_port_range='32768 60999'; look for what holds them with ss -tn")
+		return Warning("free ports", text,
+			"widen the range: sysctl -w net.ipv4.ip_local_port_range='32768 60999'; "+
+				"list the connections that use them with ss -tn")
 	}
 	return Good("free ports", "%s", text)
 }
 
-// usedPorts counts the sockets in a table of the kernel whose local port is in a
-// range.
+// usedPorts counts the sockets in a kernel table whose local port is in a range.
 func usedPorts(table string, first, last int) int {
 	f, err := os.Open(table)
 	if err != nil {

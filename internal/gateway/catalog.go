@@ -2,22 +2,21 @@ package gateway
 
 import "slices"
 
-// Catalog is what the operator offers to gateways. It comes from the configuration of
-// Caddy, of which it is a part, and not from Redis. The API shows it with the same
-// names of fields.
+// Catalog is what the operator offers to gateways. It is part of the configuration of Caddy
+// and is not stored in Redis. The API shows it with the same field names.
 type Catalog struct {
-	// The engines that gateways may use; the first one is the default. At least
-	// one is required.
+	// The engines that gateways may use; the first one is the default. At least one is
+	// required.
 	Engines []Engine `json:"engines,omitempty"`
 
-	// The numbers of cores that gateways may have, smallest first. Default: 1, 2, 4.
+	// The numbers of cores that gateways may use, smallest first. Default: 1, 2, 4.
 	CPUs []int `json:"cpus,omitempty"`
 
-	// The sizes of memory that gateways may have, smallest first. Default: `4Gi`,
-	// `8Gi`, `16Gi`.
+	// The memory sizes that gateways may use, smallest first. Default: `4Gi`, `8Gi`,
+	// `16Gi`.
 	Memories []string `json:"memories,omitempty"`
 
-	// The queues that gateways may name. Default: any.
+	// The queues that gateways may use. Default: any.
 	Queues []string `json:"queues,omitempty"`
 
 	// The clusters that gateways may run their jobs on.
@@ -29,20 +28,19 @@ type Catalog struct {
 	// The networks that Livy servers may join.
 	Networks []Network `json:"networks,omitempty"`
 
-	// The file directories that jobs may find mounted.
+	// The file directories that can be mounted for jobs.
 	Directories []Directory `json:"directories,omitempty"`
 
 	// The acceleration profiles that gateways may use.
 	Fusion []Fusion `json:"fusion,omitempty"`
 }
 
-// Engine is a Livy and a Spark that run together.
+// Engine is a Livy version together with a Spark version.
 type Engine struct {
 	// The name by which gateways refer to the engine, e.g. `spark-3.5`.
 	Name string `json:"name"`
-	// The version of Livy. A server that answers with another one is not taken.
-	// Default: `0.8.0`, and a server of any version is taken unless the gateway says
-	// which it must be.
+	// The version of Livy. A server that reports another version is rejected. Default:
+	// `0.8.0`, and a server of any version is accepted unless the gateway requires one.
 	Livy string `json:"livy,omitempty"`
 	// The version of Spark, e.g. `3.5.8`.
 	Spark string `json:"spark,omitempty"`
@@ -52,11 +50,11 @@ type Engine struct {
 	Java string `json:"java,omitempty"`
 	// The container image (runtime docker).
 	Image string `json:"image,omitempty"`
-	// Where Livy is unpacked (runtime process).
+	// The directory of Livy (runtime process).
 	LivyHome string `json:"livyHome,omitempty"`
-	// Where Spark is unpacked (runtime process).
+	// The directory of Spark (runtime process).
 	SparkHome string `json:"sparkHome,omitempty"`
-	// Where Java is (runtime process). Default: the `java` in PATH.
+	// The directory of Java (runtime process). Default: the `java` in PATH.
 	JavaHome string `json:"javaHome,omitempty"`
 	// The Python interpreter for PySpark (runtime process). Default: `python3`.
 	Python string `json:"python,omitempty"`
@@ -64,12 +62,11 @@ type Engine struct {
 	// `http://127.0.0.1:8998`.
 	URL string `json:"url,omitempty"`
 	// Where the Spark jobs of gateways without a cluster run: Livy's
-	// `livy.spark.master`. Default: local, with as many threads as the gateway has
-	// cores.
+	// `livy.spark.master`. Default: local, with one thread for each core of the gateway.
 	Master string `json:"master,omitempty"`
 }
 
-// LivyVersion is the version of Livy that the engine has.
+// LivyVersion returns the engine's version of Livy.
 func (e Engine) LivyVersion() string {
 	if e.Livy == "" {
 		return DefaultLivy
@@ -77,7 +74,7 @@ func (e Engine) LivyVersion() string {
 	return e.Livy
 }
 
-// Cluster is a place where jobs run.
+// Cluster is a cluster that jobs run on.
 type Cluster struct {
 	// The name by which gateways refer to it.
 	Name string `json:"name"`
@@ -86,29 +83,29 @@ type Cluster struct {
 	Master string `json:"master"`
 	// Livy's `livy.spark.deploy-mode`: `client` or `cluster`. Default: Livy's own.
 	DeployMode string `json:"deployMode,omitempty"`
-	// A directory of this machine with the cluster's client configuration, e.g.
+	// A directory on this machine with the cluster's client configuration, e.g.
 	// `core-site.xml` and `yarn-site.xml`. Its files are given to Livy servers and jobs
 	// as HADOOP_CONF_DIR.
 	ConfDir string `json:"confDir,omitempty"`
 }
 
-// Environment is a bundle that jobs find without asking for it. Names of files
-// without a scheme are looked for in Dir.
+// Environment is a bundle of files, settings and variables that every job gets. File names
+// without a scheme are relative to Dir.
 type Environment struct {
 	// The name by which gateways refer to it.
 	Name string `json:"name"`
-	// A directory of this machine with the files that are named without a scheme below.
-	// Containers find it at the same path, read-only.
+	// A directory on this machine with the files that are named without a scheme below.
+	// Containers have it at the same path, read-only.
 	Dir string `json:"dir,omitempty"`
 	// Python files and packages.
 	PyFiles []string `json:"pyFiles,omitempty"`
 	// Jars.
 	Jars []string `json:"jars,omitempty"`
-	// Files that jobs find in their working directory.
+	// Files that are placed in the working directory of jobs.
 	Files []string `json:"files,omitempty"`
-	// Archives that jobs find unpacked, e.g. `venv.tar.gz#venv`.
+	// Archives that are unpacked for jobs, e.g. `venv.tar.gz#venv`.
 	Archives []string `json:"archives,omitempty"`
-	// Spark configuration that clients cannot change.
+	// Spark configuration that clients cannot override.
 	Conf map[string]string `json:"conf,omitempty"`
 	// Environment variables of drivers and executors.
 	Env map[string]string `json:"env,omitempty"`
@@ -118,59 +115,59 @@ type Environment struct {
 type Network struct {
 	// The name by which gateways refer to it.
 	Name string `json:"name"`
-	// The network's name on the Docker engine (runtime docker).
+	// The network's name in Docker (runtime docker).
 	DockerNetwork string `json:"dockerNetwork,omitempty"`
-	// The private cloud that the network leads to.
+	// The private cloud that the network connects to.
 	VPC string `json:"vpc,omitempty"`
 }
 
 // Types of file directories.
 const (
-	DirectoryLocal = "local" // a directory of the machine
-	DirectoryOSS   = "oss"   // an object store, mounted on the machine with FUSE
+	DirectoryLocal = "local" // a directory on the machine
+	DirectoryOSS   = "oss"   // an object store mounted on the machine with FUSE
 	DirectoryNAS   = "nas"   // an NFS export
-	DirectoryCPFS  = "cpfs"  // a parallel file system, spoken to with NFS
+	DirectoryCPFS  = "cpfs"  // a parallel file system, accessed with NFS
 )
 
 var directoryTypes = []string{DirectoryLocal, DirectoryOSS, DirectoryNAS, DirectoryCPFS}
 
-// Directory is a file directory that jobs can find mounted.
+// Directory is a file directory that can be mounted for jobs.
 type Directory struct {
 	// The name by which gateways refer to it.
 	Name string `json:"name"`
-	// `local` (a directory of the machine), `oss` (an object store that is mounted
-	// on the machine with FUSE), `nas` (an NFS export) or `cpfs` (a parallel file
-	// system, spoken to with NFS).
+	// `local` (a directory on the machine), `oss` (an object store mounted on the machine
+	// with FUSE), `nas` (an NFS export) or `cpfs` (a parallel file system, accessed with
+	// NFS).
 	Type string `json:"type"`
-	// A directory of the machine (`local`, `oss`) or `HOST:/EXPORT` (`nas`, `cpfs`).
+	// A directory on the machine (`local`, `oss`) or `HOST:/EXPORT` (`nas`, `cpfs`).
 	Source string `json:"source"`
-	// Where jobs find it.
+	// The path at which it is mounted for jobs.
 	Path string `json:"path"`
 	// The private cloud of the mount target (`nas`, `cpfs`).
 	VPC string `json:"vpc,omitempty"`
 	// NFS mount options (`nas`, `cpfs`). Default: `nfsvers=4,soft,timeo=600,retrans=2`.
 	Options string `json:"options,omitempty"`
-	// Keeps jobs from writing. Default: false.
+	// Makes the directory read-only for jobs. Default: false.
 	ReadOnly bool `json:"readOnly,omitempty"`
 }
 
 // Fusion is an acceleration profile: jars and settings of a native SQL engine.
 type Fusion struct {
-	// The name by which gateways refer to it. `comet` with nothing else is the
-	// profile of Apache DataFusion Comet, whose jar the engine image holds.
+	// The name by which gateways refer to it. `comet` without further settings is the
+	// built-in profile of Apache DataFusion Comet, whose jar is in the engine image.
 	Name string `json:"name"`
 	// Jars that every job gets.
 	Jars []string `json:"jars,omitempty"`
 	// Spark configuration that every job gets.
 	Conf map[string]string `json:"conf,omitempty"`
-	// What the CPU must be able to do, as /proc/cpuinfo writes it, e.g. `avx2`.
+	// The CPU flags that it needs, as in /proc/cpuinfo, e.g. `avx2`.
 	CPUFlags []string `json:"cpuFlags,omitempty"`
-	// The series of Spark that the profile is for, e.g. `3.5`. Default: any.
+	// The Spark versions that the profile is for, e.g. `3.5`. Default: any.
 	Spark []string `json:"spark,omitempty"`
 }
 
-// WithProfiles is the catalog with what is known of the acceleration profiles that are
-// named in it and not described.
+// WithProfiles returns the catalog with the built-in acceleration profiles filled in, where
+// only their name is given.
 func (c Catalog) WithProfiles() Catalog {
 	c.Fusion = slices.Clone(c.Fusion)
 	for i, f := range c.Fusion {
@@ -181,8 +178,8 @@ func (c Catalog) WithProfiles() Catalog {
 	return c
 }
 
-// Comet is the profile of Apache DataFusion Comet, whose jar the engine image of
-// Spark 3.5 holds.
+// Comet returns the profile of Apache DataFusion Comet, whose jar is in the engine image of
+// Spark 3.5.
 func Comet() Fusion {
 	const jar = "/opt/fusion/comet.jar"
 	return Fusion{
@@ -201,7 +198,7 @@ func Comet() Fusion {
 	}
 }
 
-// AllowedCPUs are the numbers of cores that gateways may have.
+// AllowedCPUs returns the numbers of cores that gateways may use.
 func (c *Catalog) AllowedCPUs() []int {
 	if len(c.CPUs) == 0 {
 		return defaultCPUs
@@ -209,7 +206,7 @@ func (c *Catalog) AllowedCPUs() []int {
 	return c.CPUs
 }
 
-// AllowedMemories are the sizes of memory that gateways may have.
+// AllowedMemories returns the memory sizes that gateways may use.
 func (c *Catalog) AllowedMemories() []string {
 	if len(c.Memories) == 0 {
 		return defaultMemories

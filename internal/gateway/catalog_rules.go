@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Validate checks what the operator wrote. It looks at no file.
+// Validate checks the catalog. It does not access files.
 func (c *Catalog) Validate() error {
 	for _, n := range c.CPUs {
 		if n < 1 || n > 1024 {
@@ -40,7 +40,8 @@ func (c *Catalog) Validate() error {
 			return err
 		}
 	}
-	for _, check := range []func() error{c.validateClusters, c.validateEnvironments, c.validateNetworks, c.validateDirectories} {
+	for _, check := range []func() error{c.validateClusters, c.validateEnvironments, c.validateNetworks,
+		c.validateDirectories} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -54,7 +55,8 @@ func validateNames(what string, names []string) error {
 	seen := make(map[string]bool)
 	for _, name := range names {
 		if !entryRegexp.MatchString(name) {
-			return Invalid(what, name, "must have a name of 1 to 63 letters, digits and _ . -, beginning with a letter or digit")
+			return Invalid(what, name,
+				"must have a name of 1 to 63 letters, digits and _ . -, beginning with a letter or digit")
 		}
 		if seen[name] {
 			return Invalid(what, name, "is defined twice")
@@ -70,7 +72,8 @@ func (c *Catalog) validateClusters() error {
 	for _, cl := range c.Clusters {
 		field := "cluster " + cl.Name
 		if !masterRegexp.MatchString(cl.Master) {
-			return Invalid(field+": master", cl.Master, "must be local, local[N], yarn, spark://HOST:PORT or k8s://URL")
+			return Invalid(field+": master", cl.Master,
+				"must be local, local[N], yarn, spark://HOST:PORT or k8s://URL")
 		}
 		switch cl.DeployMode {
 		case "", "client", "cluster":
@@ -91,14 +94,15 @@ func (c *Catalog) validateEnvironments() error {
 			return err
 		}
 		for _, uri := range e.Archives {
-			if _, name, named := strings.Cut(uri, "#"); named && (name == "." || name == ".." || name == "" || strings.ContainsAny(name, "/#")) {
-				return Invalid(field+": archives", uri, "must have the name of a directory after the #")
+			if _, name, named := strings.Cut(uri,
+				"#"); named && (name == "." || name == ".." || name == "" || strings.ContainsAny(name, "/#")) {
+				return Invalid(field+": archives", uri, "must have a directory name after the #")
 			}
 		}
 		for _, list := range [][]string{e.PyFiles, e.Jars, e.Files, e.Archives} {
 			for _, uri := range list {
 				if e.Dir == "" && !hasScheme(uri) {
-					return Invalid(field, uri, "must be a URI; names of files need dir")
+					return Invalid(field, uri, "must be a URI, or set dir for file names")
 				}
 				if !hasScheme(uri) && !within(e.Dir, path.Join(e.Dir, uri)) {
 					return Invalid(field, uri, "must be a file below "+e.Dir)
@@ -116,7 +120,7 @@ func hasScheme(uri string) bool {
 
 func within(dir, name string) bool { return strings.HasPrefix(name, strings.TrimSuffix(dir, "/")+"/") }
 
-// Resolve gives names of files in an environment's Dir their full URI.
+// Resolve returns URIs in which file names in the environment's Dir are replaced by full URIs.
 func (e Environment) Resolve(uris []string) []string {
 	out := make([]string, len(uris))
 	for i, uri := range uris {
@@ -129,8 +133,8 @@ func (e Environment) Resolve(uris []string) []string {
 	return out
 }
 
-// PackedIn lists the archives that are files in the environment's Dir: the path of
-// each, and the name of the directory that jobs find it unpacked in.
+// PackedIn lists the archives that are files in the environment's Dir, with the path of each
+// and the name of the directory that it is unpacked into.
 func (e Environment) PackedIn() (list []struct{ Path, Name string }) {
 	for _, uri := range e.Resolve(e.Archives) {
 		file, name, named := strings.Cut(uri, "#")
@@ -149,14 +153,16 @@ func (e Environment) PackedIn() (list []struct{ Path, Name string }) {
 func (c *Catalog) validateNetworks() error {
 	for _, n := range c.Networks {
 		if n.DockerNetwork == "host" || strings.HasPrefix(n.DockerNetwork, "container:") {
-			return Invalid("network "+n.Name+": docker_network", n.DockerNetwork, "must be a network of its own: the gateway has to publish a port on it")
+			return Invalid("network "+n.Name+": docker_network", n.DockerNetwork,
+				"must not share the network of the host or of a container: the gateway has to publish a port")
 		}
 	}
 	return nil
 }
 
-// taken are directories of the container that nothing may be mounted over.
-var taken = []string{"/bin", "/boot", "/dev", "/etc", "/home/livy", "/lib", "/lib64", "/opt/livy", "/opt/spark", "/opt/fusion", "/proc", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var"}
+// taken lists the directories of the container that must not be mounted over.
+var taken = []string{"/bin", "/boot", "/dev", "/etc", "/home/livy", "/lib", "/lib64", "/opt/livy", "/opt/spark",
+	"/opt/fusion", "/proc", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var"}
 
 var exportRegexp = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*:/[^,]*$`)
 
@@ -170,14 +176,15 @@ func (c *Catalog) validateDirectories() error {
 			return err
 		}
 		if d.Path == "/" || slices.ContainsFunc(taken, func(t string) bool { return overlap(d.Path, t) }) {
-			return Invalid(field+": path", d.Path, "must be a place that the engine does not use itself, e.g. /mnt/"+d.Name)
+			return Invalid(field+": path", d.Path,
+				"must be a path that the engine does not use itself, e.g. /mnt/"+d.Name)
 		}
 		if d.Type == DirectoryLocal || d.Type == DirectoryOSS {
 			if err := absolute(field+": source", d.Source); err != nil {
 				return err
 			}
 			if d.Options != "" {
-				return Invalid(field+": options", d.Options, "are for types nas and cpfs")
+				return Invalid(field+": options", d.Options, "can be set for types nas and cpfs only")
 			}
 			continue
 		}

@@ -7,16 +7,16 @@ import (
 	"strings"
 )
 
-// secretWords is what marks a setting as a secret: Spark's own pattern
-// (spark.redaction.regex) and some more.
+// secretWords matches the keys of settings that hold secrets: Spark's own pattern
+// (spark.redaction.regex) and more.
 var secretWords = regexp.MustCompile(`(?i)secret|password|passwd|passphrase|token|credential|access[._-]?key|account[._-]?key|api[._-]?key|private[._-]?key|://[^/\s:@]*:[^/\s@]+@`)
 
-// masked stands for what is not shown.
+// masked replaces secrets.
 const masked = "***"
 
-// MaskSecrets hides the values of settings in the text of a conf file that look
-// like secrets, by their key or by what is in the value. A line is taken whole with
-// those that continue it. What is hidden cannot be told from its length.
+// MaskSecrets masks the values of settings in a configuration text that look like secrets, by
+// key or by value. Continuation lines belong to the line that they continue. The mask does
+// not depend on the length of the secret.
 func MaskSecrets(text string) string {
 	lines := strings.Split(text, "\n")
 	out := make([]string, 0, len(lines))
@@ -34,16 +34,16 @@ func MaskSecrets(text string) string {
 	return strings.Join(out, "\n")
 }
 
-// lineEnd is where a line goes on in the next one.
+// lineEnd matches a line continuation.
 var lineEnd = regexp.MustCompile(`\\\r?\n[ \t\f]*`)
 
-// continues says whether a line ends in an odd number of backslashes.
+// continues reports whether a line ends in an odd number of backslashes.
 func continues(line string) bool {
 	line = strings.TrimSuffix(line, "\r")
 	return (len(line)-len(strings.TrimRight(line, `\`)))%2 == 1
 }
 
-// maskLine keeps the key of a line.
+// maskLine masks the value of a line and keeps the key.
 func maskLine(line string) string {
 	line = strings.TrimLeft(line, " \t\f")
 	if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "!") {
@@ -59,11 +59,11 @@ func maskLine(line string) string {
 	return line[:end] + " " + masked
 }
 
-// secretValue is what gives a secret away where there is no key beside it.
+// secretValue matches secrets that can be recognized without a key: passwords in URLs.
 var secretValue = regexp.MustCompile(`://[^/\s:@]*:[^/\s@]+@`)
 
-// Changes are the fields in which two values differ, as they are in JSON, before
-// and after, with secrets in their texts masked. A nil value has no fields.
+// Changes returns the JSON fields in which two values differ, before and after, with secrets
+// masked. A nil value has no fields.
 func Changes(before, after any) (was, is map[string]any) {
 	b, a := fields(before), fields(after)
 	was, is = map[string]any{}, map[string]any{}
@@ -86,11 +86,11 @@ func fields(v any) map[string]any {
 		return nil
 	}
 	var m map[string]any
-	_ = json.Unmarshal(text, &m) // null is no fields
+	_ = json.Unmarshal(text, &m) // null has no fields
 	return m
 }
 
-// maskAll masks a value and what is in it.
+// maskAll masks secrets in a value recursively.
 func maskAll(name string, v any) any {
 	switch v := v.(type) {
 	case string:

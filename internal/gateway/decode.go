@@ -8,8 +8,8 @@ import (
 	"unicode"
 )
 
-// Undecodable is the error for a JSON document that could not be decoded into a
-// struct; what says what the document is. A field of the wrong type is named.
+// Undecodable returns the error for a JSON document that could not be decoded into a struct.
+// It names a field of the wrong type; otherwise it begins with what.
 func Undecodable(what string, err error) *Error {
 	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
 		if e.Field == "" {
@@ -24,7 +24,7 @@ func Undecodable(what string, err error) *Error {
 	return Errorf(KindInvalid, "%s: %s", what, strings.TrimPrefix(err.Error(), "json: "))
 }
 
-// jsonWord is what people call a type in JSON.
+// jsonWord returns the name of a JSON type for messages.
 func jsonWord(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:

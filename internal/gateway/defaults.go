@@ -5,19 +5,18 @@ import (
 	"time"
 )
 
-// What holds where neither the operator nor whoever creates a gateway or token says
-// otherwise. Times of the inner workings that nobody can set stand where they are used.
+// Defaults of settings. Internal timeouts that cannot be set are defined where they are used.
 const (
-	// DefaultWorkspace is the workspace of gateways that name none.
+	// DefaultWorkspace is the workspace of gateways that do not set one.
 	DefaultWorkspace = "default"
-	// DefaultLivy is the version of Livy that engines are taken to have.
+	// DefaultLivy is the assumed Livy version of engines that do not set one.
 	DefaultLivy = "0.8.0"
-	// DefaultIdleMinutes is AutoStop.Minutes.
+	// DefaultIdleMinutes is the default of AutoStop.Minutes.
 	DefaultIdleMinutes = 45
-	// DefaultWaitSeconds is AutoStart.WaitSeconds.
+	// DefaultWaitSeconds is the default of AutoStart.WaitSeconds.
 	DefaultWaitSeconds = 60
 
-	// DefaultStartTimeout bounds the time from a start of Livy to its first answer.
+	// DefaultStartTimeout bounds the time from a start of Livy to its first response.
 	DefaultStartTimeout = 3 * time.Minute
 	// DefaultUnresponsiveAfter is how long a running Livy server may be silent until
 	// requests to it are refused, DefaultRestartUnresponsive until it is restarted.
@@ -25,31 +24,30 @@ const (
 	DefaultRestartUnresponsive = 5 * time.Minute
 	// DefaultRetention is how long records are kept after their creation.
 	DefaultRetention = 30 * 24 * time.Hour
-	// DefaultAuditRetention is how long entries of the audit are kept.
+	// DefaultAuditRetention is how long audit entries are kept.
 	DefaultAuditRetention = 90 * 24 * time.Hour
 
 	// DefaultMaxBody bounds create requests, DefaultMaxCode statements and jobs,
-	// DefaultMaxUpload uploaded files, in bytes. The last one is Livy's own.
+	// DefaultMaxUpload uploaded files, in bytes. The last one is Livy's own limit.
 	DefaultMaxBody   = 1 << 20
 	DefaultMaxCode   = 4 << 20
 	DefaultMaxUpload = 100 << 20
 
-	// DefaultTokenLifetime is how long a token is good.
+	// DefaultTokenLifetime is how long a token is valid.
 	DefaultTokenLifetime = 365 * 24 * time.Hour
-	// DefaultTokenGrace is how long a token that was verified goes on to be good for
-	// reading while Redis cannot be reached.
+	// DefaultTokenGrace is how long a verified token stays valid for reading while Redis is
+	// unreachable.
 	DefaultTokenGrace = time.Minute
 )
 
-// Sizes that gateways may have, smallest first: those of the managed product.
+// Default sizes of gateways, smallest first: those of the managed product.
 var (
 	defaultCPUs     = []int{1, 2, 4}
 	defaultMemories = []string{"4Gi", "8Gi", "16Gi"}
 )
 
-// WithDefaults fills in what was left out. Stored settings are those that somebody
-// gave; defaults are filled in whenever they are read, so that they are the operator's
-// to change.
+// WithDefaults returns the spec with defaults filled in. Only explicit settings are stored;
+// defaults are filled in whenever a spec is read, so that the operator can change them.
 func (s Spec) WithDefaults(c *Catalog) Spec {
 	s.CPU = cmp.Or(s.CPU, c.AllowedCPUs()[0])
 	s.Memory = cmp.Or(s.Memory, c.AllowedMemories()[0])
@@ -65,8 +63,8 @@ func (s Spec) WithDefaults(c *Catalog) Spec {
 	return s
 }
 
-// Defaults are settings that take effect at a start and that a gateway's Spec leaves to
-// the operator, with the values that they had.
+// Defaults holds the values of settings that take effect at a start and that a gateway's
+// Spec leaves to the operator.
 type Defaults struct {
 	CPU         int    `json:"cpu,omitempty"`
 	Memory      string `json:"memory,omitempty"`
@@ -74,8 +72,8 @@ type Defaults struct {
 	LivyVersion string `json:"livyVersion,omitempty"`
 }
 
-// Lacks returns what a spec leaves to the operator of full, which is the same spec with
-// defaults filled in; nil if that is nothing.
+// Lacks returns the defaults that a spec takes from the operator, or nil if there are none.
+// full is the same spec with defaults filled in.
 func (s *Spec) Lacks(full *Spec) *Defaults {
 	var d Defaults
 	if s.CPU == 0 {
@@ -96,7 +94,7 @@ func (s *Spec) Lacks(full *Spec) *Defaults {
 	return &d
 }
 
-// filled is the spec with d in place of what it lacks; d may be nil.
+// filled returns the spec with missing settings taken from d, which may be nil.
 func (s Spec) filled(d *Defaults) Spec {
 	if d != nil {
 		s.CPU, s.Memory = cmp.Or(s.CPU, d.CPU), cmp.Or(s.Memory, d.Memory)

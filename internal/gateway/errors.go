@@ -5,21 +5,21 @@ import (
 	"fmt"
 )
 
-// Kind says what sort of failure an error is. Surfaces (the data path, the
-// management API, the CLI) choose their status code from it in one place each.
+// Kind classifies an error. The data path, the management API and the CLI each map kinds to
+// status codes in one place.
 type Kind int
 
 // The kinds of failure. An error without a kind is KindInternal.
 const (
-	KindInternal     Kind = iota // a bug or an unforeseen fault
+	KindInternal     Kind = iota // a bug or an unexpected fault
 	KindInvalid                  // the caller's input breaks a rule
-	KindUnauthorized             // the caller did not show who it is
-	KindForbidden                // the caller is known and may not do this
-	KindNotFound                 // what was asked for does not exist
-	KindConflict                 // it exists already, or is in a state that forbids this
-	KindUnavailable              // a part we need is away; trying again later can help
-	KindLimited                  // too many requests or too many of a thing
-	KindStale                    // it is not at the revision that the caller knows
+	KindUnauthorized             // the caller is not authenticated
+	KindForbidden                // the caller is authenticated but may not do this
+	KindNotFound                 // the requested object does not exist
+	KindConflict                 // it already exists, or is in a state that does not allow this
+	KindUnavailable              // a dependency is unavailable; retrying later can help
+	KindLimited                  // too many requests or objects
+	KindStale                    // it does not have the revision that the caller requires
 )
 
 // String returns the kind's name as used in API replies.
@@ -46,19 +46,19 @@ func (k Kind) String() string {
 	}
 }
 
-// Error is a failure with a kind. For bad input it also names the field, the
-// value that was given and the rule that it breaks.
+// Error is an error with a kind. For invalid input it also has the field, the value and the
+// rule that it breaks.
 type Error struct {
 	Kind  Kind
-	Field string // name of the offending input, e.g. "name"; may be empty
-	Value string // the value as given; may be empty; never a secret
-	Rule  string // what would have been right, or what went wrong
+	Field string // the invalid input, e.g. "name"; may be empty
+	Value string // the given value; may be empty; never a secret
+	Rule  string // the rule that the value breaks, or what went wrong
 	Err   error  // the cause, if any
 
 	hidden bool // Value is left out, not empty
 }
 
-// Error returns a sentence that names field, value and rule.
+// Error returns a sentence with field, value and rule.
 func (e *Error) Error() string {
 	msg := e.Rule
 	if e.hidden {
@@ -80,25 +80,25 @@ func Invalid(field, value, rule string) *Error {
 	return &Error{Kind: KindInvalid, Field: field, Value: value, Rule: rule}
 }
 
-// InvalidLine returns an error for a line of a file. What stands there is not shown:
-// the file may be another one than was meant, and hold secrets.
-func InvalidLine(place, rule string) *Error {
-	return &Error{Kind: KindInvalid, Field: place, Rule: rule, hidden: true}
+// InvalidLine returns an error for a line of a file. It does not show the line: the file may
+// be the wrong one and contain secrets.
+func InvalidLine(position, rule string) *Error {
+	return &Error{Kind: KindInvalid, Field: position, Rule: rule, hidden: true}
 }
 
-// Errorf returns an error of the given kind. The text is final: causes are not kept for errors.Is.
+// Errorf returns an error of the given kind. It does not wrap errors (see Wrap).
 func Errorf(kind Kind, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Kind: kind, Rule: err.Error()}
 }
 
-// Wrap gives err a kind and says what was being done.
+// Wrap returns err with a kind and a description of the failed operation.
 func Wrap(kind Kind, doing string, err error) *Error {
 	return &Error{Kind: kind, Rule: doing, Err: err}
 }
 
-// KindOf returns the kind of the first *Error in err's chain, KindInternal if
-// there is none.
+// KindOf returns the kind of the first *Error in err's chain, or KindInternal if there is
+// none.
 func KindOf(err error) Kind {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Kind

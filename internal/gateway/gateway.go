@@ -1,6 +1,5 @@
-// Package gateway is the domain: what a gateway is, which parameters it has,
-// which values they may take and which states it lives through. It imports
-// nothing but the standard library.
+// Package gateway is the domain model: gateways, their parameters, the rules on the values of
+// parameters, and the states of gateways. It imports nothing but the standard library.
 package gateway
 
 import (
@@ -8,7 +7,7 @@ import (
 	"time"
 )
 
-// State is where a gateway is in its life.
+// State is a state of a gateway's life cycle.
 //
 //	Created → Starting → Running → Stopping → Stopped, and Error with a reason.
 type State string
@@ -23,28 +22,27 @@ const (
 	StateError    State = "Error"
 )
 
-// Gateway is one named Livy endpoint: what was asked for (Spec), whether it is
-// meant to run (Desired) and what is known of its Livy server (Status).
+// Gateway is a named Livy endpoint: its settings (Spec), the desired state (Desired) and what
+// is known of its Livy server (Status).
 type Gateway struct {
 	// ID is the gateway's public id, "lc-" and 16 characters of a-z0-9.
 	ID string `json:"id"`
 	// Workspace groups gateways; names are unique within one. Default "default".
 	Workspace string `json:"workspace"`
 	Spec      Spec   `json:"spec"`
-	// Declared says that the gateway stands in Caddy's configuration: its settings
-	// can be changed only there, and it can be deleted only after it was removed
-	// there.
+	// Declared reports whether the gateway is declared in Caddy's configuration. Its
+	// settings can then be changed only there, and it can be deleted only after it is
+	// removed there.
 	Declared bool `json:"declared,omitempty"`
-	// Desired is StateRunning or StateStopped: what a person or the auto-stop
-	// last asked for. It survives restarts of everything.
+	// Desired is StateRunning or StateStopped: the state last requested by a person or by
+	// auto-start or auto-stop. It survives all restarts.
 	Desired State  `json:"desired"`
 	Status  Status `json:"status"`
-	// CreatedBy is who created the gateway, as the surface that took the
-	// request knew them.
+	// CreatedBy is the name of the person who created the gateway, as authenticated.
 	CreatedBy string    `json:"createdBy"`
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
-	// History is the last transitions, oldest first, at most MaxHistory.
+	// History holds the last transitions, oldest first, at most MaxHistory.
 	History []Transition `json:"history,omitempty"`
 	// Revision counts the changes to this gateway; it is the ETag of the API.
 	Revision int64 `json:"revision"`
@@ -53,19 +51,19 @@ type Gateway struct {
 // Status is what is known of a gateway's Livy server.
 type Status struct {
 	State State `json:"state"`
-	// Reason says why the gateway is in StateError (with the last log lines of
-	// Livy), or what a transition waits for.
+	// Reason explains why the gateway is in StateError (with the last log lines of Livy),
+	// or what a transition waits for.
 	Reason string    `json:"reason,omitempty"`
 	Since  time.Time `json:"since"`
-	// Address is host:port of the Livy server as this side reaches it; empty
-	// unless the state is StateRunning.
+	// Address is host:port of the Livy server as the gateway reaches it; empty unless the
+	// state is StateRunning.
 	Address string `json:"address,omitempty"`
-	// Instance names the container or process, e.g. a container id. A new one
-	// means that Livy started again and its ids with it.
+	// Instance identifies the container or process, e.g. a container id. It changes when
+	// Livy is started again and its ids begin again.
 	Instance string `json:"instance,omitempty"`
-	// LivyVersion is what the server answers to GET /version.
+	// LivyVersion is the version that the server reports.
 	LivyVersion string `json:"livyVersion,omitempty"`
-	// Epoch counts the Livy servers this gateway has had.
+	// Epoch counts the Livy servers that this gateway has had.
 	Epoch int64 `json:"epoch"`
 	// Retired is the last epoch whose server is retired: servers of this epoch or an
 	// earlier one are stopped wherever they are found and never used again.
@@ -73,25 +71,24 @@ type Status struct {
 	// Location is where the server runs, if it can be reached and stopped from there only:
 	// a machine, or a Docker engine.
 	Location string `json:"place,omitempty"`
-	// SessionBase and BatchBase are added to Livy's ids to make public ids.
-	// They are raised past everything issued whenever Livy starts at 0 again.
+	// SessionBase and BatchBase are added to Livy's ids to make public ids. They are
+	// raised above all issued ids whenever Livy's ids begin again.
 	SessionBase int64 `json:"sessionBase"`
 	BatchBase   int64 `json:"batchBase"`
-	// Launched holds a mark of each setting that a running Livy server was
-	// started with and that takes effect only at a start, and of each entry of the
-	// catalog that it was started with.
+	// Launched holds fingerprints of the settings that the running Livy server was started
+	// with and that take effect only at a start, and of the catalog entries that they name.
 	Launched map[string]string `json:"launched,omitempty"`
-	// StartedWith are the settings that the running Livy server was started with,
-	// while others wait for its next start; see Gateway.InForce.
+	// StartedWith holds the settings that the running Livy server was started with, if
+	// newer ones wait for its next start; see Gateway.InForce.
 	StartedWith *Spec `json:"startedWith,omitempty"`
-	// LaunchDefaults are the operator's defaults that the running Livy server was
-	// started with, where the settings leave something to the operator.
+	// LaunchDefaults holds the operator's defaults that the running Livy server was
+	// started with, for settings that the gateway leaves to the operator.
 	LaunchDefaults *Defaults `json:"launchDefaults,omitempty"`
-	// Unseen says why the states of sessions and batches are not followed, e.g.
-	// because Livy wants a login; empty when they are.
+	// Unseen is the reason why the states of sessions and batches are not followed, e.g.
+	// because Livy requires a login; empty if they are.
 	Unseen string `json:"unseen,omitempty"`
-	// FusionOff says why jobs run without the gateway's acceleration, e.g. because
-	// the CPU cannot do what it needs; empty when they run with it.
+	// FusionOff is the reason why jobs run without the gateway's acceleration, e.g.
+	// because the CPU lacks a feature; empty if they run with it.
 	FusionOff string `json:"fusionOff,omitempty"`
 	// UnresponsiveSince is since when a running server has not answered; the zero time
 	// if it answers. Requests are refused meanwhile.
@@ -128,34 +125,34 @@ func (s *Status) ForgetFailures() {
 	s.Restarts, s.NextStart, s.LastFailure = 0, time.Time{}, nil
 }
 
-// Ref returns "workspace/name", for people.
+// Ref returns "workspace/name".
 func (g *Gateway) Ref() string { return g.Workspace + "/" + g.Spec.Name }
 
-// Transition is one step of a gateway's life.
+// Transition is a change of a gateway's state.
 type Transition struct {
 	Time time.Time `json:"time"`
 	From State     `json:"from,omitempty"`
 	To   State     `json:"to"`
-	// Actor is who caused it: a person as the surface knew them, or "gateway".
+	// Actor is who caused it: the name of a person as authenticated, or "gateway".
 	Actor string `json:"actor"`
-	// Cause says why, in a few words.
+	// Cause is a short reason.
 	Cause string `json:"cause,omitempty"`
 }
 
-// MaxHistory bounds a gateway's History; the oldest transitions go first.
+// MaxHistory bounds a gateway's History; the oldest transitions are dropped.
 const MaxHistory = 50
 
-// maxCause bounds a Cause in bytes: reasons may carry log lines.
+// maxCause bounds a Cause in bytes: reasons may contain log lines.
 const maxCause = 300
 
-// SystemActor causes transitions that nobody asked for, ConfigActor those that the
-// configuration asks for. No person goes by these names; see Person.
+// SystemActor is the actor of the gateway's own transitions, ConfigActor that of transitions
+// caused by the configuration. They are never names of persons; see Person.
 const (
 	SystemActor = "gateway"
 	ConfigActor = "the configuration"
 )
 
-// Person is the actor that a person of some name is.
+// Person returns the actor for a person's name.
 func Person(name string) string {
 	if name == SystemActor || name == ConfigActor {
 		return "user " + name
@@ -163,9 +160,8 @@ func Person(name string) string {
 	return name
 }
 
-// Enter puts the gateway into a state, with the reason to show while it is in
-// it, and writes the transition down. Entering the present state changes only
-// the reason.
+// Enter sets the gateway's state and the reason to show, and records the transition.
+// Entering the current state changes only the reason.
 func (g *Gateway) Enter(s State, reason, actor string, now time.Time) {
 	if g.Status.State != s {
 		now = now.UTC().Truncate(time.Millisecond)
@@ -173,7 +169,8 @@ func (g *Gateway) Enter(s State, reason, actor string, now time.Time) {
 		if len(cause) > maxCause {
 			cause = strings.ToValidUTF8(cause[:maxCause], "") + "..."
 		}
-		g.History = append(g.History, Transition{Time: now, From: g.Status.State, To: s, Actor: actor, Cause: cause})
+		g.History = append(g.History,
+			Transition{Time: now, From: g.Status.State, To: s, Actor: actor, Cause: cause})
 		if extra := len(g.History) - MaxHistory; extra > 0 {
 			g.History = g.History[extra:]
 		}

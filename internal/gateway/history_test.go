@@ -14,13 +14,13 @@ func TestHistoryServer(t *testing.T) {
 		{url: "http://h", logs: dir, local: dir, forSpark: "file:" + dir},
 		{url: "http://h", logs: "file:" + dir, local: dir, forSpark: "file:" + dir},
 		{url: "http://h", logs: "file://" + dir, local: dir, forSpark: "file://" + dir},
-		{wrong: "must be given"},
+		{wrong: "is required"},
 		{url: "history:18080", wrong: "http://HOST:PORT"},
 		{url: "http://h/x", wrong: "http://HOST:PORT"},
 		{url: "http://user:secret@h", wrong: "http://HOST:PORT"},
 		{url: "http://h", logs: "events", wrong: "absolute path"},
 		{url: "http://h", logs: "/a b", wrong: "absolute path"},
-		{url: "http://h", logs: filepath.Join(dir, "none"), wrong: "that is there"},
+		{url: "http://h", logs: filepath.Join(dir, "none"), wrong: "must be an existing directory"},
 	} {
 		h := HistoryServer{URL: tt.url, EventLogs: tt.logs}
 		err := h.Validate()

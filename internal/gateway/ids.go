@@ -6,8 +6,8 @@ import (
 
 const idAlphabet = "abcdefghijklmnopqrstuvwxyz0123456789"
 
-// NewID returns prefix and 16 random characters of a-z0-9 (82 bits), the shape
-// of the managed product's ids. rand is crypto/rand.Reader outside tests.
+// NewID returns prefix and 16 random characters of a-z0-9 (82 bits), like the ids of the
+// managed product. rand is crypto/rand.Reader outside tests.
 func NewID(prefix string, rand io.Reader) (string, error) {
 	id := make([]byte, 0, len(prefix)+16)
 	id = append(id, prefix...)
@@ -17,7 +17,7 @@ func NewID(prefix string, rand io.Reader) (string, error) {
 			return "", err
 		}
 		for _, b := range buf {
-			// 252 is the largest multiple of 36 in a byte: no letter is likelier.
+			// 252 is the largest multiple of 36 in a byte, so all characters are equally likely.
 			if b < 252 && len(id) < len(prefix)+16 {
 				id = append(id, idAlphabet[b%36])
 			}

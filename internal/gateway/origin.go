@@ -2,11 +2,11 @@ package gateway
 
 import "strconv"
 
-// Origin says who asked for something and from where, as the endpoint that received
-// the request knows it.
+// Origin identifies who made a request and from where, as determined by the endpoint that
+// received it.
 type Origin struct {
-	// Actor is a person's name or a token's id. Empty means that nobody asked: the
-	// gateway acted by itself.
+	// Actor is a person's name or a token's id. Empty means that the gateway acted by
+	// itself.
 	Actor string
 	// Address is where the request came from: an IP address, or empty.
 	Address string
@@ -16,7 +16,7 @@ type Origin struct {
 	Surface string
 }
 
-// Order is a request to change a gateway or token: who asked, and on what condition.
+// Order identifies who requested a change of a gateway or token, and on what condition.
 type Order struct {
 	Origin
 	// IfRevision is the revision that the gateway or token must have for the change
@@ -24,11 +24,11 @@ type Order struct {
 	IfRevision int64
 }
 
-// By is an unconditional order of a person.
+// By returns an unconditional order of an actor.
 func By(actor string) Order { return Order{Origin: Origin{Actor: actor}} }
 
-// Check fails with KindStale if the order does not apply to the gateway or token id
-// at a revision.
+// Check fails with KindStale if the order requires another revision of the gateway or token
+// id than the given one.
 func (o Order) Check(id string, revision int64) error {
 	if o.IfRevision != 0 && o.IfRevision != revision {
 		return Stale(id, o.IfRevision)
@@ -36,11 +36,11 @@ func (o Order) Check(id string, revision int64) error {
 	return nil
 }
 
-// Stale is the error for a change of something that is not at the revision that
-// the caller demands.
+// Stale returns the error for a change of an object that does not have the revision that the
+// caller requires.
 func Stale(id string, wanted int64) error {
 	return &Error{
 		Kind: KindStale, Field: "If-Match", Value: strconv.FormatInt(wanted, 10),
-		Rule: "is not the present revision of " + id + ": read it again",
+		Rule: "is not the current revision of " + id + ": read it again",
 	}
 }

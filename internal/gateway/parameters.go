@@ -7,25 +7,25 @@ import (
 	"unicode"
 )
 
-// Parameter is one setting of a gateway besides its name. From the table of them are
-// made the options of a gateway in the Caddyfile, the flags of the command line and
-// what it shows, and what a changed setting needs a restart for.
+// Parameter is one setting of a gateway besides its name. The table of parameters determines
+// the options of a gateway in the Caddyfile, the flags and output of the command line, and
+// which changes need a restart.
 type Parameter struct {
 	// Field is its name in JSON, e.g. "livyConf".
 	Field string
-	// Option is its name in the Caddyfile, Flag that on the command line. Default: Field
-	// in the spelling there.
+	// Option is its name in the Caddyfile, Flag its name on the command line. Default:
+	// Field in the spelling used there.
 	Option, Flag string
-	// Label is what people read before its value; empty where it is not shown by itself.
+	// Label is the label of its value in output; empty if it is not shown on its own.
 	Label string
-	// Usage is what the command line's help says.
+	// Usage is the help text of the flag.
 	Usage string
-	// File is the name of the file that the setting is the text of, if it is one.
+	// File is the name of the file whose text the setting is, if any.
 	File string
-	// AtStart says that it takes effect only when a Livy server starts; all others hold
-	// from the next request on.
+	// AtStart is true if it takes effect only when a Livy server starts; all others take
+	// effect from the next request on.
 	AtStart bool
-	// Now says of a setting with AtStart that the gateway itself goes by it at once.
+	// Now is true if the gateway itself applies a setting with AtStart at once.
 	Now bool
 
 	index int // of the field in Spec
@@ -36,13 +36,13 @@ func (p *Parameter) In(s *Spec) any { return p.in(s).Addr().Interface() }
 
 func (p *Parameter) in(s *Spec) reflect.Value { return reflect.ValueOf(s).Elem().Field(p.index) }
 
-// Parameters are all settings of a gateway besides its name, in the order in which
-// they are shown.
+// Parameters returns all settings of a gateway besides its name, in display order.
 func Parameters() []Parameter { return parameters }
 
 var parameters = complete([]Parameter{
 	{Field: "engine", Label: "Engine", AtStart: true, Usage: "Engine of the configuration (default: its first)"},
-	{Field: "livyVersion", AtStart: true, Usage: "Version that the Livy server must have (default: the engine's)"},
+	{Field: "livyVersion", AtStart: true,
+		Usage: "Version that the Livy server must have (default: the engine's)"},
 	{
 		Field: "cpu", Label: "Resources", AtStart: true,
 		Usage: "Cores: 1, 2 or 4, or what the operator allows (default: the smallest)",
@@ -53,29 +53,31 @@ var parameters = complete([]Parameter{
 	},
 	{Field: "fusion", Label: "Fusion", AtStart: true, Usage: "Acceleration profile of the configuration"},
 	{Field: "cluster", Label: "Cluster", AtStart: true, Usage: "Cluster of the configuration to run jobs on"},
-	{Field: "queue", Label: "Queue", Usage: "Queue that every job is put into"},
+	{Field: "queue", Label: "Queue", Usage: "Queue of every job"},
 	{Field: "identity", Label: "Identity", Usage: "User that jobs run as, with impersonation on in livy.conf"},
-	{Field: "environment", Label: "Environment", AtStart: true, Usage: "Environment of the configuration for every job"},
+	{Field: "environment", Label: "Environment", AtStart: true,
+		Usage: "Environment of the configuration for every job"},
 	{Field: "network", Label: "Network", AtStart: true, Usage: "Network of the configuration to join"},
 	{
 		Field: "directories", Flag: "directory", Label: "Directories", AtStart: true,
 		Usage: "File directory of the configuration to mount (may be repeated)",
 	},
-	{Field: "mountToExecutor", Label: "Mount to executor", Usage: "Mount the directories into executors too, on Kubernetes"},
+	{Field: "mountToExecutor", Label: "Mount to executor",
+		Usage: "Mount the directories into executors too, on Kubernetes"},
 	{Field: "public", Label: "Public", Usage: "Also answer on public endpoints"},
 	{
 		Field: "isolated", Label: "Isolated",
-		Usage: "Show a token only the sessions and batches that it created; against mistakes and curiosity, not against code",
+		Usage: "Let a token use only the sessions and batches that it created; does not protect against code run on the gateway",
 	},
-	{Field: "autoStop", Label: "Auto-stop", Usage: "Stop after that many idle minutes; 0: never"},
-	{Field: "autoStart", Label: "Auto-start", Usage: "Start the stopped gateway by a request"},
+	{Field: "autoStop", Label: "Auto-stop", Usage: "Stop after this many idle minutes (0: never)"},
+	{Field: "autoStart", Label: "Auto-start", Usage: "Start the gateway when a request arrives"},
 	{
 		Field: "policy", Label: "Policy",
-		Usage: "strict: clients may set what is listed or allowed and nothing else; or open",
+		Usage: "strict: clients may set only what is listed or allowed; or open",
 	},
 	{
 		Field: "statementAudit", Label: "Statement audit",
-		Usage: "Write down the statements that are run: hash, or code for the code too",
+		Usage: "Record the statements that clients run: hash, or code to include the code",
 	},
 	{Field: "sparkDefaults", File: "spark-defaults.conf", AtStart: true},
 	{Field: "livyConf", File: "livy.conf", AtStart: true},
@@ -88,7 +90,7 @@ var parameters = complete([]Parameter{
 	},
 })
 
-// complete finds the fields, and makes the names that follow from theirs.
+// complete sets the field indexes and the default names.
 func complete(list []Parameter) []Parameter {
 	index := make(map[string]int)
 	for i := range reflect.TypeFor[Spec]().NumField() {
@@ -107,8 +109,8 @@ func complete(list []Parameter) []Parameter {
 	return list
 }
 
-// OptionName spells the name of a field in JSON as the Caddyfile does: "pyFiles" is
-// "py_files" there.
+// OptionName converts the JSON name of a field to its spelling in the Caddyfile: "pyFiles"
+// becomes "py_files".
 func OptionName(field string) string {
 	var b strings.Builder
 	for _, r := range field {
@@ -120,8 +122,8 @@ func OptionName(field string) string {
 	return b.String()
 }
 
-// LaunchSettings are the settings that take effect only when a Livy server starts, by
-// their names in JSON. All others hold for the next request.
+// LaunchSettings returns the settings that take effect only when a Livy server starts, by
+// JSON name. All others take effect from the next request on.
 func (s *Spec) LaunchSettings() map[string]any {
 	values := make(map[string]any)
 	for _, p := range parameters {
@@ -130,14 +132,13 @@ func (s *Spec) LaunchSettings() map[string]any {
 		}
 		values[p.Field] = p.in(s).Interface()
 		if list, ok := values[p.Field].([]string); ok {
-			values[p.Field] = append([]string{}, list...) // none is none, however it is written
+			values[p.Field] = append([]string{}, list...) // nil and empty are equal
 		}
 	}
 	return values
 }
 
-// takeLaunched takes over from another spec what requests go by only after the next
-// start.
+// takeLaunched copies the settings that requests use only after the next start.
 func (s *Spec) takeLaunched(from *Spec) {
 	for _, p := range parameters {
 		if p.AtStart && !p.Now {
@@ -146,7 +147,7 @@ func (s *Spec) takeLaunched(from *Spec) {
 	}
 }
 
-// Equal reports whether two specs say the same.
+// Equal reports whether two specs are equal.
 func (s *Spec) Equal(other *Spec) bool { return reflect.DeepEqual(s, other) }
 
 // SameTexts reports whether the files of two specs are the same.

@@ -2,8 +2,8 @@ package gateway
 
 import "reflect"
 
-// Change puts new settings in place. What takes effect only at a start waits for
-// the next one: until then InForce has what the running server was started with.
+// Change sets new settings. Those that take effect only at a start wait for the next one:
+// until then InForce returns those that the running server was started with.
 func (g *Gateway) Change(s Spec) {
 	if g.Status.Launched != nil && g.Status.StartedWith == nil {
 		was := g.Spec.filled(g.Status.LaunchDefaults)
@@ -16,11 +16,10 @@ func (g *Gateway) Change(s Spec) {
 	}
 }
 
-// InForce are the settings that hold for requests. They are the gateway's, but for
-// those that wait for the next start of its Livy server: files that are not mounted
-// yet would be of no use to jobs, and passwords must not go where the server that
-// runs would send them. A blacklist holds at once. What is left to the operator is as
-// it was when the server started.
+// InForce returns the settings that apply to requests. They are the gateway's, except for
+// those that wait for the next start of its Livy server: files that are not mounted yet are
+// useless to jobs, and passwords must not be passed on by the running server. A blacklist
+// applies at once. Defaults of the operator are those from when the server started.
 func (g *Gateway) InForce() Spec {
 	s := g.Spec
 	if g.Status.StartedWith != nil {

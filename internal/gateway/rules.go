@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The rules of names, for settings of gateways and of tokens alike.
+// Rules on names in the settings of gateways and tokens.
 
 // NamePattern is the rule for gateway and workspace names.
 const NamePattern = `^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`
@@ -30,13 +30,13 @@ func ValidateName(field, name string) error {
 // ValidateIdentity checks the name of a user that jobs run as (proxyUser).
 func ValidateIdentity(field, name string) error {
 	if !userRegexp.MatchString(name) {
-		return Invalid(field, name, "must be a user name of letters, digits and _.@-, beginning with a letter or underscore, at most 128")
+		return Invalid(field, name,
+			"must be a user name of letters, digits and _.@-, beginning with a letter or underscore, at most 128")
 	}
 	return nil
 }
 
-// ValidateQueue checks the form of a queue's name; whether the operator offers
-// that queue is Catalog.Queues.
+// ValidateQueue checks the syntax of a queue's name; Catalog.Queues lists the allowed queues.
 func ValidateQueue(field, name string) error {
 	if !queueRegexp.MatchString(name) {
 		return Invalid(field, name, "must be letters, digits, dots, hyphens and underscores, at most 128")
@@ -44,7 +44,7 @@ func ValidateQueue(field, name string) error {
 	return nil
 }
 
-// Count is a number of things in words: "1 minute", "2 batches".
+// Count returns a number with its noun: "1 minute", "2 batches".
 func Count(n int, thing string) string {
 	switch {
 	case n == 1:

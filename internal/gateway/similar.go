@@ -5,9 +5,9 @@ import (
 	"sync"
 )
 
-// Similar returns the one of known that name was probably meant to be: one that
-// differs in capitals alone, or in so few letters that somebody may have mistyped
-// them. It returns "" if there is none, or if name is known.
+// Similar returns the known name that name was probably meant to be: one that differs in
+// case only, or in so few letters that it may be a typo. It returns "" if there is none, or
+// if name is known.
 func Similar(name string, known []string) string {
 	best, least := "", maxTypos+1
 	lower := strings.ToLower(name)
@@ -25,20 +25,20 @@ func Similar(name string, known []string) string {
 	return best
 }
 
-// Dictionary is Similar for a long list of names, with a memory: gateways have the same
-// few unknown names again and again. It is safe for concurrent use.
+// Dictionary is Similar for a long list of names, with a cache: the same few unknown names
+// occur again and again. It is safe for concurrent use.
 type Dictionary struct {
 	names []string
 	mu    sync.Mutex
 	seen  map[string]string
 }
 
-// NewDictionary makes a dictionary of names, which must not change.
+// NewDictionary returns a dictionary of names, which must not change.
 func NewDictionary(names []string) *Dictionary {
 	return &Dictionary{names: names, seen: make(map[string]string)}
 }
 
-// maxSeen bounds what a dictionary remembers.
+// maxSeen bounds the cache of a dictionary.
 const maxSeen = 4096
 
 // Similar is like the function Similar.
@@ -59,15 +59,15 @@ func (d *Dictionary) Similar(name string) string {
 	return near
 }
 
-// maxTypos is how many letters of a name may be wrong.
+// maxTypos is the number of letters that may be wrong.
 const maxTypos = 2
 
-// typos counts the letters in which a name differs from another, more than maxTypos if
-// it is not that one mistyped. The parts between dots are words of their own: a short
-// one in which two letters differ is another word.
+// typos returns the number of letters in which two names differ, or more than maxTypos if one
+// is not a typo of the other. The parts between dots are separate words: two short words that
+// differ in two letters are different words.
 func typos(a, b string) int {
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")
-	if len(as) != len(bs) { // a dot too many or too few, and nothing else
+	if len(as) != len(bs) { // one dot too many or too few, and no other typo
 		if d := distance(a, b); d == 1 {
 			return d
 		}
@@ -89,13 +89,13 @@ func typos(a, b string) int {
 	return sum
 }
 
-// distance counts the letters to insert, delete, replace or swap with the next one to
-// make b of a; what is more than maxTypos is not told exactly.
+// distance returns the number of letters to insert, delete, replace or swap with the next one
+// to turn a into b; results above maxTypos are not exact.
 func distance(a, b string) int {
 	if n := len(a) - len(b); n > maxTypos || -n > maxTypos {
 		return maxTypos + 1
 	}
-	// Three rows of the usual table: two above are needed for swapped letters.
+	// Three rows of the usual table: swaps need the two rows above.
 	above, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	var before []int
 	for j := range row {

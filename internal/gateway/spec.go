@@ -6,130 +6,127 @@ import (
 	"strings"
 )
 
-// Spec is everything that a person sets when creating a gateway. docs/gateways.md
-// is made from the comments of its fields.
+// Spec holds the settings of a gateway. docs/gateways.md is generated from the comments of
+// its fields.
 type Spec struct {
-	// Name of the gateway: 1 to 63 lowercase letters, digits and hyphens,
-	// beginning and ending with a letter or digit. Unique in its workspace.
+	// Name is the name of the gateway: 1 to 63 lowercase letters, digits and hyphens,
+	// beginning and ending with a letter or digit. It is unique in its workspace.
 	Name string `json:"name"`
-	// CPU is how many cores the gateway's Livy server and its local drivers may
+	// CPU is the number of cores that the gateway's Livy server and its local drivers may
 	// use: 1, 2 or 4, or what the operator allows. Default: the smallest.
 	CPU int `json:"cpu"`
-	// Memory is how much memory they may use: "4Gi", "8Gi" or "16Gi", or what the
-	// operator allows. Default: the smallest.
+	// Memory is the memory that they may use: "4Gi", "8Gi" or "16Gi", or what the operator
+	// allows. Default: the smallest.
 	Memory string `json:"memory"`
-	// Engine names an engine of the operator's catalog: a Livy version and a
-	// Spark version that run together. Default: the catalog's first engine.
+	// Engine is the name of an engine in the operator's catalog: a Livy version together
+	// with a Spark version. Default: the catalog's first engine.
 	Engine string `json:"engine"`
-	// LivyVersion is the version that the Livy server must have, e.g. "0.8.0". It must
-	// be the one of the engine; a server that turns out to be another one is not taken.
-	// Default: the engine's. Where the catalog does not say that either, a server of any
-	// version is taken, and "0.8.0" is shown.
+	// LivyVersion is the version that the Livy server must have, e.g. "0.8.0". It must be
+	// that of the engine; a server that reports another version is rejected. Default: the
+	// engine's. If the catalog does not set it either, any version is accepted, and "0.8.0"
+	// is shown.
 	LivyVersion string `json:"livyVersion"`
-	// Fusion names an acceleration profile of the catalog, e.g. "comet": jars and
-	// settings that every job gets. Where the CPU of the machine that the engine runs
-	// on lacks what the profile needs, jobs run without it and the gateway says so;
-	// where a jar is missing the gateway does not start. Default: none.
+	// Fusion is the name of an acceleration profile in the catalog, e.g. "comet": jars and
+	// settings that every job gets. If the CPU of the engine's machine lacks a feature that
+	// the profile needs, jobs run without it and the gateway shows a note. If a jar is
+	// missing the gateway does not start. Default: none.
 	Fusion string `json:"fusion,omitempty"`
-	// Isolated says whether a token sees, lists and deletes only the sessions and
-	// batches that it created. That helps against mistakes and curiosity, not against
-	// code: whoever runs some on the gateway can ask its Livy server itself, which has
-	// no login. Default false: all of the gateway's.
+	// Isolated limits each token to the sessions and batches that it created. That helps
+	// against mistakes and curiosity, not against code: code that runs on the gateway can
+	// access its Livy server directly, which has no login. Default: false.
 	Isolated bool `json:"isolated,omitempty"`
-	// Cluster names a cluster of the catalog: where jobs run, with which deploy
-	// mode and which client configuration. Default: what the engine says, else in
-	// the gateway's own container or process.
+	// Cluster is the name of a cluster in the catalog: where jobs run, with which deploy
+	// mode and which client configuration. Default: the engine's master, otherwise in the
+	// gateway's own container or process.
 	Cluster string `json:"cluster,omitempty"`
-	// Queue is forced into every job: spark.yarn.queue, on Kubernetes the
-	// namespace. It must be one of the operator's queues, if there is such a list. Where
-	// the cluster manager has no queues it has no effect, which the gateway says.
-	// Default: none is forced.
+	// Queue is forced into every job: spark.yarn.queue, or the namespace on Kubernetes. It
+	// must be one of the operator's queues, if there is such a list. If the cluster manager
+	// has no queues it has no effect, and the gateway shows a note. Default: none.
 	Queue string `json:"queue,omitempty"`
-	// Identity is the user that jobs run as (Livy's proxyUser); whatever a
-	// client asks for is overridden. It takes effect when livy.conf says
-	// livy.impersonation.enabled = true. Default: then the gateway's creator, else
-	// the Livy server's own user.
+	// Identity is the user that jobs run as (Livy's proxyUser), whatever a client requests.
+	// It takes effect if livy.conf sets livy.impersonation.enabled = true. Default: the
+	// gateway's creator if it does, otherwise the Livy server's own user.
 	Identity string `json:"identity,omitempty"`
-	// Directories names file directories of the catalog that jobs find mounted.
-	// Directories of type cpfs stand alone; nas and cpfs need a network of the
-	// same VPC. Default: none.
+	// Directories lists file directories of the catalog to mount for jobs. Directories of
+	// type cpfs cannot be combined with other types; nas and cpfs need a network of the same
+	// VPC. Default: none.
 	Directories []string `json:"directories,omitempty"`
-	// MountToExecutor mounts the directories into executors too, not only into
-	// drivers, on Kubernetes. Executors that run in the gateway's own container see
-	// them anyway; on YARN and standalone Spark it has no effect, which the gateway
-	// says: their machines have to mount the directories themselves. Default false.
+	// MountToExecutor mounts the directories into executors too, not only into drivers, on
+	// Kubernetes. Executors in the gateway's own container have them anyway. On YARN and
+	// standalone Spark it has no effect, and the gateway shows a note: their machines have
+	// to mount the directories themselves. Default: false.
 	MountToExecutor bool `json:"mountToExecutor,omitempty"`
-	// Network names a network connection of the catalog that the gateway's Livy
-	// server joins. Default: the runtime's own network.
+	// Network is the name of a network in the catalog that the gateway's Livy server joins.
+	// Default: the runtime's own network.
 	Network string `json:"network,omitempty"`
-	// Environment names a runtime environment of the catalog: Python files, jars,
+	// Environment is the name of a runtime environment in the catalog: Python files, jars,
 	// files, archives such as a packed Python environment, settings and environment
 	// variables that every job gets. Default: none.
 	Environment string `json:"environment,omitempty"`
-	// Public says whether the gateway also answers on public endpoints.
-	// Default false: internal endpoints only.
+	// Public makes the gateway available on public endpoints too. Default: false, internal
+	// endpoints only.
 	Public bool `json:"public,omitempty"`
-	// AutoStop stops the gateway when nobody uses it.
+	// AutoStop stops the gateway when it is idle.
 	AutoStop AutoStop `json:"autoStop,omitzero"`
-	// AutoStart starts the stopped gateway when somebody uses it.
+	// AutoStart starts the stopped gateway when a request arrives.
 	AutoStart AutoStart `json:"autoStart,omitzero"`
-	// StatementAudit says what is written down of the statements that clients run in
-	// sessions: "" nothing, "hash" who ran what (the code's SHA-256), when, for how
-	// long and with which result, "code" the code too. Default: nothing.
+	// StatementAudit selects what is recorded of the statements that clients run in
+	// sessions: "" nothing; "hash" who ran what (the code's SHA-256), when, for how long
+	// and with which result; "code" the code as well. Default: nothing.
 	StatementAudit string `json:"statementAudit,omitempty"`
-	// SparkDefaults is the text of spark-defaults.conf: defaults for Spark jobs
-	// that a client may override unless they are blacklisted.
+	// SparkDefaults is the text of spark-defaults.conf: defaults for Spark jobs, which
+	// clients may override unless they are blacklisted.
 	SparkDefaults string `json:"sparkDefaults,omitempty"`
-	// LivyConf is the text of livy.conf. Keys that the gateway must own, such as
-	// livy.server.port, are refused by name.
+	// LivyConf is the text of livy.conf. Keys that the gateway sets itself, such as
+	// livy.server.port, are rejected.
 	LivyConf string `json:"livyConf,omitempty"`
 	// LivyClientConf is the text of livy-client.conf.
 	LivyClientConf string `json:"livyClientConf,omitempty"`
-	// SparkBlacklist is the text of spark-blacklist.conf: one Spark parameter a
-	// line. A client's value for such a parameter is ignored, from the next request
-	// on; Livy's own copy, behind the gateway, waits for the next start.
+	// SparkBlacklist is the text of spark-blacklist.conf: one Spark parameter per line. A
+	// client's value for such a parameter is ignored, from the next request on; Livy's own
+	// copy of the list changes at the next start.
 	SparkBlacklist string `json:"sparkBlacklist,omitempty"`
-	// Policy is "strict" to let clients set only the settings, main classes and URI
-	// schemes of a list (docs/policies.md) and what policy.rules allows, or "open" to
-	// let them set whatever is not forbidden. Strict is recommended where an identity
-	// or a queue is forced. Default: what the operator says, else open.
+	// Policy is "strict" to let clients set only listed settings, main classes and URI
+	// schemes (docs/policies.md) and those that policy.rules allows, or "open" to let them
+	// set whatever is not forbidden. Strict is recommended if an identity or a queue is
+	// forced. Default: the operator's default, otherwise open.
 	Policy string `json:"policy,omitempty"`
-	// PolicyRules is the text of policy.rules: caps, allowed values, required keys
-	// and what a strict policy allows besides, one a line, e.g.
+	// PolicyRules is the text of policy.rules: limits, allowed values, required keys and
+	// additional settings that a strict policy allows, one per line, e.g.
 	// "max spark.executor.memory 8g lower" or "allow-conf spark.myteam.*".
 	PolicyRules string `json:"policyRules,omitempty"`
-	// DisabledRoutes are names of Livy's routes that this gateway does not
-	// serve; a trailing * takes all that begin so, e.g. "session.job.*".
+	// DisabledRoutes lists names of Livy routes that this gateway does not serve; a
+	// trailing * matches all routes with that prefix, e.g. "session.job.*".
 	DisabledRoutes []string `json:"disabledRoutes,omitempty"`
 }
 
-// AutoStop says when an idle gateway is stopped. A gateway is idle while no
-// client asks anything of it, no batch runs, no session is busy or starting, and
-// no session lives that Livy's own timeouts would end in time.
+// AutoStop sets when an idle gateway is stopped. A gateway is idle while there are no client
+// requests, no running batches, no busy or starting sessions, and no live sessions that
+// Livy's own timeout would end.
 type AutoStop struct {
 	// Enabled switches it on. Default false.
 	Enabled bool `json:"enabled"`
-	// Minutes without a break for which the gateway must have been idle: 1 to
-	// 43200 (30 days). Default 45.
+	// Minutes is how long the gateway must be idle before it is stopped: 1 to 43200 (30
+	// days). Default 45.
 	Minutes int `json:"minutes,omitempty"`
 }
 
-// AutoStart says whether a request to a stopped gateway starts it.
+// AutoStart sets whether a request to a stopped gateway starts it.
 type AutoStart struct {
 	// Enabled switches it on. Default false.
 	Enabled bool `json:"enabled"`
-	// WaitSeconds is how long a request waits for the Livy server before it is
-	// answered 503 with Retry-After: 0 to 600. Default 60.
+	// WaitSeconds is how long a request waits for the Livy server before it gets a 503
+	// with Retry-After: 0 to 600. Default 60.
 	WaitSeconds *int `json:"waitSeconds,omitempty"`
 }
 
-// Bounds of automatic stop and start.
+// Limits of AutoStop and AutoStart.
 const (
 	maxIdleMinutes = 30 * 24 * 60
 	maxWaitSeconds = 600
 )
 
-// Wait is WaitSeconds with its default.
+// Wait returns WaitSeconds or its default.
 func (a AutoStart) Wait() int {
 	if a.WaitSeconds == nil {
 		return DefaultWaitSeconds

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// Validate checks every field against its rule and the catalog. The conf texts
-// are checked by the rooms that understand them (see control).
+// Validate checks every field against its rule and the catalog. The texts of configuration
+// files are checked where they are used (see control).
 func (s *Spec) Validate(c *Catalog) error {
 	for _, check := range []func(*Catalog) error{
 		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateLife, s.validatePolicy, s.validateAudit,
@@ -24,7 +24,8 @@ func (s *Spec) validateResources(c *Catalog) error {
 		return err
 	}
 	if cpus := c.AllowedCPUs(); !slices.Contains(cpus, s.CPU) {
-		return Invalid("cpu", fmt.Sprint(s.CPU), "must be one of "+strings.Trim(strings.ReplaceAll(fmt.Sprint(cpus), " ", ", "), "[]"))
+		return Invalid("cpu", fmt.Sprint(s.CPU),
+			"must be one of "+strings.Trim(strings.ReplaceAll(fmt.Sprint(cpus), " ", ", "), "[]"))
 	}
 	if memories := c.AllowedMemories(); !slices.Contains(memories, s.Memory) {
 		return Invalid("memory", s.Memory, "must be one of "+strings.Join(memories, ", "))
@@ -38,12 +39,13 @@ func (s *Spec) validateEngine(c *Catalog) error {
 		return notOffered("engine", s.Engine, "engines", names(c.Engines))
 	}
 	if s.LivyVersion != e.LivyVersion() {
-		return Invalid("livyVersion", s.LivyVersion, fmt.Sprintf("must be %s, which engine %s has", e.LivyVersion(), e.Name))
+		return Invalid("livyVersion", s.LivyVersion,
+			fmt.Sprintf("must be %s, which engine %s has", e.LivyVersion(), e.Name))
 	}
 	return nil
 }
 
-// validateReferences checks the names of things in the catalog.
+// validateReferences checks the names of catalog entries.
 func (s *Spec) validateReferences(c *Catalog) error {
 	if err := optional(s.Queue, func() error { return ValidateQueue("queue", s.Queue) }); err != nil {
 		return err
@@ -59,8 +61,11 @@ func (s *Spec) validateReferences(c *Catalog) error {
 	}
 	if f, ok := c.FusionProfile(s.Fusion); ok && len(f.Spark) > 0 {
 		e, _ := c.Engine(s.Engine)
-		if e.Spark != "" && !slices.ContainsFunc(f.Spark, func(series string) bool { return strings.HasPrefix(e.Spark+".", series+".") }) {
-			return Invalid("fusion", s.Fusion, fmt.Sprintf("is for Spark %s; engine %s has Spark %s", strings.Join(f.Spark, ", "), e.Name, e.Spark))
+		if e.Spark != "" && !slices.ContainsFunc(f.Spark,
+			func(series string) bool { return strings.HasPrefix(e.Spark+".", series+".") }) {
+			return Invalid("fusion", s.Fusion,
+				fmt.Sprintf("is for Spark %s; engine %s has Spark %s", strings.Join(f.Spark, ", "), e.Name,
+					e.Spark))
 		}
 	}
 	return nil
@@ -73,9 +78,8 @@ func optional(value string, check func() error) error {
 	return check()
 }
 
-// Missing lists what the spec names and the catalog does not hold: an error for
-// each. Besides Validate it serves gateways that were there before the catalog
-// was changed.
+// Missing returns an error for each catalog entry that the spec names and that does not
+// exist. Besides Validate it serves existing gateways after a change of the catalog.
 func (s *Spec) Missing(c *Catalog) []*Error {
 	var missing []*Error
 	look := func(field, name, plural string, offered []string) {
@@ -96,12 +100,12 @@ func (s *Spec) Missing(c *Catalog) []*Error {
 
 func notOffered(field, value, plural string, offered []string) *Error {
 	if len(offered) == 0 {
-		return Invalid(field, value, "must be one of the configured "+plural+", of which there are none")
+		return Invalid(field, value, "must be one of the configured "+plural+", but none are configured")
 	}
 	return Invalid(field, value, "must be one of the configured "+plural+": "+strings.Join(offered, ", "))
 }
 
-// validateDirectories checks which directories go together; all are in the catalog.
+// validateDirectories checks which directories can be combined; all are in the catalog.
 func (s *Spec) validateDirectories(c *Catalog) error {
 	const field = "directories"
 	if s.MountToExecutor && len(s.Directories) == 0 {
@@ -115,9 +119,11 @@ func (s *Spec) validateDirectories(c *Catalog) error {
 			case other.Name == d.Name:
 				return Invalid(field, name, "is named twice")
 			case (d.Type == DirectoryCPFS) != (other.Type == DirectoryCPFS):
-				return Invalid(field, name, "cannot be combined with "+other.Name+": a directory of type cpfs goes with no other type")
+				return Invalid(field, name,
+					"cannot be combined with "+other.Name+": a directory of type cpfs cannot be combined with other types")
 			case overlap(d.Path, other.Path):
-				return Invalid(field, name, fmt.Sprintf("is mounted at %s, which overlaps with %s at %s", d.Path, other.Name, other.Path))
+				return Invalid(field, name,
+					fmt.Sprintf("is mounted at %s, which overlaps with %s at %s", d.Path, other.Name, other.Path))
 			}
 		}
 		if d.Type == DirectoryNAS || d.Type == DirectoryCPFS {
@@ -125,7 +131,9 @@ func (s *Spec) validateDirectories(c *Catalog) error {
 				return Invalid(field, name, "is of type "+d.Type+" and needs a network")
 			}
 			if n, _ := c.Network(s.Network); n.VPC != d.VPC {
-				return Invalid(field, name, fmt.Sprintf("is in VPC %q and cannot be reached over network %s, which is in VPC %q", d.VPC, n.Name, n.VPC))
+				return Invalid(field, name,
+					fmt.Sprintf("is in VPC %q and cannot be reached over network %s, which is in VPC %q", d.VPC,
+						n.Name, n.VPC))
 			}
 		}
 		chosen = append(chosen, d)
@@ -142,7 +150,8 @@ func (s *Spec) validateLife(*Catalog) error {
 		return Invalid("autoStop.minutes", fmt.Sprint(n), fmt.Sprintf("must be from 1 to %d", maxIdleMinutes))
 	}
 	if n := s.AutoStart.Wait(); n < 0 || n > maxWaitSeconds {
-		return Invalid("autoStart.waitSeconds", fmt.Sprint(n), fmt.Sprintf("must be from 0 to %d", maxWaitSeconds))
+		return Invalid("autoStart.waitSeconds", fmt.Sprint(n),
+			fmt.Sprintf("must be from 0 to %d", maxWaitSeconds))
 	}
 	return nil
 }

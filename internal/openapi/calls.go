@@ -33,7 +33,7 @@ func Calls() []string {
 	return lines
 }
 
-// statuses are those of a call besides what any call can have.
+// statuses returns the statuses of a call, besides those of all calls.
 func statuses(r *api.Route) []string {
 	all := slices.Sorted(maps.Keys(responses(&types{schemas: object{}}, r)))
 	return slices.DeleteFunc(all, func(status string) bool {

@@ -1,6 +1,6 @@
-// Package openapi writes the description of the management API from its table of
-// routes and from the Go types and comments that the routes name. What it writes is
-// kept as api/openapi.json; a test of package api compares them.
+// Package openapi generates the OpenAPI description of the management API from its table of
+// routes, and from the Go types and comments that the routes refer to. The result is stored as
+// api/openapi.json; a test of package api compares them.
 package openapi
 
 import (
@@ -17,8 +17,8 @@ import (
 
 type object = map[string]any
 
-// Document is the OpenAPI document. root is the directory of the module, whose
-// sources have the descriptions.
+// Document returns the OpenAPI document. root is the directory of the module, whose sources
+// contain the descriptions.
 func Document(root string) ([]byte, error) {
 	types, err := newTypes(root)
 	if err != nil {
@@ -51,8 +51,9 @@ func Document(root string) ([]byte, error) {
 		},
 		"paths": paths,
 		"components": object{
-			"schemas":   types.schemas,
-			"responses": object{"Problem": object{"description": "What went wrong.", "content": object{"application/problem+json": object{"schema": problem}}}},
+			"schemas": types.schemas,
+			"responses": object{"Problem": object{"description": "What went wrong.",
+				"content": object{"application/problem+json": object{"schema": problem}}}},
 		},
 	}
 	var b bytes.Buffer
@@ -64,10 +65,10 @@ func Document(root string) ([]byte, error) {
 }
 
 const description = "Gateways, their tokens, the records of their sessions and batches, and the audit.\n\n" +
-	"On a site the API is behind an authentication of Caddy's; on Caddy's admin endpoint, below /livy, whoever reaches it may do everything. " +
+	"On a site the API requires authentication by Caddy. On Caddy's admin endpoint, below /livy, there is none: whoever reaches it has full access. " +
 	"Bodies are JSON. Errors are problems (RFC 9457) with a machine-readable kind. " +
-	"Lists come in pages, and a Link header leads to the next one. " +
-	"A change can be made to depend, with If-Match, on the ETag of an earlier reply; with If-None-Match what has not changed is answered 304."
+	"Lists are paged; a Link header points to the next page. " +
+	"Changes can be made conditional on the ETag of an earlier reply with If-Match; reads with If-None-Match get a 304 if nothing has changed."
 
 var pathParam = regexp.MustCompile(`\{(\w+)\}`)
 
@@ -91,25 +92,27 @@ func pathParams(path string) []any {
 }
 
 func operation(types *types, r *api.Route) object {
-	op := object{"operationId": r.Name, "summary": r.Summary, "tags": []string{tag(r.Path)}, "responses": responses(types, r)}
+	op := object{"operationId": r.Name, "summary": r.Summary, "tags": []string{tag(r.Path)},
+		"responses": responses(types, r)}
 	if r.Doc != "" {
 		op["description"] = r.Doc
 	}
 	params := []any{}
 	for _, p := range r.Query {
-		params = append(params, object{"name": p.Name, "in": "query", "description": p.Doc, "schema": paramSchema(p)})
+		params = append(params,
+			object{"name": p.Name, "in": "query", "description": p.Doc, "schema": paramSchema(p)})
 	}
 	if r.Conditional {
 		params = append(params, object{
 			"name": "If-Match", "in": "header",
-			"description": "Change it only if it is still what an earlier reply showed: that reply's ETag, or * for any.",
+			"description": "Make the change only if the object is unchanged since an earlier reply: that reply's ETag, or * for any.",
 			"schema":      object{"type": "string", "pattern": `^(\*|"[0-9]{1,18}(-[0-9a-z-]{1,40})?")$`},
 		})
 	}
 	if r.Tagged() {
 		params = append(params, object{
 			"name": "If-None-Match", "in": "header",
-			"description": "Answer 304 if it still is what an earlier reply showed: that reply's ETag.",
+			"description": "Reply with 304 if the object is unchanged since an earlier reply: that reply's ETag.",
 			"schema":      object{"type": "string"},
 		})
 	}
@@ -123,9 +126,10 @@ func operation(types *types, r *api.Route) object {
 	return op
 }
 
-// tag groups the calls by what they are about.
+// tag returns the group of a path.
 func tag(path string) string {
-	for _, word := range []string{"tokens", "records", "statements", "usage", "policy", "gateways", "audit", "environments", "catalog"} {
+	for _, word := range []string{"tokens", "records", "statements", "usage", "policy", "gateways", "audit",
+		"environments", "catalog"} {
 		if strings.Contains(path, "/"+word) {
 			return word
 		}
@@ -149,9 +153,10 @@ func paramSchema(p api.Param) object {
 	return s
 }
 
-// Statuses that any call can have: 400 for a query that it does not know; 401 and
-// 403 come from what guards a site.
-var anyCall = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError, http.StatusServiceUnavailable}
+// Statuses of all calls: 400 for an unknown query parameter; 401 and 403 come from the
+// authentication of a site.
+var anyCall = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,
+	http.StatusInternalServerError, http.StatusServiceUnavailable}
 
 func responses(types *types, r *api.Route) object {
 	problems := append(slices.Clone(anyCall), r.Errors...)
@@ -172,10 +177,11 @@ func responses(types *types, r *api.Route) object {
 		all[strconv.Itoa(status)] = object{"$ref": "#/components/responses/Problem"}
 	}
 	if r.Tagged() {
-		all["304"] = object{"description": "It still is what If-None-Match names."}
+		all["304"] = object{"description": "Unchanged since the reply whose ETag is in If-None-Match."}
 	}
 	if r.Name == "getHealth" {
-		all["503"] = object{"description": "Not ready.", "content": object{"application/json": object{"schema": types.reply(r.Reply)}}}
+		all["503"] = object{"description": "Not ready.",
+			"content": object{"application/json": object{"schema": types.reply(r.Reply)}}}
 	}
 	return all
 }
@@ -187,9 +193,9 @@ func success(types *types, r *api.Route) object {
 	}
 	kind, schema := "application/json", types.reply(r.Reply)
 	if r.Type != "" {
-		// Each line is JSON; what is described is the text.
+		// The schema describes the text; each line of it is JSON.
 		kind, schema = r.Type, object{"type": "string"}
-		s["description"] = "One JSON object a line."
+		s["description"] = "One JSON object per line."
 	}
 	content := object{kind: object{"schema": schema}}
 	if r.Name == "getUsage" {
@@ -198,14 +204,17 @@ func success(types *types, r *api.Route) object {
 	s["content"] = content
 	headers := object{}
 	switch {
-	case r.Conditional || slices.Contains([]string{"createGateway", "getGateway", "createToken", "getToken"}, r.Name):
-		headers["ETag"] = object{"description": "The revision of what is shown, for If-Match, and a digest of it, for If-None-Match.", "schema": object{"type": "string"}}
+	case r.Conditional || slices.Contains([]string{"createGateway", "getGateway", "createToken", "getToken"},
+		r.Name):
+		headers["ETag"] = object{"description": "The revision of the object, for If-Match, and a digest of the reply, for If-None-Match.", "schema": object{"type": "string"}}
 	case r.Tagged():
-		headers["ETag"] = object{"description": "A digest of what is shown, for If-None-Match.", "schema": object{"type": "string"}}
+		headers["ETag"] = object{"description": "A digest of the reply, for If-None-Match.",
+			"schema": object{"type": "string"}}
 	}
 	for _, p := range r.Query {
 		if p.Name == "limit" {
-			headers["Link"] = object{"description": "rel=\"next\": where the next page is, if there is one.", "schema": object{"type": "string"}}
+			headers["Link"] = object{"description": "rel=\"next\": the next page, if there is one.",
+				"schema": object{"type": "string"}}
 		}
 	}
 	if len(headers) > 0 {

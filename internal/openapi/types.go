@@ -21,7 +21,7 @@ import (
 
 const modulePath = "github.com/livygateway/livygateway"
 
-// types makes schemas of Go types.
+// types generates schemas of Go types.
 type types struct {
 	schemas  object // components/schemas
 	comments map[string]string
@@ -29,7 +29,8 @@ type types struct {
 
 func newTypes(root string) (*types, error) {
 	t := &types{schemas: object{}, comments: map[string]string{}}
-	for _, dir := range []string{"internal/api", "internal/control", "internal/gateway", "policies", "internal/sessions", "internal/store", "internal/tokens"} {
+	for _, dir := range []string{"internal/api", "internal/control", "internal/gateway", "policies",
+		"internal/sessions", "internal/store", "internal/tokens"} {
 		if err := t.readComments(root, dir); err != nil {
 			return nil, err
 		}
@@ -92,7 +93,7 @@ func (t *types) reflector(inline bool) *jsonschema.Reflector {
 	}
 }
 
-// special are types whose JSON does not follow from their Go.
+// special returns the schemas of types whose JSON does not follow from their Go fields.
 func special(of reflect.Type) *jsonschema.Schema {
 	switch of {
 	case reflect.TypeFor[json.RawMessage]():
@@ -113,7 +114,7 @@ func special(of reflect.Type) *jsonschema.Schema {
 	return nil
 }
 
-// name tells types apart that have the same name in two packages.
+// name returns the schema name of a type; types of the same name in two packages get different ones.
 func name(of reflect.Type) string {
 	switch {
 	case of.PkgPath() == modulePath+"/policies" && of.Name() == "Entry":
@@ -132,7 +133,7 @@ func name(of reflect.Type) string {
 	return of.Name()
 }
 
-// reply is the schema of a reply: a reference to a component.
+// reply returns the schema of a reply: a reference to a component.
 func (t *types) reply(v any) object {
 	of := reflect.TypeOf(v)
 	if of.Name() == "" {
@@ -148,13 +149,13 @@ func (t *types) reply(v any) object {
 	return object{"$ref": "#/components/schemas/" + name(of)}
 }
 
-// request is the schema of a request's body, in which only the required fields must
-// be there, whatever the Go type says; null is the same as leaving a field out, and
-// in a Patch takes it back to its default.
+// request returns the schema of a request body. Only the required fields are required,
+// whatever the Go type says; null is the same as omitting a field, and resets it to its
+// default in a Patch.
 func (t *types) request(v any, required []string) object {
 	of := reflect.TypeOf(v)
 	if of.Name() == "" {
-		return object{"description": "Any JSON: where it is no create request, the reply says so."}
+		return object{"description": "Any JSON; if it is not a create request, the reply says so."}
 	}
 	schema := plain(t.reflector(true).ReflectFromType(of))
 	walk(schema, func(s object) {
@@ -183,7 +184,7 @@ func (t *types) request(v any, required []string) object {
 	return object{"$ref": "#/components/schemas/" + component}
 }
 
-// inputRules are what the API checks and a schema can say.
+// inputRules holds the rules that the API checks and that a schema can express.
 var inputRules = map[string]object{
 	"expireDays":        {"minimum": 1},
 	"overlapHours":      {"minimum": 0, "maximum": 168},
@@ -203,21 +204,22 @@ func nullable(s object) {
 	}
 }
 
-// plain is a schema as JSON has it, with references as OpenAPI has them.
+// plain returns a schema as a JSON object, with references in OpenAPI form.
 func plain(s *jsonschema.Schema) object {
 	text, err := json.Marshal(s)
 	if err != nil {
 		panic(err)
 	}
 	var o object
-	if err := json.Unmarshal([]byte(strings.ReplaceAll(string(text), "#/$defs/", "#/components/schemas/")), &o); err != nil {
+	if err := json.Unmarshal([]byte(strings.ReplaceAll(string(text), "#/$defs/", "#/components/schemas/")),
+		&o); err != nil {
 		panic(err)
 	}
 	delete(o, "$schema")
 	return o
 }
 
-// walk visits a schema and those in it.
+// walk visits a schema and its nested schemas.
 func walk(v any, visit func(object)) {
 	switch v := v.(type) {
 	case object:

@@ -8,8 +8,8 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// environment is the environment that is named, with the settings by which Kubernetes
-// mounts directories; nil if there is neither.
+// environment returns the gateway's environment, with the settings that mount directories on
+// Kubernetes; nil if there is neither.
 func (r *Gateway) environment() *gateway.Environment {
 	volumes := map[string]string{}
 	if r.Kubernetes() {
@@ -30,8 +30,8 @@ func (r *Gateway) environment() *gateway.Environment {
 	return &e
 }
 
-// volumes are the settings by which Kubernetes mounts directories into drivers and, if
-// that is wanted, executors.
+// volumes returns the settings that mount directories into drivers and, with
+// MountToExecutor, executors on Kubernetes.
 func (r *Gateway) volumes() map[string]string {
 	conf := make(map[string]string)
 	pods := []string{"driver"}
@@ -57,7 +57,7 @@ func (r *Gateway) volumes() map[string]string {
 	return conf
 }
 
-// volumeName makes a name that Kubernetes takes.
+// volumeName returns a valid Kubernetes name.
 func volumeName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

@@ -1,8 +1,7 @@
-// Package resolved makes of a gateway's settings what all else goes by: defaults are
-// filled in, names are replaced by the entries of the catalog that they stand for, the
-// configuration files are read, sizes are numbers. That is done once for each version
-// of a gateway and of the configuration; policies, the files of a Livy server, its
-// launch, notes and restarts take the result. It is made of pure functions.
+// Package resolved resolves a gateway's settings: it fills in defaults, replaces names by
+// catalog entries, parses configuration files and sizes. That is done once for each version
+// of a gateway and of the configuration. Policies, the files and the launch of a Livy server,
+// notes and restarts are derived from the result. It consists of pure functions.
 package resolved
 
 import (
@@ -16,65 +15,65 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Gateway is the settings of a gateway with everything that they name in place. It is
-// not changed once it is made, and safe for concurrent use.
+// Gateway holds the resolved settings of a gateway. It is immutable and safe for concurrent
+// use.
 type Gateway struct {
-	// Spec is the settings with defaults filled in.
+	// Spec holds the settings with defaults filled in.
 	Spec gateway.Spec
 	// Defaults are the defaults that were filled in; nil if there are none.
 	Defaults *gateway.Defaults
-	// Promised is the version that the Livy server must have, which the gateway or its
-	// engine's entry in the catalog says; empty if any version will do.
+	// Promised is the version that the Livy server must have, as set by the gateway or by
+	// its engine's catalog entry; empty if any version is accepted.
 	Promised string
 	// Memory is Spec.Memory in bytes.
 	Memory int64
 
-	// Engine, Cluster and Network are zero where none is named, or where Missing has it.
+	// Engine, Cluster and Network are zero if none is named, or if it is in Missing.
 	Engine  gateway.Engine
 	Cluster gateway.Cluster
 	Network gateway.Network
-	// Environment is what jobs get: the one that is named, its files as URIs, with the
-	// settings by which Kubernetes mounts Directories; nil if there is neither.
+	// Environment is the gateway's environment with its files as URIs and the settings
+	// that mount Directories on Kubernetes; nil if there is neither.
 	Environment *gateway.Environment
 	// Fusion is the acceleration profile; nil if none is named.
 	Fusion      *gateway.Fusion
 	Directories []gateway.Directory
-	// Missing are errors for what is named and is not in the catalog.
+	// Missing holds errors for names that are not in the catalog.
 	Missing []*gateway.Error
 
-	// Master and DeployMode are where jobs run, as livy.conf, cluster or engine say.
-	// A DeployMode that is empty is Livy's own.
+	// Master and DeployMode determine where jobs run, as set by livy.conf, cluster or
+	// engine. An empty DeployMode means Livy's default.
 	Master, DeployMode string
-	// Login is what the gateway itself logs in with at the Livy server, zero if there
-	// is nothing; LoginNeeded reports whether the server wants logins.
+	// Login is the gateway's own login for the Livy server, zero if there is none;
+	// LoginNeeded reports whether the server requires logins.
 	Login       Login
 	LoginNeeded bool
 
 	files
-	// entries are what is named in the catalog and a Livy server is started with, by
-	// field and name; nil for what is missing.
-	entries  map[string]any
-	marks    map[string]string
-	settings *Settings
+	// entries holds the named catalog entries that a Livy server is started with, by field
+	// and name; nil for missing ones.
+	entries      map[string]any
+	fingerprints map[string]string
+	settings     *Settings
 }
 
-// files are the texts of a Spec, read.
+// files holds the parsed texts of a Spec.
 type files struct {
 	conf      upstream.Conf
 	blacklist []policies.Denied
 	rules     []policies.Rule
 	grants    []policies.Grant
-	// serverErr is the first mistake in livy.conf and livy-client.conf, policyErr that in
-	// the files that policies are made from.
+	// serverErr is the first error in livy.conf and livy-client.conf, policyErr that in the
+	// files that policies are made from.
 	serverErr, policyErr error
 	typos                func() []string
 }
 
-// New resolves settings. It does not fail: what is wrong with them is found too, and
-// told by whatever needs to be right.
+// New resolves settings. It does not fail: errors are kept and returned by the methods that
+// need valid settings.
 func New(s *Settings, spec gateway.Spec) *Gateway { return resolve(s, spec, nil) }
 
-// With resolves other settings of the same gateway: r itself if they come to the same.
+// With resolves other settings of the same gateway. It returns r itself if they are equal.
 func (r *Gateway) With(spec gateway.Spec) *Gateway {
 	full := spec.WithDefaults(&r.settings.Catalog)
 	if full.Equal(&r.Spec) {
@@ -83,7 +82,7 @@ func (r *Gateway) With(spec gateway.Spec) *Gateway {
 	return resolve(r.settings, spec, r)
 }
 
-// resolve takes over what like has read already; it may be nil.
+// resolve reuses the parsed files of like, which may be nil.
 func resolve(s *Settings, spec gateway.Spec, like *Gateway) *Gateway {
 	r := &Gateway{Spec: spec.WithDefaults(&s.Catalog), settings: s, entries: make(map[string]any)}
 	r.Defaults = spec.Lacks(&r.Spec)
@@ -102,14 +101,14 @@ func resolve(s *Settings, spec gateway.Spec, like *Gateway) *Gateway {
 	r.locate()
 	r.Environment = r.environment()
 	r.Login, r.LoginNeeded = s.login(r.conf.Livy)
-	r.marks = marks(&r.Spec, r.entries)
+	r.fingerprints = marks(&r.Spec, r.entries)
 	return r
 }
 
-// parseConf reads a file; tests count its calls.
+// parseConf parses a file; tests count its calls.
 var parseConf = upstream.ParseConf
 
-// readFiles reads each text once.
+// readFiles parses the texts of a spec.
 func readFiles(s *gateway.Spec) (f files) {
 	server := func(name, text string) []upstream.Entry {
 		entries, err := parseConf(name, text)
@@ -129,7 +128,8 @@ func readFiles(s *gateway.Spec) (f files) {
 	f.conf.Spark, err = parseConf(upstream.SparkDefaults, s.SparkDefaults)
 	policy(err)
 	policy(upstream.CheckSize(upstream.SparkBlacklist, s.SparkBlacklist))
-	f.blacklist, err = policies.ParseBlacklist(policies.File{Name: upstream.SparkBlacklist, Text: s.SparkBlacklist})
+	f.blacklist, err = policies.ParseBlacklist(policies.File{Name: upstream.SparkBlacklist,
+		Text: s.SparkBlacklist})
 	policy(err)
 	for _, d := range f.blacklist {
 		key := d.Key
@@ -144,7 +144,7 @@ func readFiles(s *gateway.Spec) (f files) {
 	return f
 }
 
-// lookUp finds in the catalog what the settings name.
+// lookUp finds the catalog entries that the settings name.
 func (r *Gateway) lookUp() {
 	c := &r.settings.Catalog
 	note := func(field, name string, entry any, ok bool) bool {
@@ -178,24 +178,25 @@ func (r *Gateway) lookUp() {
 	}
 }
 
-// locate finds out where jobs run.
+// locate determines where jobs run.
 func (r *Gateway) locate() {
 	r.Master, r.DeployMode = r.LivyConf(upstream.MasterKey), r.LivyConf(upstream.DeployModeKey)
 	if r.Cluster.Name != "" {
 		r.DeployMode = r.Cluster.DeployMode
 	}
-	for _, master := range []string{r.Cluster.Master, r.Engine.Master, fmt.Sprintf("local[%d]", max(r.Spec.CPU, 1))} {
-		// Not local[*]: a process that is not in a container sees all cores.
+	for _, master := range []string{r.Cluster.Master, r.Engine.Master,
+		fmt.Sprintf("local[%d]", max(r.Spec.CPU, 1))} {
+		// Not local[*]: a process outside a container would use all cores.
 		if r.Master == "" {
 			r.Master = master
 		}
 	}
 }
 
-// LivyConf is the value of a key of the gateway's livy.conf, "" if it is not there.
+// LivyConf returns the value of a key in the gateway's livy.conf, or "".
 func (r *Gateway) LivyConf(key string) string { return upstream.Lookup(r.conf.Livy, key) }
 
-// Local reports whether drivers and executors run beside the Livy server.
+// Local reports whether drivers and executors run next to the Livy server.
 func (r *Gateway) Local() bool { return strings.HasPrefix(r.Master, "local") }
 
 // Kubernetes reports whether jobs run on Kubernetes.
@@ -204,20 +205,20 @@ func (r *Gateway) Kubernetes() bool { return strings.HasPrefix(r.Master, "k8s") 
 // YARN reports whether jobs run on YARN.
 func (r *Gateway) YARN() bool { return strings.HasPrefix(r.Master, "yarn") }
 
-// DriversAway reports whether drivers run on machines that the gateway mounts nothing
-// on: neither beside the Livy server nor on Kubernetes.
+// DriversAway reports whether drivers run where the gateway cannot mount directories:
+// neither next to the Livy server nor on Kubernetes.
 func (r *Gateway) DriversAway() bool { return r.DeployMode == "cluster" && !r.Kubernetes() }
 
-// CannotSee says why the gateway cannot read the Livy server's lists, "" if it can as
-// far as is known without asking.
+// CannotSee returns the reason why the gateway cannot read the Livy server's lists, or "" if
+// the settings do not prevent it.
 func (r *Gateway) CannotSee() string {
 	if !r.LoginNeeded || r.Login.User != "" {
 		return ""
 	}
-	return "livy.conf lets only users in that log in, and the configuration has no ldap_login for this directory"
+	return "livy.conf requires a login, and the configuration has no ldap_login for this directory"
 }
 
-// mountPoints are the paths at which jobs find the directories.
+// mountPoints returns the paths at which directories are mounted for jobs.
 func (r *Gateway) mountPoints() (paths []string) {
 	for _, d := range r.Directories {
 		paths = append(paths, d.Path)
@@ -225,7 +226,7 @@ func (r *Gateway) mountPoints() (paths []string) {
 	return paths
 }
 
-// localDirs are the operator's directories for files of jobs, and more.
+// localDirs returns the operator's directories for files of jobs, and more.
 func (r *Gateway) localDirs(more ...string) []string {
 	return slices.Concat(r.settings.LocalDirs, r.mountPoints(), more)
 }

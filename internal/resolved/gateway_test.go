@@ -100,16 +100,16 @@ func TestPromised(t *testing.T) {
 // TestMistakes: each is told with its field, or its file and line.
 func TestMistakes(t *testing.T) {
 	for want, spec := range map[string]gateway.Spec{
-		"cpu: must be one of":                   {CPU: 3},
-		"engine: must be one of":                {Engine: "gone"},
-		"livy.conf line 2: livy.server.port":    {LivyConf: "livy.a b\nlivy.server.port 1"},
-		"livy-client.conf line 1: a key begins": {LivyClientConf: "x 1"},
-		"spark-defaults.conf line 1: a key":     {SparkDefaults: "x 1"},
-		"spark-blacklist.conf:2: one key":       {SparkBlacklist: "spark.a\nspark.b 1"},
-		"spark-blacklist.conf: must be at most": {SparkBlacklist: strings.Repeat("#", upstream.MaxConfBytes+1)},
-		"policy.rules:1":                        {PolicyRules: "what"},
-		"names a cluster":                       {Cluster: "lake", LivyConf: "livy.spark.master local"},
-		"autoStop.enabled":                      {LivyConf: "livy.server.auth.type ldap", AutoStop: gateway.AutoStop{Enabled: true}},
+		"cpu: must be one of":                       {CPU: 3},
+		"engine: must be one of":                    {Engine: "gone"},
+		"livy.conf line 2: livy.server.port":        {LivyConf: "livy.a b\nlivy.server.port 1"},
+		"livy-client.conf line 1: a key must begin": {LivyClientConf: "x 1"},
+		"spark-defaults.conf line 1: a key":         {SparkDefaults: "x 1"},
+		"spark-blacklist.conf:2: must be one key":           {SparkBlacklist: "spark.a\nspark.b 1"},
+		"spark-blacklist.conf: must be at most":     {SparkBlacklist: strings.Repeat("#", upstream.MaxConfBytes+1)},
+		"policy.rules:1":                            {PolicyRules: "what"},
+		"if the gateway has a cluster":              {Cluster: "lake", LivyConf: "livy.spark.master local"},
+		"autoStop.enabled":                          {LivyConf: "livy.server.auth.type ldap", AutoStop: gateway.AutoStop{Enabled: true}},
 	} {
 		spec.Name = "etl"
 		err := New(newSettings(), spec).Check(Facts{ID: "lc-1"})

@@ -9,25 +9,24 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Facts are what a policy goes by besides settings.
+// Facts holds what a policy depends on besides settings.
 type Facts struct {
-	// ID is the gateway's, CreatedBy who created it.
+	// ID is the gateway's id, CreatedBy the name of its creator.
 	ID, CreatedBy string
-	// LivyVersion is what the Livy server that runs says; empty if none does.
+	// LivyVersion is the version that the running Livy server reports; empty if none runs.
 	LivyVersion string
-	// FusionOff reports that the acceleration was found not to work where the server runs.
+	// FusionOff is true if the acceleration does not work where the server runs.
 	FusionOff bool
-	// NoEventLogs reports that the server that runs was started without the directory
-	// for the history server: jobs that wrote there would not start.
+	// NoEventLogs is true if the running server was started without the event log
+	// directory: jobs that write there would not start.
 	NoEventLogs bool
 }
 
-// Policy makes the policy, with identity and queue in place of the gateway's where
-// they are not empty.
+// Policy compiles the policy. A non-empty identity or queue replaces the gateway's.
 func (r *Gateway) Policy(f Facts, identity, queue string) (*policies.Policy, error) {
 	for _, lost := range r.Missing {
-		// Without these jobs would run as nobody meant them to. A server that runs
-		// needs its engine and network no more.
+		// Without these, jobs would run with the wrong settings. A running server no longer
+		// needs its engine and network entries.
 		if lost.Field != "engine" && lost.Field != "network" {
 			return nil, lost
 		}
@@ -54,7 +53,7 @@ func (r *Gateway) Policy(f Facts, identity, queue string) (*policies.Policy, err
 		s.SparkDefaults[e.Key] = e.Value
 	}
 	s.LocalDirs = r.localDirs()
-	// What Livy itself is told decides.
+	// Livy's own setting decides.
 	if dirs := r.LivyConf(upstream.LocalDirsKey); dirs != "" {
 		for dir := range strings.SplitSeq(dirs, ",") {
 			s.LocalDirs = append(s.LocalDirs, strings.TrimSpace(dir))
@@ -72,13 +71,14 @@ func (r *Gateway) Policy(f Facts, identity, queue string) (*policies.Policy, err
 	return policies.Compile(s)
 }
 
-// identity is the user that jobs run as: with impersonation and no other word on it,
-// the gateway's creator.
+// identity returns the user that jobs run as. With impersonation it defaults to the
+// gateway's creator.
 func (r *Gateway) identity(createdBy string) string {
 	if r.Spec.Identity != "" || !r.Impersonates() {
 		return r.Spec.Identity
 	}
-	if upstream.Lookup(r.conf.Spark, "spark.livy.proxyUser") != "" || gateway.ValidateIdentity("createdBy", createdBy) != nil {
+	if upstream.Lookup(r.conf.Spark, "spark.livy.proxyUser") != "" ||
+		gateway.ValidateIdentity("createdBy", createdBy) != nil {
 		return ""
 	}
 	return createdBy
@@ -87,7 +87,7 @@ func (r *Gateway) identity(createdBy string) string {
 // Impersonates reports whether jobs run as other users than the Livy server.
 func (r *Gateway) Impersonates() bool { return r.LivyConf("livy.impersonation.enabled") == "true" }
 
-// Check reports the first mistake in the settings, with its field, or file and line.
+// Check returns the first error in the settings, with its field, or file and line.
 func (r *Gateway) Check(f Facts) error {
 	if err := r.Spec.Validate(&r.settings.Catalog); err != nil {
 		return err
@@ -99,7 +99,7 @@ func (r *Gateway) Check(f Facts) error {
 		return r.serverErr
 	}
 	if why := r.CannotSee(); r.Spec.AutoStop.Enabled && why != "" {
-		return gateway.Invalid("autoStop.enabled", "true", "needs to see Livy's sessions: "+why)
+		return gateway.Invalid("autoStop.enabled", "true", "requires access to Livy's sessions: "+why)
 	}
 	if !f.FusionOff {
 		if err := r.checkOffHeap(); err != nil {
@@ -109,7 +109,7 @@ func (r *Gateway) Check(f Facts) error {
 	return r.checkServer()
 }
 
-// checkServer reports what keeps a Livy server from being started.
+// checkServer returns the first error that keeps a Livy server from being started.
 func (r *Gateway) checkServer() error {
 	if len(r.Missing) > 0 {
 		return r.Missing[0]

@@ -14,7 +14,7 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Files are the configuration files of the Livy server, by name.
+// Files returns the configuration files of the Livy server, by name.
 func (r *Gateway) Files(f Facts) (map[string]string, error) {
 	policy, err := r.Policy(f, "", "")
 	if err != nil {
@@ -23,8 +23,8 @@ func (r *Gateway) Files(f Facts) (map[string]string, error) {
 	if err := r.checkServer(); err != nil {
 		return nil, err
 	}
-	// Livy reads files only from places that it is told of: where directories
-	// are mounted, and where the environment's files lie.
+	// Livy reads files only from configured directories: those that are mounted, and that
+	// of the environment.
 	var dirs []string
 	if r.Environment != nil && r.Environment.Dir != "" {
 		dirs = append(dirs, r.Environment.Dir)
@@ -35,7 +35,7 @@ func (r *Gateway) Files(f Facts) (map[string]string, error) {
 	}), nil
 }
 
-// Launch is what a Livy server is started with, as far as the settings say it.
+// Launch returns the parameters to start a Livy server with, as far as settings determine them.
 func (r *Gateway) Launch(f Facts) (upstream.Launch, error) {
 	files, err := r.Files(f)
 	if err != nil {
@@ -54,9 +54,9 @@ func (r *Gateway) Launch(f Facts) (upstream.Launch, error) {
 			Name: "environment " + e.Name, Type: gateway.DirectoryLocal, Source: e.Dir, Path: e.Dir, ReadOnly: true,
 		})
 	}
-	if r.DeployMode != "cluster" { // drivers have the server's variables and directory
+	if r.DeployMode != "cluster" { // drivers inherit the server's variables and directory
 		l.Env = e.Env
-		// Spark itself unpacks archives for executors and on clusters only.
+		// Spark unpacks archives only for executors and on clusters.
 		for _, a := range e.PackedIn() {
 			l.Archives = append(l.Archives, upstream.Archive{Name: a.Name, Path: a.Path})
 		}
@@ -64,11 +64,11 @@ func (r *Gateway) Launch(f Facts) (upstream.Launch, error) {
 	return l, nil
 }
 
-// leastDriver is the memory that a driver needs beside everything else.
+// leastDriver is the memory to leave for a driver.
 const leastDriver = 1 << 30
 
-// checkOffHeap counts a profile's memory outside of the heap: where drivers run
-// beside Livy, they share the gateway's memory with it.
+// checkOffHeap checks a profile's off-heap memory: drivers next to Livy share the gateway's
+// memory with it.
 func (r *Gateway) checkOffHeap() error {
 	if r.Fusion == nil || !r.Local() {
 		return nil
@@ -84,15 +84,15 @@ func (r *Gateway) checkOffHeap() error {
 	}
 	if bytes+upstream.LivyHeap(r.Memory)+leastDriver > r.Memory {
 		return gateway.Invalid("fusion", r.Fusion.Name, fmt.Sprintf(
-			"takes %s outside of the heap; with Livy's own memory and 1 GiB for a driver that is more than the gateway's %s", size, r.Spec.Memory))
+			"takes %s off the heap; with Livy's own memory and 1 GiB for a driver that exceeds the gateway's %s", size, r.Spec.Memory))
 	}
 	return nil
 }
 
-// Marks are short marks of what takes effect only at a start: settings, by field, and
-// what they name in the catalog, by field and name. They are what is kept of a
-// resolved gateway while its Livy server runs; see Pending.
-func (r *Gateway) Fingerprints() map[string]string { return maps.Clone(r.marks) }
+// Fingerprints returns fingerprints of the settings that take effect only at a start, by
+// field, and of the catalog entries that they name, by field and name. They are stored while
+// the Livy server runs; see Pending.
+func (r *Gateway) Fingerprints() map[string]string { return maps.Clone(r.fingerprints) }
 
 func marks(s *gateway.Spec, entries map[string]any) map[string]string {
 	values := s.LaunchSettings()
@@ -106,19 +106,19 @@ func marks(s *gateway.Spec, entries map[string]any) map[string]string {
 	return out
 }
 
-// Pending lists, in order, where a server that was started with the given marks
-// differs from r: it must be restarted for these. A changed setting is its field, e.g.
-// "memory"; a changed entry of the catalog is field and name, e.g. "environment
-// analytics". Without marks there is no such server, and nothing is pending.
+// Pending lists, in order, the changes that need a restart of a server that was started with
+// the given fingerprints. A changed setting is listed by its field, e.g. "memory"; a changed
+// catalog entry by field and name, e.g. "environment analytics". Without fingerprints there
+// is no such server, and nothing is pending.
 func (r *Gateway) Pending(launched map[string]string) []string {
 	if launched == nil {
 		return nil
 	}
 	var pending []string
-	for _, key := range slices.Sorted(maps.Keys(r.marks)) {
+	for _, key := range slices.Sorted(maps.Keys(r.fingerprints)) {
 		was, known := launched[key]
-		// An entry that is named only now shows in its field.
-		if was != r.marks[key] && (known || !strings.Contains(key, " ")) {
+		// A newly named entry already shows as a change of its field.
+		if was != r.fingerprints[key] && (known || !strings.Contains(key, " ")) {
 			pending = append(pending, key)
 		}
 	}

@@ -8,18 +8,18 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Settings are what the operator's configuration says about all gateways. They are
-// not changed once gateways have been resolved with them.
+// Settings holds the operator's settings for all gateways. They must not change once gateways
+// have been resolved with them.
 type Settings struct {
 	Catalog gateway.Catalog
 	policies.Guards
-	// Logins are what the gateway itself logs in with at Livy servers that want it.
+	// Logins are the gateway's own logins for Livy servers that require one.
 	Logins []Login
-	// History is the Spark history server of what has finished; nil if there is none.
+	// History is the Spark history server; nil if there is none.
 	History *gateway.HistoryServer
 }
 
-// Keys of livy.conf that are about logins.
+// Keys of livy.conf for logins.
 const (
 	AuthTypeKey = "livy.server.auth.type"
 	LDAPURLKey  = "livy.server.auth.ldap.url"
@@ -27,27 +27,27 @@ const (
 	startTLSKey = "livy.server.auth.ldap.enable-start-tls"
 )
 
-// Login is a user of an LDAP directory as which the gateway itself asks Livy
-// servers that want logins: it reads their lists and closes sessions.
+// Login is an LDAP user with which the gateway itself logs in at Livy servers that require
+// it, to read their lists and to close sessions.
 type Login struct {
 	Name string
-	// URL and BaseDN are those of livy.conf. Livy passes passwords on to whatever
-	// directory livy.conf names, and people write that: a login is shown only to
-	// Livy servers that ask this very directory.
+	// URL and BaseDN must match those in livy.conf. Livy sends passwords to whatever
+	// directory livy.conf names, which users can edit: the login is used only for Livy
+	// servers that use this very directory.
 	URL, BaseDN string
-	// StartTLS says that the login is only for Livy servers that ask with StartTLS.
+	// StartTLS restricts the login to Livy servers that use StartTLS.
 	StartTLS       bool
 	User, Password string
 }
 
-// String leaves the password out, whoever prints it.
+// String returns a description without the password.
 func (l Login) String() string { return "login " + l.Name }
 
-// GoString is String.
+// GoString returns the same as String.
 func (l Login) GoString() string { return l.String() }
 
-// login finds what the gateway itself logs in with at a Livy server with this
-// livy.conf; needed reports whether the server wants logins at all.
+// login returns the gateway's own login for a Livy server with this livy.conf; needed reports
+// whether the server requires logins at all.
 func (s *Settings) login(livyConf []upstream.Entry) (l Login, needed bool) {
 	switch upstream.Lookup(livyConf, AuthTypeKey) {
 	case "":
@@ -55,7 +55,8 @@ func (s *Settings) login(livyConf []upstream.Entry) (l Login, needed bool) {
 	case "ldap":
 		url, base := words(upstream.Lookup(livyConf, LDAPURLKey)), upstream.Lookup(livyConf, ldapBaseKey)
 		for _, l := range s.Logins {
-			if words(l.URL) == url && l.BaseDN == base && (!l.StartTLS || upstream.Lookup(livyConf, startTLSKey) == "true") {
+			if words(l.URL) == url && l.BaseDN == base && (!l.StartTLS ||
+				upstream.Lookup(livyConf, startTLSKey) == "true") {
 				return l, true
 			}
 		}
@@ -63,5 +64,5 @@ func (s *Settings) login(livyConf []upstream.Entry) (l Login, needed bool) {
 	return Login{}, true
 }
 
-// words takes superfluous blanks out of a list of URLs.
+// words normalizes the spaces in a list of URLs.
 func words(text string) string { return strings.Join(strings.Fields(text), " ") }

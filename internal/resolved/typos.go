@@ -5,9 +5,9 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Typos names what looks mistyped in the configuration files and rules, a sentence for
-// each with file and line. None of it is refused: it may be meant. It is looked for when
-// somebody asks first.
+// Typos returns a sentence, with file and line, for each key in the configuration files and
+// rules that looks mistyped. Such keys are not errors. The result is computed at the first
+// call.
 func (r *Gateway) Typos() []string { return r.typos() }
 
 func (f *files) findTypos() []string {

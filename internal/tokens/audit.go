@@ -8,8 +8,8 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// auditEntry is the audit entry of a token's change; before is nil for a creation,
-// after for a revocation. Of secrets it says only that there is a new one.
+// auditEntry returns the audit entry of a token's change; before is nil for a creation, after
+// for a revocation. Of secrets it shows only that there is a new one.
 func auditEntry(action string, before, after *store.TokenRow) *store.AuditEntry {
 	row := after
 	if row == nil {
@@ -26,8 +26,8 @@ func auditEntry(action string, before, after *store.TokenRow) *store.AuditEntry 
 	return e
 }
 
-// revokeEntry is the audit entry of a revocation. What the token was is left out if
-// it cannot be read, which must not keep anybody from revoking it.
+// revokeEntry returns the audit entry of a revocation. If the token cannot be read, the entry
+// lacks its former state: that must not prevent a revocation.
 func (s *Service) revokeEntry(ctx context.Context, gatewayID, id string) *store.AuditEntry {
 	row, err := s.row(ctx, gatewayID, id)
 	if err != nil {
@@ -36,7 +36,7 @@ func (s *Service) revokeEntry(ctx context.Context, gatewayID, id string) *store.
 	return auditEntry("token.revoke", row, nil)
 }
 
-// auditView is what the audit log shows of a token.
+// auditView returns what the audit log shows of a token.
 func auditView(row *store.TokenRow) any {
 	if row == nil {
 		return nil
@@ -50,8 +50,8 @@ func auditView(row *store.TokenRow) any {
 
 type auditFields struct {
 	store.TokenFields
-	// These replace the fields of the same names. The ids are the entry's own, and
-	// the times say nothing new: they stay empty.
+	// These shadow the fields of the same names and stay empty: the entry itself has the
+	// ids, and the times add no information.
 	ID        string `json:"id,omitempty"`
 	GatewayID string `json:"gatewayId,omitempty"`
 	CreatedAt string `json:"createdAt,omitempty"`

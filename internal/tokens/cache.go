@@ -9,31 +9,31 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// How long the cache believes what it read, counted from when the question to
-// Redis went out. Being under a second by a margin, they keep the promise that
-// a revocation is felt within a second even where nobody hears of it.
+// Lifetimes of cache entries, counted from when the request to Redis was sent. They are under
+// a second by a margin, so that a revocation takes effect within a second even on an instance
+// that misses the change event.
 const (
 	freshFor    = 750 * time.Millisecond
 	negativeFor = 250 * time.Millisecond
 )
 
-// entry is what one secret was found to be. Entries are replaced, not changed.
+// entry is the cached result for one secret. Entries are immutable and are replaced as a whole.
 type entry struct {
 	token *Token
-	// replaced reports whether the secret is the one before the last reset. It works
-	// until replacedUntil; overlap says whether it was meant to for a while.
+	// replaced reports whether the secret is the one before the last reset. It is valid
+	// until replacedUntil; overlap reports whether the reset allowed an overlap.
 	replaced      bool
 	replacedUntil time.Time
 	overlap       bool
 
-	readAt  time.Time // when the question to Redis went out
+	readAt  time.Time // when the request to Redis was sent
 	live    *live
 	limiter *rate.Limiter // nil without a limit
-	epoch   uint64        // cache.epoch when the question went out
-	seen    atomic.Int64  // when the entry was used last, in ns; for eviction
+	epoch   uint64        // cache.epoch when the request was sent
+	seen    atomic.Int64  // last use in ns; for eviction
 }
 
-// live is what this instance keeps of a token from request to request.
+// live is the state of a token that this instance keeps between requests.
 type live struct {
 	usage usage
 	// Guarded by cache.mu:
@@ -42,9 +42,8 @@ type live struct {
 	sums    []sum // the secrets of this token that are in the cache
 }
 
-// cache remembers secrets by their SHA-256: those of tokens, and for a moment
-// those that belong to none. Both sides are bounded on their own, so that
-// guessing does not push good tokens out.
+// cache caches secrets by their SHA-256: those of tokens and, for a moment, unknown ones. The
+// two parts have separate limits, so that guessing does not evict valid tokens.
 type cache struct {
 	size int
 
@@ -52,8 +51,8 @@ type cache struct {
 	known   map[sum]*entry
 	unknown map[sum]negative
 	lives   map[string]*live // by token id
-	// epoch counts the times that everything became doubtful, changes counts
-	// those and single changes.
+	// epoch counts the times that all entries became stale, changes counts those and
+	// single changes.
 	epoch, changes uint64
 }
 
@@ -66,8 +65,8 @@ func newCache(size int) *cache {
 	return &cache{size: size, known: map[sum]*entry{}, unknown: map[sum]negative{}, lives: map[string]*live{}}
 }
 
-// get returns the entry of a secret, nil if there is none, and whether it may
-// be believed without asking Redis.
+// get returns the entry of a secret, or nil, and whether it may be used without asking
+// Redis.
 func (c *cache) get(key sum, now time.Time) (e *entry, fresh bool) {
 	c.mu.RLock()
 	e = c.known[key]
@@ -80,8 +79,7 @@ func (c *cache) get(key sum, now time.Time) (e *entry, fresh bool) {
 	return e, e.epoch == epoch && now.Sub(e.readAt) < freshFor
 }
 
-// isUnknown reports whether the secret was found to belong to no token a
-// moment ago.
+// isUnknown reports whether the secret was found to belong to no token a moment ago.
 func (c *cache) isUnknown(key sum, now time.Time) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -89,15 +87,15 @@ func (c *cache) isUnknown(key sum, now time.Time) bool {
 	return ok && n.changes == c.changes && now.Sub(n.readAt) < negativeFor
 }
 
-// version is to be taken before asking Redis and given to put with the answer.
+// version must be called before a request to Redis; its result is passed to put with the answer.
 func (c *cache) version() (epoch, changes uint64) {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return c.epoch, c.changes
 }
 
-// put remembers the answer about a secret, unless something changed since the
-// question went out: then the answer may be from before the change.
+// put caches the result for a secret, unless something has changed since the request was
+// sent: then the result may be from before the change.
 func (c *cache) put(key sum, e *entry, changes uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,13 +125,13 @@ func (c *cache) put(key sum, e *entry, changes uint64) {
 	c.known[key] = e
 }
 
-// putUnknown remembers that a secret belongs to no token.
+// putUnknown caches that a secret belongs to no token.
 func (c *cache) putUnknown(key sum, readAt time.Time, changes uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.forget(key)
 	if len(c.unknown) >= c.size {
-		for k := range c.unknown { // any: they live for a moment only
+		for k := range c.unknown { // any entry: they live for a moment only
 			delete(c.unknown, k)
 			break
 		}
@@ -141,8 +139,8 @@ func (c *cache) putUnknown(key sum, readAt time.Time, changes uint64) {
 	c.unknown[key] = negative{readAt: readAt, changes: changes}
 }
 
-// drop forgets a token, so that the next request asks Redis. Its entry is gone
-// for the grace too.
+// drop removes a token, so that the next request asks Redis. Its entry does not serve as a
+// fallback during an outage either.
 func (c *cache) drop(id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -155,8 +153,8 @@ func (c *cache) drop(id string) {
 	}
 }
 
-// distrust makes every entry ask Redis before it is used again. They are kept
-// for the grace.
+// distrust marks every entry as stale, so that Redis is asked before it is used again. The
+// entries are kept as a fallback during an outage.
 func (c *cache) distrust() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -164,14 +162,14 @@ func (c *cache) distrust() {
 	c.epoch++
 }
 
-// evict drops the entry used the longest ago among a few: as good as the true
-// one, without a list that every request would have to lock.
+// evict drops the least recently used of a few random entries, which is good enough and needs
+// no list that every request would have to lock.
 func (c *cache) evict() {
 	const sample = 16
 	var oldest sum
 	var when int64
 	n := 0
-	for key, e := range c.known { // Go begins at a random place
+	for key, e := range c.known { // map iteration starts at random
 		if seen := e.seen.Load(); n == 0 || seen < when {
 			oldest, when = key, seen
 		}

@@ -6,15 +6,14 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Reason says, for machines, why a token was not accepted. Reasons are part of
-// the API.
+// Reason is the machine-readable reason why a token was not accepted. Reasons are part of the
+// API.
 type Reason string
 
-// The reasons. Those of KindUnauthorized are answered with 401, the others as
-// their kind says.
+// The reasons, with the HTTP status of each.
 const (
-	ReasonMissing   Reason = "missing"   // 401: the request shows no token
-	ReasonMalformed Reason = "malformed" // 401: not the form of a token, or its checksum is wrong
+	ReasonMissing   Reason = "missing"   // 401: the request has no token
+	ReasonMalformed Reason = "malformed" // 401: not in the form of a token, or the checksum is wrong
 	ReasonUnknown   Reason = "unknown"   // 401: no token has this secret
 	ReasonExpired   Reason = "expired"   // 401
 	ReasonRevoked   Reason = "revoked"   // 401: revoked, or replaced by a reset
@@ -22,22 +21,22 @@ const (
 
 	ReasonAmbiguous   Reason = "ambiguous"         // 400: two different tokens in one request
 	ReasonGateway     Reason = "wrong_gateway"     // 403: a token of another gateway
-	ReasonAddress     Reason = "address"           // 403: not from this address
-	ReasonScope       Reason = "scope"             // 403: not this route
-	ReasonRate        Reason = "rate_limited"      // 429: more requests a second than the token may make
+	ReasonAddress     Reason = "address"           // 403: not allowed from this address
+	ReasonScope       Reason = "scope"             // 403: not allowed on this route
+	ReasonRate        Reason = "rate_limited"      // 429: the token's request rate is exceeded
 	ReasonFailures    Reason = "too_many_failures" // 429: too many wrong tokens from this address
-	ReasonUnavailable Reason = "redis_unavailable" // 503: the token cannot be checked at present
+	ReasonUnavailable Reason = "redis_unavailable" // 503: the token cannot be verified at present
 )
 
-// Error says why a token was not accepted. It never holds the secret.
+// Error is the error for a token that was not accepted. It never contains the secret.
 type Error struct {
 	Reason Reason
 	Kind   gateway.Kind
-	// TokenID is the token in question, if one was recognised.
+	// TokenID is the token's id, if the token was recognized.
 	TokenID string
-	// Message is for people.
+	// Message is a human-readable description.
 	Message string
-	// RetryAfter is when trying again makes sense; 0 where it does not.
+	// RetryAfter is how long to wait before a retry; 0 if a retry is pointless.
 	RetryAfter time.Duration
 	// Err is the cause, if any. It is for logs, not for clients.
 	Err error
@@ -49,7 +48,7 @@ func (e *Error) Error() string { return e.Message }
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// As lets gateway.KindOf see the kind.
+// As makes the kind available to gateway.KindOf.
 func (e *Error) As(target any) bool {
 	t, ok := target.(**gateway.Error)
 	if ok {
@@ -67,7 +66,7 @@ func errMissing() *Error {
 }
 
 func errMalformed() *Error {
-	return refused(ReasonMalformed, "", "this is not a token: it is too short or too long, mistyped or cut")
+	return refused(ReasonMalformed, "", "this is not a token: it is too short or too long, mistyped or truncated")
 }
 
 func errUnknown() *Error {
@@ -77,10 +76,10 @@ func errUnknown() *Error {
 func errUnavailable(cause error) *Error {
 	return &Error{
 		Reason: ReasonUnavailable, Kind: gateway.KindUnavailable,
-		Message:    "the token cannot be checked at present; try again",
+		Message:    "the token cannot be verified at present; retry shortly",
 		RetryAfter: retryUnavailable, Err: cause,
 	}
 }
 
-// retryUnavailable is when a client is asked to try again after Redis was away.
+// retryUnavailable is the Retry-After while Redis is unreachable.
 const retryUnavailable = 2 * time.Second

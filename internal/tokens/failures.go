@@ -8,8 +8,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// failures counts wrong tokens by address. It is a guard against guessing, so
-// only secrets that nobody has are counted, not expired or revoked ones.
+// failures counts wrong tokens by address, as a protection against guessing. It counts only
+// unknown secrets, not expired or revoked ones.
 type failures struct {
 	burst int // negative: no limit
 	rate  rate.Limit
@@ -20,7 +20,8 @@ type failures struct {
 }
 
 func newFailures(burst int, perSecond float64, size int) *failures {
-	return &failures{burst: burst, rate: rate.Limit(perSecond), size: size, counts: map[netip.Addr]*rate.Limiter{}}
+	return &failures{burst: burst, rate: rate.Limit(perSecond), size: size,
+		counts: map[netip.Addr]*rate.Limiter{}}
 }
 
 // add counts a failure and reports whether the address has had too many.
@@ -53,7 +54,7 @@ func (f *failures) exceeded(remote string, now time.Time) bool {
 	return l != nil && l.TokensAt(now) < 1
 }
 
-// shrink forgets addresses that have long been quiet, and any one if all are busy.
+// shrink drops addresses without recent failures, or any one if there are none.
 func (f *failures) shrink(now time.Time) {
 	var some netip.Addr
 	for key, l := range f.counts {
@@ -67,8 +68,8 @@ func (f *failures) shrink(now time.Time) {
 	}
 }
 
-// failureKey is the address without what its owner can vary at will: of IPv6,
-// the lower half.
+// failureKey returns the address without the part that its owner can choose freely: the lower
+// half of an IPv6 address.
 func failureKey(remote string) netip.Addr {
 	addr := parseAddress(remote)
 	if addr.Is6() {

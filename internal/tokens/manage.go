@@ -16,13 +16,13 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// Settings are what can be set of a token. What is left out keeps its value, or gets
-// its default when the token is created.
+// Settings are the settings of a token. Omitted ones keep their values, or get their defaults
+// when the token is created.
 type Settings struct {
 	Name *string `json:"name,omitempty"`
-	// ExpireDays is the token's life in days from now, at least 1, default 365 or
-	// the operator's maximum if that is less; ExpiresAt says the same as a time.
-	// Only one of them can be given.
+	// ExpireDays is the token's lifetime in days from now, at least 1, default 365 or the
+	// operator's maximum if that is less. ExpiresAt gives the time instead. Only one of
+	// them can be set.
 	ExpireDays *int       `json:"expireDays,omitempty"`
 	ExpiresAt  *time.Time `json:"expiresAt,omitempty"`
 	// Scopes limit what the token may do: sessions, batches, read, admin.
@@ -32,8 +32,8 @@ type Settings struct {
 	// Identity and Queue are forced into its jobs instead of the gateway's.
 	Identity *string `json:"identity,omitempty"`
 	Queue    *string `json:"queue,omitempty"`
-	// MaxSessions and MaxBatches bound its live ones, RequestsPerSecond what it
-	// may ask of each instance; 0 means no limit.
+	// MaxSessions and MaxBatches bound its live sessions and batches, RequestsPerSecond its
+	// request rate on each instance; 0 means no limit.
 	MaxSessions       *int     `json:"maxSessions,omitempty"`
 	MaxBatches        *int     `json:"maxBatches,omitempty"`
 	RequestsPerSecond *float64 `json:"requestsPerSecond,omitempty"`
@@ -43,20 +43,21 @@ type Settings struct {
 type CreateRequest struct {
 	// GatewayID is the gateway that the token is for.
 	GatewayID string `json:"-"`
-	// By says who asked.
+	// By identifies the caller.
 	By gateway.Origin `json:"-"`
 	Settings
-	// Secret is a text to use as the token, of 16 to 256 printable characters, for
-	// clients that have one already. Default: a new one is made, which is better.
+	// Secret is a text to use as the token, of 16 to 256 printable characters, for clients
+	// that already have one. Default: a new one is generated, which is safer.
 	Secret string `json:"token,omitempty"`
 }
 
-// Create makes a token. The secret is returned here and never again.
+// Create creates a token. It is the only method besides Reset that returns the secret.
 func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, error) {
 	now := s.now()
-	row := &store.TokenRow{TokenFields: store.TokenFields{GatewayID: r.GatewayID, CreatedBy: r.By.Actor, CreatedAt: now, UpdatedAt: now}}
+	row := &store.TokenRow{TokenFields: store.TokenFields{GatewayID: r.GatewayID, CreatedBy: r.By.Actor,
+		CreatedAt: now, UpdatedAt: now}}
 	if r.Name == nil {
-		r.Name = new(string) // refused below
+		r.Name = new(string) // rejected below
 	}
 	var err error
 	if r.ExpireDays == nil && r.ExpiresAt == nil {
@@ -72,14 +73,15 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, 
 	}
 	for try := 1; ; try++ {
 		if row.ID, err = gateway.NewID(idPrefix, s.o.Rand); err != nil {
-			return nil, "", gateway.Wrap(gateway.KindInternal, "making a token id", err)
+			return nil, "", gateway.Wrap(gateway.KindInternal, "generating a token id", err)
 		}
 		secret, stored, err := s.secretFor(row.ID, r.Secret)
 		if err != nil {
 			return nil, "", err
 		}
 		row.Secrets = []store.TokenSecret{stored}
-		err = s.rows.CreateToken(ctx, row, store.Write{Order: gateway.Order{Origin: r.By}, Audit: auditEntry("token.create", nil, row)})
+		err = s.rows.CreateToken(ctx, row,
+			store.Write{Order: gateway.Order{Origin: r.By}, Audit: auditEntry("token.create", nil, row)})
 		if conflictOn(err, "id") && try < 3 {
 			continue // 82 random bits collided
 		}
@@ -87,7 +89,8 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, 
 			return nil, "", err
 		}
 		s.cache.drop(row.ID) // a supplied secret may be cached as unknown
-		s.log.Info("token created", zap.String("gateway", row.GatewayID), zap.String("token", row.ID), zap.String("by", row.CreatedBy))
+		s.log.Info("token created",
+			zap.String("gateway", row.GatewayID), zap.String("token", row.ID), zap.String("by", row.CreatedBy))
 		t, err := fromRow(row)
 		return t, secret, err
 	}
@@ -119,7 +122,7 @@ func (s *Service) Get(ctx context.Context, gatewayID, id string) (*Token, error)
 	return fromRow(row)
 }
 
-// apply checks settings and writes them into a row, except for the expiry.
+// apply checks the settings and sets them in a row, except for the expiry.
 func (c *Settings) apply(row *store.TokenRow) error {
 	if c.Name != nil {
 		if err := checkName(*c.Name); err != nil {
@@ -206,24 +209,26 @@ func (s *Service) Rename(ctx context.Context, o gateway.Order, gatewayID, id, na
 	return s.Update(ctx, o, gatewayID, id, Settings{Name: &name})
 }
 
-// ResetRequest describes how a token gets a new secret.
+// ResetRequest describes a reset of a token's secret.
 type ResetRequest struct {
-	// OverlapHours is how long the old secret works beside the new one: 0 to 168.
-	// Default 0: it ends at once. One from an earlier reset ends in any case.
+	// OverlapHours is how long the old secret stays valid next to the new one: 0 to 168.
+	// Default 0. The old secret of an earlier reset becomes invalid in any case.
 	OverlapHours float64 `json:"overlapHours,omitempty"`
-	// Secret as in CreateToken.
+	// Secret is as in CreateRequest.
 	Secret string `json:"token,omitempty"`
-	// ExpireDays or ExpiresAt, when given, change the expiry too.
+	// ExpireDays or ExpiresAt, if set, change the expiry too.
 	ExpireDays *int       `json:"expireDays,omitempty"`
 	ExpiresAt  *time.Time `json:"expiresAt,omitempty"`
 }
 
-// Reset gives a token a new secret under the same id. The secret is returned
-// here and never again.
-func (s *Service) Reset(ctx context.Context, o gateway.Order, gatewayID, id string, r ResetRequest) (*Token, string, error) {
+// Reset gives a token a new secret, which it returns. The id stays the same.
+func (s *Service) Reset(
+	ctx context.Context, o gateway.Order, gatewayID, id string, r ResetRequest,
+) (*Token, string, error) {
 	const longest = float64(MaxOverlap / time.Hour)
 	if n := r.OverlapHours; !(n >= 0 && n <= longest) { // also refuses NaN
-		return nil, "", gateway.Invalid("overlapHours", strconv.FormatFloat(n, 'g', -1, 64), fmt.Sprintf("must be from 0 to %g", longest))
+		return nil, "", gateway.Invalid("overlapHours", strconv.FormatFloat(n, 'g', -1, 64),
+			fmt.Sprintf("must be from 0 to %g", longest))
 	}
 	overlap := time.Duration(r.OverlapHours * float64(time.Hour))
 	secret, fresh, err := s.secretFor(id, r.Secret)
@@ -236,7 +241,7 @@ func (s *Service) Reset(ctx context.Context, o gateway.Order, gatewayID, id stri
 		}
 		old := row.Secrets[0]
 		if old.Sum == fresh.Sum {
-			return gateway.Invalid("token", "(not shown)", "must not be the present secret")
+			return gateway.Invalid("token", "(not shown)", "must not be the current secret")
 		}
 		old.Overlap, old.Until = overlap, now.Add(overlap)
 		row.Secrets = []store.TokenSecret{fresh, old}
@@ -248,7 +253,7 @@ func (s *Service) Reset(ctx context.Context, o gateway.Order, gatewayID, id stri
 	return t, secret, nil
 }
 
-// Disable makes a token be refused until it is enabled again.
+// Disable disables a token until it is enabled again.
 func (s *Service) Disable(ctx context.Context, o gateway.Order, gatewayID, id string) (*Token, error) {
 	return s.change(ctx, o, gatewayID, id, "token.disable", func(row *store.TokenRow, _ time.Time) error {
 		row.Disabled = true
@@ -264,12 +269,11 @@ func (s *Service) Enable(ctx context.Context, o gateway.Order, gatewayID, id str
 	})
 }
 
-// Revoke ends a token for good. Once it returns nil, no request that starts
-// more than a second later succeeds with the token, through any instance that
-// reaches Redis. On an error the token may be revoked or not; revoking it again
-// is harmless.
+// Revoke revokes a token permanently. Once it returns nil, no request that starts more than a
+// second later succeeds with the token on any instance that reaches Redis. On an error the
+// token may or may not be revoked; revoking it again is harmless.
 func (s *Service) Revoke(ctx context.Context, o gateway.Order, gatewayID, id string) error {
-	// Whatever comes of it, this instance asks Redis before the next use.
+	// Whatever the result, this instance asks Redis before the next use.
 	defer s.cache.drop(id)
 	w := store.Write{Order: o, Audit: s.revokeEntry(ctx, gatewayID, id)}
 	if err := s.rows.RevokeToken(ctx, gatewayID, id, s.now(), w); err != nil {
@@ -293,8 +297,7 @@ func (s *Service) RevokeAll(ctx context.Context, o gateway.Order, gatewayID stri
 	return nil
 }
 
-// now is the time to store: whole milliseconds of UTC, which is what Redis and
-// the API show.
+// now returns the current time in UTC with the millisecond precision of Redis and the API.
 func (s *Service) now() time.Time { return s.o.Clock().UTC().Truncate(time.Millisecond) }
 
 func (s *Service) row(ctx context.Context, gatewayID, id string) (*store.TokenRow, error) {
@@ -308,19 +311,21 @@ func (s *Service) row(ctx context.Context, gatewayID, id string) (*store.TokenRo
 	return row, nil
 }
 
-// same reports whether two rows of a token say the same, whenever they were written.
+// same reports whether two rows of a token are equal, apart from the time of the update.
 func same(a, b *store.TokenRow) bool {
 	x, y := *a, *b
 	x.UpdatedAt = y.UpdatedAt
-	// As JSON, no scopes are no scopes, and a time is the same in every zone.
+	// Compare JSON, in which nil and empty lists are equal, and times do not depend on the zone.
 	textX, errX := json.Marshal(x)
 	textY, errY := json.Marshal(y)
 	return errX == nil && errY == nil && bytes.Equal(textX, textY)
 }
 
-// change reads a token, changes it and stores it with its audit entry. It starts again
-// if the token was changed by others meanwhile.
-func (s *Service) change(ctx context.Context, o gateway.Order, gatewayID, id, action string, fn func(*store.TokenRow, time.Time) error) (*Token, error) {
+// change reads a token, changes it and stores it with its audit entry. It retries if the token
+// was changed concurrently.
+func (s *Service) change(
+	ctx context.Context, o gateway.Order, gatewayID, id, action string, fn func(*store.TokenRow, time.Time) error,
+) (*Token, error) {
 	defer s.cache.drop(id)
 	for try := 1; ; try++ {
 		row, err := s.row(ctx, gatewayID, id)
@@ -346,7 +351,8 @@ func (s *Service) change(ctx context.Context, o gateway.Order, gatewayID, id, ac
 		if err != nil {
 			return nil, err
 		}
-		s.log.Info("token changed", zap.String("action", action), zap.String("gateway", gatewayID), zap.String("token", id))
+		s.log.Info("token changed", zap.String("action", action),
+			zap.String("gateway", gatewayID), zap.String("token", id))
 		return fromRow(row)
 	}
 }

@@ -5,14 +5,13 @@ import (
 	"strings"
 )
 
-// masked stands in place of a secret.
+// masked replaces a secret.
 const masked = "REDACTED"
 
-// Mask replaces everything in a text that has the form of a secret of ours, wherever
-// it stands: also where characters of it are percent-encoded, once or several times, and
-// where letters have changed case, as they do in names of headers. The checksum is not
-// looked at. A text without one is returned as it is, at the cost of a look at its length
-// for most texts, and else of a search.
+// Mask replaces everything in a text that has the form of a generated secret, even if
+// characters are percent-encoded, once or several times, or have changed case, as in header
+// names. It ignores the checksum. A text without a secret is returned unchanged; for most
+// texts that costs only a check of the length.
 func Mask(text string) string {
 	if len(text) < secretLength {
 		return text
@@ -42,8 +41,8 @@ func Mask(text string) string {
 	return out.String()
 }
 
-// MaskCredentials is Mask for the value of a header, which may be a Basic login with a
-// secret in it: of such a login nothing is left.
+// MaskCredentials is Mask for the value of a header. It also masks a Basic login that contains
+// a secret, as a whole.
 func MaskCredentials(value string) string {
 	if len(value) < secretLength {
 		return value
@@ -51,7 +50,7 @@ func MaskCredentials(value string) string {
 	trimmed := strings.TrimSpace(value)
 	if at := max(0, strings.IndexAny(trimmed, " \t")); strings.EqualFold(trimmed[:at], "Basic") {
 		scheme, rest := trimmed[:at], trimmed[at:]
-		// The decoder stops at what is no Base64; what comes before counts.
+		// The decoder stops at invalid Base64 and returns what comes before.
 		login, _ := base64.StdEncoding.DecodeString(strings.TrimSpace(rest))
 		if text := string(login); Mask(text) != text {
 			return scheme + " " + masked
@@ -60,7 +59,7 @@ func MaskCredentials(value string) string {
 	return Mask(value)
 }
 
-// secretAt reports whether a secret of ours begins at an index, and where it ends.
+// secretAt reports whether a generated secret begins at an index, and where it ends.
 func secretAt(text string, i int) (end int, ok bool) {
 	for n := range secretLength {
 		if i >= len(text) {
@@ -86,8 +85,8 @@ func secretAt(text string, i int) (end int, ok bool) {
 	return i, true
 }
 
-// charAt is the character at an index with all percent-encoding undone, and where the
-// next one begins.
+// charAt returns the character at an index with all percent-encoding undone, and the index of
+// the next one.
 func charAt(text string, i int) (c byte, next int) {
 	c, i = text[i], i+1
 	for c == '%' && i+1 < len(text) {

@@ -11,15 +11,14 @@ import (
 // Header is the header that carries tokens, as in the managed product.
 const Header = "X-Acs-Spark-Livy-Token"
 
-// FromRequest finds the token that a request shows: in Header, as
-// Authorization: Bearer, or as the password of Authorization: Basic. presented
-// is empty when there is none, and basicUsed says that it came by Basic. Two
-// that differ are an *Error with ReasonAmbiguous. Tokens in a query or path are
-// not looked at: those end up in logs.
+// FromRequest returns the token of a request: from Header, from Authorization: Bearer, or from
+// the password of Authorization: Basic. presented is empty if there is none, and basicUsed
+// reports whether it came from Basic. Two different tokens are an *Error with
+// ReasonAmbiguous. Tokens in a query or path are ignored, because those end up in logs.
 //
-// Basic beside another token is not looked at unless it plainly is a token of
-// ours: it is the login for a Livy that asks for LDAP passwords, or what clients
-// such as sparkmagic send when they have no login at all.
+// A Basic login next to another token is ignored unless its password is clearly a token:
+// otherwise it is the login for a Livy with LDAP authentication, or what clients such as
+// sparkmagic send without a login.
 func FromRequest(h http.Header) (presented string, basicUsed bool, err error) {
 	for _, v := range h[Header] {
 		if presented, err = oneToken(presented, strings.TrimSpace(v)); err != nil {
@@ -51,7 +50,7 @@ func oneToken(have, next string) (string, error) {
 	if have != "" && next != "" && have != next {
 		return "", &Error{
 			Reason: ReasonAmbiguous, Kind: gateway.KindInvalid,
-			Message: "the request shows two different tokens; send one, best in the header x-acs-spark-livy-token",
+			Message: "the request has two different tokens; send one, preferably in the header x-acs-spark-livy-token",
 		}
 	}
 	if next == "" {
@@ -60,7 +59,7 @@ func oneToken(have, next string) (string, error) {
 	return next, nil
 }
 
-// basicPassword returns the password of a Basic login, "" if it is not one.
+// basicPassword returns the password of a Basic login, or "" if it is invalid.
 func basicPassword(encoded string) string {
 	login, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
@@ -70,9 +69,9 @@ func basicPassword(encoded string) string {
 	return password
 }
 
-// Strip removes what FromRequest looks at, and every other header with a secret of
-// ours in it, so that no token reaches Livy or the logs of who sends it on. keepBasic keeps a Basic login; it is right only where Livy asks for LDAP
-// passwords and the token did not come by Basic.
+// Strip removes the headers that FromRequest reads, and every other header that contains a
+// generated secret, so that no token reaches Livy or its logs. keepBasic keeps a Basic login;
+// set it only if Livy uses LDAP authentication and the token did not come from Basic.
 func Strip(h http.Header, keepBasic bool) {
 	delete(h, Header)
 	for name, values := range h {
@@ -86,7 +85,8 @@ func Strip(h http.Header, keepBasic bool) {
 	var kept []string
 	for _, v := range h["Authorization"] {
 		scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
-		if keepBasic && strings.EqualFold(scheme, "Basic") && !isOurs(basicPassword(strings.TrimSpace(rest))) && MaskCredentials(v) == v {
+		if keepBasic && strings.EqualFold(scheme, "Basic") && !isOurs(basicPassword(strings.TrimSpace(rest))) &&
+			MaskCredentials(v) == v {
 			kept = append(kept, v)
 		}
 	}

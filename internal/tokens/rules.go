@@ -14,7 +14,7 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// Bounds of a token's life and of what overlaps after a reset.
+// Limits of settings.
 const (
 	MinLifetime = 24 * time.Hour
 	MaxOverlap  = 7 * 24 * time.Hour
@@ -28,16 +28,19 @@ const (
 )
 
 func checkName(name string) error {
-	ok := name != "" && utf8.ValidString(name) && utf8.RuneCountInString(name) <= maxNameLength && strings.TrimSpace(name) == name &&
+	ok := name != "" && utf8.ValidString(name) && utf8.RuneCountInString(name) <= maxNameLength &&
+		strings.TrimSpace(name) == name &&
 		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 	if !ok {
-		return gateway.Invalid("name", name, fmt.Sprintf("must be 1 to %d printable characters, not beginning or ending with a space", maxNameLength))
+		return gateway.Invalid("name", name,
+			fmt.Sprintf("must be 1 to %d printable characters, not beginning or ending with a space",
+				maxNameLength))
 	}
 	return nil
 }
 
-// expiry works out when a token expires. With neither days nor a time it is the
-// default, or the operator's maximum where that is shorter.
+// expiry returns when a token expires. With neither days nor a time it is the default, or the
+// operator's maximum if that is shorter.
 func (s *Service) expiry(days int, at, now time.Time) (time.Time, error) {
 	const field = "expireDays"
 	longest := s.o.MaxLifetime
@@ -45,11 +48,13 @@ func (s *Service) expiry(days int, at, now time.Time) (time.Time, error) {
 	case days != 0 && !at.IsZero():
 		return at, gateway.Invalid(field, strconv.Itoa(days), "must not be set together with expiresAt")
 	case days < 0 || days > maxExpireDays:
-		return at, gateway.Invalid(field, strconv.Itoa(days), fmt.Sprintf("must be a number of days from 1 to %d", maxExpireDays))
+		return at, gateway.Invalid(field, strconv.Itoa(days),
+			fmt.Sprintf("must be a number of days from 1 to %d", maxExpireDays))
 	case days > 0:
 		life := time.Duration(days) * 24 * time.Hour
 		if longest > 0 && life > longest {
-			return at, gateway.Invalid(field, strconv.Itoa(days), "must not be more than the operator's maximum of "+inDays(longest))
+			return at, gateway.Invalid(field, strconv.Itoa(days),
+				"must not exceed the operator's maximum of "+inDays(longest))
 		}
 		return now.Add(life), nil
 	case at.IsZero():
@@ -62,10 +67,12 @@ func (s *Service) expiry(days int, at, now time.Time) (time.Time, error) {
 		return at, gateway.Invalid("expiresAt", at.Format(time.RFC3339), "must be at least 1 day ahead")
 	}
 	if at.After(now.Add(maxExpireDays * 24 * time.Hour)) {
-		return at, gateway.Invalid("expiresAt", at.Format(time.RFC3339), fmt.Sprintf("must be at most %d days ahead", maxExpireDays))
+		return at, gateway.Invalid("expiresAt", at.Format(time.RFC3339),
+			fmt.Sprintf("must be at most %d days ahead", maxExpireDays))
 	}
 	if longest > 0 && at.After(now.Add(longest)) {
-		return at, gateway.Invalid("expiresAt", at.Format(time.RFC3339), "must not be further ahead than the operator's maximum of "+inDays(longest))
+		return at, gateway.Invalid("expiresAt", at.Format(time.RFC3339),
+			"must not exceed the operator's maximum of "+inDays(longest))
 	}
 	return at.UTC(), nil
 }
@@ -83,7 +90,7 @@ func checkScopes(scopes []Scope) error {
 			return gateway.Invalid("scopes", string(scope), "must be some of sessions, batches, read, admin")
 		}
 		if slices.Contains(scopes[:i], scope) {
-			return gateway.Invalid("scopes", string(scope), "must not be named twice")
+			return gateway.Invalid("scopes", string(scope), "must not be listed twice")
 		}
 		if scope == ScopeAdmin && len(scopes) > 1 {
 			return gateway.Invalid("scopes", "admin", "must stand alone, since it allows everything")
@@ -92,11 +99,12 @@ func checkScopes(scopes []Scope) error {
 	return nil
 }
 
-// readCIDRs checks address ranges and returns them in their plain form. A lone
-// address is a range of one.
+// readCIDRs parses address ranges and returns them in canonical form. A single address is a
+// range of one.
 func readCIDRs(texts []string) ([]netip.Prefix, error) {
 	if len(texts) > maxCIDRs {
-		return nil, gateway.Invalid("cidrs", strconv.Itoa(len(texts))+" ranges", fmt.Sprintf("must be at most %d", maxCIDRs))
+		return nil, gateway.Invalid("cidrs", strconv.Itoa(len(texts))+" ranges",
+			fmt.Sprintf("must be at most %d", maxCIDRs))
 	}
 	var ranges []netip.Prefix
 	for _, text := range texts {
@@ -107,7 +115,8 @@ func readCIDRs(texts []string) ([]netip.Prefix, error) {
 			p = netip.PrefixFrom(addr, addr.BitLen())
 		}
 		if err != nil || strings.Contains(text, "%") || p.Addr().Is4In6() {
-			return nil, gateway.Invalid("cidrs", text, "must be address ranges like 10.0.0.0/8 or 2001:db8::/32, or single addresses")
+			return nil, gateway.Invalid("cidrs", text,
+				"must be address ranges like 10.0.0.0/8 or 2001:db8::/32, or single addresses")
 		}
 		ranges = append(ranges, p.Masked())
 	}
@@ -117,23 +126,24 @@ func readCIDRs(texts []string) ([]netip.Prefix, error) {
 func checkLimits(row *store.TokenRow) error {
 	for field, n := range map[string]int{"maxSessions": row.MaxSessions, "maxBatches": row.MaxBatches} {
 		if n < 0 || n > maxLimit {
-			return gateway.Invalid(field, strconv.Itoa(n), fmt.Sprintf("must be from 1 to %d, or 0 for no limit", maxLimit))
+			return gateway.Invalid(field, strconv.Itoa(n),
+				fmt.Sprintf("must be from 1 to %d, or 0 for no limit", maxLimit))
 		}
 	}
 	if r := row.RequestsPerSecond; !(r >= 0 && r <= maxLimit) || (r > 0 && r < 0.01) { // also refuses NaN
-		return gateway.Invalid("requestsPerSecond", strconv.FormatFloat(r, 'g', -1, 64), fmt.Sprintf("must be from 0.01 to %d, or 0 for no limit", maxLimit))
+		return gateway.Invalid("requestsPerSecond", strconv.FormatFloat(r, 'g', -1, 64),
+			fmt.Sprintf("must be from 0.01 to %d, or 0 for no limit", maxLimit))
 	}
 	return nil
 }
 
-// secretFor returns a new secret for a token: the supplied one, if there is
-// one, else one of ours.
+// secretFor returns a new secret for a token: the supplied one, or a generated one.
 func (s *Service) secretFor(id, supplied string) (string, store.TokenSecret, error) {
 	secret := supplied
 	if supplied == "" {
 		var err error
 		if secret, err = mint(id, s.o.Rand); err != nil {
-			return "", store.TokenSecret{}, fmt.Errorf("making a secret: %w", err)
+			return "", store.TokenSecret{}, fmt.Errorf("generating a secret: %w", err)
 		}
 	} else if !canBeSupplied(supplied) {
 		return "", store.TokenSecret{}, gateway.Invalid("token", "(not shown)", fmt.Sprintf(

@@ -8,16 +8,16 @@ import (
 	"strings"
 )
 
-// A secret of ours is one word of letters, digits and underscores:
+// A generated secret is one word of letters, digits and underscores:
 //
 //	lgw_<16: the token's id without "lctk-">_<32: random>_<6: checksum>
 //
-// The random part is Base62, 190 bits. The checksum is the CRC-32 (IEEE) of
-// everything before its underscore, in Base62, so that a mistyped or shortened
-// secret is recognised without asking Redis, and scanners for leaked secrets
-// find next to nothing by mistake. It is no protection: anyone can compute it.
+// The random part is Base62, 190 bits. The checksum is the CRC-32 (IEEE) of everything before
+// its underscore, in Base62. It serves to reject mistyped or truncated secrets without asking
+// Redis, and to avoid false positives of secret scanners. It is no protection: anyone can
+// compute it.
 const (
-	// SecretPattern matches secrets of ours, for secret scanners.
+	// SecretPattern matches generated secrets, for secret scanners.
 	SecretPattern = `\blgw_[a-z0-9]{16}_[0-9A-Za-z]{32}_[0-9A-Za-z]{6}\b`
 
 	secretPrefix = "lgw_"
@@ -30,13 +30,13 @@ const (
 	base62 = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 )
 
-// Bounds of secrets that the caller chooses, in characters.
+// Limits on the length of supplied secrets, in characters.
 const (
 	MinSuppliedLength = 16
 	MaxSuppliedLength = 256
 )
 
-// sum is the SHA-256 of a secret's text, the only form in which it is kept.
+// sum is the SHA-256 of a secret, the only form in which it is stored.
 type sum [sha256.Size]byte
 
 func sumOf(secret string) sum {
@@ -46,7 +46,7 @@ func sumOf(secret string) sum {
 
 func (s sum) hex() string { return hex.EncodeToString(s[:]) }
 
-// mint makes a secret for the token with the given id.
+// mint generates a secret for the token with the given id.
 func mint(id string, random io.Reader) (string, error) {
 	secret := make([]byte, 0, secretLength)
 	secret = append(secret, secretPrefix...)
@@ -58,7 +58,7 @@ func mint(id string, random io.Reader) (string, error) {
 			return "", err
 		}
 		for _, b := range buf {
-			// 248 is the largest multiple of 62 in a byte: no letter is likelier.
+			// 248 is the largest multiple of 62 in a byte, so all characters are equally likely.
 			if b < 248 && len(secret) < end {
 				secret = append(secret, base62[b%62])
 			}
@@ -70,7 +70,7 @@ func mint(id string, random io.Reader) (string, error) {
 	return string(secret), nil
 }
 
-// checksum is the CRC-32 of b in six digits of Base62.
+// checksum returns the CRC-32 of b as six Base62 digits.
 func checksum[T string | []byte](b T) [crcLength]byte {
 	n := crc32.ChecksumIEEE([]byte(b))
 	var digits [crcLength]byte
@@ -81,11 +81,11 @@ func checksum[T string | []byte](b T) [crcLength]byte {
 	return digits
 }
 
-// isOurs reports whether a secret bears our prefix. Callers cannot choose such.
+// isOurs reports whether a secret has the prefix of generated secrets, which supplied ones cannot have.
 func isOurs(secret string) bool { return strings.HasPrefix(secret, secretPrefix) }
 
-// tokenID returns the id that a secret of ours carries; ok is false if the
-// secret does not have our form or its checksum is wrong.
+// tokenID returns the token id in a generated secret; ok is false if the secret does not have
+// that form or its checksum is wrong.
 func tokenID(secret string) (id string, ok bool) {
 	if len(secret) != secretLength || !isOurs(secret) {
 		return "", false
@@ -98,14 +98,15 @@ func tokenID(secret string) (id string, ok bool) {
 		}
 	}
 	crc := checksum(body)
-	if secret[len(secretPrefix)+idLength] != '_' || secret[len(body)] != '_' || secret[len(body)+1:] != string(crc[:]) {
+	if secret[len(secretPrefix)+idLength] != '_' || secret[len(body)] != '_' ||
+		secret[len(body)+1:] != string(crc[:]) {
 		return "", false
 	}
 	return idPrefix + id, true
 }
 
-// canBeSupplied reports whether a text could be a secret that a caller chose:
-// 16 to 256 printable ASCII characters without spaces, not of our form.
+// canBeSupplied reports whether a text is valid as a supplied secret: 16 to 256 printable
+// ASCII characters without spaces, not in the form of a generated one.
 func canBeSupplied(secret string) bool {
 	if len(secret) < MinSuppliedLength || len(secret) > MaxSuppliedLength || isOurs(secret) {
 		return false

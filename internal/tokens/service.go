@@ -15,8 +15,7 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// Rows is where tokens are kept; *store.Store is one. Its methods are described
-// there.
+// Rows stores tokens. It is implemented by *store.Store, which documents the methods.
 type Rows interface {
 	CreateToken(ctx context.Context, row *store.TokenRow, w store.Write) error
 	UpdateToken(ctx context.Context, row *store.TokenRow, w store.Write) error
@@ -30,34 +29,32 @@ type Rows interface {
 
 var _ Rows = (*store.Store)(nil)
 
-// Options of a Service. Zero values mean the defaults.
+// Options are the options of a Service. Zero values mean the defaults.
 type Options struct {
-	// Clock tells the time. Default time.Now.
+	// Clock returns the current time. Default time.Now.
 	Clock func() time.Time
-	// Rand is where ids and secrets come from. Default crypto/rand.Reader.
+	// Rand is the source of ids and secrets. Default crypto/rand.Reader.
 	Rand io.Reader
-	// MaxLifetime is the longest life a token may be given. Default no limit.
+	// MaxLifetime bounds the lifetime of tokens. Default no limit.
 	MaxLifetime time.Duration
-	// Grace is how long after it was last verified a token goes on to be good
-	// for GET and HEAD while Redis cannot be reached. It is the one bound on
-	// revocation beyond a second, and only on an instance that is cut off from
-	// Redis. Default 60 s; negative turns it off.
+	// Grace is how long a verified token stays valid for GET and HEAD while Redis is
+	// unreachable. It is the only case in which a revocation takes longer than a second,
+	// and only on an instance that is cut off from Redis. Default 60 s; negative turns it
+	// off.
 	Grace time.Duration
-	// WaitBudget is how long a request waits for a Redis that does not answer.
-	// Default 3 s.
+	// WaitBudget bounds how long a request waits for Redis. Default 3 s.
 	WaitBudget time.Duration
-	// MaxWaiters is how many requests may wait at a time; more are answered at
-	// once. Default 512.
+	// MaxWaiters bounds the number of waiting requests; further ones fail at once. Default
+	// 512.
 	MaxWaiters int
-	// CacheSize is how many secrets are remembered, good ones and unknown ones
-	// each. Default 10,000.
+	// CacheSize bounds the number of cached secrets, valid and unknown ones separately.
+	// Default 10,000.
 	CacheSize int
 	// FailureBurst and FailuresPerSecond limit the wrong tokens from one address
 	// (of IPv6, one /64). Defaults 20 and 1; a negative burst turns the limit off.
 	FailureBurst      int
 	FailuresPerSecond float64
-	// FlushEvery is how often the use of tokens is written to Redis. Default 1
-	// minute.
+	// FlushEvery is the pause between two writes of token usage to Redis. Default 1 minute.
 	FlushEvery time.Duration
 }
 
@@ -92,7 +89,7 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
-// Service mints, verifies and revokes tokens. It is safe for concurrent use.
+// Service creates, verifies and revokes tokens. It is safe for concurrent use.
 type Service struct {
 	o    Options
 	rows Rows
@@ -102,13 +99,13 @@ type Service struct {
 	failures *failures
 	flights  singleflight.Group
 	waiters  chan struct{}
-	// cutOff is true from when a request waited in vain until Redis answers again.
+	// cutOff is true from when a request has waited in vain until Redis answers again.
 	cutOff atomic.Bool
 	stats  counters
 }
 
-// New makes a service. It works without Run, but then hears of no changes that
-// other instances make (their effect is up to a second late) and records no use.
+// New returns a service. Without Run it works, but it receives no change events of other
+// instances (their changes take effect up to a second late) and records no usage.
 func New(rows Rows, o Options, log *zap.Logger) *Service {
 	o = o.withDefaults()
 	if log == nil {
@@ -122,8 +119,8 @@ func New(rows Rows, o Options, log *zap.Logger) *Service {
 	}
 }
 
-// Run hears of changes and writes the use of tokens down, until ctx ends. Use
-// that is not written by then is written last.
+// Run receives change events and writes token usage, until ctx ends. It writes remaining usage
+// before it returns.
 func (s *Service) Run(ctx context.Context) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.rows.Watch(ctx, s.heard) })
@@ -142,7 +139,7 @@ func (s *Service) Run(ctx context.Context) {
 	wg.Wait()
 }
 
-// heard is told of every change in the store.
+// heard handles a change event of the store.
 func (s *Service) heard(e store.Event) {
 	switch e.Topic {
 	case store.TopicToken:
@@ -157,16 +154,16 @@ func (s *Service) heard(e store.Event) {
 // Stats are counts since the start, for metrics.
 type Stats struct {
 	Hits          int64 // verified from the cache
-	Lookups       int64 // questions to Redis
+	Lookups       int64 // requests to Redis
 	NegativeHits  int64 // refused from the cache
-	LookupErrors  int64 // questions that Redis did not answer
-	Grace         int64 // requests let through while Redis was away
-	Unavailable   int64 // requests refused because Redis was away
+	LookupErrors  int64 // failed requests to Redis
+	Grace         int64 // requests accepted while Redis was unreachable
+	Unavailable   int64 // requests refused because Redis was unreachable
 	Refused       int64 // requests refused for other reasons
-	Invalidations int64 // changes heard of
+	Invalidations int64 // change events received
 	Resyncs       int64 // times that changes may have been missed
-	Entries       int   // good secrets in the cache
-	Waiting       int   // requests that wait for Redis
+	Entries       int   // valid secrets in the cache
+	Waiting       int   // requests waiting for Redis
 	CutOff        bool  // Redis has not answered for WaitBudget
 }
 
@@ -174,7 +171,7 @@ type counters struct {
 	hits, lookups, negative, lookupErrors, grace, unavailable, refused, invalidations, resyncs atomic.Int64
 }
 
-// Stats returns the present counts.
+// Stats returns the current counts.
 func (s *Service) Stats() Stats {
 	c := &s.stats
 	return Stats{

@@ -1,10 +1,10 @@
-// Package tokens is about who may use a gateway: it mints tokens, verifies
-// them on every request, and takes them back.
+// Package tokens controls access to gateways: it creates tokens, verifies them on every
+// request, and revokes them.
 //
-// A token belongs to one gateway. Its secret is shown once and never stored;
-// what is stored is the secret's SHA-256. Verify answers from a local cache
-// whose entries live under a second, so that a revoked token stops working
-// within a second everywhere, whether or not instances hear of it.
+// A token belongs to one gateway. Its secret is shown once and never stored; only the secret's
+// SHA-256 is. Verify answers from a local cache whose entries live under a second, so that a
+// revoked token stops working within a second on all instances, even on those that miss the
+// change event.
 package tokens
 
 import (
@@ -26,8 +26,8 @@ type Token struct {
 	RevokedAt time.Time `json:"revokedAt,omitzero"`
 	// Supplied reports whether the caller chose the secret.
 	Supplied bool `json:"supplied,omitempty"`
-	// PreviousUntil is until when the secret before the last reset works too;
-	// zero if it does not. PreviousUsedAt is when it was used last.
+	// PreviousUntil is when the secret before the last reset becomes invalid; zero if it
+	// already is. PreviousUsedAt is its last use.
 	PreviousUntil  time.Time `json:"previousUntil,omitzero"`
 	PreviousUsedAt time.Time `json:"previousUsedAt,omitzero"`
 
@@ -40,8 +40,8 @@ type Token struct {
 	Revision int64 `json:"revision"`
 }
 
-// State is whether the token works at the given time: "active",
-// "disabled", "expired" or "revoked".
+// State returns the token's state at the given time: "active", "disabled", "expired" or
+// "revoked".
 func (t *Token) State(now time.Time) string {
 	switch {
 	case !t.RevokedAt.IsZero():
@@ -55,7 +55,7 @@ func (t *Token) State(now time.Time) string {
 	}
 }
 
-// Scope is a part of what tokens may do.
+// Scope is a permission of a token.
 type Scope = store.Scope
 
 // The scopes. Sessions and batches choose a kind (neither means both), read
@@ -68,10 +68,10 @@ const (
 	ScopeAdmin    Scope = "admin"
 )
 
-// AllScopes are all scopes.
+// AllScopes lists all scopes.
 var AllScopes = []Scope{ScopeSessions, ScopeBatches, ScopeRead, ScopeAdmin}
 
-// Access is what a route asks of a token: AccessRead or AccessWrite, with
+// Access is the permission that a route requires: AccessRead or AccessWrite, with
 // AccessSessions, AccessBatches or neither (e.g. GET /version).
 type Access uint8
 
@@ -84,8 +84,8 @@ const (
 	AccessAdmin // the management of the token's gateway
 )
 
-// Allows returns nil if the token's scopes allow the access, else an *Error
-// with ReasonScope.
+// Allows returns nil if the token's scopes allow the access, otherwise an *Error with
+// ReasonScope.
 func (t *Token) Allows(a Access) error {
 	if slices.Contains(t.Scopes, ScopeAdmin) {
 		return nil
@@ -100,7 +100,8 @@ func (t *Token) Allows(a Access) error {
 	case kinds && a&AccessBatches != 0 && !slices.Contains(t.Scopes, ScopeBatches):
 		missing = ScopeBatches
 	case a&AccessWrite != 0 && slices.Contains(t.Scopes, ScopeRead):
-		return &Error{Reason: ReasonScope, Kind: gateway.KindForbidden, TokenID: t.ID, Message: "this token may only read"}
+		return &Error{Reason: ReasonScope, Kind: gateway.KindForbidden, TokenID: t.ID,
+			Message: "this token may only read"}
 	default:
 		return nil
 	}
@@ -110,12 +111,12 @@ func (t *Token) Allows(a Access) error {
 	}
 }
 
-// fromRow makes a token of what is stored.
+// fromRow returns the token of a stored row.
 func fromRow(r *store.TokenRow) (*Token, error) {
 	for _, scope := range r.Scopes {
 		if !slices.Contains(AllScopes, scope) {
-			// Ignoring a limit that this version does not know could open the token wide.
-			return nil, gateway.Errorf(gateway.KindInternal, "token %s has the scope %q, which this version does not know", r.ID, scope)
+			// Ignoring a scope that this version does not know could give the token more access.
+			return nil, gateway.Errorf(gateway.KindInternal, "token %s has the unknown scope %q", r.ID, scope)
 		}
 	}
 	t := &Token{
@@ -137,9 +138,8 @@ func fromRow(r *store.TokenRow) (*Token, error) {
 	return t, nil
 }
 
-// allowsAddress reports whether a client at remote ("host:port" or "host") may
-// use the token. An address that cannot be read is allowed only where no ranges
-// are set.
+// allowsAddress reports whether a client at remote ("host:port" or "host") may use the token.
+// An address that cannot be parsed is allowed only if no ranges are set.
 func (t *Token) allowsAddress(remote string) bool {
 	if len(t.CIDRs) == 0 {
 		return true
@@ -153,8 +153,8 @@ func (t *Token) allowsAddress(remote string) bool {
 	return false
 }
 
-// parseAddress returns the address of "host:port" or "host" in its plain form,
-// the zero Addr if there is none.
+// parseAddress returns the address of "host:port" or "host" in canonical form, or the zero Addr
+// if there is none.
 func parseAddress(remote string) netip.Addr {
 	if ap, err := netip.ParseAddrPort(remote); err == nil {
 		return ap.Addr().Unmap().WithZone("")

@@ -12,22 +12,22 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// maxAgentLength is how much of a client's User-Agent is kept.
+// maxAgentLength bounds the recorded part of a client's User-Agent.
 const maxAgentLength = 200
 
-// usage is the use of one token that is not in Redis yet. Requests only add to
-// it in memory; flush writes it down.
+// usage is the usage of one token that is not in Redis yet. Requests add to it in memory, and
+// flush writes it.
 type usage struct {
 	uses       atomic.Int64
 	at         atomic.Int64 // ms
-	replacedAt atomic.Int64 // ms; when the secret before the last reset was used
+	replacedAt atomic.Int64 // ms; last use of the secret before the last reset
 
 	mu             sync.Mutex
 	notedAt        int64 // ms
 	address, agent string
 }
 
-// note adds one use. Address and agent are noted once a second at most.
+// note adds one use. Address and agent are recorded once a second at most.
 func (u *usage) note(now time.Time, a Attempt, replaced bool) {
 	ms := now.UnixMilli()
 	u.uses.Add(1)
@@ -36,7 +36,7 @@ func (u *usage) note(now time.Time, a Attempt, replaced bool) {
 		u.replacedAt.Store(ms)
 	}
 	if !u.mu.TryLock() {
-		return // another request of this token notes its own
+		return // another request of this token records its own
 	}
 	defer u.mu.Unlock()
 	if ms-u.notedAt < 1000 {
@@ -55,16 +55,17 @@ func (u *usage) note(now time.Time, a Attempt, replaced bool) {
 	}
 }
 
-// hostOf cuts the port off "host:port".
+// hostOf returns the host of "host:port".
 func hostOf(remote string) string {
 	host := remote
-	if i := strings.LastIndexByte(remote, ':'); i >= 0 && (strings.IndexByte(remote, ':') == i || remote[0] == '[') {
+	if i := strings.LastIndexByte(remote,
+		':'); i >= 0 && (strings.IndexByte(remote, ':') == i || remote[0] == '[') {
 		host = remote[:i]
 	}
 	return strings.Trim(host, "[]")
 }
 
-// take returns the use since the last take; ok is false if there was none.
+// take returns the usage since the last take; ok is false if there was none.
 func (u *usage) take(id string) (t store.TokenTouch, ok bool) {
 	uses := u.uses.Swap(0)
 	if uses == 0 {
@@ -80,8 +81,8 @@ func (u *usage) take(id string) (t store.TokenTouch, ok bool) {
 	return t, true
 }
 
-// flush writes the use of tokens to Redis, a few hundred at a time. What cannot
-// be written is kept for the next time.
+// flush writes token usage to Redis, a few hundred tokens at a time. Usage that cannot be
+// written is kept for the next time.
 func (s *Service) flush(ctx context.Context) {
 	const batch = 200
 	touches, back := s.cache.takeUsage()
@@ -97,8 +98,8 @@ func (s *Service) flush(ctx context.Context) {
 	}
 }
 
-// takeUsage collects the use of all tokens, and forgets tokens that are neither
-// cached nor used.
+// takeUsage collects the usage of all tokens, and drops tokens that are neither cached nor
+// used.
 func (c *cache) takeUsage() (touches []store.TokenTouch, from []*usage) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -15,25 +15,24 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// attemptTimeout bounds one question to Redis.
+// attemptTimeout bounds one request to Redis.
 const attemptTimeout = 500 * time.Millisecond
 
-// Attempt is what is known of the request that shows a token.
+// Attempt describes the request that presents a token.
 type Attempt struct {
-	// Method is the HTTP method. GET and HEAD may have the benefit of the grace.
+	// Method is the HTTP method. Options.Grace applies to GET and HEAD.
 	Method string
-	// RemoteAddr is the client's "host:port" or "host", as trusted proxies tell it.
+	// RemoteAddr is the client's "host:port" or "host", as reported by trusted proxies.
 	RemoteAddr string
 	UserAgent  string
 }
 
-// Verify returns the token that a request shows, if it is good for the gateway
-// at this moment. Other errors than *Error do not occur. Scopes are for the
-// caller to check (Token.Allows), as are the limits on live sessions and batches.
+// Verify returns the token of a request if it is valid for the gateway. All its errors are
+// *Error. Callers check scopes (Token.Allows) and the limits on live sessions and batches.
 //
-// Where Redis does not answer, Verify waits up to Options.WaitBudget for it.
-// After that GET and HEAD go on with a token that was verified within
-// Options.Grace; everything else is ReasonUnavailable.
+// If Redis does not answer, Verify waits up to Options.WaitBudget. After that, GET and HEAD
+// succeed with a token that was verified within Options.Grace; everything else fails with
+// ReasonUnavailable.
 func (s *Service) Verify(ctx context.Context, gatewayID, presented string, a Attempt) (*Token, error) {
 	now := s.o.Clock()
 	if presented == "" {
@@ -51,15 +50,17 @@ func (s *Service) Verify(ctx context.Context, gatewayID, presented string, a Att
 	return s.verifySlowly(ctx, gatewayID, presented, key, e, a, now)
 }
 
-// verifySlowly asks Redis. stale is what the cache last knew, nil for nothing.
-func (s *Service) verifySlowly(ctx context.Context, gatewayID, presented string, key sum, stale *entry, a Attempt, now time.Time) (*Token, error) {
+// verifySlowly asks Redis. stale is the stale cache entry, or nil.
+func (s *Service) verifySlowly(
+	ctx context.Context, gatewayID, presented string, key sum, stale *entry, a Attempt, now time.Time,
+) (*Token, error) {
 	id, ours := tokenID(presented)
 	switch {
 	case !ours && !canBeSupplied(presented):
 		return nil, s.fail(errMalformed(), a, now)
 	case !ours && stale == nil && s.failures.exceeded(a.RemoteAddr, now):
-		// A secret that somebody chose could be guessed, so an address that guesses
-		// is not told. Ours cannot be, and one that was good here before is let by.
+		// Supplied secrets could be guessed, so an address with too many failures gets no
+		// answer. Generated ones cannot be guessed, and previously valid ones are accepted.
 		return nil, s.refuse(s.tooManyFailures(), a)
 	case s.cache.isUnknown(key, now):
 		s.stats.negative.Add(1)
@@ -77,11 +78,12 @@ func (s *Service) verifySlowly(ctx context.Context, gatewayID, presented string,
 	return s.admit(e, gatewayID, a, now)
 }
 
-// askPatiently asks Redis again and again while it does not answer, and falls
-// back on what was known before where the grace allows it. Each fall-back is
-// preceded by a question of its own, so an instance that Redis answers never
-// uses it.
-func (s *Service) askPatiently(ctx context.Context, key sum, id string, a Attempt, start time.Time) (*entry, error) {
+// askPatiently retries while Redis does not answer, and falls back on the cached entry if the
+// grace allows it. Each fallback is preceded by a request of its own, so it is never used
+// while Redis answers.
+func (s *Service) askPatiently(
+	ctx context.Context, key sum, id string, a Attempt, start time.Time,
+) (*entry, error) {
 	waiting := false
 	defer func() {
 		if waiting {
@@ -106,7 +108,7 @@ func (s *Service) askPatiently(ctx context.Context, key sum, id string, a Attemp
 		}
 		now := s.o.Clock()
 		known, fresh := s.cache.get(key, now)
-		if fresh { // another request got through meanwhile
+		if fresh { // another request has succeeded in the meantime
 			return known, nil
 		}
 		good := s.inGrace(known, a, now)
@@ -130,7 +132,7 @@ func (s *Service) askPatiently(ctx context.Context, key sum, id string, a Attemp
 			continue
 		}
 		if waiting && s.cutOff.CompareAndSwap(false, true) {
-			s.log.Warn("Redis does not answer: changes are refused, reads go on for a while with tokens verified lately",
+			s.log.Warn("Redis does not answer: refusing writes; accepting recently verified tokens for reads for a limited time",
 				zap.Duration("waited", now.Sub(start)), zap.Duration("grace", max(0, s.o.Grace)), zap.Error(err))
 		}
 		if good {
@@ -141,18 +143,19 @@ func (s *Service) askPatiently(ctx context.Context, key sum, id string, a Attemp
 	}
 }
 
-// inGrace reports whether a request may go on with what was known of its token
-// before Redis went away.
+// inGrace reports whether a request may use what was known of its token before Redis became
+// unreachable.
 func (s *Service) inGrace(known *entry, a Attempt, now time.Time) bool {
-	return known != nil && (a.Method == http.MethodGet || a.Method == http.MethodHead) && now.Sub(known.readAt) < s.o.Grace
+	return known != nil && (a.Method == http.MethodGet ||
+		a.Method == http.MethodHead) && now.Sub(known.readAt) < s.o.Grace
 }
 
-// ask asks Redis once what a secret is; several requests with the same secret
-// share the question. An entry without a token means that there is none. id is
-// the token's id if the secret carries it.
+// ask looks a secret up in Redis once; concurrent requests with the same secret share the
+// lookup. An entry without a token means that there is none. id is the token's id if the
+// secret contains it.
 func (s *Service) ask(ctx context.Context, key sum, id string) (*entry, error) {
 	shared := s.flights.DoChan(string(key[:]), func() (any, error) {
-		// Not the context of one of the requests: the others want the answer too.
+		// Not the context of one request, because the result is shared.
 		ctx, cancel := context.WithTimeout(context.Background(), attemptTimeout)
 		defer cancel()
 		return s.lookUp(ctx, key, id)
@@ -166,7 +169,8 @@ func (s *Service) ask(ctx context.Context, key sum, id string) (*entry, error) {
 		}
 		e := r.Val.(*entry)
 		if age := s.o.Clock().Sub(e.readAt); age >= freshFor {
-			return nil, gateway.Errorf(gateway.KindUnavailable, "the answer took %s, too long to be believed", age)
+			return nil, gateway.Errorf(gateway.KindUnavailable,
+				"Redis answered after %s, which is too late to trust the answer", age)
 		}
 		return e, nil
 	}
@@ -197,7 +201,7 @@ func (s *Service) lookUp(ctx context.Context, key sum, id string) (*entry, error
 	return e, nil
 }
 
-// match looks the secret up among those of the row, in constant time.
+// match finds the secret among those of the row, in constant time.
 func (e *entry) match(row *store.TokenRow, key sum) bool {
 	found := false
 	for i, secret := range row.Secrets {
@@ -211,7 +215,7 @@ func (e *entry) match(row *store.TokenRow, key sum) bool {
 	return found
 }
 
-// admit decides whether a known secret is good for this request.
+// admit decides whether a known secret is valid for this request.
 func (s *Service) admit(e *entry, gatewayID string, a Attempt, now time.Time) (*Token, error) {
 	t := e.token
 	var err *Error
@@ -219,7 +223,8 @@ func (s *Service) admit(e *entry, gatewayID string, a Attempt, now time.Time) (*
 	case !t.RevokedAt.IsZero():
 		err = refused(ReasonRevoked, t.ID, "this token has been revoked")
 	case e.replaced && !now.Before(e.replacedUntil) && e.overlap:
-		err = refused(ReasonExpired, t.ID, "this token was reset, and the time in which the old secret worked too is over")
+		err = refused(ReasonExpired, t.ID,
+			"this token was reset and its old secret has expired; use its new secret")
 	case e.replaced && !now.Before(e.replacedUntil):
 		err = refused(ReasonRevoked, t.ID, "this token was reset; use its new secret")
 	case !now.Before(t.ExpiresAt):
@@ -227,13 +232,15 @@ func (s *Service) admit(e *entry, gatewayID string, a Attempt, now time.Time) (*
 	case t.Disabled:
 		err = refused(ReasonDisabled, t.ID, "this token is disabled")
 	case t.GatewayID != gatewayID:
-		err = &Error{Reason: ReasonGateway, Kind: gateway.KindForbidden, TokenID: t.ID, Message: "this token belongs to another gateway"}
+		err = &Error{Reason: ReasonGateway, Kind: gateway.KindForbidden, TokenID: t.ID,
+			Message: "this token belongs to another gateway"}
 	case !t.allowsAddress(a.RemoteAddr):
-		err = &Error{Reason: ReasonAddress, Kind: gateway.KindForbidden, TokenID: t.ID, Message: "this token may not be used from this address"}
+		err = &Error{Reason: ReasonAddress, Kind: gateway.KindForbidden, TokenID: t.ID,
+			Message: "this token may not be used from this address"}
 	case e.limiter != nil && !e.limiter.AllowN(now, 1):
 		err = &Error{
 			Reason: ReasonRate, Kind: gateway.KindLimited, TokenID: t.ID,
-			Message:    "this token makes more requests a second than it may",
+			Message:    "this token exceeds its limit of requests per second",
 			RetryAfter: time.Duration(math.Ceil(1/t.RequestsPerSecond)) * time.Second,
 		}
 	default:
@@ -243,7 +250,7 @@ func (s *Service) admit(e *entry, gatewayID string, a Attempt, now time.Time) (*
 	return nil, s.refuse(err, a)
 }
 
-// fail refuses a secret that nobody has and counts it against the address.
+// fail refuses an unknown secret and counts it against the address.
 func (s *Service) fail(err *Error, a Attempt, now time.Time) *Error {
 	if s.failures.add(a.RemoteAddr, now) {
 		err = s.tooManyFailures()

@@ -1,6 +1,6 @@
-// Package policytest reads the corpus under policies/testdata: requests and
-// what a policy makes of them, written to be read. The policies' own tests run
-// it, and so do the integration tests, against a real Livy.
+// Package policytest reads the corpus under policies/testdata: requests and the results of
+// applying policies to them, in a readable form. The tests of package policies run it, and the
+// integration tests run it against a real Livy.
 //
 // A file holds cases. A case begins with "== " and its name; then come, each at
 // the beginning of a line:
@@ -42,7 +42,7 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// Case is one request and what becomes of it.
+// Case is one request and its expected result.
 type Case struct {
 	// Name is "file/name of the case".
 	Name     string
@@ -53,22 +53,22 @@ type Case struct {
 	Encode         string
 	Body           string
 
-	// Status is 0 when the request is sent on, else that of the refusal.
+	// Status is 0 if the request is forwarded, otherwise that of the refusal.
 	Status int
 	// Refusal is part of the refusal's message.
 	Refusal string
-	// WantMethod, WantTarget and WantBody are the request that Livy gets.
+	// WantMethod, WantTarget and WantBody are the request that Livy receives.
 	WantMethod, WantTarget, WantBody string
 
 	Ignored, Forced, Lowered []string
-	// Straight are texts that reach spark-submit when there is no gateway.
+	// Straight are texts that reach spark-submit without a gateway.
 	Straight []string
-	// Judged are name=value pairs that Spark itself says of the request when there is
-	// no gateway.
+	// Judged are name=value pairs that Spark itself reports for the request without a
+	// gateway.
 	Judged []string
 }
 
-// Load reads all cases of a folder.
+// Load reads all cases in a directory.
 func Load(t testing.TB, dir string) []Case {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(dir, "*.txt"))
@@ -114,7 +114,8 @@ func parse(file, text string) ([]Case, error) {
 	return cases, nil
 }
 
-var marks = []string{"policy:", "blacklist:", "defaults:", ">", "encode:", "<", "ignored:", "forced:", "lowered:", "straight:", "judged:"}
+var marks = []string{"policy:", "blacklist:", "defaults:", ">", "encode:", "<", "ignored:", "forced:", "lowered:",
+	"straight:", "judged:"}
 
 func (c *Case) parse(text string) error {
 	body := &c.Body
@@ -181,7 +182,7 @@ func (c *Case) line(key, value string) error {
 	return nil
 }
 
-// Bytes is the body as it is sent.
+// Bytes returns the body as it is sent.
 func (c *Case) Bytes() []byte {
 	body := strings.ReplaceAll(c.Body, "<NUL>", "\x00")
 	body = strings.ReplaceAll(body, "<BAD>", "\xff")

@@ -1,6 +1,6 @@
-// Package docker runs each Livy server in a container of its own, with the
-// gateway's CPU and memory limits. Containers outlive the process that started
-// them and are found again by their labels.
+// Package docker runs each Livy server in its own container, with the gateway's CPU and
+// memory limits. Containers outlive the process that started them and are found again by
+// their labels.
 package docker
 
 import (
@@ -37,15 +37,15 @@ const (
 	labelEpoch     = labelPrefix + "epoch"
 )
 
-// What the image promises.
+// Properties of the image.
 const (
 	confDir = "/etc/livy"   // where Livy looks for its configuration
-	workDir = "/home/livy"  // where Livy and the drivers beside it are started if archives are unpacked there
-	user    = "10001:10001" // who Livy runs as
+	workDir = "/home/livy"  // working directory of Livy and its drivers if archives are unpacked
+	user    = "10001:10001" // the user that Livy runs as
 	userID  = 10001
 	groupID = 10001
 
-	// Apart from confDir, whose files may hold passwords: Spark sends all of
+	// Separate from confDir, whose files may contain passwords: Spark sends all of
 	// HADOOP_CONF_DIR to the cluster.
 	clusterDir = "/etc/livy-cluster"
 )
@@ -53,30 +53,30 @@ const (
 // livyPort is where Livy listens inside its container.
 var livyPort = network.MustParsePort("8998/tcp")
 
-// maxProcesses bounds the processes and threads of a container: a guard against
-// fork bombs, far above what Livy and its drivers need.
+// maxProcesses bounds the processes and threads of a container, against fork bombs. It is far
+// above what Livy and its drivers need.
 const maxProcesses = 8192
 
-// Options set up a Runtime.
+// Options are the options of a Runtime.
 type Options struct {
-	// Host of the Docker engine, e.g. unix:///var/run/docker.sock; default: what
-	// DOCKER_HOST and its kin say, else the local engine.
+	// Host of the Docker engine, e.g. unix:///var/run/docker.sock; default: DOCKER_HOST
+	// and related variables, otherwise the local engine.
 	Host string
-	// Namespace sets the containers of this installation apart from those of
-	// others on the same engine; default "default".
+	// Namespace separates the containers of this installation from those of others on the
+	// same engine; default "default".
 	Namespace string
-	// Network is a Docker network that the containers join; default: the
-	// engine's own.
+	// Network is a Docker network that the containers join; default: the engine's default
+	// network.
 	Network string
-	// Publish is the address of this machine on which Livy's ports are published,
-	// and where all instances find them; default 127.0.0.1. Nothing but Livy Gateway
-	// should reach it: Livy itself asks nobody who they are.
+	// Publish is the address of this machine on which Livy's ports are published, and at
+	// which all instances connect; default 127.0.0.1. Only Livy Gateway should be able to
+	// reach it, since Livy itself has no authentication.
 	Publish netip.Addr
-	// Direct publishes no port: instances reach Livy at its container's address in
-	// the network that it joins, which they must be in themselves.
+	// Direct publishes no port: instances connect to the container's address in its
+	// network, which they must have joined themselves.
 	Direct bool
-	// LogDir keeps the last log of each gateway on disk, so that it can be read
-	// after this process ends; default: it is kept in memory.
+	// LogDir is a directory for the last log of each gateway, so that it can be read after
+	// this process ends; default: it is kept in memory.
 	LogDir string
 	// Grace is how long a server may take to end before it is killed; default 10 s.
 	Grace time.Duration
@@ -95,7 +95,7 @@ var (
 	_ upstream.Forgetter = (*Runtime)(nil)
 )
 
-// New returns a Runtime. It connects to nothing yet.
+// New returns a Runtime. It does no I/O.
 func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 	if opts.Namespace == "" {
 		opts.Namespace = "default"
@@ -120,7 +120,7 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 // Name returns "docker".
 func (r *Runtime) Name() string { return "docker" }
 
-// Close lets go of the connection; containers go on.
+// Close closes the connection; containers keep running.
 func (r *Runtime) Close() error { return r.api.Close() }
 
 func containerName(gatewayID string) string { return "livygw-" + gatewayID }
@@ -128,23 +128,25 @@ func containerName(gatewayID string) string { return "livygw-" + gatewayID }
 // Start starts a container; see upstream.Runtime.
 func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
 	if l.Engine.Image == "" {
-		return upstream.Instance{}, gateway.Invalid("engine "+l.Engine.Name+": image", "", "must name a container image")
+		return upstream.Instance{}, gateway.Invalid("engine "+l.Engine.Name+": image", "",
+			"must name a container image")
 	}
 	old, ok, err := r.Find(ctx, l.GatewayID)
 	if err != nil {
 		return upstream.Instance{}, err
 	}
 	if ok && (old.Running && old.Epoch >= l.Epoch || old.Epoch > l.Epoch) {
-		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already runs as container %s", l.GatewayID, old.ID)
+		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict,
+			"gateway %s already runs as container %s", l.GatewayID, old.ID)
 	}
-	if ok { // it crashed, or was started by somebody who had lost the gateway
+	if ok { // it crashed, or was started by an instance that had lost the lease
 		if err := r.Stop(ctx, l.GatewayID, l.Epoch); err != nil {
 			return upstream.Instance{}, err
 		}
 	}
 	inst, err := r.run(ctx, l, true)
 	if err != nil && strings.Contains(err.Error(), notShared) {
-		r.logger.Warn("a directory lies on no shared mount of the Docker engine's machine: if it is mounted anew there, this gateway has to be restarted",
+		r.logger.Warn("a directory is not on a shared mount of the Docker engine's machine: if it is remounted there, restart this gateway",
 			zap.String("gateway", l.GatewayID), zap.Error(err))
 		inst, err = r.run(ctx, l, false)
 	}
@@ -156,13 +158,13 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	return inst, nil
 }
 
-// notShared is what the Docker engine says where it cannot follow mounts.
+// notShared is part of the Docker engine's error if mount propagation is impossible.
 const notShared = "is not a shared or slave mount"
 
-// run makes a container and starts it; follow says whether it is to see what is
-// mounted later in directories of type oss.
+// run creates and starts a container; follow enables mount propagation for directories of
+// type oss.
 func (r *Runtime) run(ctx context.Context, l upstream.Launch, follow bool) (upstream.Instance, error) {
-	// The engine gives a name once: of all who come here at a time one goes on.
+	// Names are unique in the engine: of concurrent callers only one succeeds.
 	created, err := r.api.ContainerCreate(ctx, client.ContainerCreateOptions{
 		Name: containerName(l.GatewayID), Config: r.config(l), HostConfig: r.hostConfig(l, follow),
 	})
@@ -184,7 +186,8 @@ func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string
 	if err != nil {
 		return upstream.Instance{}, err
 	}
-	if _, err := r.api.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: "/", Content: files}); err != nil {
+	if _, err := r.api.CopyToContainer(ctx, id,
+		client.CopyToContainerOptions{DestinationPath: "/", Content: files}); err != nil {
 		return upstream.Instance{}, startError(l, "copying the configuration into the container", err)
 	}
 	if err := r.unpack(ctx, l, id); err != nil {
@@ -198,22 +201,24 @@ func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string
 	}
 	got, err := r.api.ContainerInspect(ctx, id, client.ContainerInspectOptions{})
 	if err != nil {
-		return upstream.Instance{}, startError(l, "looking at the container", err)
+		return upstream.Instance{}, startError(l, "inspecting the container", err)
 	}
 	inst := r.instance(got.Container)
 	if inst.Running && inst.Address == "" {
-		return upstream.Instance{}, gateway.Errorf(gateway.KindUnavailable, "the Docker engine gave gateway %s no address", l.GatewayID)
+		return upstream.Instance{}, gateway.Errorf(gateway.KindUnavailable,
+			"the Docker engine gave gateway %s no address", l.GatewayID)
 	}
 	return inst, nil
 }
 
-// remove undoes a start, even when the caller's time is up.
+// remove undoes a start, even if the caller's context has ended.
 func (r *Runtime) remove(id string) {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	_, err := r.api.ContainerRemove(ctx, id, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	if err != nil && !cerrdefs.IsNotFound(err) {
-		r.logger.Error("could not remove a container that did not start", zap.String("container", id), zap.Error(err))
+		r.logger.Error("could not remove a container that did not start",
+			zap.String("container", id), zap.Error(err))
 	}
 }
 
@@ -227,7 +232,7 @@ func (r *Runtime) config(l upstream.Launch) *container.Config {
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		list = append(list, k+"="+env[k])
 	}
-	dir := "" // the image's own
+	dir := "" // the image's default
 	if len(l.Archives) > 0 {
 		dir = workDir
 	}
@@ -256,11 +261,12 @@ func (r *Runtime) hostConfig(l upstream.Launch, follow bool) *container.HostConf
 		NetworkMode:  container.NetworkMode(joined),
 		Mounts:       mounts(l.Directories, follow),
 		PortBindings: ports,
-		// We start it again ourselves: its ids begin anew then.
+		// Restarts are handled by the gateway, because Livy's ids begin again.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		CapDrop:       []string{"ALL"},
 		SecurityOpt:   []string{"no-new-privileges"},
-		LogConfig:     container.LogConfig{Type: "json-file", Config: map[string]string{"max-size": "10m", "max-file": "3"}},
+		LogConfig: container.LogConfig{Type: "json-file",
+			Config: map[string]string{"max-size": "10m", "max-file": "3"}},
 		Resources: container.Resources{
 			NanoCPUs: int64(l.CPU) * 1e9, Memory: l.Memory, MemorySwap: l.Memory, // no swap on top
 			PidsLimit: &limit,
@@ -268,8 +274,8 @@ func (r *Runtime) hostConfig(l upstream.Launch, follow bool) *container.HostConf
 	}
 }
 
-// tarball packs files by directory and base name, readable by the server's group
-// only: they may hold passwords. A directory without files is left out.
+// tarball packs files by directory and base name, readable by the server's group only, since
+// they may contain passwords. Directories without files are left out.
 func tarball(dirs map[string]map[string]string) (*bytes.Buffer, error) {
 	var buf bytes.Buffer
 	w := tar.NewWriter(&buf)
@@ -292,7 +298,8 @@ func tarball(dirs map[string]map[string]string) (*bytes.Buffer, error) {
 			continue
 		}
 		dir = strings.TrimPrefix(dir, "/")
-		if err := put(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o750, Gid: groupID}, ""); err != nil {
+		if err := put(&tar.Header{Typeflag: tar.TypeDir, Name: dir + "/", Mode: 0o750, Gid: groupID},
+			""); err != nil {
 			return nil, err
 		}
 		for _, name := range slices.Sorted(maps.Keys(files)) {
@@ -308,14 +315,14 @@ func tarball(dirs map[string]map[string]string) (*bytes.Buffer, error) {
 	return &buf, nil
 }
 
-// startError says what a person can do about a failed start.
+// startError returns the error of a failed start, with advice where possible.
 func startError(l upstream.Launch, doing string, err error) error {
 	switch {
 	case client.IsErrConnectionFailed(err):
 		return engineAway(err)
 	case cerrdefs.IsNotFound(err) && strings.Contains(strings.ToLower(err.Error()), "image"):
 		return gateway.Invalid("engine "+l.Engine.Name+": image", l.Engine.Image,
-			"is not on the Docker engine; build it with scripts/build-engine-image, or pull it")
+			"does not exist on the Docker engine; build it with scripts/build-engine-image, or pull it")
 	case cerrdefs.IsConflict(err):
 		return gateway.Wrap(gateway.KindConflict, doing+" of gateway "+l.GatewayID, err)
 	case cerrdefs.IsInvalidArgument(err), cerrdefs.IsNotFound(err):
@@ -329,7 +336,7 @@ func engineAway(err error) error {
 	return gateway.Wrap(gateway.KindUnavailable, "the Docker engine does not answer", err)
 }
 
-// callError is for everything but starting.
+// callError returns the error of a failed call other than a start.
 func callError(doing string, err error) error {
 	if client.IsErrConnectionFailed(err) {
 		return engineAway(err)

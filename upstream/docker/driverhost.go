@@ -7,8 +7,8 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// DriverHost is the container's address in its network, which is reached from
-// the machine that the Docker engine runs on; see upstream.DriverHoster.
+// DriverHost returns the container's address in its network, which can be reached from the
+// machine that the Docker engine runs on; see upstream.DriverHoster.
 func (r *Runtime) DriverHost(ctx context.Context, gatewayID string) (string, error) {
 	c, ok, err := r.inspect(ctx, gatewayID)
 	if err != nil {

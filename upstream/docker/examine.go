@@ -15,22 +15,23 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Examine looks at the Docker engine, the engines' images and the networks.
+// Examine checks the Docker engine, the engines' images and the networks.
 func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Result {
 	const check = "docker"
 	where := r.api.DaemonHost()
 	if _, err := r.api.Ping(ctx, client.PingOptions{NegotiateAPIVersion: true}); err != nil {
-		return []doctor.Result{away(where, err)}
+		return []doctor.Result{unreachable(where, err)}
 	}
 	version, err := r.api.ServerVersion(ctx, client.ServerVersionOptions{})
 	if err != nil {
-		return []doctor.Result{away(where, err)}
+		return []doctor.Result{unreachable(where, err)}
 	}
-	results := []doctor.Result{doctor.Good(check, "%s answers, version %s, API %s", where, version.Version, r.api.ClientVersion())}
+	results := []doctor.Result{doctor.Good(check, "%s answers, version %s, API %s", where, version.Version,
+		r.api.ClientVersion())}
 	for _, e := range c.Engines {
 		results = append(results, r.examineEngine(ctx, e))
 	}
-	names := make(map[string]string) // of Docker networks: what names them
+	names := make(map[string]string) // Docker networks, by what refers to them
 	if r.opts.Network != "" {
 		names[r.opts.Network] = "the runtime"
 	}
@@ -45,15 +46,16 @@ func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Resu
 	return results
 }
 
-// away says why the engine cannot be used: not there, or not for us.
-func away(where string, err error) doctor.Result {
+// unreachable returns the result for an engine that does not answer or refuses access.
+func unreachable(where string, err error) doctor.Result {
 	const check = "docker"
 	if errors.Is(err, fs.ErrPermission) || strings.Contains(err.Error(), "permission denied") {
-		return doctor.Failure(check, where+" does not let this user in",
-			"let the user that runs Caddy into the group docker (usermod -aG docker USER) and start Caddy again; that makes it as good as root")
+		return doctor.Failure(check, where+" refuses access to this user",
+			"add the user that runs Caddy to the group docker (usermod -aG docker USER) and restart Caddy; "+
+				"members of that group are effectively root")
 	}
 	return doctor.Failure(check, fmt.Sprintf("%s does not answer: %s", where, err),
-		"start Docker (systemctl start docker), or correct the host of runtime docker, or DOCKER_HOST")
+		"start Docker (systemctl start docker), or fix the host of runtime docker, or DOCKER_HOST")
 }
 
 func (r *Runtime) examineEngine(ctx context.Context, e gateway.Engine) doctor.Result {
@@ -61,14 +63,15 @@ func (r *Runtime) examineEngine(ctx context.Context, e gateway.Engine) doctor.Re
 	image, err := r.api.ImageInspect(ctx, e.Image)
 	switch {
 	case cerrdefs.IsNotFound(err):
-		return doctor.Failure(check, "there is no image "+e.Image, pull(e))
+		return doctor.Failure(check, "image "+e.Image+" does not exist", pull(e))
 	case err != nil:
-		return doctor.Warning(check, fmt.Sprintf("image %s cannot be looked at: %s", e.Image, err), "try docker image inspect "+e.Image)
+		return doctor.Warning(check, fmt.Sprintf("cannot inspect image %s: %s", e.Image, err),
+			"try docker image inspect "+e.Image)
 	}
 	return doctor.Good(check, "image %s, %d MiB", e.Image, image.Size>>20)
 }
 
-// pull says how to get an image: those of ours are built, others pulled.
+// pull returns how to get an image: the project's own are built, others pulled.
 func pull(e gateway.Engine) string {
 	if !strings.HasPrefix(e.Image, "livygateway/") {
 		return "docker pull " + e.Image
@@ -77,7 +80,7 @@ func pull(e gateway.Engine) string {
 	if e.Spark != "" {
 		how = fmt.Sprintf("build it: scripts/build-engine-image --livy %s --spark %s", e.LivyVersion(), e.Spark)
 	}
-	return how + "; or correct the engine's image"
+	return how + "; or fix the engine's image"
 }
 
 func (r *Runtime) examineNetwork(ctx context.Context, name, user string) doctor.Result {
@@ -85,11 +88,12 @@ func (r *Runtime) examineNetwork(ctx context.Context, name, user string) doctor.
 	_, err := r.api.NetworkInspect(ctx, name, client.NetworkInspectOptions{})
 	switch {
 	case cerrdefs.IsNotFound(err):
-		return doctor.Failure(check, "is not there, and "+user+" names it", "docker network create "+name)
+		return doctor.Failure(check, "does not exist, but "+user+" uses it", "docker network create "+name)
 	case err != nil:
-		return doctor.Warning(check, fmt.Sprintf("cannot be looked at: %s", err), "try docker network inspect "+name)
+		return doctor.Warning(check, fmt.Sprintf("cannot be inspected: %s", err),
+			"try docker network inspect "+name)
 	}
-	return doctor.Good(check, "is there, for %s", user)
+	return doctor.Good(check, "exists; used by %s", user)
 }
 
 // Interface guard

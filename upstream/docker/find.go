@@ -26,18 +26,19 @@ func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance
 	return r.instance(got), true, nil
 }
 
-// inspect looks a gateway's container up by its name; one that carries the name
-// but not our labels is not ours.
+// inspect returns a gateway's container by its name. A container of that name without the
+// labels belongs to somebody else.
 func (r *Runtime) inspect(ctx context.Context, gatewayID string) (container.InspectResponse, bool, error) {
 	got, err := r.api.ContainerInspect(ctx, containerName(gatewayID), client.ContainerInspectOptions{})
 	if cerrdefs.IsNotFound(err) {
 		return container.InspectResponse{}, false, nil
 	}
 	if err != nil {
-		return container.InspectResponse{}, false, callError("looking for the container of gateway "+gatewayID, err)
+		return container.InspectResponse{}, false, callError("finding the container of gateway "+gatewayID, err)
 	}
 	c := got.Container
-	if c.Config == nil || c.State == nil || c.Config.Labels[labelNamespace] != r.opts.Namespace || c.Config.Labels[labelGateway] != gatewayID {
+	if c.Config == nil || c.State == nil || c.Config.Labels[labelNamespace] != r.opts.Namespace ||
+		c.Config.Labels[labelGateway] != gatewayID {
 		return container.InspectResponse{}, false, nil
 	}
 	return c, true, nil
@@ -47,7 +48,7 @@ func (r *Runtime) instance(c container.InspectResponse) upstream.Instance {
 	started, _ := time.Parse(time.RFC3339Nano, c.State.StartedAt)
 	inst := upstream.Instance{
 		GatewayID: c.Config.Labels[labelGateway],
-		// The same container may be started again by hand.
+		// The same container may be restarted manually.
 		ID:      fmt.Sprintf("%.12s-%d", c.ID, started.Unix()),
 		Started: started,
 		Running: c.State.Running,
@@ -64,7 +65,7 @@ func (r *Runtime) instance(c container.InspectResponse) upstream.Instance {
 	return inst
 }
 
-// address is where instances reach the container's Livy, "" if nowhere.
+// address returns the address of the container's Livy, or "" if it has none.
 func (r *Runtime) address(s *container.NetworkSettings) string {
 	if r.opts.Direct {
 		for _, name := range slices.Sorted(maps.Keys(s.Networks)) {
@@ -93,7 +94,7 @@ func describeExit(s *container.State) string {
 	case s.Error != "":
 		exit += " (" + s.Error + ")"
 	case s.ExitCode == 3: // -XX:+ExitOnOutOfMemoryError
-		exit += " (perhaps Java ran out of memory)"
+		exit += " (Java may have run out of memory)"
 	}
 	return exit
 }
@@ -119,21 +120,24 @@ func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
 	return all, nil
 }
 
-// Stop ends and removes the gateway's container; see upstream.Runtime.
+// Stop stops and removes the gateway's container; see upstream.Runtime.
 func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error {
 	c, ok, err := r.inspect(ctx, gatewayID)
 	if err != nil || !ok || epoch(c) > upTo {
 		return err
 	}
-	// From here on by the container's id: the name may be another one's by now.
+	// Use the container's id from here on: the name may belong to another one by now.
 	grace := int(r.opts.Grace.Seconds())
-	if _, err := r.api.ContainerStop(ctx, c.ID, client.ContainerStopOptions{Timeout: &grace}); err != nil && !cerrdefs.IsNotFound(err) {
+	if _, err := r.api.ContainerStop(ctx, c.ID,
+		client.ContainerStopOptions{Timeout: &grace}); err != nil && !cerrdefs.IsNotFound(err) {
 		return callError("stopping the container of gateway "+gatewayID, err)
 	}
 	if lines, err := r.containerLogs(ctx, c.ID, keptLines); err != nil {
-		r.logger.Warn("could not keep the last log of a gateway", zap.String("gateway", gatewayID), zap.Error(err))
+		r.logger.Warn("could not keep the last log of a gateway",
+			zap.String("gateway", gatewayID), zap.Error(err))
 	} else if err := r.last.keep(gatewayID, lines); err != nil {
-		r.logger.Warn("could not keep the last log of a gateway", zap.String("gateway", gatewayID), zap.Error(err))
+		r.logger.Warn("could not keep the last log of a gateway",
+			zap.String("gateway", gatewayID), zap.Error(err))
 	}
 	_, err = r.api.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	if err != nil && !cerrdefs.IsNotFound(err) {

@@ -18,10 +18,10 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// keptLines is how many lines of a container's log outlive it.
+// keptLines is the number of log lines kept after a container is removed.
 const keptLines = 1000
 
-// Logs returns the last lines of the gateway's container, or of its last one.
+// Logs returns the last lines of the gateway's container, or of the last one removed.
 func (r *Runtime) Logs(ctx context.Context, gatewayID string, lines int) ([]string, error) {
 	c, ok, err := r.inspect(ctx, gatewayID)
 	if err != nil {
@@ -48,13 +48,13 @@ func (r *Runtime) containerLogs(ctx context.Context, id string, lines int) ([]st
 	return upstream.LastLines(text.String(), lines), nil
 }
 
-// Forget throws away the last log of a deleted gateway.
+// Forget removes the last log of a deleted gateway.
 func (r *Runtime) Forget(_ context.Context, gatewayID string) error {
 	return r.last.forget(gatewayID)
 }
 
-// lastLogs keeps the last lines of containers that are gone: in files if it has
-// a directory, else in memory.
+// lastLogs keeps the last lines of removed containers: in files if it has a directory,
+// otherwise in memory.
 type lastLogs struct {
 	dir string
 

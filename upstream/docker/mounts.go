@@ -8,14 +8,13 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// defaultNFS are mount options under which a file server that is away makes
-// jobs fail after some minutes instead of hanging for ever.
+// defaultNFS are mount options with which an unreachable file server makes jobs fail after
+// some minutes instead of hanging for ever.
 const defaultNFS = "nfsvers=4,soft,timeo=600,retrans=2"
 
-// mounts says how a container gets directories: those of the machine are bound,
-// those of file servers are volumes that the Docker engine mounts and that go
-// with the container. follow says whether what is mounted later in a directory of
-// type oss is to be seen.
+// mounts returns the mounts of a container: bind mounts for directories on the machine, and
+// for file servers volumes that the Docker engine mounts and removes with the container.
+// follow enables mount propagation for directories of type oss.
 func mounts(dirs []gateway.Directory, follow bool) []mount.Mount {
 	var list []mount.Mount
 	for _, d := range dirs {
@@ -30,7 +29,7 @@ func mounts(dirs []gateway.Directory, follow bool) []mount.Mount {
 		default:
 			m.Type, m.Source = mount.TypeBind, d.Source
 			if d.Type == gateway.DirectoryOSS && follow {
-				// A FUSE mount that is mounted anew on the machine shall be seen.
+				// Makes a FUSE file system that is remounted on the machine visible.
 				m.BindOptions = &mount.BindOptions{Propagation: mount.PropagationRSlave}
 			}
 		}

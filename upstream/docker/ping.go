@@ -9,10 +9,10 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Ping asks the Docker engine for a sign of life.
+// Ping checks that the Docker engine answers.
 func (r *Runtime) Ping(ctx context.Context) error {
 	if _, err := r.api.Ping(ctx, client.PingOptions{}); err != nil {
-		return gateway.Wrap(gateway.KindUnavailable, "asking the Docker engine for a sign of life", err)
+		return gateway.Wrap(gateway.KindUnavailable, "pinging the Docker engine", err)
 	}
 	return nil
 }

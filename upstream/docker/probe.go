@@ -13,13 +13,13 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// maxCPUInfo is more than /proc/cpuinfo has for one core.
+// maxCPUInfo bounds the part of /proc/cpuinfo that is read; one core needs less.
 const maxCPUInfo = 32 << 10
 
-// CPUFlags are those of the Docker engine's machine, read in the gateway's running
+// CPUFlags returns the CPU flags of the Docker engine's machine, read in the gateway's running
 // container; see upstream.Prober.
 func (r *Runtime) CPUFlags(ctx context.Context, gatewayID string) ([]string, error) {
-	const doing = "reading what the CPU can do"
+	const doing = "reading the CPU flags"
 	exec, err := r.api.ExecCreate(ctx, containerName(gatewayID), client.ExecCreateOptions{
 		Cmd: []string{"cat", "/proc/cpuinfo"}, AttachStdout: true,
 	})
@@ -31,20 +31,22 @@ func (r *Runtime) CPUFlags(ctx context.Context, gatewayID string) ([]string, err
 		return nil, callError(doing, err)
 	}
 	defer attached.Close()
-	defer context.AfterFunc(ctx, attached.Close)() // reading knows of no context
+	defer context.AfterFunc(ctx, attached.Close)() // reads do not take a context
 	var text bytes.Buffer
-	// Cut off in the middle of a frame, which is no error of ours.
-	if _, err := stdcopy.StdCopy(&text, io.Discard, io.LimitReader(attached.Reader, maxCPUInfo)); err != nil && text.Len() == 0 {
+	// The limit may end in the middle of a frame, which is not an error.
+	if _, err := stdcopy.StdCopy(&text, io.Discard,
+		io.LimitReader(attached.Reader, maxCPUInfo)); err != nil && text.Len() == 0 {
 		return nil, callError(doing, err)
 	}
 	flags := upstream.ParseCPUFlags(text.String())
 	if len(flags) == 0 {
-		return nil, gateway.Errorf(gateway.KindUnavailable, "%s: no flags in /proc/cpuinfo of the container", doing)
+		return nil, gateway.Errorf(gateway.KindUnavailable, "%s: no flags in /proc/cpuinfo of the container",
+			doing)
 	}
 	return flags, nil
 }
 
-// HasFile looks in the gateway's container.
+// HasFile reports whether a path exists in the gateway's container.
 func (r *Runtime) HasFile(ctx context.Context, gatewayID, path string) (bool, error) {
 	_, err := r.api.ContainerStatPath(ctx, containerName(gatewayID), client.ContainerStatPathOptions{Path: path})
 	if cerrdefs.IsNotFound(err) {

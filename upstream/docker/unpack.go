@@ -13,7 +13,7 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// unpack lays archives into a container's working directory, for the server's user.
+// unpack unpacks archives into a container's working directory, owned by the server's user.
 func (r *Runtime) unpack(ctx context.Context, l upstream.Launch, id string) error {
 	for _, a := range l.Archives {
 		read, write := io.Pipe()
@@ -23,8 +23,9 @@ func (r *Runtime) unpack(ctx context.Context, l upstream.Launch, id string) erro
 			_ = write.CloseWithError(err)
 			packed <- err
 		}()
-		_, err := r.api.CopyToContainer(ctx, id, client.CopyToContainerOptions{DestinationPath: "/", Content: read})
-		_ = read.Close() // ends the packing if the engine did not want it all
+		_, err := r.api.CopyToContainer(ctx, id,
+			client.CopyToContainerOptions{DestinationPath: "/", Content: read})
+		_ = read.Close() // ends the packing if the engine did not read it all
 		if packing := <-packed; packing != nil && !errors.Is(packing, io.ErrClosedPipe) {
 			return packing
 		}
@@ -35,7 +36,7 @@ func (r *Runtime) unpack(ctx context.Context, l upstream.Launch, id string) erro
 	return nil
 }
 
-// repack writes an archive as the engine reads it.
+// repack writes an archive in the format that the engine reads.
 func repack(a upstream.Archive, to io.Writer) error {
 	w := tar.NewWriter(to)
 	err := a.Each(func(h *tar.Header, content io.Reader) error {

@@ -19,24 +19,23 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// maxProcesses bounds the processes and threads of a server with its drivers: a
-// guard against what starts them without end.
+// maxProcesses bounds the processes and threads of a server with its drivers, against fork
+// bombs.
 const maxProcesses = 8192
 
-// cpuPeriod is the span in microseconds over which the use of CPU is bounded.
+// cpuPeriod is the period of the CPU limit, in microseconds.
 const cpuPeriod = 100000
 
-// driverScore is added to how likely the kernel ends a process that is not the
-// Livy server when the gateway's memory is used up: half of the bound. A driver is
-// ended, and the server lives.
+// driverScore is the OOM score adjustment of processes other than the Livy server, so that the
+// kernel kills a driver rather than the server when the gateway's memory is used up.
 const driverScore = 500
 
-// group is the cgroup of one server with all that it starts: its directories, the
-// one that bounds memory first.
+// group is the cgroup of a server and its processes: its directories, beginning with the one
+// that limits memory.
 type group []string
 
-// findBounds finds where servers get their cgroups. It is asked at each start: what
-// a machine can have changes.
+// findBounds finds the directories for the servers' cgroups. It is called at each start,
+// because the result may change.
 func (r *Runtime) findBounds() (*cgroups, error) {
 	system, err := r.cgroupSystem()
 	if err != nil {
@@ -45,8 +44,8 @@ func (r *Runtime) findBounds() (*cgroups, error) {
 	return findCgroups(system, r.opts.Cgroup)
 }
 
-// bound makes the cgroup of a server that is about to start. Where none can be had
-// there is none, which is logged once, unless the operator named one.
+// bound creates the cgroup of a server that is about to start. If that is impossible it logs
+// so once and returns none, unless the operator named a cgroup.
 func (r *Runtime) bound(l upstream.Launch) (group, error) {
 	if r.opts.Cgroup == NoCgroup {
 		return nil, nil
@@ -61,15 +60,16 @@ func (r *Runtime) bound(l upstream.Launch) (group, error) {
 	case err == nil:
 		return g, nil
 	case r.opts.Cgroup != "":
-		return nil, gateway.Wrap(gateway.KindUnavailable, "making a cgroup below "+r.opts.Cgroup, err)
+		return nil, gateway.Wrap(gateway.KindUnavailable, "creating a cgroup below "+r.opts.Cgroup, err)
 	}
 	r.unbounded.Do(func() {
-		r.logger.Warn("the memory of drivers is not bounded: no cgroup can be had for Livy servers; caddy livy doctor says how", zap.Error(err))
+		r.logger.Warn("cannot create cgroups for Livy servers, so the memory of drivers is not limited; "+
+			"run caddy livy doctor", zap.Error(err))
 	})
 	return nil, nil
 }
 
-// create makes a cgroup with bounds in each hierarchy. memory is in bytes.
+// create creates a cgroup with limits in each hierarchy. memory is in bytes.
 func (c *cgroups) create(name string, memory int64, cpu int) (group, error) {
 	g := group{filepath.Join(c.memory, name)}
 	for _, parent := range c.others {
@@ -88,20 +88,23 @@ func (c *cgroups) create(name string, memory int64, cpu int) (group, error) {
 	return g, nil
 }
 
-// limit sets the bounds. That of memory is the one that must be there.
+// limit sets the limits. Only that of memory is required.
 func (c *cgroups) limit(name string, memory int64, cpu int) error {
 	bytes := strconv.FormatInt(memory, 10)
 	quota := strconv.Itoa(cpu * cpuPeriod)
-	set := func(parent, file, value string) error { return writeControl(filepath.Join(parent, name, file), value) }
+	set := func(parent, file, value string) error {
+		return writeControl(filepath.Join(parent, name, file),
+			value)
+	}
 	if memory > 0 {
 		limit, swap, swapValue := "memory.limit_in_bytes", "memory.memsw.limit_in_bytes", bytes
 		if c.v2 {
 			limit, swap, swapValue = "memory.max", "memory.swap.max", "0"
 		}
 		if err := set(c.memory, limit, bytes); err != nil {
-			return fmt.Errorf("bounding the memory: %w", err)
+			return fmt.Errorf("limiting the memory: %w", err)
 		}
-		_ = set(c.memory, swap, swapValue) // not there where swap is not counted
+		_ = set(c.memory, swap, swapValue) // missing if swap accounting is off
 	}
 	if dir, ok := c.others["cpu"]; ok && cpu > 0 {
 		if c.v2 {
@@ -117,17 +120,17 @@ func (c *cgroups) limit(name string, memory int64, cpu int) error {
 	return nil
 }
 
-// add puts a process into the cgroup. What it starts from then on is in there too.
+// add moves a process into the cgroup, together with all processes that it starts from then on.
 func (g group) add(pid int) error {
 	for i, dir := range g {
 		if err := writeControl(filepath.Join(dir, "cgroup.procs"), strconv.Itoa(pid)); err != nil && i == 0 {
-			return fmt.Errorf("putting process %d into its cgroup: %w", pid, err)
+			return fmt.Errorf("moving process %d into its cgroup: %w", pid, err)
 		}
 	}
 	return nil
 }
 
-// pids are the processes in the cgroup.
+// pids returns the processes in the cgroup.
 func (g group) pids() (all []int) {
 	for _, dir := range g {
 		for _, word := range words(filepath.Join(dir, "cgroup.procs")) {
@@ -139,8 +142,8 @@ func (g group) pids() (all []int) {
 	return all
 }
 
-// remove removes the cgroup; its processes have ended, but the kernel may need a
-// moment to see that.
+// remove removes the cgroup. Its processes have ended, but the kernel may need a moment until
+// the cgroup is empty.
 func (g group) remove() error {
 	var errs []error
 	for _, dir := range g {
@@ -159,7 +162,7 @@ func (g group) remove() error {
 	return errors.Join(errs...)
 }
 
-// groupName differs between installations, gateways and their runs.
+// groupName returns a name that is unique to the installation, gateway and run.
 func (r *Runtime) groupName(gatewayID string, epoch int64) string {
 	return r.groupNames(gatewayID) + strconv.FormatInt(epoch, 10)
 }
@@ -170,8 +173,8 @@ func (r *Runtime) groupNames(gatewayID string) string {
 	return fmt.Sprintf("%08x-%s-", h.Sum32(), gatewayID)
 }
 
-// sweep removes empty cgroups of a gateway, up to an epoch, that no state file
-// names: those of a start that did not get that far.
+// sweep removes empty cgroups of a gateway, up to an epoch, that no state file names: those of
+// starts that failed early.
 func (r *Runtime) sweep(c *cgroups, gatewayID string, upTo int64) {
 	prefix := r.groupNames(gatewayID)
 	for _, parent := range append([]string{c.memory}, sortedValues(c.others)...) {
@@ -193,8 +196,8 @@ func sortedValues(m map[string]string) (all []string) {
 	return slices.Compact(all)
 }
 
-// preferDrivers makes the kernel end drivers before the server when memory is used
-// up. Children inherit the server's own score, so that each is looked at.
+// preferDrivers makes the kernel kill drivers before the server when memory is used up.
+// Children inherit the server's score, so it is set for each of them.
 func (s state) preferDrivers() {
 	if len(s.Cgroups) == 0 {
 		return

@@ -100,7 +100,7 @@ func TestAFullDiskLeavesNothing(t *testing.T) {
 		want  string
 	}{
 		"while the configuration is written": {texts - 1, "writing "},
-		"while the process is noted":         {texts, "noting process"},
+		"while the process is recorded":      {texts, "recording process"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := smallDisk(t, tt.pages)

@@ -13,39 +13,39 @@ import (
 	"strings"
 )
 
-// NoCgroup as Options.Cgroup asks for no cgroups at all.
+// NoCgroup as Options.Cgroup turns cgroups off.
 const NoCgroup = "off"
 
-// defaultCgroup is where root's servers get theirs. It is not below the cgroup of
-// Caddy's own service, all of which systemd ends together with Caddy.
+// defaultCgroup is the parent of the servers' cgroups if Caddy runs as root. It is not below
+// the cgroup of Caddy's own service, which systemd stops as a whole.
 const defaultCgroup = "/livygateway"
 
-// cgroupMode lets the JVMs in a cgroup read its bounds, which they go by.
+// cgroupMode lets the JVMs in a cgroup read its limits, which they adapt to.
 const cgroupMode = 0o755
 
 // cgroupMount is a mounted hierarchy of cgroups.
 type cgroupMount struct {
 	dir         string
 	v2          bool
-	controllers []string // of version 1; a hierarchy of version 2 says itself
+	controllers []string // version 1 only; version 2 lists them in a file
 }
 
-// cgroups are the hierarchies in which servers get cgroups: one of version 2, or
-// several of version 1.
+// cgroups holds the hierarchies of the servers' cgroups: one of version 2, or several of
+// version 1.
 type cgroups struct {
 	v2     bool
-	memory string            // the directory for those that bound memory
-	others map[string]string // cpu, pids: where they can be had; in version 2 the same directory
+	memory string            // the directory of the memory controller
+	others map[string]string // those of cpu and pids, if available; in version 2 the same directory
 }
 
-// cgroupSystem is what findCgroups looks at; tests have one of their own.
+// cgroupSystem is the input of findCgroups; tests provide their own.
 type cgroupSystem struct {
 	mounts []cgroupMount
-	own    string // our own cgroup of version 2
-	root   bool   // whether we are root
+	own    string // this process's own cgroup of version 2
+	root   bool   // whether this process runs as root
 }
 
-// thisMachine reads which hierarchies are mounted, and our own place in them.
+// thisMachine reads which hierarchies are mounted, and this process's own cgroup.
 func thisMachine() (cgroupSystem, error) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
@@ -58,8 +58,8 @@ func thisMachine() (cgroupSystem, error) {
 		return s, fmt.Errorf("reading our own cgroup: %w", err)
 	}
 	for line := range strings.Lines(string(text)) {
-		if place, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-			s.own = place
+		if own, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			s.own = own
 		}
 	}
 	return s, nil
@@ -83,9 +83,8 @@ func readMounts(r io.Reader) (all []cgroupMount) {
 	return all
 }
 
-// findCgroups prepares the directories in which servers get their cgroups. named
-// is the cgroup that the operator chose, as /proc/PID/cgroup writes it; empty: our
-// choice. Its errors say why there are none.
+// findCgroups prepares the directories for the servers' cgroups. named is the cgroup that the
+// operator chose, as in /proc/PID/cgroup; empty means the default.
 func findCgroups(s cgroupSystem, named string) (*cgroups, error) {
 	for _, m := range s.mounts {
 		if m.v2 && slices.Contains(words(filepath.Join(m.dir, "cgroup.controllers")), "memory") {
@@ -129,17 +128,16 @@ func cmpError(err, otherwise error) error {
 	return otherwise
 }
 
-// inVersion2 makes the cgroup for the servers' own, and hands the controllers down
-// to it.
+// inVersion2 creates the parent of the servers' cgroups and enables the controllers in it.
 func inVersion2(s cgroupSystem, m cgroupMount, named string) (*cgroups, error) {
 	switch {
 	case named != "":
 	case s.root:
 		named = defaultCgroup
 	case s.own == "" || s.own == "/":
-		return nil, errors.New("only root can make cgroups here")
+		return nil, errors.New("only root can create cgroups here")
 	default:
-		// Beside our own: a cgroup that holds processes cannot divide what it has.
+		// Next to this process's own: a cgroup with processes cannot have controllers for children.
 		named = path.Join(path.Dir(s.own), defaultCgroup)
 	}
 	c := &cgroups{v2: true, memory: filepath.Join(m.dir, named), others: map[string]string{}}
@@ -157,7 +155,7 @@ func inVersion2(s cgroupSystem, m cgroupMount, named string) (*cgroups, error) {
 	return c, nil
 }
 
-// handDown makes a controller available in all that is below a cgroup.
+// handDown enables a controller in the children of a cgroup.
 func handDown(root, cgroup, controller string) error {
 	dir := root
 	for _, part := range append([]string{""}, strings.Split(strings.Trim(cgroup, "/"), "/")...) {
@@ -173,13 +171,13 @@ func handDown(root, cgroup, controller string) error {
 	return nil
 }
 
-// words are the words of a file, none if it cannot be read.
+// words returns the words of a file, none if it cannot be read.
 func words(file string) []string {
 	text, _ := os.ReadFile(file)
 	return strings.Fields(string(text))
 }
 
-// writeControl writes to a file of the kernel's. It never makes one.
+// writeControl writes to an existing kernel file.
 func writeControl(file, text string) error {
 	f, err := os.OpenFile(file, os.O_WRONLY|os.O_TRUNC, 0)
 	if err != nil {
@@ -195,7 +193,7 @@ func checkCgroupName(name string) error {
 		return nil
 	}
 	if !strings.HasPrefix(name, "/") || name == "/" || path.Clean(name) != name || !fs.ValidPath(name[1:]) {
-		return errors.New("must be off, or a cgroup as /proc/PID/cgroup writes it, e.g. /livygateway")
+		return errors.New("must be off, or a cgroup as in /proc/PID/cgroup, e.g. /livygateway")
 	}
 	return nil
 }

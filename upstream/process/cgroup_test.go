@@ -190,7 +190,7 @@ func TestWithoutACgroup(t *testing.T) {
 			t.Errorf("named %q: the doctor says %+v", named, got)
 		}
 	}
-	if n := logs.FilterMessageSnippet("memory of drivers is not bounded").Len(); n != 1 {
+	if n := logs.FilterMessageSnippet("memory of drivers is not limited").Len(); n != 1 {
 		t.Errorf("logged %d times, want once", n)
 	}
 	for _, bad := range []string{"livygateway", "/", "/a/../b", "/a/", "/a//b", "on"} {

@@ -7,8 +7,8 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// DriverHost is the loopback address of the gateway's server: drivers are processes
-// of this machine; see upstream.DriverHoster.
+// DriverHost returns the loopback address of the gateway's server, since drivers are processes
+// on this machine; see upstream.DriverHoster.
 func (r *Runtime) DriverHost(_ context.Context, gatewayID string) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -18,34 +18,39 @@ func checkEngine(e gateway.Engine) (string, error) {
 	}
 	submit := filepath.Join(e.SparkHome, "bin", "spark-submit")
 	if _, err := os.Stat(submit); e.SparkHome == "" || err != nil {
-		return "", gateway.Invalid("engine "+e.Name+": spark home", e.SparkHome, how+" with bin/spark-submit in it")
+		return "", gateway.Invalid("engine "+e.Name+": spark home", e.SparkHome,
+			how+" with bin/spark-submit in it")
 	}
 	if e.JavaHome != "" {
 		if _, err := os.Stat(filepath.Join(e.JavaHome, "bin", "java")); err != nil {
-			return "", gateway.Invalid("engine "+e.Name+": java home", e.JavaHome, "must hold bin/java")
+			return "", gateway.Invalid("engine "+e.Name+": java home", e.JavaHome, "must contain bin/java")
 		}
 	} else if _, err := exec.LookPath("java"); err != nil {
-		return "", gateway.Errorf(gateway.KindUnavailable, "engine %s: no java in PATH; install Java 17 or set the engine's java home", e.Name)
+		return "", gateway.Errorf(gateway.KindUnavailable,
+			"engine %s: no java in PATH; install Java 17 or set the engine's java home", e.Name)
 	}
 	return server, nil
 }
 
-// checkMachine checks that the machine has what a container would be given.
+// checkMachine checks that the machine has what a container would get by mounts and networks.
 func checkMachine(l upstream.Launch) error {
 	if l.Network != "" {
-		return gateway.Invalid("network", l.Network, "is a Docker network; a process has the machine's own")
+		return gateway.Invalid("network", l.Network,
+			"is a Docker network; runtime process uses the machine's network")
 	}
 	for _, d := range l.Directories {
 		if info, err := os.Stat(d.Path); err != nil || !info.IsDir() {
-			return gateway.Invalid("directory "+d.Name+": path", d.Path, "must be there on this machine: a process mounts nothing")
+			return gateway.Invalid("directory "+d.Name+": path", d.Path,
+				"must exist on this machine: runtime process mounts nothing")
 		}
 	}
 	return nil
 }
 
-// engineFiles are what a server's user must be able to read.
+// engineFiles returns the files that a server's user must be able to read.
 func engineFiles(e gateway.Engine) []string {
-	all := []string{filepath.Join(e.LivyHome, "bin", "livy-server"), filepath.Join(e.SparkHome, "bin", "spark-submit")}
+	all := []string{filepath.Join(e.LivyHome, "bin", "livy-server"),
+		filepath.Join(e.SparkHome, "bin", "spark-submit")}
 	if e.JavaHome != "" {
 		all = append(all, filepath.Join(e.JavaHome, "bin", "java"))
 	}

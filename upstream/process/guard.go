@@ -16,24 +16,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Livy asks nobody who they are, and a server listens on a loopback address, which
-// any process of the machine can connect to. Where each server has a user of its
-// own, the kernel's packet filter keeps everybody but root and that user away from
-// that user's address: from its Livy, and from the drivers beside it. A table of
-// nftables says so. It is the same for all servers, stays when Caddy ends, as they
-// do, and is removed with the last of them.
+// Livy has no authentication, and a server listens on a loopback address, to which any process
+// on the machine can connect. If each server has its own user, the kernel's packet filter
+// allows only root and that user to connect to the user's address: to its Livy, and to the
+// drivers next to it. One nftables table does that for all servers. Like them it outlives
+// Caddy, and it is removed with the last of them.
 
-// guardEvery is how often the table is looked for: who loads a firewall anew may
-// remove it.
+// guardEvery is the pause between two checks of the table: reloading a firewall may remove it.
 const guardEvery = 30 * time.Second
 
-// guard is a table of nftables.
+// guard is the nftables table.
 type guard struct {
 	name string
 	uids []uint32 // sorted; each has its address
 }
 
-// guardOf is the guard of a state directory.
+// guardOf returns the guard of a state directory.
 func guardOf(stateDir string, uids []uint32) guard {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(stateDir))
@@ -44,7 +42,7 @@ func (g guard) table() *nftables.Table {
 	return &nftables.Table{Name: g.name, Family: nftables.TableFamilyIPv4}
 }
 
-// chain bears the users in its name, so that a table for others is known.
+// chain returns the chain. Its name depends on the users, so that an outdated table is detected.
 func (g guard) chain() *nftables.Chain {
 	h := fnv.New64a()
 	for _, uid := range g.uids {
@@ -57,7 +55,7 @@ func (g guard) chain() *nftables.Chain {
 	}
 }
 
-// present reports whether the table is there as it should be.
+// present reports whether the table exists and is up to date.
 func (g guard) present() (bool, error) {
 	c, err := nftables.New()
 	if err != nil {
@@ -77,14 +75,14 @@ func (g guard) present() (bool, error) {
 	return false, nil
 }
 
-// install makes the table, in place of one that is there, at once.
+// install creates the table, atomically replacing an existing one.
 func (g guard) install() error {
 	c, err := nftables.New()
 	if err != nil {
 		return err
 	}
 	table := g.table()
-	c.AddTable(table) // else there may be nothing to delete
+	c.AddTable(table) // so that the deletion cannot fail
 	c.DelTable(table)
 	c.AddTable(table)
 	own := &nftables.Set{
@@ -96,7 +94,8 @@ func (g guard) install() error {
 	for _, uid := range g.uids {
 		address := loopback(uid).AsSlice()
 		single = append(single, nftables.SetElement{Key: address})
-		pairs = append(pairs, nftables.SetElement{Key: slices.Concat(address, binaryutil.NativeEndian.PutUint32(uid))})
+		pairs = append(pairs, nftables.SetElement{Key: slices.Concat(address,
+			binaryutil.NativeEndian.PutUint32(uid))})
 	}
 	if err := errors.Join(c.AddSet(own, pairs), c.AddSet(addresses, single)); err != nil {
 		return err
@@ -118,9 +117,8 @@ func (g guard) remove() error {
 	return c.Flush()
 }
 
-// rules are those of the chain. Only the first packet of a connection is judged:
-// without it there is no connection, and others, such as the kernel's own answer
-// that nobody listens, have no user.
+// rules returns the rules of the chain. They check only the first packet of a connection:
+// others, such as the kernel's own reply that nothing listens, have no user.
 func (g guard) rules(own, addresses string) [][]expr.Any {
 	const r1, r2 = unix.NFT_REG32_00, unix.NFT_REG32_01
 	accept := &expr.Verdict{Kind: expr.VerdictAccept}
@@ -129,7 +127,8 @@ func (g guard) rules(own, addresses string) [][]expr.Any {
 	return [][]expr.Any{
 		{ // ip daddr != 127.128.0.0/9 accept
 			destination,
-			&expr.Bitwise{SourceRegister: r1, DestRegister: r1, Len: 4, Mask: []byte{255, 128, 0, 0}, Xor: make([]byte, 4)},
+			&expr.Bitwise{SourceRegister: r1, DestRegister: r1, Len: 4, Mask: []byte{255, 128, 0, 0},
+				Xor: make([]byte, 4)},
 			is(expr.CmpOpNeq, 127, 128, 0, 0), accept,
 		},
 		{ // meta l4proto != tcp accept
@@ -144,17 +143,18 @@ func (g guard) rules(own, addresses string) [][]expr.Any {
 			&expr.Meta{Key: expr.MetaKeySKUID, Register: r1}, is(expr.CmpOpEq, 0, 0, 0, 0), accept,
 		},
 		{ // ip daddr . meta skuid @own accept
-			destination, &expr.Meta{Key: expr.MetaKeySKUID, Register: r2}, &expr.Lookup{SourceRegister: r1, SetName: own}, accept,
+			destination, &expr.Meta{Key: expr.MetaKeySKUID, Register: r2}, &expr.Lookup{SourceRegister: r1,
+				SetName: own}, accept,
 		},
 		{ // ip daddr @addresses reject with tcp reset
-			destination, &expr.Lookup{SourceRegister: r1, SetName: addresses}, &expr.Reject{Type: unix.NFT_REJECT_TCP_RST},
+			destination, &expr.Lookup{SourceRegister: r1,
+				SetName: addresses}, &expr.Reject{Type: unix.NFT_REJECT_TCP_RST},
 		},
 	}
 }
 
-// guarded are the users whose addresses are kept for them: those of the
-// configuration, and those of servers that still run under another one. The caller
-// holds r.mu.
+// guarded returns the guard for the users of the configuration and those of servers that were
+// started under an earlier one. The caller holds r.mu.
 func (r *Runtime) guarded() guard {
 	uids := r.notedUsers("")
 	for _, a := range r.pool {
@@ -163,8 +163,8 @@ func (r *Runtime) guarded() guard {
 	return guardOf(r.opts.StateDir, slices.SortedFunc(maps.Keys(uids), cmp.Compare[uint32]))
 }
 
-// keepGuard makes sure that the guard stands; where it cannot, that is logged once.
-// It looks at most every guardEvery unless now is set.
+// keepGuard makes sure that the guard is installed. It logs once if that is impossible. It
+// checks at most every guardEvery unless now is set.
 func (r *Runtime) keepGuard(now bool) {
 	if len(r.pool) == 0 {
 		return
@@ -186,14 +186,16 @@ func (r *Runtime) keepGuard(now bool) {
 	}
 	if err != nil {
 		r.unguarded.Do(func() {
-			r.logger.Warn("processes of this machine can reach each gateway's Livy server: the kernel's packet filter cannot be set; caddy livy doctor says how", zap.Error(err))
+			r.logger.Warn("cannot set the kernel's packet filter: every process on this machine can access each "+
+				"gateway's Livy server; run caddy livy doctor", zap.Error(err))
 		})
 		return
 	}
-	r.logger.Info("closed the Livy servers' addresses to all but their users and root", zap.String("table", g.name), zap.Int("users", len(g.uids)))
+	r.logger.Info("restricted the Livy servers' addresses to their users and root",
+		zap.String("table", g.name), zap.Int("users", len(g.uids)))
 }
 
-// dropGuard removes the guard when no server is left that it is for.
+// dropGuard removes the guard when no server is left.
 func (r *Runtime) dropGuard() {
 	if len(r.pool) == 0 {
 		return
@@ -203,8 +205,8 @@ func (r *Runtime) dropGuard() {
 	if len(r.taken) > 0 || len(r.notedUsers("")) > 0 {
 		return
 	}
-	// It may have gone, or never have been.
+	// It may not exist.
 	if err := r.guarded().remove(); err == nil {
-		r.logger.Info("opened the Livy servers' addresses: none of them runs")
+		r.logger.Info("removed the restriction of the Livy servers' addresses: none of them runs")
 	}
 }

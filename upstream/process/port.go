@@ -14,9 +14,8 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// reservePort asks the kernel for a port that nobody listens on and that no other
-// server of ours is about to use. The caller gives it back with releasePort as
-// soon as a state file holds it.
+// reservePort returns a free port that no other server is about to use. The caller releases it
+// with releasePort as soon as a state file contains it.
 func (r *Runtime) reservePort(host string) (int, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -30,7 +29,7 @@ func (r *Runtime) reservePort(host string) (int, error) {
 			return port, nil
 		}
 	}
-	return 0, gateway.Errorf(gateway.KindUnavailable, "found no free port")
+	return 0, gateway.Errorf(gateway.KindUnavailable, "no free port found")
 }
 
 func (r *Runtime) releasePort(port int) {
@@ -39,8 +38,8 @@ func (r *Runtime) releasePort(port int) {
 	delete(r.ports, port)
 }
 
-// notedPort says whether a state file of this directory holds a port. The caller
-// holds r.mu.
+// notedPort reports whether a state file of this directory contains a port. The caller holds
+// r.mu.
 func (r *Runtime) notedPort(port int) bool {
 	entries, _ := os.ReadDir(r.opts.StateDir)
 	for _, e := range entries {
@@ -51,7 +50,7 @@ func (r *Runtime) notedPort(port int) bool {
 	return false
 }
 
-// freePort asks the kernel for a port that nobody listens on.
+// freePort asks the kernel for a free port.
 func freePort(host string) (int, error) {
 	l, err := net.Listen("tcp", net.JoinHostPort(host, "0"))
 	if err != nil {
@@ -61,9 +60,8 @@ func freePort(host string) (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// portTaken reports whether a stranger listens on a server's port, who was faster
-// than the server and would be taken for it. Once the server itself was seen to
-// listen it is not asked again.
+// portTaken reports whether another process listens on a server's port, and would be mistaken
+// for it. Once the server itself has been seen listening it is not checked again.
 func (r *Runtime) portTaken(s state) bool {
 	r.mu.Lock()
 	known := r.listens[s.GatewayID] == s.id()
@@ -73,7 +71,7 @@ func (r *Runtime) portTaken(s state) bool {
 	}
 	inode, ok := listener(s.host(), s.Port)
 	if !ok {
-		return false // nobody yet
+		return false // nothing listens yet
 	}
 	for _, pid := range r.members(s.GatewayID, s.Epoch) {
 		if holds(pid, inode) {
@@ -83,12 +81,12 @@ func (r *Runtime) portTaken(s state) bool {
 			return false
 		}
 	}
-	now, ok := listener(s.host(), s.Port) // it may have begun in between
+	now, ok := listener(s.host(), s.Port) // the server may have begun to listen in between
 	return ok && now == inode
 }
 
-// listener returns the socket that listens on a port of a loopback address, on all
-// addresses included.
+// listener returns the socket that listens on a port of a loopback address, or on that port of
+// all addresses.
 func listener(host string, port int) (inode string, ok bool) {
 	const listening = "0A"
 	suffix := fmt.Sprintf(":%04X", port)
@@ -100,7 +98,8 @@ func listener(host string, port int) (inode string, ok bool) {
 		for lines := bufio.NewScanner(f); lines.Scan(); {
 			// Number, local address, remote address, state, ..., inode is the tenth.
 			fields := strings.Fields(lines.Text())
-			if len(fields) > 9 && strings.HasSuffix(fields[1], suffix) && fields[3] == listening && reaches(fields[1], host) {
+			if len(fields) > 9 && strings.HasSuffix(fields[1], suffix) && fields[3] == listening &&
+				reaches(fields[1], host) {
 				inode = fields[9]
 			}
 		}
@@ -120,12 +119,12 @@ func reaches(address, host string) bool {
 	if err != nil {
 		return false
 	}
-	// As a number of the machine, in IPv6 too.
+	// In native byte order, for IPv6 too.
 	number := fmt.Sprintf("%08X", binary.NativeEndian.Uint32(ip.AsSlice()))
 	return strings.Trim(at, "0") == "" || strings.HasSuffix(at, number)
 }
 
-// holds says whether a process has a socket open.
+// holds reports whether a process has a socket open.
 func holds(pid int, inode string) bool {
 	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
 	fds, _ := os.ReadDir(dir)

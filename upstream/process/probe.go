@@ -10,16 +10,16 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// CPUFlags are this machine's; see upstream.Prober.
+// CPUFlags returns this machine's CPU flags; see upstream.Prober.
 func (r *Runtime) CPUFlags(context.Context, string) ([]string, error) {
 	text, err := os.ReadFile("/proc/cpuinfo")
 	if err != nil {
-		return nil, fmt.Errorf("reading what the CPU can do: %w", err)
+		return nil, fmt.Errorf("reading the CPU flags: %w", err)
 	}
 	return upstream.ParseCPUFlags(string(text)), nil
 }
 
-// HasFile looks on this machine.
+// HasFile reports whether a path exists on this machine.
 func (r *Runtime) HasFile(_ context.Context, _, path string) (bool, error) {
 	_, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {

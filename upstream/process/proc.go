@@ -21,23 +21,22 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// markerName is the environment variable by which everything that a server
-// started is found, even a process that left its session.
+// markerName is the environment variable that identifies all processes started by a server,
+// even those that left its session.
 const markerName = "LIVYGATEWAY_INSTANCE"
 
-// marker differs between the runs of a gateway, and between installations on one
-// machine.
+// marker returns the marker of a run, unique among gateways and installations on one machine.
 func (r *Runtime) marker(gatewayID string, epoch int64) string {
 	return r.markers(gatewayID) + strconv.FormatInt(epoch, 10)
 }
 
-// markers is how all markers of a gateway begin.
+// markers returns the common prefix of all markers of a gateway.
 func (r *Runtime) markers(gatewayID string) string {
 	return markerName + "=" + r.opts.StateDir + ":" + gatewayID + ":"
 }
 
-// environment is the whole environment of a server. Ours is not passed on: it
-// may hold secrets, and jobs can read theirs.
+// environment returns the complete environment of a server. That of this process is not passed
+// on: it may contain secrets, and jobs can read theirs.
 func environment(l upstream.Launch, d dirs, user account, marker string) []string {
 	python := l.Engine.Python
 	if python == "" {
@@ -66,7 +65,7 @@ func environment(l upstream.Launch, d dirs, user account, marker string) []strin
 		env["JAVA_HOME"] = l.Engine.JavaHome
 	}
 	if l.RunsLocally() {
-		// The driver's ports and its UI need not be seen from other machines.
+		// The driver's ports and its UI need not be reachable from other machines.
 		env["SPARK_LOCAL_IP"] = user.host()
 	}
 	maps.Copy(env, l.Env)
@@ -77,9 +76,8 @@ func environment(l upstream.Launch, d dirs, user account, marker string) []strin
 	return list
 }
 
-// pickCPUs chooses as many of the cores that we may use as the gateway has,
-// beginning at one that depends on its id so that gateways spread out. It
-// returns nil when that would be all of them.
+// pickCPUs selects as many of the available cores as the gateway may use, beginning at one that
+// depends on its id, so that gateways are spread out. It returns nil if that would be all cores.
 func pickCPUs(gatewayID string, n int) *unix.CPUSet {
 	var allowed unix.CPUSet
 	if n <= 0 || unix.SchedGetaffinity(0, &allowed) != nil || allowed.Count() <= n {
@@ -100,9 +98,9 @@ func pickCPUs(gatewayID string, n int) *unix.CPUSet {
 	return &set
 }
 
-// startOn starts cmd on the given cores, and without a way to other users' rights
-// (su, sudo) if plain is set. A child inherits both from the thread that forks it;
-// that thread is given up afterwards.
+// startOn starts cmd on the given cores and, if plain is set, without the ability to gain
+// privileges (su, sudo). A child inherits both from the thread that forks it, which is discarded
+// afterwards.
 func startOn(cmd *exec.Cmd, cpus *unix.CPUSet, plain bool) error {
 	if cpus == nil && !plain {
 		return cmd.Start()
@@ -112,13 +110,13 @@ func startOn(cmd *exec.Cmd, cpus *unix.CPUSet, plain bool) error {
 		runtime.LockOSThread() // never unlocked: the thread ends with the goroutine
 		if cpus != nil {
 			if err := unix.SchedSetaffinity(0, cpus); err != nil {
-				done <- fmt.Errorf("choosing its cores: %w", err)
+				done <- fmt.Errorf("setting its cores: %w", err)
 				return
 			}
 		}
 		if plain {
 			if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-				done <- fmt.Errorf("taking programs that change the user away: %w", err)
+				done <- fmt.Errorf("disabling programs that change the user: %w", err)
 				return
 			}
 		}
@@ -127,14 +125,14 @@ func startOn(cmd *exec.Cmd, cpus *unix.CPUSet, plain bool) error {
 	return <-done
 }
 
-// stat reads the fields of /proc/PID/stat from the third on: state, parent,
-// group, session, ...
+// stat returns the fields of /proc/PID/stat from the third on: state, parent, group, session,
+// ...
 func stat(pid int) ([]string, error) {
 	raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return nil, err
 	}
-	// The second field, the name in parentheses, may itself hold blanks and parentheses.
+	// The second field, the name in parentheses, may itself contain spaces and parentheses.
 	i := bytes.LastIndexByte(raw, ')')
 	fields := strings.Fields(string(raw[i+1:]))
 	if i < 0 || len(fields) < 20 {
@@ -143,8 +141,8 @@ func stat(pid int) ([]string, error) {
 	return fields, nil
 }
 
-// startTicks returns when a live process started, in the kernel's clock ticks
-// since boot. A zombie has ended.
+// startTicks returns when a live process started, in clock ticks since boot. A zombie is not
+// live.
 func startTicks(pid int) (uint64, error) {
 	fields, err := stat(pid)
 	if err != nil {
@@ -156,7 +154,7 @@ func startTicks(pid int) (uint64, error) {
 	return strconv.ParseUint(fields[19], 10, 64)
 }
 
-// bornTicks is startTicks for a child that nobody has waited for, dead or alive.
+// bornTicks is startTicks for a child that has not been waited for, dead or alive.
 func bornTicks(pid int) (uint64, error) {
 	fields, err := stat(pid)
 	if err != nil {
@@ -172,13 +170,12 @@ func bootID() string {
 	return strings.TrimSpace(string(raw))
 }
 
-// members lists the live processes of a gateway up to an epoch: those in a
-// server's session or cgroup, those of a user that only this server has, and those
-// that carry a marker.
+// members lists the live processes of a gateway up to an epoch: those in a server's session or
+// cgroup, those of a user that only this server has, and those with a marker.
 func (r *Runtime) members(gatewayID string, upTo int64) []int {
 	sessions, grouped := map[string]bool{}, map[int]bool{}
 	users, later := map[uint32]bool{}, map[uint32]bool{}
-	epochs, _ := r.epochs(gatewayID) // without its files there still are the markers
+	epochs, _ := r.epochs(gatewayID) // without files the markers still help
 	for _, epoch := range epochs {
 		s, ok, err := r.dirs(gatewayID, epoch).readState()
 		if err != nil || !ok || s.Boot != bootID() {
@@ -194,9 +191,9 @@ func (r *Runtime) members(gatewayID string, upTo int64) []int {
 		for _, pid := range group(s.Cgroups).pids() {
 			grouped[pid] = true
 		}
-		// A pid is not given to a new process while its session has members, so
-		// this number means ours or nothing, unless all of it is gone and the
-		// number was taken by a stranger: that one started at another time.
+		// A pid is not reused while its session has members. So the session is the server's
+		// own, unless all of it has ended and another process got the pid: that one started
+		// at another time.
 		if ticks, err := startTicks(s.PID); err != nil || ticks == s.Ticks {
 			sessions[strconv.Itoa(s.PID)] = true
 		}
@@ -225,7 +222,7 @@ func (r *Runtime) members(gatewayID string, upTo int64) []int {
 	return pids
 }
 
-// carries reports whether the environment of a process holds a marker up to an epoch.
+// carries reports whether the environment of a process has a marker up to an epoch.
 func carries(dir string, marker []byte, upTo int64) bool {
 	raw, err := os.ReadFile(filepath.Join(dir, "environ"))
 	if err != nil {
@@ -240,8 +237,8 @@ func carries(dir string, marker []byte, upTo int64) bool {
 	return false
 }
 
-// killAll ends all processes of a gateway up to an epoch: asks them, waits up to grace, then
-// kills until none is left.
+// killAll ends all processes of a gateway up to an epoch: it terminates them, waits up to grace,
+// then kills them until none is left.
 func (r *Runtime) killAll(ctx context.Context, gatewayID string, upTo int64, grace time.Duration) error {
 	const step = 50 * time.Millisecond
 	signal, began := syscall.SIGTERM, r.opts.Now()
@@ -258,7 +255,8 @@ func (r *Runtime) killAll(ctx context.Context, gatewayID string, upTo int64, gra
 			signal, first = syscall.SIGKILL, true
 		}
 		if waited >= grace+10*time.Second {
-			return gateway.Errorf(gateway.KindUnavailable, "processes %v of gateway %s do not end", pids, gatewayID)
+			return gateway.Errorf(gateway.KindUnavailable, "processes %v of gateway %s do not end", pids,
+				gatewayID)
 		}
 		if first || signal == syscall.SIGKILL {
 			for _, pid := range pids {

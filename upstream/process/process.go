@@ -1,7 +1,6 @@
-// Package process runs Livy servers as processes of this machine, from unpacked
-// distributions of Livy and Spark. A server outlives the process that started
-// it and is found again by a state file. It runs on Linux: processes are told
-// apart by /proc.
+// Package process runs Livy servers as processes on this machine, from unpacked distributions of
+// Livy and Spark. A server outlives the process that started it and is found again by a state
+// file. It requires Linux, since it identifies processes by /proc.
 package process
 
 import (
@@ -24,26 +23,26 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Options set up a Runtime.
+// Options are the options of a Runtime.
 type Options struct {
-	// StateDir holds a folder for each gateway: its state file, configuration,
-	// log and the server's home. Required. Two installations need two of them.
+	// StateDir contains a directory for each gateway: its state file, configuration, log
+	// and the server's home. Required. Installations must not share it.
 	StateDir string
-	// User runs the servers when this process is root; default: the same user.
+	// User is the user that runs the servers if this process is root; default: the same user.
 	User string
-	// Users are users of whom each server has one to itself, when this process is
-	// root: names, or ranges of them such as livygw[1-20]. Not together with User.
+	// Users are the users that run one server each if this process is root: names, or
+	// ranges of names such as livygw[1-20]. It excludes User.
 	Users []string
-	// Cgroup is the cgroup, as /proc/PID/cgroup writes it, below which each server
-	// with its drivers gets one that bounds its memory. Default: /livygateway, or
-	// beside our own where we are not root, if it can be had; when it is named it
-	// must. NoCgroup means none.
+	// Cgroup is the cgroup, as in /proc/PID/cgroup, below which each server with its
+	// drivers gets one that limits its memory. Default: /livygateway, or next to the own
+	// cgroup if this process is not root; then it is optional, but a named one is required.
+	// NoCgroup means none.
 	Cgroup string
 	// Grace is how long a server may take to end before it is killed; default 10 s.
 	Grace time.Duration
 	// MaxLog bounds each log file in bytes; default 32 MiB.
 	MaxLog int64
-	// Now tells the time; default time.Now.
+	// Now returns the current time; default time.Now.
 	Now func() time.Time
 }
 
@@ -51,31 +50,31 @@ type Options struct {
 type Runtime struct {
 	opts   Options
 	logger *zap.Logger
-	one    account   // of all servers, unless there is a pool
-	pool   []account // each server has one of them to itself
+	one    account   // the user of all servers, unless there is a pool
+	pool   []account // one user for each server
 
 	cgroupSystem func() (cgroupSystem, error)
-	unbounded    sync.Once // that memory is not bounded was logged
-	unguarded    sync.Once // that addresses are open was logged
+	unbounded    sync.Once // logs once that memory is not limited
+	unguarded    sync.Once // logs once that addresses are open
 
-	mu        sync.Mutex               // guards the state files and what follows
-	reaps     map[string]chan struct{} // by instance id; closed when its end is noted
-	ports     map[int]bool             // of servers that are being started
+	mu        sync.Mutex               // guards the state files and the following fields
+	reaps     map[string]chan struct{} // by instance id; closed when its end is recorded
+	ports     map[int]bool             // ports of servers that are being started
 	taken     map[uint32]bool          // users of servers that are being started
-	listens   map[string]string        // by gateway id, the instance that was seen to listen
-	guardSeen time.Time                // when the guard was looked for
+	listens   map[string]string        // the instance that was seen listening, by gateway id
+	guardSeen time.Time                // last check of the guard
 }
 
 var (
 	_ upstream.Runtime   = (*Runtime)(nil)
 	_ upstream.Forgetter = (*Runtime)(nil)
-	_ upstream.Locator    = (*Runtime)(nil)
+	_ upstream.Locator   = (*Runtime)(nil)
 )
 
-// New returns a Runtime whose files are in opts.StateDir. It touches nothing yet.
+// New returns a Runtime whose files are in opts.StateDir. It does no I/O.
 func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 	if opts.StateDir == "" {
-		return nil, gateway.Invalid("state_dir", "", "must name a directory")
+		return nil, gateway.Invalid("state_dir", "", "must be a directory")
 	}
 	dir, err := filepath.Abs(opts.StateDir)
 	if err != nil {
@@ -107,7 +106,7 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 // Name returns "process".
 func (r *Runtime) Name() string { return "process" }
 
-// Close does nothing: servers go on.
+// Close does nothing: servers keep running.
 func (r *Runtime) Close() error { return nil }
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
@@ -127,7 +126,8 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	if old, ok, err := r.Find(ctx, l.GatewayID); err != nil {
 		return upstream.Instance{}, err
 	} else if ok && (old.Running && old.Epoch >= l.Epoch || old.Epoch > l.Epoch) {
-		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already runs as process %s", l.GatewayID, old.ID)
+		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already runs as process %s",
+			l.GatewayID, old.ID)
 	}
 	// Drivers outlive a Livy that crashed.
 	if err := r.killAll(ctx, l.GatewayID, l.Epoch, 0); err != nil {
@@ -159,7 +159,7 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	return inst, nil
 }
 
-// launching is a server that is about to be started.
+// launching describes a server that is about to be started.
 type launching struct {
 	upstream.Launch
 	server string // its program
@@ -168,12 +168,13 @@ type launching struct {
 	bounds group
 }
 
-// held waits for a word before it becomes the server: meanwhile it is a process
-// that others find and end like one. It ends by itself when we do.
+// held waits for a line before it becomes the server: until then it is a process that can be
+// found and stopped like a server. It ends by itself if this process ends.
 const held = `read -r word && exec "$0" </dev/null`
 
 func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Instance, error) {
-	if err := d.prepare(upstream.WithAddress(l.Files, l.user.host(), l.port), l.ClusterFiles, l.Archives, l.user.cred); err != nil {
+	if err := d.prepare(upstream.WithAddress(l.Files, l.user.host(), l.port), l.ClusterFiles, l.Archives,
+		l.user.cred); err != nil {
 		return upstream.Instance{}, err
 	}
 	if err := l.user.reaches(ctx, append(engineFiles(l.Engine), d.conf)...); err != nil {
@@ -193,8 +194,8 @@ func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Ins
 	}
 	defer word.Close()
 	cmd.Stdout, cmd.Stderr = log, log
-	// Its own session: our terminal's signals do not reach it, and all that it
-	// starts can be found by it.
+	// Its own session keeps the terminal's signals from it, and identifies the processes that
+	// it starts.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: l.user.cred}
 	if err := startOn(cmd, pickCPUs(l.GatewayID, l.CPU), l.user.other()); err != nil {
 		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+l.server, err)
@@ -216,7 +217,7 @@ func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Ins
 	if err != nil {
 		_ = syscall.Kill(-s.PID, syscall.SIGKILL)
 		r.reap(cmd, s, d, noted)
-		return upstream.Instance{}, fmt.Errorf("letting process %d go on: %w", s.PID, err)
+		return upstream.Instance{}, fmt.Errorf("releasing process %d: %w", s.PID, err)
 	}
 	if s.Ticks, err = bornTicks(s.PID); err == nil {
 		s.Boot = bootID()
@@ -228,14 +229,15 @@ func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Ins
 	if err != nil {
 		_ = syscall.Kill(-s.PID, syscall.SIGKILL)
 		r.reap(cmd, s, d, noted)
-		return upstream.Instance{}, fmt.Errorf("noting process %d: %w", s.PID, err)
+		return upstream.Instance{}, fmt.Errorf("recording process %d: %w", s.PID, err)
 	}
 	go r.reap(cmd, s, d, noted)
-	r.logger.Info("started a Livy process", zap.String("gateway", l.GatewayID), zap.Int("pid", s.PID), zap.Int("port", l.port))
+	r.logger.Info("started a Livy process", zap.String("gateway", l.GatewayID),
+		zap.Int("pid", s.PID), zap.Int("port", l.port))
 	return s.instance(true), nil
 }
 
-// reap waits for a server that we started and notes how it ended.
+// reap waits for a server that this process started and records how it ended.
 func (r *Runtime) reap(cmd *exec.Cmd, s state, d dirs, noted chan struct{}) {
 	_ = cmd.Wait()
 	r.mu.Lock()
@@ -244,11 +246,12 @@ func (r *Runtime) reap(cmd *exec.Cmd, s state, d dirs, noted chan struct{}) {
 	delete(r.reaps, s.id())
 	now, ok, err := d.readState()
 	if err != nil || !ok || now.PID != s.PID || now.Ticks != s.Ticks {
-		return // stopped on purpose, or already another one
+		return // stopped on purpose, or already replaced
 	}
 	s.Exit = describeExit(cmd.ProcessState)
 	if err := d.writeState(s); err != nil {
-		r.logger.Warn("could not note how a Livy process ended", zap.String("gateway", s.GatewayID), zap.Error(err))
+		r.logger.Warn("cannot record how a Livy process ended",
+			zap.String("gateway", s.GatewayID), zap.Error(err))
 	}
 }
 
@@ -259,7 +262,7 @@ func describeExit(p *os.ProcessState) string {
 	return fmt.Sprintf("exit code %d", p.ExitCode())
 }
 
-// Stop ends a server and all that it started; see upstream.Runtime.
+// Stop stops a server and all its processes; see upstream.Runtime.
 func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error {
 	if err := r.killAll(ctx, gatewayID, upTo, r.opts.Grace); err != nil {
 		return err
@@ -271,8 +274,7 @@ func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error 
 	return nil
 }
 
-// clearBefore removes what servers that have ended left, up to an epoch, but for
-// the last two logs.
+// clearBefore removes the files of ended servers up to an epoch, except for the last two logs.
 func (r *Runtime) clearBefore(gatewayID string, upTo int64) error {
 	if err := r.dropBounds(gatewayID, upTo); err != nil {
 		r.logger.Warn("could not remove a cgroup", zap.String("gateway", gatewayID), zap.Error(err))
@@ -304,7 +306,7 @@ func (r *Runtime) clearBefore(gatewayID string, upTo int64) error {
 func (r *Runtime) Location(context.Context) (string, error) {
 	host, err := os.Hostname()
 	if err != nil {
-		return "", gateway.Wrap(gateway.KindUnavailable, "asking for this machine's name", err)
+		return "", gateway.Wrap(gateway.KindUnavailable, "reading this machine's name", err)
 	}
 	return "process:" + host + ":" + r.opts.StateDir, nil
 }
@@ -320,8 +322,8 @@ func (r *Runtime) Forget(ctx context.Context, gatewayID string) error {
 	return nil
 }
 
-// Find returns a gateway's server; see upstream.Runtime. It also cuts logs that
-// have grown too long, and sees to what surrounds the server.
+// Find returns a gateway's server; see upstream.Runtime. It also truncates logs that are too
+// long, and maintains the OOM scores and the guard.
 func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance, bool, error) {
 	r.mu.Lock()
 	s, d, ok, err := r.newest(gatewayID)
@@ -337,7 +339,8 @@ func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance
 		s.preferDrivers()
 		if r.portTaken(s) {
 			inst := s.instance(false)
-			inst.Exit = fmt.Sprintf("its port %d was taken by another process before it could listen there", s.Port)
+			inst.Exit = fmt.Sprintf("its port %d was taken by another process before it could listen there",
+				s.Port)
 			return inst, true, nil
 		}
 		return s.instance(true), true, nil
@@ -348,8 +351,7 @@ func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance
 	return s.instance(false), true, nil
 }
 
-// afterReap reads the state of a server that has ended once more, after its end
-// was noted if that is still to come.
+// afterReap reads the state of an ended server again, after its end has been recorded.
 func (r *Runtime) afterReap(ctx context.Context, s state, d dirs) (state, bool, error) {
 	r.mu.Lock()
 	noted := r.reaps[s.id()]
@@ -391,7 +393,7 @@ func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
 	return all, nil
 }
 
-// Logs returns the last lines of what a gateway's last server wrote.
+// Logs returns the last lines of a gateway's current or last server.
 func (r *Runtime) Logs(_ context.Context, gatewayID string, lines int) ([]string, error) {
 	all, err := r.epochs(gatewayID)
 	if err != nil || len(all) == 0 {

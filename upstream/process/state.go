@@ -17,31 +17,31 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// state is what a later process of ours must know of a server.
+// state is what a later process needs to know about a server.
 type state struct {
 	GatewayID string `json:"gateway"`
 	PID       int    `json:"pid"`
-	// Ticks is when the process started, as the kernel counts, and Boot which
-	// run of the kernel counted: together with PID they name one process for ever.
+	// Ticks is when the process started, in clock ticks since boot, and Boot the id of
+	// that boot: together with PID they identify a process uniquely.
 	Ticks   uint64    `json:"ticks"`
 	Boot    string    `json:"boot"`
 	Port    int       `json:"port"`
 	Started time.Time `json:"started"`
-	// Exit says how it ended, if we were there to see it.
+	// Exit describes how it ended, if that was observed.
 	Exit         string `json:"exit,omitempty"`
 	Installation string `json:"installation,omitempty"`
 	Epoch        int64  `json:"epoch"`
-	// Host is the address that it listens on, 127.0.0.1 if empty, and UID the user
-	// that no other server has, if it has one.
+	// Host is the address that it listens on, 127.0.0.1 if empty, and UID its own user, if
+	// it has one.
 	Host string `json:"host,omitempty"`
 	UID  uint32 `json:"uid,omitempty"`
-	// Cgroups bound it; the first one bounds its memory.
+	// Cgroups are its cgroups; the first one limits its memory.
 	Cgroups []string `json:"cgroups,omitempty"`
 }
 
 func (s state) host() string { return cmp.Or(s.Host, "127.0.0.1") }
 
-// alive reports whether the very process still runs.
+// alive reports whether this process still runs.
 func (s state) alive() bool {
 	if s.Boot != bootID() {
 		return false
@@ -50,7 +50,7 @@ func (s state) alive() bool {
 	return err == nil && ticks == s.Ticks
 }
 
-// id names the process; see Ticks.
+// id identifies the process; see Ticks.
 func (s state) id() string { return fmt.Sprintf("%d-%d", s.PID, s.Ticks) }
 
 func (s state) instance(running bool) upstream.Instance {
@@ -67,19 +67,19 @@ func (s state) instance(running bool) upstream.Instance {
 	if !running {
 		inst.Exit = s.Exit
 		if inst.Exit == "" {
-			inst.Exit = "ended while nobody watched"
+			inst.Exit = "ended while no gateway process was running"
 		}
 	}
 	return inst
 }
 
-// dirs are the places of one server's files. Each epoch has its own, so that who
-// starts a server after it lost the gateway disturbs no other.
+// dirs holds the paths of one server's files. Each epoch has its own, so that an instance that
+// starts a server after it lost the lease does not interfere.
 type dirs struct {
 	root  string // the gateway's
 	own   string // the epoch's
-	state string // ours alone: it says which process to kill
-	log   string // ours; the server holds it open
+	state string // private: it determines which process is killed
+	log   string // private; the server has it open
 	conf  string // the server reads it
 	work  string // the server's home and everything that it writes
 }
@@ -120,8 +120,7 @@ func (r *Runtime) epochs(gatewayID string) ([]int64, error) {
 	return all, nil
 }
 
-// newest reads the state of a gateway's newest server; ok is false when there is
-// none.
+// newest returns the state of a gateway's newest server; ok is false if there is none.
 func (r *Runtime) newest(gatewayID string) (s state, d dirs, ok bool, err error) {
 	all, err := r.epochs(gatewayID)
 	if err != nil {
@@ -136,7 +135,7 @@ func (r *Runtime) newest(gatewayID string) (s state, d dirs, ok bool, err error)
 	return state{}, dirs{}, false, nil
 }
 
-// cluster is apart from conf, whose files may hold passwords: Spark sends all of
+// cluster is separate from conf, whose files may contain passwords: Spark sends all of
 // HADOOP_CONF_DIR to the cluster.
 func (d dirs) cluster() string { return filepath.Join(d.conf, "cluster") }
 
@@ -144,10 +143,11 @@ func (d dirs) cluster() string { return filepath.Join(d.conf, "cluster") }
 func (d dirs) tmp() string  { return filepath.Join(d.work, "tmp") }
 func (d dirs) logs() string { return filepath.Join(d.work, "logs") }
 
-// prepare makes the directories anew, unpacks archives and writes the
-// configuration, readable by the server's user and nobody else: it may hold
-// passwords.
-func (d dirs) prepare(files, clusterFiles map[string]string, archives []upstream.Archive, cred *syscall.Credential) error {
+// prepare creates the directories, unpacks archives and writes the configuration, readable only
+// by the server's user, since it may contain passwords.
+func (d dirs) prepare(
+	files, clusterFiles map[string]string, archives []upstream.Archive, cred *syscall.Credential,
+) error {
 	if err := d.clear(); err != nil {
 		return err
 	}
@@ -169,8 +169,8 @@ func (d dirs) prepare(files, clusterFiles map[string]string, archives []upstream
 	if err := d.unpack(archives, cred); err != nil {
 		return err
 	}
-	// The outer ones last: as soon as a directory is the user's, other processes of
-	// that user can put links where we would write.
+	// The outer ones last: once a directory belongs to the user, the user's processes can put
+	// links in the way of later writes.
 	for _, dir := range slices.Backward(made) {
 		if err := own(dir, cred); err != nil {
 			return err
@@ -179,11 +179,12 @@ func (d dirs) prepare(files, clusterFiles map[string]string, archives []upstream
 	return nil
 }
 
-// makeWay makes the directories that lead to the server's own. Servers of another
-// user pass through them but cannot list them.
+// makeWay creates the parent directories. Servers of other users can pass through them but not
+// list them.
 func (d dirs) makeWay() error {
 	for _, dir := range []string{filepath.Dir(d.root), d.root, d.own} {
-		err := os.MkdirAll(filepath.Dir(dir), 0o755) //nolint:gosec // above the state directory it is the machine's
+		//nolint:gosec // above the state directory it is the machine's
+		err := os.MkdirAll(filepath.Dir(dir), 0o755)
 		if err == nil {
 			err = os.Mkdir(dir, 0o711) //nolint:gosec // see above
 		}
@@ -234,12 +235,12 @@ func (d dirs) clear() error {
 	return nil
 }
 
-// openLog begins a new log and keeps the one before it.
+// openLog creates a new log and keeps the previous one.
 func (d dirs) openLog() (*os.File, error) {
 	if err := os.Rename(d.log, d.log+".previous"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("keeping the last log: %w", err)
 	}
-	// Appending, so that the file can be cut while the server writes.
+	// Append mode, so that the file can be truncated while the server writes.
 	f, err := os.OpenFile(d.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("making the log: %w", err)
@@ -247,7 +248,7 @@ func (d dirs) openLog() (*os.File, error) {
 	return f, nil
 }
 
-// boundLogs cuts the server's output and Livy's own access log.
+// boundLogs truncates the server's output and Livy's own access log.
 func (d dirs) boundLogs(limit int64) error {
 	var errs []error
 	for dir, logs := range map[string]string{d.own: filepath.Base(d.log), d.work: "logs/*.request.log"} {
@@ -267,7 +268,7 @@ func (d dirs) boundLogs(limit int64) error {
 	return errors.Join(errs...)
 }
 
-// readState returns the noted server; ok is false when there is none.
+// readState returns the recorded server; ok is false if there is none.
 func (d dirs) readState() (s state, ok bool, err error) {
 	raw, err := os.ReadFile(d.state)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -282,7 +283,7 @@ func (d dirs) readState() (s state, ok bool, err error) {
 	return s, true, nil
 }
 
-// writeState replaces the state file as a whole.
+// writeState replaces the state file atomically.
 func (d dirs) writeState(s state) error {
 	raw, err := json.Marshal(s)
 	if err != nil {

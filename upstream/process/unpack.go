@@ -11,12 +11,12 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// unpack lays archives into the server's working directory, for the server's user.
+// unpack unpacks archives into the server's working directory, owned by the server's user.
 func (d dirs) unpack(archives []upstream.Archive, cred *syscall.Credential) error {
 	if len(archives) == 0 {
 		return nil
 	}
-	root, err := os.OpenRoot(d.work) // links in archives lead nowhere else
+	root, err := os.OpenRoot(d.work) // links in archives cannot leave it
 	if err != nil {
 		return fmt.Errorf("opening the server's directory: %w", err)
 	}
@@ -51,7 +51,7 @@ func lay(root *os.Root, h *tar.Header, content io.Reader, cred *syscall.Credenti
 	return ownIn(root, h.Name, cred)
 }
 
-// makeDirs makes a directory and those above it, for the server's user.
+// makeDirs creates a directory and its parents, owned by the server's user.
 func makeDirs(root *os.Root, name string, mode os.FileMode, cred *syscall.Credential) error {
 	if name == "." {
 		return nil

@@ -20,13 +20,12 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// account is the user of this machine that a server runs as. The zero account is
-// our own user.
+// account is the user that a server runs as. The zero account is the user of this process.
 type account struct {
 	name string
 	cred *syscall.Credential
-	// alone says that the user is for one server at a time: all of its processes
-	// are that server's.
+	// alone is true if the user runs one server at a time, so that all of its processes
+	// belong to that server.
 	alone bool
 }
 
@@ -37,11 +36,11 @@ func (a account) uid() uint32 {
 	return a.cred.Uid
 }
 
-// other reports whether it is another user than our own.
+// other reports whether it is another user than that of this process.
 func (a account) other() bool { return a.cred != nil && int(a.cred.Uid) != os.Geteuid() }
 
-// host is the loopback address of the account's servers: one of its own where no
-// other gateway has the account.
+// host returns the loopback address of the account's servers: an address of its own if the
+// account runs one server only.
 func (a account) host() string {
 	if !a.alone {
 		return "127.0.0.1"
@@ -52,13 +51,13 @@ func (a account) host() string {
 // maxUID is the highest user id that has a loopback address of its own.
 const maxUID = 1<<23 - 1
 
-// loopback is the address of a user's servers: the half of 127.0.0.0/8 that nobody
-// uses by habit has one for each id.
+// loopback returns the address of a user's servers: the upper half of 127.0.0.0/8, which is
+// rarely used, has one for each id.
 func loopback(uid uint32) netip.Addr {
 	return netip.AddrFrom4([4]byte{127, 128 | byte(uid>>16), byte(uid >> 8), byte(uid)})
 }
 
-// lookUp finds the users that the operator named.
+// lookUp finds the configured users.
 func (r *Runtime) lookUp() error {
 	if r.opts.User != "" && len(r.opts.Users) > 0 {
 		return gateway.Invalid("user", r.opts.User, "must not be set together with users")
@@ -73,7 +72,7 @@ func (r *Runtime) lookUp() error {
 		return err
 	}
 	if len(names) > 0 && os.Geteuid() != 0 {
-		return gateway.Invalid("users", names[0], "can only be chosen by root")
+		return gateway.Invalid("users", names[0], "requires Caddy to run as root")
 	}
 	seen := map[uint32]string{}
 	for _, name := range names {
@@ -87,7 +86,8 @@ func (r *Runtime) lookUp() error {
 		case int(cred.Uid) == os.Geteuid():
 			return gateway.Invalid("users", name, "must not be the user that runs Caddy")
 		case cred.Uid > maxUID:
-			return gateway.Invalid("users", name, fmt.Sprintf("must have a user id of at most %d, not %d", maxUID, cred.Uid))
+			return gateway.Invalid("users", name,
+				fmt.Sprintf("must have a user id of at most %d, not %d", maxUID, cred.Uid))
 		}
 		seen[cred.Uid] = name
 		r.pool = append(r.pool, account{name: name, cred: cred, alone: true})
@@ -98,7 +98,8 @@ func (r *Runtime) lookUp() error {
 func credential(option, name string) (*syscall.Credential, error) {
 	u, err := user.Lookup(name)
 	if err != nil {
-		return nil, gateway.Invalid(option, name, "must be a user of this machine (useradd --system "+name+" makes one)")
+		return nil, gateway.Invalid(option, name,
+			"must be a user of this machine (useradd --system "+name+" makes one)")
 	}
 	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
 	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
@@ -106,12 +107,12 @@ func credential(option, name string) (*syscall.Credential, error) {
 		return nil, fmt.Errorf("reading the ids of user %s: %w", name, err)
 	}
 	if os.Geteuid() != 0 && uint64(os.Geteuid()) != uid {
-		return nil, gateway.Invalid(option, name, "can only be chosen by root")
+		return nil, gateway.Invalid(option, name, "requires Caddy to run as root")
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid), NoSetGroups: os.Geteuid() != 0}, nil
 }
 
-// UserID is the id of a user of this machine, -1 if there is none of that name.
+// UserID returns the id of a user on this machine, or -1.
 func UserID(name string) int {
 	u, err := user.Lookup(name)
 	if err != nil {
@@ -126,16 +127,17 @@ func UserID(name string) int {
 
 var rangePattern = regexp.MustCompile(`^([a-z_][a-z0-9_-]*)\[(\d{1,5})-(\d{1,5})\]$`)
 
-// maxUsers bounds what a range may stand for.
+// maxUsers bounds the number of users in a range.
 const maxUsers = 10000
 
-// expandUsers writes out what stands for several users: livygw[1-20].
+// expandUsers expands ranges of users such as livygw[1-20].
 func expandUsers(list []string) (names []string, err error) {
 	for _, item := range list {
 		found := rangePattern.FindStringSubmatch(item)
 		if found == nil {
 			if strings.ContainsAny(item, "[]") {
-				return nil, gateway.Invalid("users", item, "must be a user's name, or a range of them such as livygw[1-20]")
+				return nil, gateway.Invalid("users", item,
+					"must be a user's name, or a range of them such as livygw[1-20]")
 			}
 			names = append(names, item)
 			continue
@@ -143,7 +145,8 @@ func expandUsers(list []string) (names []string, err error) {
 		first, _ := strconv.Atoi(found[2])
 		last, _ := strconv.Atoi(found[3])
 		if first > last || last-first >= maxUsers {
-			return nil, gateway.Invalid("users", item, fmt.Sprintf("must be a range that goes up, of at most %d users", maxUsers))
+			return nil, gateway.Invalid("users", item,
+				fmt.Sprintf("must be an ascending range of at most %d users", maxUsers))
 		}
 		for n := first; n <= last; n++ {
 			names = append(names, found[1]+strconv.Itoa(n))
@@ -152,9 +155,9 @@ func expandUsers(list []string) (names []string, err error) {
 	return names, nil
 }
 
-// takeUser chooses the user of a server that is about to start: out of users one
-// that runs nothing, mostly the same for the same gateway. The caller gives it back
-// with giveBack as soon as a state file holds it.
+// takeUser selects the user of a server that is about to start: one that runs nothing, usually
+// the same for the same gateway. The caller releases it with giveBack as soon as a state file
+// contains it.
 func (r *Runtime) takeUser(gatewayID string) (account, error) {
 	if len(r.pool) == 0 {
 		return r.one, nil
@@ -185,8 +188,7 @@ func (r *Runtime) giveBack(a account) {
 	delete(r.taken, a.uid())
 }
 
-// notedUsers are the users that the servers of other gateways have. The caller
-// holds r.mu.
+// notedUsers returns the users of other gateways' servers. The caller holds r.mu.
 func (r *Runtime) notedUsers(but string) map[uint32]bool {
 	noted := map[uint32]bool{}
 	entries, _ := os.ReadDir(r.opts.StateDir)
@@ -204,7 +206,7 @@ func (r *Runtime) notedUsers(but string) map[uint32]bool {
 	return noted
 }
 
-// userIDs are the users of all processes, by process id.
+// userIDs returns the users of all processes, by process id.
 func userIDs() map[int]uint32 {
 	all := map[int]uint32{}
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -220,8 +222,8 @@ func userIDs() map[int]uint32 {
 	return all
 }
 
-// realUser is the real user id of a process; the owner of its directory in /proc
-// is another where the process may not be looked at.
+// realUser returns the real user id of a process. The owner of its directory in /proc may differ,
+// if the process is not dumpable.
 func realUser(pid int) (uint32, bool) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
@@ -237,17 +239,17 @@ func realUser(pid int) (uint32, bool) {
 	return 0, false
 }
 
-// reaches tries whether a user can pass through all directories to a place, and
-// read what is there. The kernel is asked, not the modes of files: there are access
-// lists and security modules.
-func (a account) reaches(ctx context.Context, places ...string) error {
+// reaches checks whether a user can read the files and pass through all directories that lead to
+// them. It asks the kernel instead of evaluating file modes, because of access lists and security
+// modules.
+func (a account) reaches(ctx context.Context, paths ...string) error {
 	if !a.other() {
 		return nil
 	}
 	const try = `for p; do if [ -d "$p" ]; then [ -x "$p" ]; else [ -r "$p" ]; fi || { printf %s "$p"; exit 1; }; done`
 	args := []string{"-c", try, "sh"}
-	for _, place := range places {
-		args = append(args, way(place)...)
+	for _, path := range paths {
+		args = append(args, way(path)...)
 	}
 	cmd := exec.CommandContext(ctx, "/bin/sh", args...)
 	cmd.Dir = "/"
@@ -258,28 +260,29 @@ func (a account) reaches(ctx context.Context, places ...string) error {
 		return nil
 	}
 	blocked := string(out)
-	at := slices.IndexFunc(places, func(place string) bool { return slices.Contains(way(place), blocked) })
+	at := slices.IndexFunc(paths, func(path string) bool { return slices.Contains(way(path), blocked) })
 	if at < 0 {
-		return gateway.Wrap(gateway.KindUnavailable, "trying what user "+a.name+" can reach", err)
+		return gateway.Wrap(gateway.KindUnavailable, "checking the access of user "+a.name, err)
 	}
 	mode := "gone"
 	if info, err := os.Stat(blocked); err == nil {
 		mode = info.Mode().String()
 	}
 	return gateway.Errorf(gateway.KindInvalid,
-		"user %s cannot reach %s, because of %s (%s): put it where every user can go, e.g. below /srv or /var/lib, or open that (chmod o+x for a directory)",
-		a.name, places[at], blocked, mode)
+		"user %s cannot access %s because of %s (%s): move it to where every user has access, e.g. below "+
+			"/srv or /var/lib, or grant access (chmod o+x for a directory)",
+		a.name, paths[at], blocked, mode)
 }
 
-// way are the directories that lead to a place, and the place, as far as they are
-// there. A link leads through its own directories and those of its target.
-func way(place string) (all []string) {
-	for _, p := range []string{place, doctor.Existing(place)} {
+// way returns a path and the directories that lead to it, as far as they exist. For a link these
+// are its own directories and those of its target.
+func way(path string) (all []string) {
+	for _, p := range []string{path, doctor.Existing(path)} {
 		if real, err := filepath.EvalSymlinks(p); err == nil && real != p {
 			all = append(all, way(real)...)
 		}
 	}
-	for p := place; ; p = filepath.Dir(p) {
+	for p := path; ; p = filepath.Dir(p) {
 		if _, err := os.Lstat(p); err == nil {
 			all = append(all, p)
 		}

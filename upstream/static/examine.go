@@ -10,7 +10,7 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Examine asks each engine's server for its version.
+// Examine checks each engine's server and its version.
 func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Result {
 	var results []doctor.Result
 	for _, e := range c.Engines {
@@ -23,17 +23,19 @@ func examineEngine(ctx context.Context, e gateway.Engine) doctor.Result {
 	check := "engine " + e.Name
 	address, err := hostPort(e)
 	if err != nil {
-		return doctor.Failure(check, err.Error(), "correct the engine's url")
+		return doctor.Failure(check, err.Error(), "fix the engine's url")
 	}
 	version, err := upstream.GetVersion(ctx, address)
 	switch {
 	case err != nil:
-		return doctor.Failure(check, fmt.Sprintf("no Livy at %s: %s", e.URL, err), "start the Livy server there, or correct the engine's url")
+		return doctor.Failure(check, fmt.Sprintf("no Livy at %s: %s", e.URL, err),
+			"start the Livy server there, or fix the engine's url")
 	case version == "":
-		return doctor.Good(check, "%s answers and asks for a login", e.URL)
+		return doctor.Good(check, "%s answers and requires a login", e.URL)
 	case version != e.LivyVersion() && !strings.HasPrefix(version, e.LivyVersion()+"-"):
-		return doctor.Failure(check, fmt.Sprintf("%s is Livy %s, and the engine says %s", e.URL, version, e.LivyVersion()),
-			"write livy "+strings.TrimSuffix(version, "-incubating")+" into the engine, or name another server")
+		return doctor.Failure(check,
+			fmt.Sprintf("%s is Livy %s, but the engine is configured as %s", e.URL, version, e.LivyVersion()),
+			"set livy "+strings.TrimSuffix(version, "-incubating")+" in the engine, or use another server")
 	}
 	return doctor.Good(check, "%s is Livy %s", e.URL, version)
 }

@@ -1,5 +1,5 @@
-// Package static stands for Livy servers that exist already and that somebody
-// else starts and stops.
+// Package static connects gateways to existing Livy servers that are started and stopped by
+// others.
 package static
 
 import (
@@ -18,7 +18,7 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Runtime connects gateways to servers that exist already.
+// Runtime connects gateways to existing servers.
 type Runtime struct {
 	logger *zap.Logger
 
@@ -39,8 +39,8 @@ func (r *Runtime) Name() string { return "static" }
 // Close does nothing.
 func (r *Runtime) Close() error { return nil }
 
-// Start checks that the engine's URL answers and takes it as the gateway's
-// server. The configuration files have no effect there.
+// Start checks that the engine's URL answers and makes it the gateway's server. The
+// configuration files have no effect.
 func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
 	address, err := hostPort(l.Engine)
 	if err != nil {
@@ -48,13 +48,14 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	}
 	if len(l.Directories) > 0 || l.Network != "" || len(l.ClusterFiles) > 0 {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindInvalid,
-			"runtime static starts no server: directories, networks and a cluster's configuration cannot be given to %s", l.Engine.URL)
+			"runtime static starts no server: %s cannot use directories, networks or a cluster's configuration", l.Engine.URL)
 	}
 	r.mu.Lock()
 	old, running := r.started[l.GatewayID]
 	r.mu.Unlock()
 	if running && old.Epoch >= l.Epoch {
-		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already uses %s", l.GatewayID, l.Engine.URL)
+		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already uses %s",
+			l.GatewayID, l.Engine.URL)
 	}
 	version, err := upstream.GetVersion(ctx, address)
 	if err != nil {
@@ -63,7 +64,8 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	if err := l.Confirmed(ctx); err != nil {
 		return upstream.Instance{}, err
 	}
-	r.logger.Info("connected to a Livy server", zap.String("gateway", l.GatewayID), zap.String("address", address), zap.String("version", version))
+	r.logger.Info("connected to a Livy server", zap.String("gateway", l.GatewayID),
+		zap.String("address", address), zap.String("version", version))
 	inst := upstream.Instance{
 		GatewayID: l.GatewayID, ID: idPrefix + address, Address: address,
 		Started: time.Now().UTC(), Running: true, Epoch: l.Epoch,
@@ -76,7 +78,8 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 
 func hostPort(e gateway.Engine) (string, error) {
 	u, err := url.Parse(e.URL)
-	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.User != nil || u.RawQuery != "" {
+	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.User != nil ||
+		u.RawQuery != "" {
 		return "", gateway.Invalid("engine "+e.Name+": url", e.URL, "must be http://HOST:PORT")
 	}
 	port := u.Port()
@@ -86,7 +89,7 @@ func hostPort(e gateway.Engine) (string, error) {
 	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
-// Stop lets go of the server, which goes on.
+// Stop disconnects from the server, which keeps running.
 func (r *Runtime) Stop(_ context.Context, gatewayID string, upTo int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -96,22 +99,23 @@ func (r *Runtime) Stop(_ context.Context, gatewayID string, upTo int64) error {
 	return nil
 }
 
-// idPrefix is followed by the address, so that an id is all Adopt needs.
+// idPrefix is followed by the address, so that Adopt needs only the id.
 const idPrefix = "static-"
 
-// Adopt takes a server that an earlier process of ours took.
+// Adopt connects to the server that an earlier process was connected to.
 func (r *Runtime) Adopt(gatewayID, instanceID string) {
 	address, ok := strings.CutPrefix(instanceID, idPrefix)
 	if !ok {
-		return // another runtime's
+		return // the id of another runtime
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.started[gatewayID] = upstream.Instance{GatewayID: gatewayID, ID: instanceID, Address: address, Running: true}
+	r.started[gatewayID] = upstream.Instance{GatewayID: gatewayID, ID: instanceID, Address: address,
+		Running: true}
 }
 
 // Find returns the gateway's server if this process took it. Whether it answers is left
-// to its users: a server that is away may come back with all its sessions.
+// to the callers: a server that is away may come back with all its sessions.
 func (r *Runtime) Find(_ context.Context, gatewayID string) (upstream.Instance, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -102,7 +102,8 @@ func PackEnvironment(t *testing.T, path string) {
 // of its directory.
 func brokenArchive(t *testing.T, h Harness) {
 	dir := t.TempDir()
-	whole, cut, text, kind, out := filepath.Join(dir, "env.tar.gz"), filepath.Join(dir, "cut.tgz"), filepath.Join(dir, "text.zip"),
+	whole, cut, text, kind, out := filepath.Join(dir, "env.tar.gz"), filepath.Join(dir,
+		"cut.tgz"), filepath.Join(dir, "text.zip"),
 		filepath.Join(dir, "env.rar"), filepath.Join(dir, "out.tar")
 	PackEnvironment(t, whole)
 	content, err := os.ReadFile(whole)
@@ -117,23 +118,25 @@ func brokenArchive(t *testing.T, h Harness) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for path, content := range map[string][]byte{cut: content[:len(content)/2], text: []byte("no archive"), kind: content, out: leads.Bytes()} {
+	for path, content := range map[string][]byte{cut: content[:len(content)/2], text: []byte("no archive"),
+		kind: content, out: leads.Bytes()} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
 	rt := h.New(t)
 	for path, want := range map[string]string{
-		filepath.Join(dir, "nowhere.zip"): "must be a file of this machine",
+		filepath.Join(dir, "nowhere.zip"): "must be an existing file on this machine",
 		cut:                               "cannot be read: ",
 		text:                              "cannot be read: ",
 		kind:                              "must end in .zip, .jar, .tar, .tar.gz or .tgz",
-		out:                               "leads out of itself: ../../escaped",
+		out:                               "has an entry outside of it: ../../escaped",
 	} {
 		l := h.launch(t, gatewayID)
 		l.Archives = []upstream.Archive{{Name: "env", Path: path}}
 		_, err := rt.Start(t.Context(), l)
-		if gateway.KindOf(err) != gateway.KindInvalid || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) {
+		if gateway.KindOf(err) != gateway.KindInvalid || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), path) {
 			t.Errorf("Start with %s: %v; want an error of KindInvalid with %q", filepath.Base(path), err, want)
 		}
 		if inst, ok, err := rt.Find(t.Context(), gatewayID); ok || err != nil {

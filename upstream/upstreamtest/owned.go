@@ -66,7 +66,8 @@ func logsAfterStop(t *testing.T, h Harness) {
 		return
 	}
 	lines, err = rt.Logs(t.Context(), gatewayID, 2)
-	if err != nil || len(lines) != 2 || !strings.HasSuffix(lines[0], "line-3") || !strings.HasSuffix(lines[1], "line-4") {
+	if err != nil || len(lines) != 2 || !strings.HasSuffix(lines[0], "line-3") ||
+		!strings.HasSuffix(lines[1], "line-4") {
 		t.Errorf("the last two lines are %q, %v", lines, err)
 	}
 }
@@ -103,7 +104,8 @@ func diesAtStart(t *testing.T, h Harness) {
 	ctx, cancel := context.WithTimeout(t.Context(), h.Patience)
 	defer cancel()
 	_, err = WaitReady(ctx, rt, inst)
-	if gateway.KindOf(err) != gateway.KindUnavailable || !strings.Contains(err.Error(), "of-old-age") || !strings.Contains(err.Error(), "exit code 1") {
+	if gateway.KindOf(err) != gateway.KindUnavailable || !strings.Contains(err.Error(), "of-old-age") ||
+		!strings.Contains(err.Error(), "exit code 1") {
 		t.Errorf("WaitReady: %v; want the exit code and the last log line", err)
 	}
 }

@@ -1,5 +1,5 @@
-// Package yarn asks a YARN's ResourceManager about applications. It finds it as
-// every client of the cluster does: in yarn-site.xml.
+// Package yarn queries a YARN ResourceManager for applications. It finds the ResourceManager
+// in yarn-site.xml.
 package yarn
 
 import (
@@ -18,13 +18,13 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Cluster is a YARN as its clients know it.
+// Cluster holds the addresses of a YARN cluster.
 type Cluster struct {
-	// web are the URLs of the ResourceManagers' pages, several where one stands by
-	// for another.
+	// web holds the URLs of the ResourceManagers' web pages, several if there are
+	// standbys.
 	web []string
-	// proxy is the URL of the proxy before the applications' own pages; "" where
-	// the ResourceManager is that too.
+	// proxy is the URL of the proxy for the applications' own pages; "" if the
+	// ResourceManager is the proxy.
 	proxy string
 }
 
@@ -89,21 +89,20 @@ type Application struct {
 	ID string `json:"id"`
 	// State is NEW, SUBMITTED, ACCEPTED, RUNNING, FINISHED, FAILED, KILLED, ...
 	State string `json:"state"`
-	// Tags are those it was submitted with, in lower case.
+	// Tags are the application's tags, in lower case.
 	Tags []string `json:"-"`
-	// Proxy is the URL of the cluster's proxy, at which the application's own pages
-	// are below ProxyPath. They answer nobody else.
+	// Proxy is the URL of the cluster's proxy, which serves the application's own pages
+	// below ProxyPath. They can be reached through the proxy only.
 	Proxy string `json:"-"`
 }
 
-// ProxyPath is the path of the application's pages at the cluster's proxy.
+// ProxyPath returns the path of the application's pages on the cluster's proxy.
 func (a *Application) ProxyPath() string { return "/proxy/" + a.ID }
 
 var idPattern = regexp.MustCompile(`^application_[0-9]{1,20}_[0-9]{1,10}$`)
 
-// Application asks for an application by its id. Its error is of
-// gateway.KindNotFound when YARN does not know it, and of KindUnavailable when no
-// ResourceManager answers.
+// Application returns an application by its id. The error is of gateway.KindNotFound if YARN
+// does not know it, and of KindUnavailable if no ResourceManager answers.
 func (c *Cluster) Application(ctx context.Context, client http.RoundTripper, id string) (*Application, error) {
 	if !idPattern.MatchString(id) {
 		return nil, gateway.Errorf(gateway.KindNotFound, "%q is not the id of a YARN application", id)
@@ -121,7 +120,7 @@ func (c *Cluster) Application(ctx context.Context, client http.RoundTripper, id 
 		if gateway.KindOf(err) == gateway.KindNotFound {
 			return nil, err
 		}
-		failures = append(failures, err) // one that stands by, or is away
+		failures = append(failures, err) // a standby, or unreachable
 	}
 	return nil, gateway.Wrap(gateway.KindUnavailable, "asking YARN for application "+id, errors.Join(failures...))
 }
