@@ -75,6 +75,15 @@ type App struct {
 	// Default: 3m.
 	StartTimeout caddy.Duration `json:"start_timeout,omitempty"`
 
+	// How long a running Livy server may give no answer until it counts as unresponsive:
+	// requests to it are then answered 503 until it answers again. Default: 15s.
+	UnresponsiveAfter caddy.Duration `json:"unresponsive_after,omitempty"`
+
+	// How long a running Livy server may give no answer until it is restarted, which ends
+	// its sessions. At least 1m; -1 never restarts one. Servers of the runtime `static` are never
+	// restarted. Default: 5m.
+	RestartUnresponsive caddy.Duration `json:"restart_unresponsive,omitempty"`
+
 	// How long records of sessions and batches are kept after their creation, at
 	// least 1h; what lives is kept anyway. Default: 30 days.
 	Retention caddy.Duration `json:"retention,omitempty"`
@@ -191,7 +200,8 @@ func (a *App) expand(log *zap.Logger) error {
 func (a *App) settings() control.Settings {
 	return control.Settings{
 		Settings: a.resolveSettings(), SparkUISite: a.sparkUI,
-		StartTimeout: time.Duration(a.StartTimeout), StopOnExit: a.OnExit == "stop",
+		StartTimeout: time.Duration(a.StartTimeout), UnresponsiveAfter: time.Duration(a.UnresponsiveAfter),
+		RestartUnresponsive: time.Duration(a.RestartUnresponsive), StopOnExit: a.OnExit == "stop",
 		AuditRetention: time.Duration(a.AuditRetention),
 	}
 }

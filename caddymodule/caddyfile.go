@@ -75,6 +75,8 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    client_identity
 //	    custom_classpath
 //	    start_timeout <duration>
+//	    unresponsive_after   <duration>
+//	    restart_unresponsive <duration>|never
 //	    retention     <duration>
 //	    audit_retention <duration>
 //	    on_exit       keep|stop
@@ -91,7 +93,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"schemes": &a.Schemes, "livy_keys": &a.LivyKeys, "policy": &a.Mode, "on_exit": &a.OnExit, "spark_ui": &a.SparkUI,
 		"max_body": &a.MaxBody, "max_code": &a.MaxCode, "max_upload": &a.MaxUpload,
 		"client_identity": &a.ClientIdentity, "custom_classpath": &a.CustomClasspath,
-		"start_timeout": &a.StartTimeout, "retention": &a.Retention, "audit_retention": &a.AuditRetention,
+		"start_timeout": &a.StartTimeout, "unresponsive_after": &a.UnresponsiveAfter, "retention": &a.Retention, "audit_retention": &a.AuditRetention,
 	}
 	once := map[string]bool{"schemes": true, "livy_keys": true}
 	given := make(map[string]bool)
@@ -148,10 +150,15 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string, target any)
 		return readEntry(d, a.HistoryServer)
 	case "tokens":
 		return a.unmarshalTokens(d)
+	case "restart_unresponsive":
+		return directive.Limit(d, &a.RestartUnresponsive, never)
 	default:
 		return d.Errf("unknown option %q", option)
 	}
 }
+
+// never is RestartUnresponsive for servers that are not to be restarted.
+const never caddy.Duration = -1
 
 func (a *App) unmarshalRedis(d *caddyfile.Dispenser) error {
 	a.Redis = new(Redis)

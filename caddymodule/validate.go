@@ -82,6 +82,7 @@ func (a *App) validateBounds() error {
 	}
 	bounds := []bound{
 		{"start_timeout", a.StartTimeout, time.Second},
+		{"unresponsive_after", a.UnresponsiveAfter, time.Second},
 		{"retention", a.Retention, sessions.MinRetention},
 		{"audit_retention", a.AuditRetention, sessions.MinRetention},
 	}
@@ -90,6 +91,9 @@ func (a *App) validateBounds() error {
 		if t.Grace != nil {
 			bounds = append(bounds, bound{"tokens: grace", *t.Grace, 0})
 		}
+	}
+	if r := a.RestartUnresponsive; r != never {
+		bounds = append(bounds, bound{"restart_unresponsive", r, time.Minute})
 	}
 	for _, b := range bounds {
 		if value := time.Duration(b.value); value != 0 && value < b.least {

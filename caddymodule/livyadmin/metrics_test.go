@@ -23,6 +23,7 @@ func TestMetricsAndLog(t *testing.T) {
 		`caddy_livy_creates_total{decision="refused",gateway="default/etl",kind="session"}`,
 		`caddy_livy_policy_total{action="ignored",gateway="default/etl"}`,
 		`caddy_livy_gateways{state="Running"} 1`,
+		`caddy_livy_gateways_unresponsive 0`,
 		`caddy_livy_leases_held 1`,
 		`caddy_livy_other_instances 0`,
 		`caddy_livy_lease_changes_total{change="takeover"}`,

@@ -15,7 +15,7 @@ import (
 // is started for it, but only for what may reach Livy: whatever can be answered
 // without a server is answered first, also while another request's server starts.
 func (h *Policy) ready(r *http.Request, c *call) error {
-	if c.entry.Gateway.Status.State == gateway.StateRunning {
+	if g := c.entry.Gateway; g.Status.State == gateway.StateRunning && g.Status.UnresponsiveSince.IsZero() {
 		return nil
 	}
 	if c.entry.Gateway.Spec.AutoStart.Enabled { // else nobody waits

@@ -94,8 +94,11 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	}
 	buf := takeBuffer()
 	defer giveBack(buf)
+	var limit readLimit
+	defer limit.end()
 	out := &livy.StateWriter{ResponseWriter: w, Off: !p.words}
 	rec := caddyhttp.NewResponseRecorder(out, buf, func(status int, header http.Header) bool {
+		limit.begun()
 		c.cleanHeader(header)
 		if p.own {
 			header.Del("Content-Length") // it is that of the whole list
@@ -109,8 +112,8 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 			}
 		}
 	}
-	if err := next.ServeHTTP(rec, r); err != nil {
-		return err
+	if err := next.ServeHTTP(rec, limit.limit(r)); err != nil {
+		return limit.explain(err)
 	}
 	h.followUp(r.Context(), c, rec.Status())
 	switch {

@@ -106,6 +106,16 @@ func (m *Manager) CountByState() map[gateway.State]int {
 	return counts
 }
 
+// Unresponsive counts the running gateways whose Livy server does not answer.
+func (m *Manager) Unresponsive() (n int) {
+	for _, e := range m.snapshots.entries() {
+		if !e.Gateway.Status.UnresponsiveSince.IsZero() {
+			n++
+		}
+	}
+	return n
+}
+
 func (s *snapshots) entries() []*Entry {
 	p := s.current.Load()
 	if p == nil {

@@ -55,6 +55,8 @@ type coreCollector struct{}
 
 var (
 	gatewaysDesc = prometheus.NewDesc("caddy_livy_gateways", "Gateways by state.", []string{"state"}, nil)
+	silentDesc   = prometheus.NewDesc("caddy_livy_gateways_unresponsive",
+		"Running gateways whose Livy server does not answer.", nil, nil)
 	tokensDesc   = prometheus.NewDesc("caddy_livy_token_checks_total",
 		"Token checks by where the answer came from or why there was none.", []string{"result"}, nil)
 )
@@ -72,6 +74,7 @@ func (coreCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- othersDesc
 	ch <- movesDesc
 	ch <- gatewaysDesc
+	ch <- silentDesc
 	ch <- tokensDesc
 }
 
@@ -84,6 +87,7 @@ func (coreCollector) Collect(ch chan<- prometheus.Metric) {
 	for state, n := range c.Manager.CountByState() {
 		ch <- prometheus.MustNewConstMetric(gatewaysDesc, prometheus.GaugeValue, float64(n), string(state))
 	}
+	ch <- prometheus.MustNewConstMetric(silentDesc, prometheus.GaugeValue, float64(c.Manager.Unresponsive()))
 	l := c.Manager.LeaseStats()
 	ch <- prometheus.MustNewConstMetric(leasesDesc, prometheus.GaugeValue, float64(l.Held))
 	ch <- prometheus.MustNewConstMetric(othersDesc, prometheus.GaugeValue, float64(l.Others))

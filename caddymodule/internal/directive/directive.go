@@ -37,6 +37,25 @@ func Size(d *caddyfile.Dispenser, target *int64) error {
 	return nil
 }
 
+// Limit is Duration for an option that also takes the word "never", which stands for the
+// value never.
+func Limit(d *caddyfile.Dispenser, target *caddy.Duration, never caddy.Duration) error {
+	option, args := d.Val(), d.RemainingArgs()
+	if len(args) != 1 {
+		return d.ArgErr()
+	}
+	if args[0] == "never" {
+		*target = never
+		return nil
+	}
+	duration, err := caddy.ParseDuration(args[0])
+	if err != nil {
+		return d.Errf("%s: %v", option, err)
+	}
+	*target = caddy.Duration(duration)
+	return nil
+}
+
 // Duration reads an option's only argument, a duration such as 3m.
 func Duration(d *caddyfile.Dispenser, target *caddy.Duration) error {
 	option := d.Val()

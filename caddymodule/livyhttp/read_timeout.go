@@ -1,0 +1,59 @@
+package livyhttp
+
+import (
+	"context"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// readTimeout bounds how long Livy may take to begin its reply to a read. Creates,
+// statements and uploads have no such bound: Livy answers some of them late.
+var readTimeout = 30 * time.Second
+
+// readLimit ends a read whose reply does not begin in time. The zero value limits nothing.
+type readLimit struct {
+	timer   *time.Timer
+	cancel  context.CancelFunc
+	expired atomic.Bool
+}
+
+// limit returns the request to send in place of a read.
+func (l *readLimit) limit(r *http.Request) *http.Request {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		return r
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	l.cancel = cancel
+	l.timer = time.AfterFunc(readTimeout, func() {
+		l.expired.Store(true)
+		cancel()
+	})
+	return r.WithContext(ctx)
+}
+
+// begun lifts the limit: the reply has begun, and may take as long as it is.
+func (l *readLimit) begun() {
+	if l.timer != nil {
+		l.timer.Stop()
+	}
+}
+
+// end must be called when the request has been handled.
+func (l *readLimit) end() {
+	if l.timer != nil {
+		l.timer.Stop()
+		l.cancel()
+	}
+}
+
+// explain returns the error to answer with if err ended the request.
+func (l *readLimit) explain(err error) error {
+	if err != nil && l.expired.Load() {
+		return gateway.Errorf(gateway.KindUnavailable,
+			"the Livy server did not answer this request within %s", readTimeout)
+	}
+	return err
+}

@@ -1,0 +1,99 @@
+package integration
+
+import (
+	"net/http"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// halt stops a gateway's Livy server in its tracks, as a long garbage collection or a
+// stuck disk does; the function that it returns lets the server go on.
+func halt(t *testing.T, l live, g gateway) (goOn func()) {
+	t.Helper()
+	var stop, cont func() error
+	if l.runtime == "docker" {
+		container := func(verb string) func() error {
+			return func() error { return exec.Command("docker", verb, g.container()).Run() }
+		}
+		stop, cont = container("pause"), container("unpause")
+	} else {
+		text, _, _ := strings.Cut(g.Status.Instance, "-") // pid and start time
+		pid, err := strconv.Atoi(text)
+		if err != nil || pid < 2 {
+			t.Fatalf("no process id in instance %q", g.Status.Instance)
+		}
+		signal := func(s syscall.Signal) func() error { return func() error { return syscall.Kill(pid, s) } }
+		stop, cont = signal(syscall.SIGSTOP), signal(syscall.SIGCONT)
+	}
+	if err := stop(); err != nil {
+		t.Fatalf("halting Livy: %v", err)
+	}
+	goOn = sync.OnceFunc(func() { _ = cont() })
+	t.Cleanup(goOn)
+	return goOn
+}
+
+// TestHaltedLivy halts a real Livy with a live session: for a moment, which nobody
+// notices; for longer, when requests are refused at once and nothing is lost; and for
+// good, when the server is restarted as the settings say.
+func TestHaltedLivy(t *testing.T) {
+	onEachRuntime(t, func(t *testing.T, l live) {
+		if !l.interactive {
+			t.Skip("needs sessions")
+		}
+		l.livyBlock += "\n\t\tunresponsive_after 10s\n\t\trestart_unresponsive 1m\n"
+		c, _, g := lightUp(t, l)
+		cl := client{t, c.url("etl"), c.newToken("etl").Token}
+		cl.expect(http.StatusCreated, "POST", "/sessions", map[string]string{"kind": "pyspark"}, nil)
+		idle := func() bool {
+			var s struct{ State string }
+			cl.expect(http.StatusOK, "GET", "/sessions/0/state", nil, &s)
+			return s.State == "idle"
+		}
+		eventually(t, 3*time.Minute, "the session being idle", idle)
+		status := func() (since string) {
+			var g struct{ Status struct{ UnresponsiveSince string } }
+			c.json(&g, "gateway", "show", "etl", "--json")
+			return g.Status.UnresponsiveSince
+		}
+
+		goOn := halt(t, l, g)
+		time.Sleep(4 * time.Second)
+		goOn()
+		eventually(t, 20*time.Second, "the session being idle after 4 s", idle)
+		if now := c.show("etl"); now.Status.Instance != g.Status.Instance || status() != "" {
+			t.Errorf("after 4 s: %+v, unresponsive since %q", now, status())
+		}
+
+		goOn = halt(t, l, g)
+		eventually(t, time.Minute, "the server being unresponsive", func() bool { return status() != "" })
+		began := time.Now()
+		if r := cl.do("GET", "/sessions/0", nil); r.status != http.StatusServiceUnavailable ||
+			time.Since(began) > 5*time.Second || !strings.Contains(string(r.body), "has not answered since") {
+			t.Errorf("status %d after %v, want 503 at once: %s", r.status, time.Since(began), r.body)
+		}
+		goOn()
+		eventually(t, 30*time.Second, "the server answering", func() bool { return status() == "" })
+		eventually(t, 20*time.Second, "the session being idle after the halt", idle)
+		var statement struct{ ID int }
+		cl.expect(http.StatusCreated, "POST", "/sessions/0/statements", map[string]string{"code": "1+1"}, &statement)
+		if now := c.show("etl"); now.Status.Instance != g.Status.Instance || now.Status.Epoch != g.Status.Epoch {
+			t.Errorf("the server was replaced: %+v, was %+v", now, g)
+		}
+
+		goOn = halt(t, l, g)
+		eventually(t, 3*time.Minute, "the server being restarted", func() bool {
+			now := c.show("etl")
+			return now.Status.State == "Running" && now.Status.Instance != g.Status.Instance
+		})
+		goOn()
+		if r := cl.do("GET", "/sessions/0", nil); r.status != http.StatusNotFound {
+			t.Errorf("a session of the server that was restarted: %d %s", r.status, r.body)
+		}
+	})
+}
