@@ -45,7 +45,7 @@ const callVar = "livy_call"
 func callOf(r *http.Request) (*call, error) {
 	c, ok := caddyhttp.GetVar(r.Context(), callVar).(*call)
 	if !ok {
-		return nil, errors.New("this handler must come after livy_gateway")
+		return nil, caddyhttp.Error(http.StatusInternalServerError, errors.New("this handler must come after livy_gateway"))
 	}
 	return c, nil
 }

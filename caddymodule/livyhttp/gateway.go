@@ -5,7 +5,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/api"
@@ -37,9 +36,9 @@ type Gateway struct {
 	Public bool `json:"public,omitempty"`
 
 	core   *core.Core
-	log    *zap.Logger
 	access *core.AccessLog
 
+	failures *core.Failures
 	endpoint core.Endpoint
 }
 
@@ -50,8 +49,7 @@ func (*Gateway) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the app.
 func (h *Gateway) Provision(ctx caddy.Context) error {
-	h.log = ctx.Logger()
-	h.access = core.NewAccessLog(ctx)
+	h.access, h.failures = core.NewAccessLog(ctx), core.NewFailures(ctx)
 	h.endpoint = core.Endpoint{Gateway: h.Gateway, Workspace: h.Workspace, Public: h.Public}
 	var err error
 	h.core, err = core.Of(ctx)
@@ -64,7 +62,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	api.Harden(w.Header())
 	awake, err := h.core.Manager.Awake(r.Context())
 	if err != nil {
-		core.Fail(h.log, w, r, err)
+		h.failures.Answer(w, r, err)
 		return nil
 	}
 	c, err := h.resolve(r)
@@ -75,7 +73,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	if err != nil {
 		h.noteRefusal(r, c, err)
-		core.Fail(h.log, w, r, err)
+		h.failures.Answer(w, r, err)
 	}
 	return nil
 }

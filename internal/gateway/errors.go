@@ -55,6 +55,10 @@ type Error struct {
 	Rule  string // what would have been right, or what went wrong
 	Err   error  // the cause, if any
 
+	// Expected says that it is no fault, although a part is away: nobody has to mend
+	// anything, as where a gateway is stopped.
+	Expected bool
+
 	hidden bool // Value is left out, not empty
 }
 
@@ -90,6 +94,14 @@ func InvalidLine(place, rule string) *Error {
 func Errorf(kind Kind, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Kind: kind, Rule: err.Error()}
+}
+
+// NotNow returns an error of KindUnavailable that is no fault: what was asked for is not
+// there now, as it should be.
+func NotNow(format string, args ...any) *Error {
+	err := Errorf(KindUnavailable, format, args...)
+	err.Expected = true
+	return err
 }
 
 // Wrap gives err a kind and says what was being done.
