@@ -97,7 +97,7 @@ type App struct {
 
 // replaced is what was in force before a configuration was started.
 type replaced struct {
-	core      *core.Core
+	config    *core.Config
 	settings  control.Settings // of the core that is started
 	retention time.Duration
 }
@@ -208,7 +208,7 @@ func (a *App) Start() error {
 	a.before.settings = a.core.Manager.Settings()
 	a.core.Manager.Configure(a.settings())
 	a.before.retention = a.core.Ledger.SetRetention(cmp.Or(time.Duration(a.Retention), gateway.DefaultRetention))
-	a.before.core = core.SetInForce(a.core)
+	a.before.config = core.SetInForce(&core.Config{Core: a.core, Log: a.log})
 	if err := a.core.Start(); err != nil {
 		return errors.Join(err, a.Stop())
 	}
@@ -223,7 +223,7 @@ func (a *App) Stop() error {
 	if !a.inForce {
 		a.core.Manager.Configure(a.before.settings)
 		a.core.Ledger.SetRetention(a.before.retention)
-		core.SetInForce(a.before.core)
+		core.SetInForce(a.before.config)
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -27,16 +26,6 @@ import (
 // pool holds what must outlive a reload: connections, caches, the supervision of Livy
 // servers. Configurations that agree on Redis and runtime share one Core.
 var pool = caddy.NewUsagePool()
-
-// inForce is the core of the configuration in force, for what is made before apps are:
-// Caddy's admin endpoint, and metrics.
-var inForce atomic.Pointer[Core]
-
-// InForce returns the core of the configuration in force, nil if that has no livy app.
-func InForce() *Core { return inForce.Load() }
-
-// SetInForce makes c the core of the configuration in force and returns the one before.
-func SetInForce(c *Core) (before *Core) { return inForce.Swap(c) }
 
 // RedisPatience is how long an answer of Redis is waited for; 0 is the store's default.
 // Tests are more patient.
@@ -87,7 +76,7 @@ func Acquire(key string, o Options) (*Core, error) {
 func Release(key string, c *Core) error {
 	last, err := pool.Delete(key)
 	if last {
-		inForce.CompareAndSwap(c, nil)
+		outOfForce(c)
 	}
 	return err
 }
