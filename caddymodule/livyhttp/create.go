@@ -91,6 +91,7 @@ func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, 
 	if err := create.Confirmed(r.Context(), g, s.ID, s.State, s.AppID, kept); err != nil {
 		return err
 	}
+	c.createdID = s.ID + c.base()
 	writeWhole(w, rec.Header(), http.StatusCreated, body)
 	return nil
 }
