@@ -298,6 +298,9 @@ func (m *Manager) change(ctx context.Context, action string, w store.Write, id s
 		err = m.Store.SaveGateway(ctx, g, w)
 		if err == nil {
 			m.show(id, g)
+			if m.OnTransition != nil && before.Status.State != g.Status.State {
+				m.OnTransition(g)
+			}
 			return g, nil
 		}
 		if !errors.Is(err, store.ErrRevision) {

@@ -51,6 +51,10 @@ type Options struct {
 	// MaxBackoff is the longest pause between two restarts of a Livy server
 	// that keeps crashing. Default 2 minutes.
 	MaxBackoff time.Duration
+
+	// OnTransition is told when a gateway has come to another state, once for each
+	// transition, by the instance that wrote it down. It must not block.
+	OnTransition func(g *gateway.Gateway)
 }
 
 // Manager knows the gateways. Its methods are safe for concurrent use.

@@ -42,6 +42,7 @@ type Core struct {
 	SparkUI  *sparkui.Server
 	Log      *zap.Logger
 
+	events   chan event
 	embedded func() // ends the embedded Redis, if there is one
 	once     sync.Once
 	cancel   context.CancelFunc
@@ -83,7 +84,7 @@ func Release(key string, c *Core) error {
 
 // New makes a core. It uses no network yet.
 func New(o Options) (_ *Core, err error) {
-	c := &Core{Log: zap.New(liveCore{}).Named("livy")}
+	c := &Core{Log: zap.New(liveCore{}).Named("livy"), events: make(chan event, maxEvents)}
 	rt, err := o.OpenRuntime(c.Log)
 	if err != nil {
 		return nil, err
@@ -110,6 +111,7 @@ func New(o Options) (_ *Core, err error) {
 	c.Ledger = sessions.New(c.Store, c.Log, time.Now, rand.Reader)
 	c.Manager = control.New(control.Options{
 		Store: c.Store, Runtime: rt, Ledger: c.Ledger, Tokens: c.Tokens, Logger: c.Log, MarkDir: o.MarkDir,
+		OnTransition: c.noteTransition,
 	})
 	c.SparkUI = sparkui.New(sparkui.Options{
 		Store: c.Store, Ledger: c.Ledger, Tokens: c.Tokens, Runtime: rt, Manager: c.Manager, Logger: c.Log,
@@ -137,6 +139,7 @@ func (c *Core) Start() error {
 		c.wg.Go(func() { c.Tokens.Run(ctx) })
 		c.wg.Go(func() { c.Ledger.Run(ctx) })
 		c.wg.Go(func() { c.Refusals.Run(ctx) })
+		c.wg.Go(func() { c.emitEvents(ctx) })
 		c.Manager.Run()
 	})
 	return nil

@@ -13,6 +13,8 @@ type Config struct {
 	Core *Core
 	// Log is the livy app's logger, which goes where that configuration's logs do.
 	Log *zap.Logger
+	// Emit emits an event of Caddy's.
+	Emit func(name string, data map[string]any)
 }
 
 var inForce atomic.Pointer[Config]
