@@ -101,14 +101,21 @@ const declareRetry = time.Second
 
 // followDeclarations carries out what Declare was given, the last one only.
 func (m *Manager) followDeclarations(ctx context.Context) {
+	var failing outage
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-m.declare:
 		}
-		if err := m.applyDeclarations(ctx, *m.declared.Load()); err != nil && ctx.Err() == nil {
-			m.Logger.Error("the gateways of the configuration are not all as it says; trying again", zap.Error(err))
+		err := m.applyDeclarations(ctx, *m.declared.Load())
+		if err == nil && failing.ends() {
+			m.Logger.Info("the gateways of the configuration are as it says")
+		}
+		if err != nil && ctx.Err() == nil {
+			if failing.begins(err) {
+				m.Logger.Error("the gateways of the configuration are not all as it says; trying again every second", zap.Error(err))
+			}
 			select {
 			case <-ctx.Done():
 				return

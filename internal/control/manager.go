@@ -84,6 +84,7 @@ type Manager struct {
 	declared atomic.Pointer[[]Declaration] // the gateways of the configuration in force
 	declare  chan struct{}                 // says that they are new
 
+	unread   outage        // of all gateways
 	reapSoon chan struct{} // says that there may be orphans
 }
 

@@ -181,10 +181,13 @@ func (m *Manager) refreshAll(ctx context.Context) error {
 	}
 	all, err := m.Store.Gateways(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			m.Logger.Warn("reading gateways", zap.Error(err))
+		if ctx.Err() == nil && m.unread.begins(err) {
+			m.Logger.Warn("reading gateways; trying again all the time", zap.Error(err))
 		}
 		return err
+	}
+	if m.unread.ends() {
+		m.Logger.Info("reading gateways again")
 	}
 	var deleted []string
 	m.view.change(func(entries map[string]*Entry) {

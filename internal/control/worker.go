@@ -37,6 +37,8 @@ type worker struct {
 	caught  bool      // see catchUp
 	idle    idleness
 	refusal refusal
+	stuck   outage // of steps
+	unread  outage // of Livy's lists
 }
 
 // askTimeout bounds a look at a Livy server's lists.
@@ -137,9 +139,13 @@ func (w *worker) step(ctx context.Context) time.Duration {
 		w.m.keeper.drop(w.id, w.fence.Number)
 		return stepError
 	case err != nil && ctx.Err() == nil:
-		w.m.Logger.Error("supervising gateway",
-			zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.Error(err))
+		if w.stuck.begins(err) {
+			w.m.Logger.Error("supervising gateway",
+				zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.Error(err))
+		}
 		return stepError
+	case err == nil && w.stuck.ends():
+		w.m.Logger.Info("supervising gateway again", zap.String("gateway", g.ID), zap.String("name", g.Ref()))
 	}
 	return pause
 }
@@ -288,7 +294,10 @@ func (w *worker) poll(ctx context.Context, g *gateway.Gateway) error {
 	if errors.Is(err, sessions.ErrReplaced) {
 		err = w.renumber(ctx, g, err.Error())
 	}
-	if err != nil && ctx.Err() == nil && !livy.IsRefused(err) && !errors.Is(err, store.ErrFenced) {
+	switch {
+	case err == nil && w.unread.ends():
+		w.m.Logger.Info("polling Livy again", zap.String("gateway", g.ID))
+	case err != nil && ctx.Err() == nil && !livy.IsRefused(err) && !errors.Is(err, store.ErrFenced) && w.unread.begins(err):
 		w.m.Logger.Warn("polling Livy", zap.String("gateway", g.ID), zap.Error(err))
 	}
 	return err
