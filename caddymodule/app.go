@@ -29,6 +29,11 @@ func init() {
 // demand, reached with tokens, ruled by policies, with every session and batch
 // on record. All sites with the `livy_gateway` directive share this app.
 //
+// It emits the events `livy_gateway_started`, `livy_gateway_stopped` and
+// `livy_gateway_failed` when a gateway has come to that state, on the instance that
+// supervises it, with the data `workspace`, `gateway` (its name), `id`, `state` and
+// `reason`.
+//
 // What it keeps (gateways, hashes of tokens, records) is in Redis. Several Caddy
 // instances can share one Redis.
 type App struct {
@@ -96,6 +101,7 @@ type App struct {
 	runtime  Runtime
 	log      *zap.Logger
 	expander *expander
+	emit     func(name string, data map[string]any)
 	admin    adminReach // who reaches the admin endpoint
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
@@ -106,7 +112,7 @@ type App struct {
 
 // replaced is what was in force before a configuration was started.
 type replaced struct {
-	core      *core.Core
+	config    *core.Config
 	settings  control.Settings // of the core that is started
 	retention time.Duration
 }
@@ -154,7 +160,7 @@ func (a *App) provision(ctx caddy.Context) error {
 		return err
 	}
 	a.key, a.admin = string(key), adminOf(ctx)
-	return a.watchStart(ctx)
+	return a.useEvents(ctx)
 }
 
 // coreOptions are what the core is made with.
@@ -218,7 +224,7 @@ func (a *App) Start() error {
 	a.before.settings = a.core.Manager.Settings()
 	a.core.Manager.Configure(a.settings())
 	a.before.retention = a.core.Ledger.SetRetention(cmp.Or(time.Duration(a.Retention), gateway.DefaultRetention))
-	a.before.core = core.SetInForce(a.core)
+	a.before.config = core.SetInForce(&core.Config{Core: a.core, Log: a.log, Emit: a.emit})
 	if err := a.core.Start(); err != nil {
 		return errors.Join(err, a.Stop())
 	}
@@ -233,7 +239,7 @@ func (a *App) Stop() error {
 	if !a.inForce {
 		a.core.Manager.Configure(a.before.settings)
 		a.core.Ledger.SetRetention(a.before.retention)
-		core.SetInForce(a.before.core)
+		core.SetInForce(a.before.config)
 	}
 	return nil
 }

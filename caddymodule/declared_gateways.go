@@ -1,13 +1,9 @@
 package caddymodule
 
 import (
-	"context"
-	"fmt"
 	"maps"
 	"slices"
 
-	"github.com/caddyserver/caddy/v2"
-	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/control"
@@ -68,27 +64,3 @@ func (a *App) warnOfTypos() {
 		}
 	}
 }
-
-// watchStart asks to be told when the whole configuration has been started: only
-// then are gateways stopped that are no longer in it.
-func (a *App) watchStart(ctx caddy.Context) error {
-	events, err := ctx.App("events")
-	if err != nil {
-		return fmt.Errorf("loading Caddy's events: %w", err)
-	}
-	return events.(*caddyevents.App).On("started", started{a})
-}
-
-// started puts what an App declares into force.
-type started struct{ app *App }
-
-// Handle is called when all apps of a configuration have been started.
-func (s started) Handle(context.Context, caddy.Event) error {
-	a := s.app
-	a.inForce = true
-	a.core.Manager.Declare(a.declared)
-	return nil
-}
-
-// Interface guard
-var _ caddyevents.Handler = started{}

@@ -244,3 +244,67 @@ func parsed(t *testing.T, config []byte) *caddy.Config {
 	}
 	return &c
 }
+
+// TestBackgroundLogsGoWhereTheConfigurationSays has a log for "livy" alone, in two
+// configurations. What outlives the reload writes to that of the configuration in force.
+func TestBackgroundLogsGoWhereTheConfigurationSays(t *testing.T) {
+	s := caddytest.New(t, livytest.New())
+	dir := t.TempDir()
+	text := func(name string) string {
+		all, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(all)
+	}
+	with := func(name string) string {
+		logs := "log default {\noutput file " + filepath.Join(dir, "default") + "\nexclude livy\n}\n" +
+			"log livy {\noutput file " + filepath.Join(dir, name) + "\ninclude livy\n}\n"
+		begin := strings.Index(s.Config, "	log {")
+		end := strings.Index(s.Config, "	livy {")
+		return s.Config[:begin] + logs + s.Config[end:]
+	}
+	m := core.InForce().Manager
+	cycle := func() { // a life that the supervision logs
+		t.Helper()
+		g, err := m.Restart(t.Context(), s.Gateway, gateway.By("test"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Await(func() bool {
+			e, err := m.Lookup("default", "etl")
+			return err == nil && e.Gateway.Status.State == gateway.StateRunning && e.Gateway.Status.Epoch > g.Status.Epoch
+		})
+	}
+	s.Load(with("first"))
+	cycle()
+	if !strings.Contains(text("first"), `"logger":"livy.`) && !strings.Contains(text("first"), `"logger":"livy"`) {
+		t.Errorf("the first configuration's log for livy: %s", text("first"))
+	}
+	s.Load(with("second"))
+	before := text("first")
+	cycle()
+	if after := text("first"); after != before {
+		t.Errorf("the log of the configuration before: %s", strings.TrimPrefix(after, before))
+	}
+	if !strings.Contains(text("second"), `"logger":"livy`) || strings.Contains(text("default"), `"logger":"livy`) {
+		t.Errorf("the second configuration's logs: for livy %s, the rest %s", text("second"), text("default"))
+	}
+
+	// A configuration that cannot be started takes no log over.
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for range 6 { // apps are started in the order of a map
+		if err := load(t, strings.Replace(with("third"), s.Public, taken.Addr().String(), 1)); err == nil {
+			t.Fatal("a configuration with an address that is taken was started")
+		}
+	}
+	before = text("second")
+	cycle()
+	if text("second") == before {
+		t.Error("the log of the configuration in force was left")
+	}
+}

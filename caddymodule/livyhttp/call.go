@@ -32,6 +32,10 @@ type call struct {
 	repeat *sessions.Repeat
 	// page is what a client asked for of a list that is filtered.
 	page *livy.Query
+	// named says that the name in the path was found to be the session or batch req.ID.
+	named bool
+	// createdID is the public id of what the request created, -1 before that.
+	createdID int64
 	// unsent says that nothing was sent to Livy.
 	unsent bool
 	// refused is why the request is refused, for the audit, where it was the
@@ -45,7 +49,7 @@ const callVar = "livy_call"
 func callOf(r *http.Request) (*call, error) {
 	c, ok := caddyhttp.GetVar(r.Context(), callVar).(*call)
 	if !ok {
-		return nil, errors.New("this handler must come after livy_gateway")
+		return nil, caddyhttp.Error(http.StatusInternalServerError, errors.New("this handler must come after livy_gateway"))
 	}
 	return c, nil
 }

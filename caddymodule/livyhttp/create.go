@@ -47,15 +47,11 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 	return h.notCreated(rec, w, r, c, create, buf.Bytes())
 }
 
-// statusClientGone is what reverse_proxy writes when the client has left before Livy
-// answered.
-const statusClientGone = 499
-
 // notCreated completes the record of a create that Livy did not confirm.
 func (h *Record) notCreated(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte) error {
 	status := rec.Status()
 	switch {
-	case status == statusClientGone:
+	case status == core.StatusClientGone:
 		// Livy may have it or not: as after a lost reply, its lists tell by the name.
 	case status >= 500:
 		create.Failed(r.Context(), fmt.Sprintf("Livy answered %d: %.200s", status, reply))
@@ -95,6 +91,7 @@ func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, 
 	if err := create.Confirmed(r.Context(), g, s.ID, s.State, s.AppID, kept); err != nil {
 		return err
 	}
+	c.createdID = s.ID + c.base()
 	writeWhole(w, rec.Header(), http.StatusCreated, body)
 	return nil
 }

@@ -5,7 +5,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/api"
@@ -24,6 +23,20 @@ func init() {
 // It is followed by `livy_token`, `livy_policy`, `livy_record` and Caddy's
 // `reverse_proxy` with the dynamic upstream source `livy`; the directive puts
 // all of them in place.
+//
+// What a site's error routes (`handle_errors`) do not answer is answered as JSON.
+//
+// It sets these placeholders. They are empty where there is no such thing, and as long as it
+// is not known:
+//
+// Placeholder | Description
+// ------------|---------------
+// `{http.livy.gateway}` | The name of the gateway
+// `{http.livy.workspace}` | The gateway's workspace
+// `{http.livy.route}` | The route of Livy's API, e.g. `session.statement.create`
+// `{http.livy.token.id}` | The id of the request's token, once it was verified
+// `{http.livy.token.name}` | The token's name
+// `{http.livy.session}` | The public id of the session or batch in the path; of a create, of the one that was created
 type Gateway struct {
 	// The name or id of the one gateway of this host. Default: all gateways are
 	// reached at `/api/v1/workspace/{workspace}/livycompute/{name or id}`.
@@ -37,9 +50,9 @@ type Gateway struct {
 	Public bool `json:"public,omitempty"`
 
 	core   *core.Core
-	log    *zap.Logger
 	access *core.AccessLog
 
+	failures *core.Failures
 	endpoint core.Endpoint
 }
 
@@ -50,8 +63,7 @@ func (*Gateway) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the app.
 func (h *Gateway) Provision(ctx caddy.Context) error {
-	h.log = ctx.Logger()
-	h.access = core.NewAccessLog(ctx)
+	h.access, h.failures = core.NewAccessLog(ctx), core.NewFailures(ctx)
 	h.endpoint = core.Endpoint{Gateway: h.Gateway, Workspace: h.Workspace, Public: h.Public}
 	var err error
 	h.core, err = core.Of(ctx)
@@ -64,18 +76,21 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	api.Harden(w.Header())
 	awake, err := h.core.Manager.Awake(r.Context())
 	if err != nil {
-		core.Fail(h.log, w, r, err)
+		h.failures.Answer(w, r, err)
 		return nil
 	}
 	c, err := h.resolve(r)
 	if err == nil {
 		c.awake = awake
 		caddyhttp.SetVar(r.Context(), callVar, c)
+		if repl := core.Replacer(r); repl != nil {
+			repl.Map(c.placeholder)
+		}
 		err = next.ServeHTTP(w, r)
 	}
 	if err != nil {
 		h.noteRefusal(r, c, err)
-		core.Fail(h.log, w, r, err)
+		h.failures.Answer(w, r, err)
 	}
 	return nil
 }
@@ -90,7 +105,7 @@ func (h *Gateway) resolve(r *http.Request) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &call{core: h.core, entry: e, req: req, prefix: prefix}, nil
+	return &call{core: h.core, entry: e, req: req, prefix: prefix, createdID: -1}, nil
 }
 
 // Interface guards

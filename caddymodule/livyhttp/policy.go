@@ -105,6 +105,7 @@ func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, er
 	if err := h.isolate(ctx, c); err != nil {
 		return "", err
 	}
+	c.named = c.req.Name != ""
 	uri, ok := c.req.UpstreamURI(c.base())
 	if !ok {
 		return "", h.core.Ledger.EndedError(ctx, g, c.req.Route.Kind, c.req.ID)

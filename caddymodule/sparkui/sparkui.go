@@ -9,7 +9,6 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/caddymodule/internal/directive"
@@ -49,8 +48,8 @@ type SparkUI struct {
 	BesideGateway bool `json:"beside_gateway,omitempty"`
 
 	core     *core.Core
-	log      *zap.Logger
 	access   *core.AccessLog
+	failures *core.Failures
 	endpoint core.Endpoint
 }
 
@@ -71,7 +70,7 @@ func (h *SparkUI) Provision(ctx caddy.Context) error {
 		return errors.New("livy_spark_ui: the livy block must say where this site is, " +
 			"e.g. spark_ui https://ui.example.com")
 	}
-	h.core, h.log, h.access = app.Core(), ctx.Logger(), core.NewAccessLog(ctx)
+	h.core, h.access, h.failures = app.Core(), core.NewAccessLog(ctx), core.NewFailures(ctx)
 	h.endpoint = core.Endpoint{Gateway: h.Gateway, Workspace: h.Workspace, Public: h.Public}
 	return nil
 }
@@ -92,7 +91,7 @@ func (h *SparkUI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		err = h.serve(w, r, visit)
 	}
 	if err != nil {
-		core.Fail(h.log, w, r, err)
+		h.failures.Answer(w, r, err)
 	}
 	return nil
 }

@@ -77,13 +77,13 @@ func (m *Manager) wake(ctx context.Context, e *Entry, by gateway.Origin) error {
 func notReady(g *gateway.Gateway) error {
 	switch {
 	case g.Status.State == gateway.StateStarting:
-		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is starting (%s, since %s)",
+		return gateway.NotNow("gateway %q is starting (%s, since %s)",
 			g.Spec.Name, g.Status.Reason, g.Status.Since.UTC().Format(time.RFC3339))
 	case g.Desired == gateway.StateRunning:
-		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is starting (state %s)", g.Spec.Name,
+		return gateway.NotNow("gateway %q is starting (state %s)", g.Spec.Name,
 			g.Status.State)
 	default:
-		return gateway.Errorf(gateway.KindUnavailable, "gateway %q is stopped (state %s): it must be started first",
+		return gateway.NotNow("gateway %q is stopped (state %s): it must be started first",
 			g.Spec.Name, g.Status.State)
 	}
 }

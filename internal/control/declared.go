@@ -100,14 +100,21 @@ const declareRetry = time.Second
 
 // followDeclarations applies the latest list passed to Declare, until ctx ends.
 func (m *Manager) followDeclarations(ctx context.Context) {
+	var failing outage
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-m.declare:
 		}
-		if err := m.applyDeclarations(ctx, *m.declared.Load()); err != nil && ctx.Err() == nil {
-			m.Logger.Error("cannot apply all gateways of the configuration; retrying", zap.Error(err))
+		err := m.applyDeclarations(ctx, *m.declared.Load())
+		if err == nil && failing.ends() {
+			m.Logger.Info("applied all gateways of the configuration")
+		}
+		if err != nil && ctx.Err() == nil {
+			if failing.begins(err) {
+				m.Logger.Error("cannot apply all gateways of the configuration; retrying", zap.Error(err))
+			}
 			select {
 			case <-ctx.Done():
 				return

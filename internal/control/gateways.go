@@ -312,6 +312,9 @@ func (m *Manager) change(
 		err = m.Store.SaveGateway(ctx, g, w)
 		if err == nil {
 			m.publish(id, g)
+			if m.OnTransition != nil && before.Status.State != g.Status.State {
+				m.OnTransition(g)
+			}
 			return g, nil
 		}
 		if !errors.Is(err, store.ErrRevision) {

@@ -50,6 +50,10 @@ type Options struct {
 	// MaxBackoff is the longest pause between two restarts of a Livy server that keeps
 	// crashing. Default 2 minutes.
 	MaxBackoff time.Duration
+
+	// OnTransition is told when a gateway has come to another state, once for each
+	// transition, by the instance that wrote it down. It must not block.
+	OnTransition func(g *gateway.Gateway)
 }
 
 // Manager manages the gateways. Its methods are safe for concurrent use.
@@ -80,6 +84,7 @@ type Manager struct {
 	declare  chan struct{}                 // signals that declared has changed
 
 	reapSoon chan struct{} // signals that there may be orphans
+	unread   outage        // failures to read all gateways
 }
 
 // Settings are the settings that an operator can change by reloading the configuration

@@ -36,6 +36,8 @@ type reconciler struct {
 	idle           idleness
 	refusal        refusal
 	liveness       liveness
+	stuck          outage // failures of steps
+	unread         outage // failures to read Livy's lists
 }
 
 // pollTimeout bounds one poll of a Livy server's lists.
@@ -137,9 +139,14 @@ func (r *reconciler) step(ctx context.Context) time.Duration {
 		r.m.leaseholder.drop(r.id, r.fence.Number)
 		return stepError
 	case err != nil && ctx.Err() == nil:
-		r.m.Logger.Error("cannot supervise the gateway",
-			zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.Error(err))
+		if r.stuck.begins(err) {
+			r.m.Logger.Error("cannot supervise the gateway",
+				zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.Error(err))
+		}
 		return stepError
+	case err == nil && r.stuck.ends():
+		r.m.Logger.Info("supervising the gateway again",
+			zap.String("gateway", g.ID), zap.String("name", g.Ref()))
 	}
 	return pause
 }
@@ -281,7 +288,11 @@ func (r *reconciler) poll(ctx context.Context, g *gateway.Gateway, server sessio
 	if errors.Is(err, sessions.ErrReplaced) {
 		err = r.renumber(ctx, g, err.Error())
 	}
-	if err != nil && ctx.Err() == nil && !livy.IsRefused(err) && !errors.Is(err, store.ErrFenced) {
+	switch {
+	case err == nil && r.unread.ends():
+		r.m.Logger.Info("the Livy server can be polled again", zap.String("gateway", g.ID))
+	case err != nil && ctx.Err() == nil && !livy.IsRefused(err) && !errors.Is(err, store.ErrFenced) &&
+		r.unread.begins(err):
 		r.m.Logger.Warn("cannot poll the Livy server", zap.String("gateway", g.ID), zap.Error(err))
 	}
 	return err

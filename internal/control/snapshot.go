@@ -191,10 +191,13 @@ func (m *Manager) refreshAll(ctx context.Context) error {
 	}
 	all, err := m.Store.Gateways(ctx)
 	if err != nil {
-		if ctx.Err() == nil {
-			m.Logger.Warn("cannot read the gateways", zap.Error(err))
+		if ctx.Err() == nil && m.unread.begins(err) {
+			m.Logger.Warn("cannot read the gateways; retrying", zap.Error(err))
 		}
 		return err
+	}
+	if m.unread.ends() {
+		m.Logger.Info("the gateways can be read again")
 	}
 	var deleted []string
 	m.snapshots.change(func(entries map[string]*Entry) {

@@ -55,6 +55,10 @@ type Error struct {
 	Rule  string // the rule that the value breaks, or what went wrong
 	Err   error  // the cause, if any
 
+	// Expected reports that nothing is broken although something is unavailable, e.g.
+	// because a gateway is stopped.
+	Expected bool
+
 	hidden bool // Value is left out, not empty
 }
 
@@ -90,6 +94,14 @@ func InvalidLine(position, rule string) *Error {
 func Errorf(kind Kind, format string, args ...any) *Error {
 	err := fmt.Errorf(format, args...)
 	return &Error{Kind: kind, Rule: err.Error()}
+}
+
+// NotNow returns an error of KindUnavailable that is no fault, e.g. because a gateway is
+// stopped.
+func NotNow(format string, args ...any) *Error {
+	err := Errorf(KindUnavailable, format, args...)
+	err.Expected = true
+	return err
 }
 
 // Wrap returns err with a kind and a description of the failed operation.

@@ -108,7 +108,7 @@ func (u *finder) look(ctx context.Context, g *gateway.Gateway, id string, last *
 }
 
 func errNoUI(r *store.Record) error {
-	return gateway.Errorf(gateway.KindUnavailable, "the driver of %s %s does not serve its Spark UI now (state %s)", r.Kind, r.ID, r.State)
+	return gateway.NotNow("the driver of %s %s does not serve its Spark UI now (state %s)", r.Kind, r.ID, r.State)
 }
 
 // onYarn finds the Spark UI of an application on YARN. Spark answers the

@@ -68,7 +68,7 @@ func (u *finder) finished(ctx context.Context, h *gateway.HistoryServer, r *stor
 		return t, nil
 	}
 	if u.now().Sub(r.Ended) < unseen {
-		return nil, gateway.Errorf(gateway.KindUnavailable, "%s %s has just ended, and the history server does not show it yet", r.Kind, r.ID)
+		return nil, gateway.NotNow("%s %s has just ended, and the history server does not show it yet", r.Kind, r.ID)
 	}
 	if err != nil && ctx.Err() != nil {
 		return nil, gateway.Wrap(gateway.KindUnavailable, "asking the history server", err)

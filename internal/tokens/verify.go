@@ -67,6 +67,9 @@ func (s *Service) verifySlowly(
 		return nil, s.fail(errUnknown(), a, now)
 	}
 	e, err := s.askPatiently(ctx, key, id, a, now)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return nil, ctx.Err() // the client left; Redis may be there
+	}
 	if err != nil {
 		s.stats.unavailable.Add(1)
 		return nil, s.refuse(errUnavailable(err), a)

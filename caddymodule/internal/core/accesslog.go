@@ -1,14 +1,18 @@
 package core
 
 import (
+	"context"
+	"errors"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"github.com/caddyserver/certmagic"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 
@@ -16,12 +20,13 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// Caddy copies a request's headers for its access log before any handler runs, and
-// knows to hide Authorization but neither the token's header, nor a token that was put
-// where it does not belong, nor a signed link to a Spark UI. A site with a plain `log` directive would so write them down. For the
-// requests that reach a gateway, Caddy's line is therefore replaced by the same line
-// without these secrets, written by the same loggers. (Fields added by log_append are
-// the one thing that Caddy does not let us carry over.)
+// Caddy copies a request's headers for its access log before any handler runs. It knows to
+// hide Authorization, but neither the token's header, nor a token that was put where it
+// does not belong, nor a signed link to a Spark UI. Nor can it be told, so a site with a
+// plain `log` directive would write them down. For the requests that reach a gateway,
+// Caddy's line is therefore replaced by the same line without these secrets, written by the
+// same loggers. (Fields added by log_append are the one thing that cannot be carried over:
+// Caddy keeps them to itself.) TestOurLineIsCaddys compares the two.
 
 // AccessLog writes the lines of one server.
 type AccessLog struct {
@@ -48,12 +53,13 @@ func NewAccessLog(ctx caddy.Context) *AccessLog {
 
 // Take keeps Caddy from logging the request, and returns what logs it instead.
 func (a *AccessLog) Take(w http.ResponseWriter, r *http.Request) (done func()) {
-	if a == nil {
-		return func() {}
+	skip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.LogSkipVar).(bool)
+	if a == nil || skip || !a.logs(r) {
+		return func() {} // Caddy would not log it either
 	}
 	rec := recorderOf(w)
-	if skip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.LogSkipVar).(bool); rec == nil || skip {
-		return func() {} // Caddy would not log it either
+	if rec == nil {
+		return func() {}
 	}
 	start := time.Now()
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
@@ -61,15 +67,38 @@ func (a *AccessLog) Take(w http.ResponseWriter, r *http.Request) (done func()) {
 	if len(seen.Header[tokens.Header]) > 0 {
 		seen.Header.Set(tokens.Header, "REDACTED")
 	}
-	if query := seen.URL.Query(); query.Has(gateway.SparkUILinkParameter) {
-		query.Set(gateway.SparkUILinkParameter, "REDACTED")
-		seen.RequestURI = seen.URL.EscapedPath() + "?" + query.Encode()
-	}
-	seen.Host, seen.RequestURI = tokens.Mask(seen.Host), tokens.Mask(seen.RequestURI)
+	seen.Host, seen.RequestURI = tokens.Mask(seen.Host), maskURI(seen)
 	seen.Header = maskHeader(seen.Header)
 	body := &countingBody{ReadCloser: r.Body}
 	r.Body = body
-	return func() { a.write(rec, seen, time.Since(start), body.read) }
+	return func() {
+		took := time.Since(start)
+		if repl := Replacer(r); repl != nil {
+			if all, ok := repl.Get("http.request.duration"); ok {
+				took, _ = all.(time.Duration) // also that of the handlers before
+			}
+		}
+		header := maskHeader(rec.Header())
+		write := func() { a.write(rec, header, seen, took, body.read) }
+		if w == rec || r.Context().Err() != nil {
+			write()
+			return
+		}
+		// Handlers such as encode hold back what they have not yet written. The request's
+		// context ends when all of it has been written.
+		header = header.Clone()
+		context.AfterFunc(r.Context(), write)
+	}
+}
+
+// maskURI is the request's URI without secrets.
+func maskURI(r *http.Request) string {
+	uri := r.RequestURI
+	if query := r.URL.Query(); query.Has(gateway.SparkUILinkParameter) {
+		query.Set(gateway.SparkUILinkParameter, "REDACTED")
+		uri = r.URL.EscapedPath() + "?" + query.Encode()
+	}
+	return tokens.Mask(uri)
 }
 
 // maskHeader returns a header without anything that looks like a token in its names
@@ -100,31 +129,66 @@ func maskHeader(header http.Header) http.Header {
 	return clean
 }
 
-func (a *AccessLog) write(rec caddyhttp.ResponseRecorder, r *http.Request, took time.Duration, read int) {
-	level := zapcore.InfoLevel
-	if rec.Status() >= 500 {
-		level = zapcore.ErrorLevel
-	}
-	credentials := a.server.Logs.ShouldLogCredentials
-	repl := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
-	user, _ := repl.GetString("http.auth.user.id")
+func (a *AccessLog) write(rec caddyhttp.ResponseRecorder, header http.Header, r *http.Request, took time.Duration, read int) {
+	level, message := levelAndMessage(r, rec.Status())
+	var fields []zap.Field
 	for _, name := range a.names(r) {
 		logger := a.logger
 		if name != "" {
 			logger = logger.Named(name)
 		}
-		if ce := logger.Check(level, "handled request"); ce != nil {
-			ce.Write(
+		ce := logger.Check(level, message)
+		if ce == nil {
+			continue
+		}
+		if fields == nil {
+			credentials := a.server.Logs.ShouldLogCredentials
+			fields = []zap.Field{
 				zap.Object("request", caddyhttp.LoggableHTTPRequest{Request: r, ShouldLogCredentials: credentials}),
 				zap.Int("bytes_read", read),
-				zap.String("user_id", user),
+				zap.String("user_id", User(r)),
 				zap.Duration("duration", took),
 				zap.Int("size", rec.Size()),
 				zap.Int("status", rec.Status()),
-				zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: maskHeader(rec.Header()), ShouldLogCredentials: credentials}),
-			)
+				zap.Object("resp_headers", caddyhttp.LoggableHTTPHeader{Header: header, ShouldLogCredentials: credentials}),
+			}
+			if err := a.writeError(rec, r, took); err != nil {
+				fields = append(fields, zap.NamedError("write_error", err))
+			}
+		}
+		ce.Write(fields...)
+	}
+}
+
+// levelAndMessage are those of Caddy's line.
+func levelAndMessage(r *http.Request, status int) (level zapcore.Level, message string) {
+	level, message = zapcore.InfoLevel, "handled request"
+	if nop, _ := caddyhttp.GetVar(r.Context(), "unhandled").(bool); nop {
+		message = "NOP"
+	}
+	if status >= 500 {
+		level = zapcore.ErrorLevel
+	}
+	if name, ok := caddyhttp.GetVar(r.Context(), caddyhttp.LogLevelVar).(string); ok {
+		if set, err := zapcore.ParseLevel(name); err == nil && set >= zapcore.DebugLevel && set <= zapcore.ErrorLevel {
+			level = set
 		}
 	}
+	return level, message
+}
+
+// writeError finds out, as Caddy does, whether an answer that took longer than the server's
+// write timeout still reached the client.
+func (a *AccessLog) writeError(rec caddyhttp.ResponseRecorder, r *http.Request, took time.Duration) error {
+	limit := time.Duration(a.server.WriteTimeout)
+	if limit <= 0 || r.ProtoMajor != 1 || took < limit {
+		return nil
+	}
+	err := http.NewResponseController(rec).Flush()
+	if errors.Is(err, http.ErrHijacked) || errors.Is(err, http.ErrNotSupported) {
+		return nil
+	}
+	return err
 }
 
 // countingBody counts what is read of a request's body.
@@ -139,6 +203,26 @@ func (b *countingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// host is a request's host as the names of loggers have it.
+func host(r *http.Request) string {
+	name, _, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		name = r.Host
+	}
+	return strings.ToLower(name)
+}
+
+// logs reports whether Caddy writes an access log for the host of a request.
+func (a *AccessLog) logs(r *http.Request) bool {
+	matches := func(pattern string) bool { return certmagic.MatchWildcard(host(r), pattern) }
+	for name := range a.server.Logs.LoggerNames {
+		if matches(name) {
+			return true
+		}
+	}
+	return !slices.ContainsFunc(a.server.Logs.SkipHosts, matches) && !a.server.Logs.SkipUnmappedHosts
+}
+
 // names are the loggers that Caddy chooses for a request: those that log_name
 // set, else those of the host, of a wildcard for it, or the default.
 func (a *AccessLog) names(r *http.Request) []string {
@@ -151,16 +235,15 @@ func (a *AccessLog) names(r *http.Request) []string {
 		}
 		return names
 	}
-	host, _, err := net.SplitHostPort(r.Host)
-	if err != nil {
-		host = r.Host
-	}
-	host = strings.ToLower(host)
-	if names, ok := a.server.Logs.LoggerNames[host]; ok {
+	name := host(r)
+	if names, ok := a.server.Logs.LoggerNames[name]; ok {
 		return names
 	}
-	labels := strings.Split(host, ".")
+	labels := strings.Split(name, ".")
 	for i := range labels {
+		if labels[i] == "" { // as in a name with a dot at its end
+			continue
+		}
 		labels[i] = "*"
 		if names, ok := a.server.Logs.LoggerNames[strings.Join(labels, ".")]; ok {
 			return names
@@ -169,18 +252,18 @@ func (a *AccessLog) names(r *http.Request) []string {
 	return []string{a.server.Logs.DefaultLoggerName}
 }
 
-// recorderOf finds the recorder that Caddy put around the response in order to
-// log it; nil if there is none.
-func recorderOf(w http.ResponseWriter) caddyhttp.ResponseRecorder {
+// recorderOf finds the recorder that Caddy put around the response in order to log it; nil
+// if there is none. Handlers put recorders of their own around it, so it is the innermost.
+func recorderOf(w http.ResponseWriter) (rec caddyhttp.ResponseRecorder) {
 	for w != nil {
-		if rec, ok := w.(caddyhttp.ResponseRecorder); ok {
-			return rec
+		if r, ok := w.(caddyhttp.ResponseRecorder); ok {
+			rec = r
 		}
 		u, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
-			return nil
+			break
 		}
 		w = u.Unwrap()
 	}
-	return nil
+	return rec
 }

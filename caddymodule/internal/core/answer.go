@@ -1,15 +1,12 @@
 package core
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -27,13 +24,22 @@ type answer struct {
 	status     int
 	allow      string
 	retryAfter time.Duration
+	// expected says that it is no fault: a gateway that is stopped, a client that left.
+	expected bool
 }
 
 // defaultRetry is what Retry-After says when nothing better is known.
 const defaultRetry = 2 * time.Second
 
+// StatusClientGone is the status of a request whose client left before there was an answer.
+// Caddy's reverse_proxy writes it too.
+const StatusClientGone = 499
+
 // answerTo is the one place where the data path chooses a status.
-func answerTo(err error) answer {
+func answerTo(r *http.Request, err error) answer {
+	if errors.Is(r.Context().Err(), context.Canceled) {
+		return answer{Msg: "the client left", status: StatusClientGone, expected: true}
+	}
 	var (
 		match   *livy.Error
 		token   *tokens.Error
@@ -49,7 +55,7 @@ func answerTo(err error) answer {
 			status: api.Status(token.Kind), retryAfter: token.RetryAfter,
 		}
 	case errors.As(err, &domain):
-		return answer{Msg: domain.Error(), Field: domain.Field, status: api.Status(domain.Kind)}
+		return answer{Msg: domain.Error(), Field: domain.Field, status: api.Status(domain.Kind), expected: domain.Expected}
 	case errors.As(err, &handler) && handler.StatusCode < 500 && handler.StatusCode != 0:
 		return answer{Msg: http.StatusText(handler.StatusCode), status: handler.StatusCode}
 	case errors.As(err, &handler):
@@ -59,38 +65,4 @@ func answerTo(err error) answer {
 	default:
 		return answer{Msg: "internal error of the gateway", status: http.StatusInternalServerError}
 	}
-}
-
-// Fail answers a failure. It returns nothing to Caddy's own error handling,
-// which would log the request with its headers, and so the token.
-func Fail(log *zap.Logger, w http.ResponseWriter, r *http.Request, err error) {
-	a := answerTo(err)
-	header := w.Header()
-	switch a.status {
-	case http.StatusUnauthorized:
-		header.Set("WWW-Authenticate", `Bearer realm="livy", error="invalid_token"`)
-	case http.StatusMethodNotAllowed:
-		header.Set("Allow", a.allow)
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		if a.retryAfter <= 0 {
-			a.retryAfter = defaultRetry
-		}
-		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(a.retryAfter.Seconds()))))
-	}
-	level := zap.DebugLevel
-	if a.status >= 500 {
-		level = zap.ErrorLevel
-	}
-	if ce := log.Check(level, "request not served"); ce != nil {
-		// A client may have put its token anywhere, and errors quote what it sent.
-		ce.Write(zap.Int("status", a.status), zap.String("method", r.Method),
-			zap.String("path", tokens.Mask(r.URL.Path)), zap.String("reason", a.Reason), zap.String("error", tokens.Mask(err.Error())))
-	}
-	body, _ := json.Marshal(a)
-	api.Harden(header)
-	header.Set("Content-Type", "application/json;charset=utf-8")
-	header.Set("Content-Length", strconv.Itoa(len(body)))
-	header.Set("Cache-Control", "no-store")
-	w.WriteHeader(a.status)
-	_, _ = w.Write(body)
 }

@@ -8,7 +8,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -28,16 +27,6 @@ import (
 // servers. Configurations that agree on Redis and runtime share one Core.
 var pool = caddy.NewUsagePool()
 
-// inForce is the core of the configuration in force, for what is made before apps are:
-// Caddy's admin endpoint, and metrics.
-var inForce atomic.Pointer[Core]
-
-// InForce returns the core of the configuration in force, nil if that has no livy app.
-func InForce() *Core { return inForce.Load() }
-
-// SetInForce makes c the core of the configuration in force and returns the one before.
-func SetInForce(c *Core) (before *Core) { return inForce.Swap(c) }
-
 // RedisPatience is how long an answer of Redis is waited for; 0 is the store's default.
 // Tests are more patient.
 var RedisPatience time.Duration
@@ -53,6 +42,7 @@ type Core struct {
 	SparkUI  *sparkui.Server
 	Log      *zap.Logger
 
+	events   chan event
 	embedded func() // ends the embedded Redis, if there is one
 	once     sync.Once
 	cancel   context.CancelFunc
@@ -87,14 +77,14 @@ func Acquire(key string, o Options) (*Core, error) {
 func Release(key string, c *Core) error {
 	last, err := pool.Delete(key)
 	if last {
-		inForce.CompareAndSwap(c, nil)
+		outOfForce(c)
 	}
 	return err
 }
 
 // New makes a core. It uses no network yet.
 func New(o Options) (_ *Core, err error) {
-	c := &Core{Log: zap.New(liveCore{}).Named("livy")}
+	c := &Core{Log: zap.New(liveCore{}).Named("livy"), events: make(chan event, maxEvents)}
 	rt, err := o.OpenRuntime(c.Log)
 	if err != nil {
 		return nil, err
@@ -121,6 +111,7 @@ func New(o Options) (_ *Core, err error) {
 	c.Ledger = sessions.New(c.Store, c.Log, time.Now, rand.Reader)
 	c.Manager = control.New(control.Options{
 		Store: c.Store, Runtime: rt, Ledger: c.Ledger, Tokens: c.Tokens, Logger: c.Log, MarkDir: o.MarkDir,
+		OnTransition: c.noteTransition,
 	})
 	c.SparkUI = sparkui.New(sparkui.Options{
 		Store: c.Store, Ledger: c.Ledger, Tokens: c.Tokens, Runtime: rt, Manager: c.Manager, Logger: c.Log,
@@ -148,6 +139,7 @@ func (c *Core) Start() error {
 		c.wg.Go(func() { c.Tokens.Run(ctx) })
 		c.wg.Go(func() { c.Ledger.Run(ctx) })
 		c.wg.Go(func() { c.Refusals.Run(ctx) })
+		c.wg.Go(func() { c.emitEvents(ctx) })
 		c.Manager.Run()
 	})
 	return nil

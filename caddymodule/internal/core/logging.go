@@ -3,17 +3,17 @@ package core
 import (
 	"slices"
 
-	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap/zapcore"
 )
 
-// liveCore sends log entries to the logger of the configuration in force, so
-// that what outlives a reload does not write to a log that was closed by it.
+// liveCore sends log entries to the livy app's logger of the configuration in force: what
+// outlives a reload must neither write to a log that was closed by it, nor past the logs
+// that the configuration has for "livy".
 type liveCore struct {
 	fields []zapcore.Field
 }
 
-func (liveCore) Enabled(level zapcore.Level) bool { return caddy.Log().Core().Enabled(level) }
+func (liveCore) Enabled(level zapcore.Level) bool { return logCore().Enabled(level) }
 
 func (c liveCore) With(fields []zapcore.Field) zapcore.Core {
 	return liveCore{fields: append(slices.Clip(c.fields), fields...)}
@@ -27,13 +27,13 @@ func (c liveCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Chec
 }
 
 func (c liveCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	if ce := caddy.Log().Core().Check(e, nil); ce != nil {
+	if ce := logCore().Check(e, nil); ce != nil {
 		ce.Write(append(slices.Clip(c.fields), fields...)...)
 	}
 	return nil
 }
 
-func (liveCore) Sync() error { return caddy.Log().Core().Sync() }
+func (liveCore) Sync() error { return logCore().Sync() }
 
 // Interface guard
 var _ zapcore.Core = liveCore{}

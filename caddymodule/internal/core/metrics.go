@@ -80,7 +80,7 @@ func (coreCollector) Describe(ch chan<- *prometheus.Desc) {
 
 // Collect implements prometheus.Collector.
 func (coreCollector) Collect(ch chan<- prometheus.Metric) {
-	c := inForce.Load()
+	c := InForce()
 	if c == nil {
 		return
 	}

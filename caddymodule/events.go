@@ -1,0 +1,39 @@
+package caddymodule
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyevents"
+)
+
+// useEvents asks to be told when the whole configuration has been started: only then are
+// gateways stopped that are no longer in it. And it makes the way for events of our own.
+func (a *App) useEvents(ctx caddy.Context) error {
+	app, err := ctx.App("events")
+	if err != nil {
+		return fmt.Errorf("loading Caddy's events: %w", err)
+	}
+	events := app.(*caddyevents.App)
+	a.emit = func(name string, data map[string]any) {
+		if ctx.Err() == nil { // else nobody of this configuration is left to be told
+			events.Emit(ctx, name, data)
+		}
+	}
+	return events.On("started", started{a})
+}
+
+// started puts what an App declares into force.
+type started struct{ app *App }
+
+// Handle is called when all apps of a configuration have been started.
+func (s started) Handle(context.Context, caddy.Event) error {
+	a := s.app
+	a.inForce = true
+	a.core.Manager.Declare(a.declared)
+	return nil
+}
+
+// Interface guard
+var _ caddyevents.Handler = started{}

@@ -1,0 +1,57 @@
+package core
+
+import (
+	"context"
+
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// eventOf are the states whose beginning is an event of Caddy's, with its name.
+var eventOf = map[gateway.State]string{
+	gateway.StateRunning: "livy_gateway_started",
+	gateway.StateStopped: "livy_gateway_stopped",
+	gateway.StateError:   "livy_gateway_failed",
+}
+
+// maxEvents bounds the events that wait for a subscriber.
+const maxEvents = 256
+
+type event struct {
+	name string
+	data map[string]any
+}
+
+// noteTransition queues the event of a gateway that came to another state. Subscribers may
+// take their time, and the supervision must not wait for them.
+func (c *Core) noteTransition(g *gateway.Gateway) {
+	name := eventOf[g.Status.State]
+	if name == "" {
+		return
+	}
+	e := event{name, map[string]any{
+		"workspace": g.Workspace, "gateway": g.Spec.Name, "id": g.ID,
+		"state": string(g.Status.State), "reason": gateway.MaskSecrets(g.Status.Reason),
+	}}
+	select {
+	case c.events <- e:
+	default:
+		c.Log.Warn("an event was dropped: subscribers are too slow", zap.String("event", name), zap.String("gateway", g.ID))
+	}
+}
+
+// emitEvents emits what is queued, in its order, through the configuration in force, until
+// ctx ends.
+func (c *Core) emitEvents(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case e := <-c.events:
+			if now := inForce.Load(); now != nil && now.Emit != nil {
+				now.Emit(e.name, e.data)
+			}
+		}
+	}
+}

@@ -1,0 +1,190 @@
+package core
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+	"sync"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zapcore"
+
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/tokens"
+)
+
+// Failures answers what the handlers of a site fail with: by the site's error routes
+// (handle_errors), and as JSON where these have no answer.
+//
+// Caddy runs error routes for errors that handlers return. It logs such an error too, with
+// the headers of the request as they came, and so with the token. Therefore the error is
+// not returned: its routes are run here.
+type Failures struct {
+	log    *zap.Logger
+	once   sync.Once
+	routes caddyhttp.Handler // the server's error routes, nil if it has none
+}
+
+// NewFailures returns the Failures of the handler that is being provisioned.
+func NewFailures(ctx caddy.Context) *Failures { return &Failures{log: ctx.Logger()} }
+
+// Answer answers a failure.
+func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error) {
+	a := answerTo(r, err)
+	f.write(r, &a, err)
+	if a.expected && caddyhttp.GetVar(r.Context(), caddyhttp.LogLevelVar) == nil {
+		caddyhttp.SetVar(r.Context(), caddyhttp.LogLevelVar, zapcore.InfoLevel.String())
+	}
+	if a.status == StatusClientGone {
+		w.WriteHeader(a.status)
+		return
+	}
+	a.prepare(w.Header())
+	if !f.byRoutes(w, r, &a) {
+		a.writeTo(w)
+	}
+}
+
+// write logs a failure: what nobody has to mend at level DEBUG, an outage as a warning.
+func (f *Failures) write(r *http.Request, a *answer, err error) {
+	if ce := f.log.Check(a.level(), "request not served"); ce != nil {
+		// A client may have put its token anywhere, and errors quote what it sent.
+		ce.Write(zap.Int("status", a.status), zap.String("method", r.Method),
+			zap.String("path", tokens.Mask(r.URL.Path)), zap.String("reason", a.Reason), zap.String("error", tokens.Mask(err.Error())))
+	}
+}
+
+// level is how much a failure matters to who reads the log.
+func (a *answer) level() zapcore.Level {
+	switch {
+	case a.status < 500 || a.expected:
+		return zapcore.DebugLevel
+	case a.status == http.StatusServiceUnavailable:
+		return zapcore.WarnLevel
+	}
+	return zapcore.ErrorLevel
+}
+
+// prepare sets the headers that a failure's answer has whoever writes it, and takes out
+// those of an answer that was begun.
+func (a *answer) prepare(header http.Header) {
+	for _, name := range []string{"Content-Length", "Content-Type", "Content-Encoding", "Location", "Etag", "Last-Modified"} {
+		header.Del(name)
+	}
+	switch a.status {
+	case http.StatusUnauthorized:
+		header.Set("WWW-Authenticate", `Bearer realm="livy", error="invalid_token"`)
+	case http.StatusMethodNotAllowed:
+		header.Set("Allow", a.allow)
+	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
+		if a.retryAfter <= 0 {
+			a.retryAfter = defaultRetry
+		}
+		header.Set("Retry-After", strconv.Itoa(int(math.Ceil(a.retryAfter.Seconds()))))
+	}
+}
+
+// writeTo answers with JSON.
+func (a *answer) writeTo(w http.ResponseWriter) {
+	body, _ := json.Marshal(a)
+	header := w.Header()
+	api.Harden(header)
+	header.Set("Content-Type", "application/json;charset=utf-8")
+	header.Set("Content-Length", strconv.Itoa(len(body)))
+	header.Set("Cache-Control", "no-store")
+	w.WriteHeader(a.status)
+	_, _ = w.Write(body)
+}
+
+// byRoutes lets the server's error routes answer, and reports whether they did.
+func (f *Failures) byRoutes(w http.ResponseWriter, r *http.Request, a *answer) bool {
+	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
+	// Not while modules are made: error routes are made after all others.
+	f.once.Do(func() {
+		if server != nil && server.Errors != nil && len(server.Errors.Routes) > 0 {
+			f.routes = server.Errors.Routes.Compile(caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil }))
+		}
+	})
+	if f.routes == nil {
+		return false
+	}
+	failure := caddyhttp.Error(a.status, errors.New(tokens.Mask(a.Msg)))
+	probe := &errorWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, status: a.status}
+	// The page of an operator is no data: it may have styles and scripts.
+	w.Header().Del("Content-Security-Policy")
+	restore(r)
+	if err := f.routes.ServeHTTP(probe, server.Errors.WithError(r, failure)); err != nil {
+		f.log.Error("an error route failed", zap.Int("status", a.status), zap.String("error", tokens.Mask(err.Error())))
+	}
+	return probe.answered
+}
+
+// restore makes the request again what it was when it came, as error routes expect it,
+// without what they must neither log nor send on. It does so in place, as Caddy does: the
+// placeholders are those of this request.
+func restore(r *http.Request) {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
+		r.Method, r.RemoteAddr, r.RequestURI = original.Method, original.RemoteAddr, original.RequestURI
+		*r.URL = *original.URL
+	}
+	if masked := maskURI(r); masked != r.RequestURI {
+		if u, err := url.ParseRequestURI(masked); err == nil {
+			r.RequestURI, *r.URL = masked, *u
+		}
+	}
+	tokens.Strip(r.Header, false)
+	for name := range r.Header {
+		if tokens.Mask(name) != name {
+			delete(r.Header, name)
+		}
+	}
+}
+
+// errorWriter finds out whether error routes answer. Where none of them takes a failure
+// Caddy still writes its status, and nothing else: that is no answer.
+type errorWriter struct {
+	*caddyhttp.ResponseWriterWrapper
+	status   int // of the failure
+	held     bool
+	answered bool
+}
+
+// WriteHeader holds the failure's own status back until something follows it.
+func (w *errorWriter) WriteHeader(status int) {
+	header := w.Header()
+	if status == w.status && !w.answered && header.Get("Content-Type") == "" && header.Get("Content-Length") == "" {
+		w.held = true
+		return
+	}
+	w.answered = w.answered || status >= 200
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// begin is called before anything is written.
+func (w *errorWriter) begin() {
+	if w.held && !w.answered {
+		w.ResponseWriter.WriteHeader(w.status)
+	}
+	w.answered = true
+}
+
+func (w *errorWriter) Write(p []byte) (int, error) {
+	w.begin()
+	return w.ResponseWriter.Write(p)
+}
+
+func (w *errorWriter) ReadFrom(from io.Reader) (int64, error) {
+	w.begin()
+	return w.ResponseWriterWrapper.ReadFrom(from)
+}
+
+func (w *errorWriter) FlushError() error {
+	w.begin()
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}

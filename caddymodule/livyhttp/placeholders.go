@@ -1,0 +1,48 @@
+package livyhttp
+
+import (
+	"strconv"
+	"strings"
+)
+
+// placeholder gives the placeholders of a request, which are listed at Gateway. Nothing is
+// worked out before somebody asks.
+func (c *call) placeholder(key string) (value any, known bool) {
+	name, ours := strings.CutPrefix(key, "http.livy.")
+	if !ours {
+		return nil, false
+	}
+	switch name {
+	case "gateway":
+		return c.entry.Gateway.Spec.Name, true
+	case "workspace":
+		return c.entry.Gateway.Workspace, true
+	case "route":
+		return c.req.Route.Name, true
+	case "token.id":
+		if c.token != nil {
+			return c.token.ID, true
+		}
+		return "", true
+	case "token.name":
+		if c.token != nil {
+			return c.token.Name, true
+		}
+		return "", true
+	case "session":
+		return c.publicID(), true
+	}
+	return nil, false
+}
+
+// publicID is the public id of the session or batch that a request is about, "" if there is
+// none or only its name is known.
+func (c *call) publicID() string {
+	switch {
+	case c.createdID >= 0:
+		return strconv.FormatInt(c.createdID, 10)
+	case c.req.Route.HasID && (c.req.Name == "" || c.named):
+		return strconv.FormatInt(c.req.ID, 10)
+	}
+	return ""
+}
