@@ -57,7 +57,7 @@ var (
 	gatewaysDesc = prometheus.NewDesc("caddy_livy_gateways", "Gateways by state.", []string{"state"}, nil)
 	silentDesc   = prometheus.NewDesc("caddy_livy_gateways_unresponsive",
 		"Running gateways whose Livy server does not answer.", nil, nil)
-	tokensDesc   = prometheus.NewDesc("caddy_livy_token_checks_total",
+	tokensDesc = prometheus.NewDesc("caddy_livy_token_checks_total",
 		"Token checks by where the answer came from or why there was none.", []string{"result"}, nil)
 )
 
