@@ -63,5 +63,5 @@ func isAway(err error) bool {
 			return true
 		}
 	}
-	return false
+	return isDenied(err)
 }

@@ -28,6 +28,7 @@ local current = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 if current ~= tonumber(ARGV[3]) then return 'revision' end
 local owner = redis.call('HGET', KEYS[3], ARGV[2])
 if owner and owner ~= ARGV[1] then return 'name' end
+redis.call('PUBLISH', ARGV[5], ARGV[6])
 if ARGV[7] ~= '' then redis.call('XADD', KEYS[4], '*', 'e', ARGV[7]) end
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 if before then
@@ -38,7 +39,6 @@ end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[1], current + 1)
 redis.call('HSET', KEYS[3], ARGV[2], ARGV[1])
-redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 'ok'
 `)
 
@@ -51,13 +51,13 @@ return 'ok'
 var deleteGateway = redis.NewScript(`
 local current = redis.call('HGET', KEYS[2], ARGV[1])
 if current and current ~= ARGV[6] then return 'revision' end
+redis.call('PUBLISH', ARGV[3], ARGV[4])
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('XADD', KEYS[6], '*', 'e', ARGV[5]) end
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 if redis.call('HGET', KEYS[3], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[3], ARGV[2]) end
 redis.call('DEL', KEYS[4], KEYS[5])
 redis.call('HDEL', KEYS[7], ARGV[1])
-redis.call('PUBLISH', ARGV[3], ARGV[4])
 return 'ok'
 `)
 

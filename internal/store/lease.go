@@ -87,6 +87,7 @@ return {numbers, former, instances, {clock, redis.call('HGET', KEYS[4], 'rewound
 // KEYS: leases, instances; ARGV: who, its last description, channel, message, then
 // for each gateway: id, number
 var releaseLeases = redis.NewScript(`
+redis.call('PUBLISH', ARGV[3], ARGV[4])
 for i = 5, #ARGV, 2 do
   if string.match(redis.call('HGET', KEYS[1], ARGV[i]) or '', '^%d+') == ARGV[i+1] then
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i+1] .. ' 0 ' .. ARGV[1])
@@ -94,7 +95,6 @@ for i = 5, #ARGV, 2 do
 end
 local t = redis.call('TIME')
 redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f ', t[1] * 1000 + math.floor(t[2] / 1000)) .. ARGV[2])
-redis.call('PUBLISH', ARGV[3], ARGV[4])
 `)
 
 // Instance is one of the processes that share this Redis.

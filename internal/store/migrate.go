@@ -58,7 +58,14 @@ return found
 // Several instances may call it at the same time. Instances of the version before
 // may still be running: they do not notice, and what they write under the old keys
 // is moved by AdoptOldKeys.
+//
+// Before anything else it is checked that the Redis user may do all that is done with
+// the store, so that no change fails half-way: it fails with KindUnavailable, since
+// the user's rights can be changed while it is tried again.
 func (s *Store) Migrate(ctx context.Context) error {
+	if err := s.checkAccess(ctx); err != nil {
+		return err
+	}
 	v, err := s.run(ctx, "reading the schema version", migrate,
 		[]string{s.key("schema"), s.key("gateways"), s.key(oldAuditKey), s.auditKey()},
 		strconv.Itoa(SchemaVersion), s.key(oldStatementsKey, ""), s.key(oldStatementsIndexKey, ""),

@@ -6,7 +6,8 @@
 //
 // Every change is one Lua script, so that it happens whole or not at all, and
 // every script that changes what others may have cached publishes the change
-// (see Watch). Reads go to the primary only, since a replica may be behind a
+// (see Watch). It publishes before it writes: the notice goes out with the script's
+// end in any case, and where the Redis user may not publish, nothing is written. Reads go to the primary only, since a replica may be behind a
 // revocation.
 //
 // Nothing is retried in here, because a script whose reply was lost may have
@@ -37,11 +38,11 @@ func (silent) Printf(context.Context, string, ...any) {}
 // Store is a connection to one Redis (a server, a Sentinel group or a
 // cluster). It is safe for concurrent use.
 type Store struct {
-	rdb      redis.UniversalClient
-	prefix   string
-	confirm  int
-	describe string
-	log      *zap.Logger
+	rdb     redis.UniversalClient
+	options Options // complete
+	prefix  string
+	confirm int
+	log     *zap.Logger
 }
 
 // Open prepares a store. It sends nothing over the network, so a
@@ -55,11 +56,11 @@ func Open(o Options, log *zap.Logger) (*Store, error) {
 		log = zap.NewNop()
 	}
 	return &Store{
-		rdb:      redis.NewUniversalClient(o.universal()),
-		prefix:   o.Prefix,
-		confirm:  o.Confirm,
-		describe: o.Describe(),
-		log:      log,
+		rdb:     redis.NewUniversalClient(o.universal()),
+		options: o,
+		prefix:  o.Prefix,
+		confirm: o.Confirm,
+		log:     log,
 	}, nil
 }
 
@@ -73,7 +74,7 @@ func (s *Store) Close() error {
 
 // Describe names the Redis in use for logs and status pages, without user
 // names and passwords.
-func (s *Store) Describe() string { return s.describe }
+func (s *Store) Describe() string { return s.options.Describe() }
 
 // Ping asks Redis for a sign of life.
 func (s *Store) Ping(ctx context.Context) error {
@@ -125,7 +126,15 @@ func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []s
 	if err != nil {
 		return nil, wrap(doing+": waiting for a replica", err)
 	}
-	if replicas < s.confirm && !hasNoReplica(ctx, node) {
+	if replicas >= s.confirm {
+		return v, nil
+	}
+	none, err := hasNoReplica(ctx, node)
+	if err != nil {
+		return nil, gateway.Errorf(gateway.KindUnavailable,
+			"%s: Redis made the change, but no replica confirmed it within %s, and whether there is one cannot be seen: %w", doing, confirmPatience, err)
+	}
+	if !none {
 		return nil, gateway.Errorf(gateway.KindUnavailable,
 			"%s: Redis made the change, but no replica confirmed it within %s; a failover could undo it: try again", doing, confirmPatience)
 	}
@@ -144,9 +153,19 @@ func (s *Store) primary(ctx context.Context, key string) (*redis.Client, error) 
 	}
 }
 
-func hasNoReplica(ctx context.Context, node redis.Cmdable) bool {
+// hasNoReplica reports whether no replica is connected to a primary. A Redis user that
+// may not run INFO may be allowed ROLE.
+func hasNoReplica(ctx context.Context, node *redis.Client) (bool, error) {
 	info, err := node.Info(ctx, "replication").Result()
-	return err == nil && strings.Contains(info, "connected_slaves:0")
+	if err == nil {
+		return strings.Contains(info, "connected_slaves:0"), nil
+	}
+	role, roleErr := node.Do(ctx, "ROLE").Slice()
+	if roleErr != nil || len(role) < 3 || role[0] != "master" {
+		return false, errors.Join(err, roleErr)
+	}
+	replicas, ok := role[2].([]any)
+	return ok && len(replicas) == 0, nil
 }
 
 // Retry calls fn until it succeeds, fails with anything but KindUnavailable,

@@ -138,9 +138,6 @@ else
   if not rev or redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[4]
     or redis.call('HEXISTS', KEYS[1], 'revoked') == 1 then return 'missing' end
   if rev ~= ARGV[2] then return 'stale' end
-  -- A Redis that is full refuses a script's first write if it could need memory.
-  -- With this one first, a token can be disabled or reset even then.
-  redis.call('PERSIST', KEYS[1])
 end
 local keep = {}
 for sum in string.gmatch(ARGV[5], '[^,]+') do
@@ -148,6 +145,10 @@ for sum in string.gmatch(ARGV[5], '[^,]+') do
   if owner and owner ~= ARGV[1] then return 'taken' end
   keep[sum] = true
 end
+redis.call('PUBLISH', ARGV[7], ARGV[8])
+-- A Redis that is full refuses a script's first write if it could need memory.
+-- With this one first, a token can be disabled or reset even then.
+if rev then redis.call('PERSIST', KEYS[1]) end
 redis.call('XADD', KEYS[3], '*', 'e', ARGV[10])
 for sum in string.gmatch(redis.call('HGET', KEYS[1], 'index') or '', '[^,]+') do
   if not keep[sum] then redis.call('DEL', ARGV[9] .. sum) end
@@ -155,7 +156,6 @@ end
 for sum in pairs(keep) do redis.call('SET', ARGV[9] .. sum, ARGV[1]) end
 redis.call('HSET', KEYS[1], 'doc', ARGV[3], 'gateway', ARGV[4], 'index', ARGV[5], 'rev', tonumber(ARGV[2]) + 1)
 redis.call('ZADD', KEYS[2], ARGV[6], ARGV[1])
-redis.call('PUBLISH', ARGV[7], ARGV[8])
 return 'ok'
 `
 
@@ -164,8 +164,10 @@ return 'ok'
 // prefix of secret keys, entry of the audit, expected revision (empty: any).
 const revokeTokenScript = `
 if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
-if redis.call('HEXISTS', KEYS[1], 'revoked') == 0 then
-  if ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'rev') ~= ARGV[9] then return 'stale' end
+local revoked = redis.call('HEXISTS', KEYS[1], 'revoked') == 1
+if not revoked and ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'rev') ~= ARGV[9] then return 'stale' end
+redis.call('PUBLISH', ARGV[5], ARGV[6])
+if not revoked then
   redis.call('PERSIST', KEYS[1]) -- first, for a Redis that is full: see above
   redis.call('XADD', KEYS[3], '*', 'e', ARGV[8])
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
@@ -176,7 +178,6 @@ if redis.call('HEXISTS', KEYS[1], 'revoked') == 0 then
   end
   redis.call('ZREM', KEYS[2], ARGV[1])
 end
-redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 'ok'
 `
 
