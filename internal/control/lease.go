@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -121,7 +122,11 @@ func (k *keeper) run(ctx context.Context) {
 		}
 		err := k.round(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			k.log.Warn("claiming leases; trying again every second", zap.Error(err))
+			level := zap.WarnLevel
+			if errors.Is(err, store.ErrEmptied) {
+				level = zap.ErrorLevel
+			}
+			k.log.Log(level, "claiming leases; trying again every second", zap.Error(err))
 		}
 		failing = err != nil
 		timer.Reset(leaseEvery)

@@ -36,7 +36,17 @@ func (m *Manager) rewound(ctx context.Context) error {
 	case m.reapSoon <- struct{}{}:
 	default:
 	}
-	if lost != nil {
+	if m.declared.Load() != nil { // what of the configuration is lost is made again
+		select {
+		case m.declare <- struct{}{}:
+		default:
+		}
+	}
+	switch {
+	case lost == nil:
+	case lost.To.IsZero():
+		m.Logger.Error("Redis has lost everything, and was begun anew", zap.Time("from", lost.From))
+	default:
 		m.Logger.Error("Redis has gone back in time; tokens that were revoked since are good again, see the doctor",
 			zap.Time("from", lost.From), zap.Time("to", lost.To))
 	}

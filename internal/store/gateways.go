@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
@@ -48,7 +46,7 @@ return 'ok'
 //
 // KEYS: gateways, revisions, names, ids, used, audit, leases
 // ARGV: id, name reference, channel, message, entry of the audit, expected revision
-var deleteGateway = redis.NewScript(`
+var deleteGateway = newScript(`
 local current = redis.call('HGET', KEYS[2], ARGV[1])
 if current and current ~= ARGV[6] then return 'revision' end
 redis.call('PUBLISH', ARGV[3], ARGV[4])
@@ -113,7 +111,7 @@ func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway, w Write) 
 		s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID),
 		s.auditKey(), s.key("leases"),
 	}
-	got, err := deleteGateway.Run(ctx, s.rdb, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
+	got, err := deleteGateway.Run(ctx, s, Fence{}, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
 	if err == nil && got == "revision" {
 		return &gateway.Error{Kind: gateway.KindConflict, Rule: "deleting gateway " + g.ID, Err: ErrRevision}
 	}
@@ -124,7 +122,7 @@ func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway, w Write) 
 func (s *Store) Gateway(ctx context.Context, id string) (*gateway.Gateway, error) {
 	doc, err := s.rdb.HGet(ctx, s.key("gateways"), id).Bytes()
 	if err != nil {
-		return nil, wrap("reading gateway "+id, err)
+		return nil, s.wrapMissing(ctx, "reading gateway "+id, err)
 	}
 	return decodeGateway(id, doc)
 }
@@ -134,6 +132,9 @@ func (s *Store) Gateways(ctx context.Context) ([]*gateway.Gateway, error) {
 	docs, err := s.rdb.HGetAll(ctx, s.key("gateways")).Result()
 	if err != nil {
 		return nil, wrap("reading gateways", err)
+	}
+	if len(docs) == 0 {
+		return nil, s.checkMark(ctx, "reading gateways")
 	}
 	all := make([]*gateway.Gateway, 0, len(docs))
 	for id, doc := range docs {
@@ -151,6 +152,9 @@ func (s *Store) GatewayRevisions(ctx context.Context) (map[string]int64, error) 
 	got, err := s.rdb.HGetAll(ctx, s.key("gateway-revisions")).Result()
 	if err != nil {
 		return nil, wrap("reading the gateways' revisions", err)
+	}
+	if len(got) == 0 {
+		return nil, s.checkMark(ctx, "reading the gateways' revisions")
 	}
 	all := make(map[string]int64, len(got))
 	for id, text := range got {

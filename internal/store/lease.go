@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // TopicLease is the topic of events about leases that were given back: whoever
@@ -33,7 +31,7 @@ const TopicLease = "lease"
 // many ids to leave out then, then for each gateway: id, number held or 0
 // Returns the numbers (0: another one's), the former holders of leases that
 // were taken, the instances, and the clock with when it was found set back.
-var claimLeases = redis.NewScript(`
+var claimLeases = newScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local me, ttl = ARGV[1], tonumber(ARGV[2])
@@ -86,7 +84,7 @@ return {numbers, former, instances, {clock, redis.call('HGET', KEYS[4], 'rewound
 //
 // KEYS: leases, instances; ARGV: who, its last description, channel, message, then
 // for each gateway: id, number
-var releaseLeases = redis.NewScript(`
+var releaseLeases = newScript(`
 redis.call('PUBLISH', ARGV[3], ARGV[4])
 for i = 5, #ARGV, 2 do
   if string.match(redis.call('HGET', KEYS[1], ARGV[i]) or '', '^%d+') == ARGV[i+1] then
@@ -150,7 +148,7 @@ func (s *Store) ClaimLeases(ctx context.Context, c Claim) (Grant, error) {
 		args = append(args, id, number)
 	}
 	keys := []string{s.key("leases"), s.key("instances"), s.key("gateways"), s.key("clock"), s.key("ids", "")}
-	got, err := claimLeases.Run(ctx, s.rdb, keys, args...).Slice()
+	got, err := claimLeases.Run(ctx, s, Fence{}, keys, args...).Slice()
 	if err != nil {
 		return Grant{}, wrap("claiming leases", err)
 	}

@@ -298,7 +298,7 @@ func (o Options) Guard() (string, error) {
 // who may not, or a proxy that does not know how, does without.
 func nameConnection(ctx context.Context, cn *redis.Conn) error {
 	err := cn.ClientSetName(ctx, "livygateway").Err()
-	if _, refused := errors.AsType[redis.Error](err); refused {
+	if _, reply := errors.AsType[redis.Error](err); reply && (isDenied(err) || !isAway(err)) {
 		return nil
 	}
 	return err

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -79,6 +80,10 @@ const rewindShown = 7 * 24 * time.Hour
 // examineRewind tells of a lost time for a week. Tokens whose revocation was lost
 // are good again, and nothing in Redis tells which they are.
 func (s *Store) examineRewind(ctx context.Context) []doctor.Result {
+	if s.marked.Load() && errors.Is(s.checkMark(ctx, "examining Redis"), ErrEmptied) {
+		return []doctor.Result{doctor.Failure("redis history", "Redis is empty now and was not before: it is treated as being away, and requests are answered 503",
+			"restore a backup (docs/operations.md), or restart all instances of Caddy to begin with an empty Redis")}
+	}
 	r, err := s.Rewound(ctx)
 	if err != nil || r == nil || time.Since(r.Noticed) > rewindShown {
 		return nil

@@ -36,7 +36,7 @@ func statementRef(sessionID, statementID int64) string {
 }
 
 // KEYS: statements, index. ARGV: the statement's reference, document, time (ms)
-var saveStatement = redis.NewScript(`
+var saveStatement = newScript(`
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
 redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
 `)

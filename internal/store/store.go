@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -43,6 +44,7 @@ type Store struct {
 	prefix  string
 	confirm int
 	log     *zap.Logger
+	marked  atomic.Bool // Redis was seen with the mark
 }
 
 // Open prepares a store. It sends nothing over the network, so a
@@ -76,9 +78,13 @@ func (s *Store) Close() error {
 // names and passwords.
 func (s *Store) Describe() string { return s.options.Describe() }
 
-// Ping asks Redis for a sign of life.
+// Ping asks Redis for a sign of life. A Redis that has lost its data gives none.
 func (s *Store) Ping(ctx context.Context) error {
-	return wrap("asking Redis for a sign of life", s.rdb.Ping(ctx).Err())
+	const doing = "asking Redis for a sign of life"
+	if !s.marked.Load() {
+		return wrap(doing, s.rdb.Ping(ctx).Err())
+	}
+	return s.checkMark(ctx, doing)
 }
 
 // key joins parts to a key of ours: key("token", "lctk-x") is "livygw:token:lctk-x".
@@ -88,8 +94,8 @@ func (s *Store) key(parts ...string) string {
 
 // run runs a script and maps its error. A script whose reply is lost may have
 // run all the same.
-func (s *Store) run(ctx context.Context, doing string, script *redis.Script, keys []string, args ...any) (any, error) {
-	v, err := script.Run(ctx, s.rdb, keys, args...).Result()
+func (s *Store) run(ctx context.Context, doing string, c script, keys []string, args ...any) (any, error) {
+	v, err := c.Run(ctx, s, Fence{}, keys, args...).Result()
 	if errors.Is(err, redis.Nil) { // the script returned nil or false
 		return nil, nil
 	}
@@ -103,9 +109,9 @@ const confirmPatience = 500 * time.Millisecond
 // as revoking a token: it returns success only when Options.Confirm replicas
 // have the change too. With no replica connected there is none that could take
 // over, and the primary's word is enough.
-func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []string, args ...any) (any, error) {
+func (s *Store) runConfirmed(ctx context.Context, doing string, c script, keys []string, args ...any) (any, error) {
 	if s.confirm == 0 {
-		return s.run(ctx, doing, redis.NewScript(script), keys, args...)
+		return s.run(ctx, doing, c, keys, args...)
 	}
 	node, err := s.primary(ctx, keys[0])
 	if err != nil {
@@ -115,7 +121,7 @@ func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []s
 	node = node.WithTimeout(2 * confirmPatience)
 	// WAIT speaks of the changes of its own connection: a pipeline keeps both on one.
 	pipe := node.Pipeline()
-	changed := pipe.Eval(ctx, script, keys, args...)
+	changed := pipe.Eval(ctx, c.text, s.withMark(keys), args...)
 	acked := pipe.Do(ctx, "WAIT", s.confirm, confirmPatience.Milliseconds())
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	v, err := changed.Result()

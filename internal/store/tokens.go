@@ -123,10 +123,10 @@ func (r *TokenRow) indexSums() []string {
 	return sums
 }
 
-// putTokenScript creates (expected revision 0) or changes a token.
+// putToken creates (expected revision 0) or changes a token.
 // KEYS: token, list, audit. ARGV: id, expected revision, doc, gateway, index, created
 // (ms), channel, message, prefix of secret keys, entry of the audit.
-const putTokenScript = `
+var putToken = newScript(`
 local rev = redis.call('HGET', KEYS[1], 'rev')
 if ARGV[2] == '0' then
   if rev then
@@ -157,12 +157,12 @@ for sum in pairs(keep) do redis.call('SET', ARGV[9] .. sum, ARGV[1]) end
 redis.call('HSET', KEYS[1], 'doc', ARGV[3], 'gateway', ARGV[4], 'index', ARGV[5], 'rev', tonumber(ARGV[2]) + 1)
 redis.call('ZADD', KEYS[2], ARGV[6], ARGV[1])
 return 'ok'
-`
+`)
 
-// revokeTokenScript turns a token into a tombstone, whatever its revision.
+// revokeToken turns a token into a tombstone, whatever its revision.
 // KEYS: token, list, audit. ARGV: id, gateway, now (ms), life (ms), channel, message,
 // prefix of secret keys, entry of the audit, expected revision (empty: any).
-const revokeTokenScript = `
+var revokeToken = newScript(`
 if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
 local revoked = redis.call('HEXISTS', KEYS[1], 'revoked') == 1
 if not revoked and ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'rev') ~= ARGV[9] then return 'stale' end
@@ -179,7 +179,7 @@ if not revoked then
   redis.call('ZREM', KEYS[2], ARGV[1])
 end
 return 'ok'
-`
+`)
 
 // touchTokenScript adds use to a token that still exists.
 // KEYS: token. ARGV: uses, at (ms), address, agent, previous secret used at (ms or 0).
@@ -218,7 +218,7 @@ func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRo
 	if err != nil {
 		return err
 	}
-	status, err := s.runConfirmed(ctx, doing, putTokenScript,
+	status, err := s.runConfirmed(ctx, doing, putToken,
 		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.auditKey()},
 		row.ID, strconv.FormatInt(row.Revision, 10), doc, row.GatewayID, strings.Join(row.indexSums(), ","),
 		row.CreatedAt.UnixMilli(), s.channel(), message(TopicToken, row.ID), s.key("secret", ""), entry)
@@ -253,7 +253,7 @@ func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.
 	if w.IfRevision != 0 {
 		expected = strconv.FormatInt(w.IfRevision, 10)
 	}
-	status, err := s.runConfirmed(ctx, doing, revokeTokenScript,
+	status, err := s.runConfirmed(ctx, doing, revokeToken,
 		[]string{s.key("token", id), s.key("tokens", gatewayID), s.auditKey()},
 		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken, id), s.key("secret", ""),
 		entry, expected)
@@ -299,11 +299,11 @@ func (s *Store) TokenBySecret(ctx context.Context, sum string) (*TokenRow, error
 	return s.Token(ctx, id)
 }
 
-// missing is the error for a token that is not there. Without the schema mark
-// Redis has lost its data, which is our fault and not the client's.
+// missing is the error for a token that is not there. Without the mark Redis has lost
+// its data, which is our fault and not the client's.
 func missing(doing string, marked bool) error {
 	if !marked {
-		return gateway.Wrap(gateway.KindUnavailable, doing, errors.New("Redis holds no data of this gateway: it was emptied, or never set up"))
+		return wrap(doing, ErrEmptied)
 	}
 	return gateway.Wrap(gateway.KindNotFound, doing, errors.New("no such token"))
 }
@@ -314,6 +314,9 @@ func (s *Store) Tokens(ctx context.Context, gatewayID string) ([]*TokenRow, erro
 	ids, err := s.rdb.ZRange(ctx, s.key("tokens", gatewayID), 0, -1).Result()
 	if err != nil {
 		return nil, wrap(doing, err)
+	}
+	if len(ids) == 0 {
+		return nil, s.checkMark(ctx, doing)
 	}
 	rows := make([]*TokenRow, 0, len(ids))
 	for len(ids) > 0 {
