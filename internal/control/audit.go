@@ -116,3 +116,11 @@ func (m *Manager) IDOf(text string) string {
 	}
 	return id
 }
+
+// RefOf is "workspace/name" of the gateway with an id, "" if there is none.
+func (m *Manager) RefOf(id string) string {
+	if p := m.view.current.Load(); p != nil && p.byID[id] != nil {
+		return p.byID[id].Gateway.Ref()
+	}
+	return ""
+}

@@ -234,11 +234,11 @@ func (m *Manager) Logs(ctx context.Context, g *gateway.Gateway, lines int) ([]st
 		return text, err
 	}
 	if place := g.Status.Place; place != "" && place != m.keeper.placeNow() {
-		return nil, gateway.Errorf(gateway.KindUnavailable, "the Livy server of gateway %q runs at %s: ask an instance there%s",
+		return nil, gateway.Errorf(gateway.KindConflict, "the Livy server of gateway %q runs at %s: ask an instance there%s",
 			g.Spec.Name, place, m.others(place))
 	}
 	if others := m.others(""); others != "" && g.Status.State != gateway.StateCreated {
-		return nil, gateway.Errorf(gateway.KindUnavailable, "this instance has no log of gateway %q; the one that stopped it may have it%s",
+		return nil, gateway.Errorf(gateway.KindConflict, "this instance has no log of gateway %q; the one that stopped it may have it%s",
 			g.Spec.Name, others)
 	}
 	return nil, nil

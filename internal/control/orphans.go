@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -75,6 +76,7 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 	for _, g := range all {
 		known[g.ID] = g
 	}
+	var failed error
 	for _, s := range servers {
 		if s.Installation != ours {
 			continue
@@ -89,14 +91,15 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 		}
 		if err := m.Runtime.Stop(ctx, s.GatewayID, upTo); err != nil {
 			m.Logger.Warn("stopping a Livy server that nobody uses", zap.String("gateway", s.GatewayID), zap.Error(err))
-			return err
+			failed = errors.Join(failed, err)
+			continue // the others end all the same
 		}
 		if known[s.GatewayID] == nil {
 			m.forgetLog(ctx, s.GatewayID)
 		}
 		m.Logger.Warn("stopped a Livy server that nobody uses", zap.String("gateway", s.GatewayID), zap.String("instance", s.ID))
 	}
-	return nil
+	return failed
 }
 
 // forgetLog throws away what the runtime keeps of a deleted gateway.

@@ -80,6 +80,9 @@ var liveStates = []string{StateLive, "not_started", "starting", "recovering", "i
 // finalStates are those that have an index of their own.
 var finalStates = []string{"success", "dead", "killed", "error", "gone"}
 
+// RecordStates are what a RecordFilter's State can be.
+func RecordStates() []string { return slices.Concat(liveStates, finalStates) }
+
 // RecordFilter chooses records of a gateway. Empty fields choose all.
 type RecordFilter struct {
 	TokenID string

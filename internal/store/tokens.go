@@ -22,6 +22,8 @@ import (
 //	                        revoked (ms), and what use left behind: uses,
 //	                        used_at (ms), used_address, used_agent, previous_used_at (ms)
 //	tokens:<gateway id>     sorted set of token ids by time of creation (ms)
+//	tokens-revoked:<gateway id>  sorted set of the ids of tombstones by time of
+//	                        revocation (ms), for as long as these are there
 //	secret:<sha-256, hex>   the token id; only for secrets that the caller chose,
 //	                        since ours carry the id in their text
 //
@@ -160,8 +162,9 @@ return 'ok'
 `)
 
 // revokeToken turns a token into a tombstone, whatever its revision.
-// KEYS: token, list, audit. ARGV: id, gateway, now (ms), life (ms), channel, message,
-// prefix of secret keys, entry of the audit, expected revision (empty: any).
+// KEYS: token, list, audit, list of the revoked. ARGV: id, gateway, now (ms), life (ms),
+// channel, message, prefix of secret keys, entry of the audit, expected revision (empty:
+// any).
 var revokeToken = newScript(`
 if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
 local revoked = redis.call('HEXISTS', KEYS[1], 'revoked') == 1
@@ -177,6 +180,9 @@ if not revoked then
     redis.call('PEXPIRE', ARGV[7] .. sum, ARGV[4])
   end
   redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', tonumber(ARGV[3]) - tonumber(ARGV[4]))
+  redis.call('ZADD', KEYS[4], ARGV[3], ARGV[1])
+  redis.call('PEXPIRE', KEYS[4], ARGV[4])
 end
 return 'ok'
 `)
@@ -254,7 +260,7 @@ func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.
 		expected = strconv.FormatInt(w.IfRevision, 10)
 	}
 	status, err := s.runConfirmed(ctx, doing, revokeToken,
-		[]string{s.key("token", id), s.key("tokens", gatewayID), s.auditKey()},
+		[]string{s.key("token", id), s.key("tokens", gatewayID), s.auditKey(), s.key("tokens-revoked", gatewayID)},
 		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken, id), s.key("secret", ""),
 		entry, expected)
 	if err != nil {
@@ -310,8 +316,17 @@ func missing(doing string, marked bool) error {
 
 // Tokens lists a gateway's tokens, oldest first, without tombstones.
 func (s *Store) Tokens(ctx context.Context, gatewayID string) ([]*TokenRow, error) {
+	return s.listTokens(ctx, s.key("tokens", gatewayID), false)
+}
+
+// RevokedTokens lists the tombstones of a gateway's tokens, in the order of revocation.
+func (s *Store) RevokedTokens(ctx context.Context, gatewayID string) ([]*TokenRow, error) {
+	return s.listTokens(ctx, s.key("tokens-revoked", gatewayID), true)
+}
+
+func (s *Store) listTokens(ctx context.Context, list string, revoked bool) ([]*TokenRow, error) {
 	const doing = "listing tokens"
-	ids, err := s.rdb.ZRange(ctx, s.key("tokens", gatewayID), 0, -1).Result()
+	ids, err := s.rdb.ZRange(ctx, list, 0, -1).Result()
 	if err != nil {
 		return nil, wrap(doing, err)
 	}
@@ -337,7 +352,7 @@ func (s *Store) Tokens(ctx context.Context, gatewayID string) ([]*TokenRow, erro
 			if err != nil {
 				return nil, err
 			}
-			if row.RevokedAt.IsZero() {
+			if row.RevokedAt.IsZero() != revoked {
 				rows = append(rows, row)
 			}
 		}
