@@ -97,23 +97,7 @@ func (c *cli) printExplanation(e *api.Explanation) {
 		fmt.Fprintln(c.out, "The request would be accepted.")
 	}
 	var d details
-	for _, part := range []struct {
-		effect  string
-		entries []policies.Entry
-	}{
-		{"Refused", e.Report.Refused}, {"Ignored", e.Report.Ignored}, {"Lowered", e.Report.Lowered}, {"Forced", e.Report.Forced},
-	} {
-		for _, entry := range part.entries {
-			what := entry.Key
-			if entry.Given != "" {
-				what += " = " + entry.Given
-			}
-			if entry.Set != "" {
-				what += ", set to " + entry.Set
-			}
-			d.list(part.effect, []string{what, "  " + entry.Rule + " (" + entry.Source + ")"})
-		}
-	}
+	d.report(&e.Report, true)
 	if len(d.names) > 0 {
 		fmt.Fprintln(c.out)
 		c.writeDetails(&d)
@@ -123,6 +107,30 @@ func (c *cli) printExplanation(e *api.Explanation) {
 		body, err := json.MarshalIndent(e.Body, "", "  ")
 		if err == nil {
 			fmt.Fprintf(c.out, "\nLivy would receive:\n%s\n", body)
+		}
+	}
+}
+
+// report adds what a policy did to a request; with quiet also what it does to every one.
+func (d *details) report(r *policies.Report, quiet bool) {
+	for _, part := range []struct {
+		effect  string
+		entries []policies.Entry
+	}{
+		{"Refused", r.Refused}, {"Ignored", r.Ignored}, {"Lowered", r.Lowered}, {"Forced", r.Forced},
+	} {
+		for _, entry := range part.entries {
+			if entry.Quiet && !quiet {
+				continue
+			}
+			what := entry.Key
+			if entry.Given != "" {
+				what += " = " + entry.Given
+			}
+			if entry.Set != "" {
+				what += ", set to " + entry.Set
+			}
+			d.list(part.effect, []string{what, "  " + entry.Rule + " (" + entry.Source + ")"})
 		}
 	}
 }
