@@ -234,6 +234,13 @@ func Routes() []Route {
 			Doc:   "Nothing is created.",
 		},
 		{
+			Method: post, Path: one + "/policy/try", Name: "tryPolicy", handle: (*call).tryPolicy,
+			Summary: "Show what the policy would do to a create request with other settings", Body: PolicyTrial{}, Required: []string{"settings", "request"},
+			Status: 200, Reply: Explanation{},
+			Query: []Param{{Name: "kind", Type: "string", Words: []string{"session", "batch"}, Doc: "What the request would create; default session."}},
+			Doc:   "Nothing is created or changed.",
+		},
+		{
 			Method: get, Path: allTokens, Name: "listTokens", handle: (*call).listTokens,
 			Summary: "List a gateway's tokens, oldest first", Status: 200, Reply: TokenList{},
 			Query: paged(Param{Name: "revoked", Type: "boolean", Doc: "Also those that were revoked in the last 30 days, after the others."}),

@@ -223,6 +223,9 @@ var goldens = []struct {
 		"policy explain --gateway etl DIR/none",
 		"policy explain --gateway none $BODY --json",
 		"policy explain --gateway typos $SMALL",
+		"policy explain --gateway etl $BODY --policy-rules $RULES",
+		"policy explain --gateway etl $BODY --policy-rules $BODY",
+		"policy show --gateway etl --json",
 	}},
 	{"catalog", nil, []string{"catalog", "catalog --json", "catalog x", "catalog x --json"}},
 	{"engine", []func(*world){etl}, []string{

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/policies"
 )
 
@@ -52,16 +54,34 @@ func (c *cli) policyExplain(gatewayName *string) *cobra.Command {
 ignored, forced, lowered or refused, by which rule, and what Livy would get.
 BODY.json is the body that a client would send; - is standard input.
 
+With --policy-rules and the other files, it shows what these would do in place of
+the gateway's own, before they hold for anybody; mistyped keys are in the notes.
+
 The exit code is 0 if the request would pass, and 6 if it would be refused.`,
-		Example: "  caddy livy policy explain --gateway etl --kind batch body.json",
+		Example: `  caddy livy policy explain --gateway etl --kind batch body.json
+  caddy livy policy explain --gateway etl --policy-rules new.rules body.json`,
 		Args:    oneArg,
-		RunE: func(_ *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) error {
 			body, err := c.readFile(args[0])
 			if err != nil {
 				return err
 			}
+			settings, err := c.readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			verb := "explain"
+			var payload any = body
+			if len(settings) > 0 {
+				verb = "try"
+				trial, err := policyTrial(settings, body)
+				if err != nil {
+					return err
+				}
+				payload = trial
+			}
 			got, err := call[api.Explanation](c, http.MethodPost,
-				query(c.path(*gatewayName, "policy", "explain"), url.Values{"kind": {kind}}), body)
+				query(c.path(*gatewayName, "policy", verb), url.Values{"kind": {kind}}), payload)
 			if err != nil {
 				return err
 			}
@@ -76,7 +96,23 @@ The exit code is 0 if the request would pass, and 6 if it would be refused.`,
 	}
 	cmd.Flags().StringVar(&kind, "kind", "session", "What the body would create: session or batch")
 	complete(cmd, "kind", words("session", "batch"))
+	for _, p := range gateway.Parameters() {
+		if p.File != "" {
+			cmd.Flags().String(p.Flag, "", "Try this "+p.File+" (- for standard input) in place of the gateway's")
+		}
+	}
 	return cmd
+}
+
+func policyTrial(settings map[string]any, body []byte) (api.PolicyTrial, error) {
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return api.PolicyTrial{}, err
+	}
+	if !json.Valid(body) {
+		return api.PolicyTrial{}, badUsage(errors.New("BODY.json is not JSON"))
+	}
+	return api.PolicyTrial{Settings: text, Request: body}, nil
 }
 
 // printNotes shows what a person should know of a policy.
