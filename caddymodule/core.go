@@ -61,7 +61,10 @@ func newCore(a *App, r Runtime) (_ *core, err error) {
 			err = errors.Join(err, rt.Close())
 		}
 	}()
-	options := store.Options{URL: a.Redis.URL, Prefix: a.Redis.Prefix, Timeout: redisPatience}
+	options, err := a.Redis.options()
+	if err != nil {
+		return nil, err
+	}
 	if a.Redis.Embedded {
 		addr, end, err := store.StartEmbedded()
 		if err != nil {
