@@ -60,7 +60,7 @@ the gateway's own, before they hold for anybody; mistyped keys are in the notes.
 The exit code is 0 if the request would pass, and 6 if it would be refused.`,
 		Example: `  caddy livy policy explain --gateway etl --kind batch body.json
   caddy livy policy explain --gateway etl --policy-rules new.rules body.json`,
-		Args:    oneArg,
+		Args: oneArg,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body, err := c.readFile(args[0])
 			if err != nil {

@@ -92,6 +92,7 @@ func (m *Manager) trim(ctx context.Context) {
 	if err := m.Store.TrimAudit(ctx, m.Now(), m.settings.Load().AuditRetention); err != nil && ctx.Err() == nil {
 		m.Logger.Warn("trimming the audit", zap.Error(err))
 	}
+	m.sweepDeleted(ctx)
 	for _, e := range m.view.all() {
 		if err := m.Ledger.Trim(ctx, store.Fence{}, e.Gateway.ID); err != nil && ctx.Err() == nil {
 			m.Logger.Warn("trimming records", zap.String("gateway", e.Gateway.ID), zap.Error(err))

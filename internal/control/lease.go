@@ -98,6 +98,7 @@ func (f foreign) mayTake(place string) bool {
 // lease is one that is held.
 type lease struct {
 	number int64
+	until  time.Time
 	expiry *time.Timer
 }
 
@@ -212,13 +213,14 @@ func (k *keeper) round(ctx context.Context) error {
 	}
 	for id, number := range grant.Leases {
 		if l := k.held[id]; l != nil {
+			l.until = until
 			l.expiry.Reset(time.Until(until))
 			continue
 		}
 		if k.frozen {
 			continue // asked for before, and not to be used
 		}
-		k.held[id] = &lease{number: number, expiry: time.AfterFunc(time.Until(until), func() { k.drop(id, number) })}
+		k.held[id] = &lease{number: number, until: until, expiry: time.AfterFunc(time.Until(until), func() { k.expire(id, number) })}
 		if former := grant.Former[id]; former != "" && former != k.me.ID {
 			k.takeovers.Add(1)
 		}
@@ -243,6 +245,16 @@ func (k *keeper) startOver(ctx context.Context, mark store.Mark) error {
 	k.mu.Unlock()
 	k.kick()
 	return nil
+}
+
+// expire gives up a lease whose time is over. It may have been renewed while its timer
+// waited for the mutex.
+func (k *keeper) expire(id string, number int64) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if l := k.held[id]; l != nil && l.number == number && !time.Now().Before(l.until) {
+		k.dropLocked(id)
+	}
 }
 
 // drop gives up a lease that is no longer ours.

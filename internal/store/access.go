@@ -34,7 +34,7 @@ var probeCommands = []string{
 
 // probeKeys are keys like those in use.
 var probeKeys = []string{
-	"schema", "gateways", "gateway-revisions", "gateway-names", "leases", "instances", "clock", "installation", "audit",
+	"schema", "gateways", "gateway-revisions", "gateway-names", "leases", "instances", "clock", "installation", "audit", "deleted",
 	"token:access", "tokens:access", "tokens-revoked:access", "secret:access", "used:access", "ids:access", "names:access", "records:access",
 	"record-ids:access", "record-index:access:t:access:s:access", "record-tokens:access", "live:access:t:access:session",
 	"pending:access", "usage:access", "statements:access", "statements-index:access", "repeat:access", "key:access",

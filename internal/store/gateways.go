@@ -42,9 +42,10 @@ return 'ok'
 
 // deleteGateway removes a gateway, its name, its id counters, its last use and its
 // lease, so that nobody writes under that any more, if its revision is still the
-// one that was read. Records and tokens are the callers' to keep or remove.
+// one that was read. Its id is kept among the deleted ones until its records are gone
+// too. Tokens are the callers' to revoke.
 //
-// KEYS: gateways, revisions, names, ids, used, audit, leases
+// KEYS: gateways, revisions, names, ids, used, audit, leases, deleted
 // ARGV: id, name reference, channel, message, entry of the audit, expected revision
 var deleteGateway = newScript(`
 local current = redis.call('HGET', KEYS[2], ARGV[1])
@@ -56,6 +57,7 @@ redis.call('HDEL', KEYS[2], ARGV[1])
 if redis.call('HGET', KEYS[3], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[3], ARGV[2]) end
 redis.call('DEL', KEYS[4], KEYS[5])
 redis.call('HDEL', KEYS[7], ARGV[1])
+redis.call('ZADD', KEYS[8], redis.call('TIME')[1], ARGV[1])
 return 'ok'
 `)
 
@@ -109,7 +111,7 @@ func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway, w Write) 
 	}
 	keys := []string{
 		s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID),
-		s.auditKey(), s.key("leases"),
+		s.auditKey(), s.key("leases"), s.key("deleted"),
 	}
 	got, err := deleteGateway.Run(ctx, s, Fence{}, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
 	if err == nil && got == "revision" {
