@@ -59,6 +59,9 @@ func newCore(a *App, r Runtime) (_ *core, err error) {
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, rt.Close())
+			if c.embedded != nil {
+				c.embedded()
+			}
 		}
 	}()
 	options, err := a.Redis.options()

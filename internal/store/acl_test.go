@@ -194,10 +194,9 @@ return table.concat(all, '\n')`, 0)
 	return text
 }
 
-// TestTheUserOfTheDocumentation has all that is needed with the line that stands there,
-// and no more than it says.
-func TestTheUserOfTheDocumentation(t *testing.T) {
-	t.Parallel()
+// documentedUser are the rules that docs/redis.md gives to a user.
+func documentedUser(t *testing.T) string {
+	t.Helper()
 	page, err := os.ReadFile("../../docs/redis.md")
 	if err != nil {
 		t.Fatal(err)
@@ -207,8 +206,32 @@ func TestTheUserOfTheDocumentation(t *testing.T) {
 		t.Fatal("no such line in docs/redis.md")
 	}
 	line, _, _ = strings.Cut(line, "\n")
+	return strings.ReplaceAll(line, "'", "")
+}
+
+// TestTheUserOfTheDocumentationInACluster is the same with the prefix of a cluster.
+func TestTheUserOfTheDocumentationInACluster(t *testing.T) {
+	t.Parallel()
+	redis := storetest.StartServer(t, "--cluster-enabled", "yes")
+	redis.MustDo("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
+	redis.AwaitReply("CLUSTER INFO", "cluster_state:ok")
+	setUser(redis, "livy", strings.ReplaceAll(documentedUser(t), "livygw:", "{livygw}:"))
+	s := storetest.Open(t, store.Options{URL: "redis+cluster://livy:pw@" + redis.Addr(), Timeout: storetest.Patience})
+	useEverything(t, s)
+	for _, r := range s.Examine(t.Context(), false) {
+		if r.Status == doctor.Fail {
+			t.Errorf("the doctor: %+v", r)
+		}
+	}
+}
+
+// TestTheUserOfTheDocumentation has all that is needed with the line that stands there,
+// and no more than it says.
+func TestTheUserOfTheDocumentation(t *testing.T) {
+	t.Parallel()
+	line := documentedUser(t)
 	redis := storetest.StartServer(t)
-	setUser(redis, "livy", strings.ReplaceAll(line, "'", ""))
+	setUser(redis, "livy", line)
 	s := openAs(t, redis, "livy")
 	if err := s.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
