@@ -18,7 +18,7 @@ import (
 // emptiedReply is what a script replies in a Redis without the mark.
 const emptiedReply = "EMPTIED"
 
-const emptiedText = "Redis holds no data of this gateway: it was emptied, or is another one; restore a backup, or restart Caddy to begin with an empty one"
+const emptiedText = "Redis holds no data of this gateway: it was emptied, is another one, or is not set up yet; restore a backup, or restart Caddy to begin with an empty one"
 
 // ErrEmptied means that Redis has lost its data.
 var ErrEmptied error = gateway.Errorf(gateway.KindUnavailable, emptiedText)
