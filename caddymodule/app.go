@@ -156,7 +156,11 @@ func (a *App) provision(ctx caddy.Context) error {
 		return err
 	}
 	a.runtime = mod.(Runtime)
-	if a.core, err = core.Acquire(string(key), a.coreOptions()); err != nil {
+	options, err := a.coreOptions()
+	if err != nil {
+		return err
+	}
+	if a.core, err = core.Acquire(string(key), options); err != nil {
 		return err
 	}
 	a.key, a.admin = string(key), adminOf(ctx)
@@ -164,12 +168,13 @@ func (a *App) provision(ctx caddy.Context) error {
 }
 
 // coreOptions are what the core is made with.
-func (a *App) coreOptions() core.Options {
+func (a *App) coreOptions() (core.Options, error) {
+	redis, err := a.Redis.options()
 	return core.Options{
-		RedisURL: a.Redis.URL, RedisPrefix: a.Redis.Prefix, Embedded: a.Redis.Embedded,
+		Redis: redis, Embedded: a.Redis.Embedded,
 		Tokens: a.Tokens.options(), OpenRuntime: a.runtime.Open,
 		MarkDir: filepath.Join(caddy.AppDataDir(), "livygateway"),
-	}
+	}, err
 }
 
 // Core returns what this configuration shares with those before and after it.

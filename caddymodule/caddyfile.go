@@ -29,7 +29,12 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //
 //	livy {
 //	    redis <url>|embedded {
-//	        prefix <text>
+//	        prefix          <text>
+//	        ca              <file>
+//	        cert            <file> <key>
+//	        server_name     <name>
+//	        timeout         <duration>
+//	        connect_timeout <duration>
 //	    }
 //	    runtime docker|process|static { ... }
 //	    engine <name> {
@@ -174,10 +179,7 @@ func (a *App) unmarshalRedis(d *caddyfile.Dispenser) error {
 		a.Redis.URL = args[0]
 	}
 	for d.NextBlock(1) {
-		if d.Val() != "prefix" {
-			return d.Errf("unknown option %q of redis", d.Val())
-		}
-		if err := directive.Text(d, &a.Redis.Prefix); err != nil {
+		if err := a.Redis.unmarshalOption(d); err != nil {
 			return err
 		}
 	}

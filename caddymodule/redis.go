@@ -1,5 +1,15 @@
 package caddymodule
 
+import (
+	"time"
+
+	"github.com/caddyserver/caddy/v2"
+	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
+
+	"github.com/livygateway/livygateway/caddymodule/internal/directive"
+	"github.com/livygateway/livygateway/internal/store"
+)
+
 // Redis says where the gateways, tokens and records are kept.
 type Redis struct {
 	// The server: `redis://[user:password@]host[:port][/db]`, `rediss://` for
@@ -13,7 +23,71 @@ type Redis struct {
 	// What the names of all keys begin with. Default: `livygw:`.
 	Prefix string `json:"prefix,omitempty"`
 
+	// A file with the certificates, in PEM, of the authorities that may have issued the
+	// server's. This and the other options of TLS need a URL with `rediss`; their files
+	// are read for each new connection. Default: the authorities that the machine trusts.
+	CA string `json:"ca,omitempty"`
+
+	// A file with a certificate in PEM, and one with its key, for a server that asks
+	// clients for one.
+	Cert string `json:"cert,omitempty"`
+	Key  string `json:"key,omitempty"`
+
+	// The name that the server's certificate must be for. Default: the host that is
+	// connected to, which with Sentinels and clusters may be an address.
+	ServerName string `json:"server_name,omitempty"`
+
+	// How long an answer is waited for: longer than the way to Redis and back, from
+	// 10ms to 3s. Default: 200ms.
+	Timeout caddy.Duration `json:"timeout,omitempty"`
+
+	// How long the making of a connection may take, TLS included. Default: three times
+	// the timeout.
+	ConnectTimeout caddy.Duration `json:"connect_timeout,omitempty"`
+
 	// Use an in-memory Redis within this process instead of a server. For a
 	// first try only: everything ends with the process.
 	Embedded bool `json:"embedded,omitempty"`
+}
+
+// options returns the options of the store.
+func (r *Redis) options() (store.Options, error) {
+	o := store.Options{
+		URL: r.URL, Prefix: r.Prefix, CAFile: r.CA, CertFile: r.Cert, KeyFile: r.Key, ServerName: r.ServerName,
+		Timeout: time.Duration(r.Timeout), ConnectTimeout: time.Duration(r.ConnectTimeout),
+	}
+	if o.Timeout != 0 {
+		if err := store.CheckTimeout("timeout", o.Timeout); err != nil {
+			return o, err
+		}
+	}
+	if o.ConnectTimeout != 0 {
+		return o, store.CheckTimeout("connect_timeout", o.ConnectTimeout)
+	}
+	return o, nil
+}
+
+// unmarshalOption reads an option in the block of redis.
+func (r *Redis) unmarshalOption(d *caddyfile.Dispenser) error {
+	switch d.Val() {
+	case "prefix":
+		return directive.Text(d, &r.Prefix)
+	case "ca":
+		return directive.Text(d, &r.CA)
+	case "server_name":
+		return directive.Text(d, &r.ServerName)
+	case "timeout":
+		return directive.Duration(d, &r.Timeout)
+	case "connect_timeout":
+		return directive.Duration(d, &r.ConnectTimeout)
+	case "cert":
+		if !d.AllArgs(&r.Cert, &r.Key) {
+			return d.ArgErr()
+		}
+		if r.Cert == "" || r.Key == "" {
+			return directive.Empty(d, "cert")
+		}
+		return nil
+	}
+	return d.Errf("unknown option %q of redis", d.Val())
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/policies/sparkconf"
 )
 
@@ -101,7 +102,7 @@ type Denied struct {
 func ParseBlacklist(f File) ([]Denied, error) {
 	var list []Denied
 	name := orDefault(f.Name, "spark-blacklist.conf")
-	text := strings.TrimPrefix(f.Text, "\ufeff")
+	text := strings.TrimPrefix(f.Text, livy.ByteOrderMark)
 	for i, line := range strings.Split(text, "\n") {
 		line = strings.TrimSpace(line)
 		if line == "" || line[0] == '#' {
@@ -135,6 +136,8 @@ func badBlacklistLine(key string, wild bool) string {
 		return "a lone * would ignore every setting; name a prefix, as in spark.yarn.*"
 	case strings.ContainsRune(key, '*'):
 		return "a * is allowed at the end only"
+	case livy.OddBlank(key) != "":
+		return "holds " + livy.OddBlank(key) + ", which looks like a blank and is none"
 	case strings.ContainsAny(key, " \t"):
 		return "must be one key per line, without a value or spaces"
 	case strings.ContainsAny(key, "{}"):

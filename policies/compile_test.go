@@ -65,6 +65,7 @@ func TestParseBlacklistRefuses(t *testing.T) {
 		"a star in the middle":            {"spark.*.x", "b.conf:1: a * is allowed at the end only"},
 		"a field that is needed":          {"file", "b.conf:1: this field cannot be ignored"},
 		"a key that is not ASCII":         {"spärk.x", "b.conf:1: the key must be ASCII"},
+		"a blank from a web page":         {"\ufeff# c\nspark.a\u00a01", "b.conf:2: holds a no-break space (U+00A0)"},
 	} {
 		_, err := policies.ParseBlacklist(policies.File{Name: "b.conf", Text: c.text})
 		if err == nil || !strings.Contains(err.Error(), c.want) || gateway.KindOf(err) != gateway.KindInvalid {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 const ruleSyntax = "must be one of: max KEY VALUE [lower|refuse], allow KEY VALUE... [lower|refuse], require KEY, " +
@@ -32,7 +33,7 @@ var grantVerbs = map[string]string{"allow-conf": GrantConf, "allow-class": Grant
 // may contain secrets. Compile checks whether rules make sense.
 func ParseRules(f File) (rules []Rule, granted []Grant, err error) {
 	line := 0
-	for text := range strings.Lines(f.Text) {
+	for text := range strings.Lines(strings.TrimPrefix(f.Text, livy.ByteOrderMark)) {
 		line++
 		text, _, _ = strings.Cut(text, "#")
 		words := strings.Fields(text)
@@ -40,6 +41,9 @@ func ParseRules(f File) (rules []Rule, granted []Grant, err error) {
 			continue
 		}
 		source := fmt.Sprintf("%s:%d", f.Name, line)
+		if odd := livy.OddBlank(strings.Join(words, " ")); odd != "" {
+			return nil, nil, gateway.InvalidLine(source, "holds "+odd+", which looks like a blank and is none: write a blank")
+		}
 		if what := grantVerbs[words[0]]; what != "" && len(words) > 1 {
 			for _, name := range words[1:] {
 				granted = append(granted, Grant{What: what, Name: name, Source: source})

@@ -43,6 +43,18 @@ allow-scheme https
 	}
 }
 
+// TestRulesFromElsewhere reads rules as editors and web pages leave them.
+func TestRulesFromElsewhere(t *testing.T) {
+	got, _, err := ParseRules(File{Name: "policy.rules", Text: "\ufeff# sizes\r\nmax\u00a0spark.executor.memory 8g lower\r\n"})
+	if err != nil || len(got) != 1 || got[0].Max != "8g" || got[0].Source != "policy.rules:2" {
+		t.Errorf("%+v, %v", got, err)
+	}
+	_, _, err = ParseRules(File{Name: "policy.rules", Text: "max spark.executor.memory\u200b 8g"})
+	if err == nil || !strings.HasPrefix(err.Error(), "policy.rules:1: holds a zero-width space (U+200B)") {
+		t.Error(err)
+	}
+}
+
 func TestParseRulesErrors(t *testing.T) {
 	for _, text := range []string{
 		"max", "max a", "max a 1 2", "max a lower", "allow a", "allow a lower", "require", "require a b", "min a 1", "maximum a 1", "allow-conf", "allow-jar x",

@@ -113,7 +113,7 @@ func TestGateways(t *testing.T) {
 	c := newClient(t)
 	var g api.Gateway
 	c.do("POST", base, `{"name":"etl","queue":"root.etl","cpu":2}`, 201, &g)
-	if g.CreatedBy != "tester" || g.Spec.CPU != 2 || g.Endpoint != "/api/v1/workspace/default/livycompute/"+g.ID {
+	if g.CreatedBy != "tester" || g.Spec.CPU != 2 || g.Endpoint != "/api/v1/workspace/default/livycompute/etl" {
 		t.Errorf("created %+v", g)
 	}
 	var p api.Problem
@@ -221,12 +221,62 @@ func TestTokens(t *testing.T) {
 	if made.Secret != "a-secret-of-ours-from-before" {
 		t.Errorf("a supplied secret became another one")
 	}
+	c.do("DELETE", all+"/airflow-2", "", 204, nil) // by its name
+	c.do("GET", one, "", 200, &changed)
+	if changed.State != "revoked" || changed.RevokedAt.IsZero() {
+		t.Errorf("a revoked token is shown as %+v", changed)
+	}
+	c.do("GET", all+"/airflow-2", "", 200, nil)
+	c.do("PATCH", one, `{"name":"x"}`, 409, nil)
 	c.do("DELETE", one, "", 204, nil)
-	c.do("GET", one, "", 404, nil)
 	var list api.TokenList
 	c.do("GET", all, "", 200, &list)
 	if len(list.Tokens) != 1 || list.Tokens[0].Name != "migrated" {
 		t.Errorf("list %+v", list)
+	}
+	c.do("GET", all+"?revoked=true", "", 200, &list)
+	if list.Total != 2 || list.Tokens[1].ID != changed.ID || list.Tokens[1].State != "revoked" {
+		t.Errorf("with revoked ones: %+v", list)
+	}
+	c.do("POST", all, `{"name":"migrated"}`, 201, nil)
+	var p api.Problem
+	c.do("POST", all+"/migrated/disable", "", 409, &p)
+	if !strings.Contains(p.Detail, `2 tokens have the name "migrated"`) {
+		t.Errorf("which of two tokens: %+v", p)
+	}
+	c.do("GET", base+"/etl/records?token=none", "", 404, &p)
+	c.do("GET", base+"/etl/records?token=airflow-2", "", 200, nil)
+	var audit api.AuditList
+	c.do("GET", "/v1/audit?action=token.revoke", "", 200, &audit)
+	if len(audit.Entries) != 1 || audit.Entries[0].Gateway != "default/etl" {
+		t.Errorf("the audit of the revocation: %+v", audit.Entries)
+	}
+}
+
+// TestFiltersRefuseTypos: a filter that chooses nothing because it is mistyped is an error.
+func TestFiltersRefuseTypos(t *testing.T) {
+	c := newClient(t)
+	c.do("POST", base, `{"name":"etl"}`, 201, nil)
+	for path, field := range map[string]string{
+		base + "/etl/records?state=runing":                                      "state",
+		base + "/etl/records?from=2026-02-01&until=2026-01-31":                  "until",
+		base + "/etl/records/export?state=foo":                                  "state",
+		base + "/etl/usage?from=2026-02-01&until=2026-01-31":                    "until",
+		"/v1/audit?action=foo":                                                  "action",
+		"/v1/audit?action=token.revok":                                          "action",
+		"/v1/audit?from=2026-02-01T00:00:00Z&until=2026-01-31T00:00:00%2B01:00": "until",
+	} {
+		var p api.Problem
+		c.do("GET", path, "", 400, &p)
+		if p.Field != field {
+			t.Errorf("%s: %+v", path, p)
+		}
+	}
+	for _, path := range []string{
+		base + "/etl/records?state=live", base + "/etl/records?state=gone&from=2026-01-31", base + "/etl/usage?from=2026-01-31&until=2026-01-31",
+		"/v1/audit?action=token", "/v1/audit?action=request.session.create", "/v1/audit?action=api",
+	} {
+		c.do("GET", path, "", 200, nil)
 	}
 }
 

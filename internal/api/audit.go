@@ -32,7 +32,18 @@ func (c *call) listAudit() error {
 	if next != "" {
 		c.linkNext("cursor", next)
 	}
+	c.nameGateways(page)
 	return c.reply(http.StatusOK, AuditList{Entries: page, Next: next})
+}
+
+// nameGateways adds the names of gateways to entries that have only an id, as those about
+// tokens, as far as these gateways are still there.
+func (c *call) nameGateways(entries []*store.AuditEntry) {
+	for _, e := range entries {
+		if e.Gateway == "" && e.GatewayID != "" {
+			e.Gateway = c.Manager.RefOf(e.GatewayID)
+		}
+	}
 }
 
 func (c *call) auditFilter() (f store.AuditFilter, err error) {
@@ -52,10 +63,10 @@ func (c *call) auditFilter() (f store.AuditFilter, err error) {
 	if f.Gateway != "" {
 		f.GatewayID = c.Manager.IDOf(f.Gateway)
 	}
-	if f.From, err = c.timeQuery("from"); err != nil {
+	if err := checkAction(f.Action); err != nil {
 		return f, err
 	}
-	f.Until, err = c.timeQuery("until")
+	f.From, f.Until, err = c.span()
 	return f, err
 }
 
@@ -73,6 +84,7 @@ func (c *call) exportAudit() error {
 	c.w.Header().Set("Content-Type", jsonLines)
 	lines := json.NewEncoder(c.w)
 	for {
+		c.nameGateways(page)
 		for _, e := range page {
 			if err := lines.Encode(e); err != nil {
 				return nil // the client is gone

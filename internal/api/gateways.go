@@ -12,7 +12,8 @@ import (
 type Gateway struct {
 	*gateway.Gateway
 	// Endpoint is the path of the gateway's Livy API below a site with the
-	// livy_gateway directive.
+	// livy_gateway directive, by the gateway's name. Its id in place of the name
+	// outlives a renaming.
 	Endpoint string `json:"endpoint"`
 	// RestartNeeded lists the settings, and the entries of the configuration that
 	// they name (as "environment analytics"), that differ from those with which the
@@ -27,7 +28,7 @@ func (c *call) shown(g *gateway.Gateway) Gateway {
 	full := *g
 	full.Spec = c.Manager.Effective(g)
 	return Gateway{
-		Gateway: &full, Endpoint: EndpointPath(g.Workspace, g.ID),
+		Gateway: &full, Endpoint: EndpointPath(g.Workspace, g.Spec.Name),
 		RestartNeeded: c.Manager.RestartNeeded(g), Notes: c.Manager.Notes(g),
 	}
 }

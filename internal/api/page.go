@@ -100,9 +100,27 @@ func (c *call) timeQuery(name string) (time.Time, error) {
 	}
 	t, err := time.Parse(time.RFC3339, text)
 	if err != nil {
-		return t, gateway.Invalid(name, text, "must be a time such as 2026-01-31T12:00:00Z")
+		t, err = time.Parse(time.DateOnly, text)
+	}
+	if err != nil {
+		return t, gateway.Invalid(name, text, "must be a time such as 2026-01-31T12:00:00Z, or a day such as 2026-01-31 (UTC)")
 	}
 	return t, nil
+}
+
+// span reads the query parameters from and until. One that cannot hold anything is
+// refused.
+func (c *call) span() (from, until time.Time, err error) {
+	if from, err = c.timeQuery("from"); err != nil {
+		return from, until, err
+	}
+	if until, err = c.timeQuery("until"); err != nil {
+		return from, until, err
+	}
+	if !until.IsZero() && !from.IsZero() && !from.Before(until) {
+		return from, until, gateway.Invalid("until", until.Format(time.RFC3339), "must be later than from, "+from.Format(time.RFC3339))
+	}
+	return from, until, nil
 }
 
 // query is a query parameter, which may be given once.

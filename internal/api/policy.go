@@ -50,11 +50,39 @@ func (c *call) explain() error {
 	if err != nil {
 		return err
 	}
-	kind, err := c.wordQuery("kind", string(livy.KindSession), string(livy.KindBatch))
+	body, err := c.body()
 	if err != nil {
 		return err
 	}
-	body, err := c.body()
+	return c.replyExplanation(g, body)
+}
+
+// PolicyTrial is a create request with settings that are tried on it.
+type PolicyTrial struct {
+	// Settings are a merge patch of the gateway's settings, e.g. of policyRules.
+	Settings json.RawMessage `json:"settings"`
+	// Request is the body of a create request.
+	Request json.RawMessage `json:"request"`
+}
+
+// tryPolicy explains a create request as it would be with other settings.
+func (c *call) tryPolicy() error {
+	g, err := c.gateway()
+	if err != nil {
+		return err
+	}
+	var body PolicyTrial
+	if err := c.read(&body); err != nil {
+		return err
+	}
+	if g, err = c.Manager.Trial(g, body.Settings); err != nil {
+		return err
+	}
+	return c.replyExplanation(g, body.Request)
+}
+
+func (c *call) replyExplanation(g *gateway.Gateway, body []byte) error {
+	kind, err := c.wordQuery("kind", string(livy.KindSession), string(livy.KindBatch))
 	if err != nil {
 		return err
 	}

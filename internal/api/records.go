@@ -23,11 +23,11 @@ func (c *call) listRecords() error {
 	if err != nil {
 		return err
 	}
-	filter, err := c.recordFilter()
+	g, err := c.gateway()
 	if err != nil {
 		return err
 	}
-	g, err := c.gateway()
+	filter, err := c.recordFilter(g)
 	if err != nil {
 		return err
 	}
@@ -45,17 +45,19 @@ func (c *call) listRecords() error {
 	return c.reply(http.StatusOK, RecordList{Total: total, Records: records})
 }
 
-func (c *call) recordFilter() (f store.RecordFilter, err error) {
-	if f.State, err = c.query("state"); err != nil {
+func (c *call) recordFilter(g *gateway.Gateway) (f store.RecordFilter, err error) {
+	if f.State, err = c.wordQuery("state", append([]string{""}, store.RecordStates()...)...); err != nil {
 		return f, err
 	}
 	if f.TokenID, err = c.query("token"); err != nil {
 		return f, err
 	}
-	if f.From, err = c.timeQuery("from"); err != nil {
-		return f, err
+	if f.TokenID != "" {
+		if f.TokenID, err = c.Tokens.Find(c.ctx(), g.ID, f.TokenID, true); err != nil {
+			return f, err
+		}
 	}
-	f.Until, err = c.timeQuery("until")
+	f.From, f.Until, err = c.span()
 	return f, err
 }
 
@@ -142,7 +144,7 @@ func (c *call) exportRecords() error {
 	if err != nil {
 		return err
 	}
-	filter, err := c.recordFilter()
+	filter, err := c.recordFilter(g)
 	if err != nil {
 		return err
 	}

@@ -68,7 +68,7 @@ var (
 
 	recordFilterParams = []Param{
 		{Name: "state", Type: "string", Doc: "Only records in this state: one of Livy's words (\"idle\", \"success\", ...), \"gone\", or \"live\" for all that have not ended yet."},
-		{Name: "token", Type: "string", Doc: "Only records created with this token: its id."},
+		{Name: "token", Type: "string", Doc: "Only records created with this token: its id, or its name if only one has it."},
 		fromParam, untilParam,
 	}
 	auditFilterParams = []Param{
@@ -180,7 +180,8 @@ func Routes() []Route {
 			Method: get, Path: one + "/logs", Name: "getLogs", handle: (*call).gatewayLogs,
 			Summary: "The last output of a gateway's Livy server",
 			Query:   []Param{{Name: "lines", Type: "integer", Default: 100, Least: 1, Most: 10000, Doc: "Number of lines."}},
-			Status:  200, Reply: Logs{},
+			Status:  200, Reply: Logs{}, Errors: []int{409},
+			Doc: "409 if the server runs where this instance cannot read: the message names the instances to ask.",
 		},
 		{
 			Method: get, Path: records, Name: "listRecords", handle: (*call).listRecords,
@@ -233,8 +234,16 @@ func Routes() []Route {
 			Doc:   "Nothing is created.",
 		},
 		{
+			Method: post, Path: one + "/policy/try", Name: "tryPolicy", handle: (*call).tryPolicy,
+			Summary: "Show what the policy would do to a create request with other settings", Body: PolicyTrial{}, Required: []string{"settings", "request"},
+			Status: 200, Reply: Explanation{},
+			Query: []Param{{Name: "kind", Type: "string", Words: []string{"session", "batch"}, Doc: "What the request would create; default session."}},
+			Doc:   "Nothing is created or changed.",
+		},
+		{
 			Method: get, Path: allTokens, Name: "listTokens", handle: (*call).listTokens,
-			Summary: "List a gateway's tokens, oldest first", Query: paged(), Status: 200, Reply: TokenList{},
+			Summary: "List a gateway's tokens, oldest first", Status: 200, Reply: TokenList{},
+			Query: paged(Param{Name: "revoked", Type: "boolean", Doc: "Also those that were revoked in the last 30 days, after the others."}),
 		},
 		{
 			Method: post, Path: allTokens, Name: "createToken", handle: (*call).createToken,

@@ -82,7 +82,16 @@ func (c *call) listTokens() error {
 	if err != nil {
 		return err
 	}
+	revoked, err := c.boolQuery("revoked")
+	if err != nil {
+		return err
+	}
 	all, err := c.Tokens.List(c.ctx(), g.ID)
+	if err == nil && revoked {
+		var more []*tokens.Token
+		more, err = c.Tokens.ListRevoked(c.ctx(), g.ID)
+		all = append(all, more...)
+	}
 	if err != nil {
 		return err
 	}
@@ -100,8 +109,8 @@ func (c *call) onToken(do func(g *gateway.Gateway, id string) (*tokens.Token, er
 	if err != nil {
 		return err
 	}
-	id := c.r.PathValue("token")
-	if err := c.tokenIfMatch(g, id); err != nil {
+	id, err := c.tokenID(g)
+	if err != nil {
 		return err
 	}
 	token, err := do(g, id)
@@ -109,6 +118,16 @@ func (c *call) onToken(do func(g *gateway.Gateway, id string) (*tokens.Token, er
 		return err
 	}
 	return c.replyRevision(http.StatusOK, token.Revision, c.present(token))
+}
+
+// tokenID is the id of the token in the path, which may be there by its name, after
+// If-Match was checked.
+func (c *call) tokenID(g *gateway.Gateway) (string, error) {
+	id, err := c.Tokens.Find(c.ctx(), g.ID, c.r.PathValue("token"), c.reading())
+	if err != nil {
+		return "", err
+	}
+	return id, c.tokenIfMatch(g, id)
 }
 
 // tokenIfMatch is onlyIfMatch for a token, which is read only if that is needed.
@@ -151,10 +170,11 @@ func (c *call) resetToken() error {
 	if err := c.read(&body); err != nil {
 		return err
 	}
-	if err := c.tokenIfMatch(g, c.r.PathValue("token")); err != nil {
+	id, err := c.tokenID(g)
+	if err != nil {
 		return err
 	}
-	token, secret, err := c.Tokens.Reset(c.ctx(), c.order, g.ID, c.r.PathValue("token"), body)
+	token, secret, err := c.Tokens.Reset(c.ctx(), c.order, g.ID, id, body)
 	if err != nil {
 		return err
 	}
@@ -178,8 +198,8 @@ func (c *call) revokeToken() error {
 	if err != nil {
 		return err
 	}
-	id := c.r.PathValue("token")
-	if err := c.tokenIfMatch(g, id); err != nil {
+	id, err := c.tokenID(g)
+	if err != nil {
 		return err
 	}
 	if err := c.Tokens.Revoke(c.ctx(), c.order, g.ID, id); err != nil {

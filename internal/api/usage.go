@@ -36,6 +36,9 @@ func (c *call) usage() error {
 	if err != nil {
 		return err
 	}
+	if from != "" && until != "" && from > until {
+		return gateway.Invalid("until", until, "must not be earlier than from, "+from)
+	}
 	format, err := c.wordQuery("format", "json", "csv")
 	if err != nil {
 		return err

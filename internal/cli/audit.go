@@ -1,12 +1,14 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net/url"
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,18 +28,17 @@ gateways by themselves, and refused requests of consequence.`,
 }
 
 // auditFilter adds the flags that choose entries.
-func (c *cli) auditFilter(cmd *cobra.Command) func() url.Values {
-	var q [7]string
+func (c *cli) auditFilter(cmd *cobra.Command) func() (url.Values, error) {
+	var q [5]string
+	var times span
 	flags := cmd.Flags()
-	names := []string{"gateway", "actor", "action", "outcome", "target", "from", "until"}
+	names := []string{"gateway", "actor", "action", "outcome", "target"}
 	for i, usage := range []string{
 		"Only what is about this gateway: its id, name, or workspace/name",
 		"Only what this person or token did",
 		`Only this action, e.g. "gateway.update", or all that begin so: "token"`,
 		"Only what was done, or only what was refused: done or refused",
 		"Only what is about the token or record with this id",
-		"Only what is from this time or later, e.g. 2026-01-31T12:00:00Z",
-		"Only what is from before this time",
 	} {
 		flags.StringVar(&q[i], names[i], "", usage)
 	}
@@ -49,12 +50,13 @@ func (c *cli) auditFilter(cmd *cobra.Command) func() url.Values {
 		}
 		complete(cmd, name, f)
 	}
-	return func() url.Values {
+	times.flags(cmd, "Only what is from")
+	return func() (url.Values, error) {
 		v := url.Values{}
 		for i, name := range names {
 			v.Set(name, q[i])
 		}
-		return v
+		return v, times.set(v, time.RFC3339)
 	}
 }
 
@@ -73,7 +75,10 @@ func (c *cli) auditList() *cobra.Command {
 	cmd.Flags().StringVar(&cursor, "cursor", "", "Continue after the previous page, which prints this value")
 	complete(cmd, "cursor", nothing)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		q := filter()
+		q, err := filter()
+		if err != nil {
+			return err
+		}
 		q.Set("limit", strconv.Itoa(limit))
 		q.Set("cursor", cursor)
 		got, err := get[api.AuditList](c, query("/v1/audit", q))
@@ -83,7 +88,7 @@ func (c *cli) auditList() *cobra.Command {
 		return c.print(got.raw, func() {
 			t := table{columns: []column{
 				{head: "TIME (UTC)"},
-				{head: "WHO", flex: true},
+				{head: "WHO"},
 				{head: "FROM", wide: true},
 				{head: "ACTION"},
 				{head: "OUTCOME"},
@@ -112,19 +117,53 @@ func what(e *store.AuditEntry) string {
 	if e.Detail != "" {
 		parts = append(parts, e.Detail)
 	}
-	for _, field := range slices.Sorted(maps.Keys(e.After)) {
-		if before, ok := e.Before[field]; ok {
-			parts = append(parts, fmt.Sprintf("%s: %v -> %v", field, before, e.After[field]))
-		} else {
-			parts = append(parts, fmt.Sprintf("%s: %v", field, e.After[field]))
-		}
-	}
-	for _, field := range slices.Sorted(maps.Keys(e.Before)) {
-		if _, ok := e.After[field]; !ok && e.After != nil {
-			parts = append(parts, fmt.Sprintf("%s: %v -> nothing", field, e.Before[field]))
+	// Of what is gone as a whole, what it was is not told.
+	whole := e.After == nil && (strings.HasSuffix(e.Action, ".delete") || strings.HasSuffix(e.Action, ".revoke"))
+	for _, field := range changedFields(e) {
+		before, was := e.Before[field]
+		after, is := e.After[field]
+		switch {
+		case was && is:
+			parts = append(parts, field+": "+plain(before)+" -> "+plain(after))
+		case is && (field != "createdBy" || after != e.Actor):
+			parts = append(parts, field+": "+plain(after))
+		case was && !whole:
+			parts = append(parts, field+": "+plain(before)+" -> nothing")
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// changedFields are the fields that an entry tells of, the name first.
+func changedFields(e *store.AuditEntry) []string {
+	all := maps.Clone(e.Before)
+	if all == nil {
+		all = make(map[string]any)
+	}
+	maps.Copy(all, e.After)
+	fields := slices.Sorted(maps.Keys(all))
+	slices.SortStableFunc(fields, func(a, b string) int {
+		switch {
+		case a == "name":
+			return -1
+		case b == "name":
+			return 1
+		}
+		return 0
+	})
+	return fields
+}
+
+// plain is a value as people write it: a text without quotes, anything else as JSON.
+func plain(v any) string {
+	if text, ok := v.(string); ok {
+		return text
+	}
+	text, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Sprint(v)
+	}
+	return string(text)
 }
 
 func (c *cli) auditExport() *cobra.Command {
@@ -135,6 +174,12 @@ func (c *cli) auditExport() *cobra.Command {
 		Args:    noArgs,
 	}
 	filter := c.auditFilter(cmd)
-	cmd.RunE = func(*cobra.Command, []string) error { return c.copy(query("/v1/audit/export", filter())) }
+	cmd.RunE = func(*cobra.Command, []string) error {
+		q, err := filter()
+		if err != nil {
+			return err
+		}
+		return c.copy(query("/v1/audit/export", q))
+	}
 	return cmd
 }

@@ -5,6 +5,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"os/user"
@@ -104,7 +105,9 @@ func (c *cli) adopt(cmd *cobra.Command) {
 	cmd.DisableFlagsInUseLine = true
 	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) { writeHelp(cmd.OutOrStdout(), cmd) })
 	cmd.SetUsageFunc(func(cmd *cobra.Command) error { writeUsage(cmd.ErrOrStderr(), cmd); return nil })
-	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return c.fail(cmd, badUsage(err)) })
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return c.fail(cmd, badUsage(errors.New(plainFlagError(err.Error()))))
+	})
 	check, run := cmd.Args, cmd.RunE
 	if run == nil { // a group of commands
 		check = oneOf

@@ -93,7 +93,7 @@ func (c *cli) fail(cmd *cobra.Command, err error) error {
 		e.SetIndent("", "  ")
 		_ = e.Encode(f)
 	default:
-		fmt.Fprintf(w, "Error: %s\n", f.Detail)
+		fmt.Fprintf(w, "Error: %s\n", f.withFlag(cmd))
 		switch f.hint {
 		case "":
 		case "usage":

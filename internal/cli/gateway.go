@@ -33,6 +33,9 @@ func (c *cli) listCommand() *cobra.Command {
 		Example: "  caddy livy gateway list --all --state Running,Starting",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if err := knownWords("state", states, gatewayStates); err != nil {
+				return err
+			}
 			list, err := c.listGateways(all, func(g *api.Gateway) bool {
 				return len(states) == 0 || isOneOf(string(g.Status.State), states)
 			})
@@ -65,9 +68,11 @@ func (c *cli) listCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "List the gateways of all workspaces")
 	cmd.Flags().StringSliceVar(&states, "state", nil, "Only those in one of these states: Created, Starting, Running, Stopping, Stopped, Error")
-	complete(cmd, "state", words("Created", "Starting", "Running", "Stopping", "Stopped", "Error"))
+	complete(cmd, "state", words(gatewayStates...))
 	return cmd
 }
+
+var gatewayStates = []string{"Created", "Starting", "Running", "Stopping", "Stopped", "Error"}
 
 func isOneOf(s string, list []string) bool {
 	for _, v := range list {
@@ -178,6 +183,9 @@ func (c *cli) createCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if w.wait && !start {
+				return badUsage(errors.New("--wait goes with --start: without it the gateway is only created"))
+			}
 			body["name"], body["start"] = args[0], start
 			g, err := call[api.Gateway](c, http.MethodPost, c.path(), body)
 			if err != nil {
@@ -235,6 +243,9 @@ started again.`,
 					return badUsage(fmt.Errorf("--unset: %s is set by another flag", field))
 				}
 				body[field] = nil
+			}
+			if w.wait && !restart {
+				return badUsage(errors.New("--wait goes with --restart: a change alone is done at once"))
 			}
 			if len(body) == 0 && !restart {
 				return badUsage(errors.New("nothing to change: give a flag for each setting to change, or --unset"))

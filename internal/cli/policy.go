@@ -2,6 +2,7 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/policies"
 )
 
@@ -52,16 +54,34 @@ func (c *cli) policyExplain(gatewayName *string) *cobra.Command {
 ignored, forced, lowered or refused, by which rule, and what Livy would get.
 BODY.json is the body that a client would send; - is standard input.
 
+With --policy-rules and the other files, it shows what these would do in place of
+the gateway's own, before they hold for anybody; mistyped keys are in the notes.
+
 The exit code is 0 if the request would pass, and 6 if it would be refused.`,
-		Example: "  caddy livy policy explain --gateway etl --kind batch body.json",
-		Args:    oneArg,
-		RunE: func(_ *cobra.Command, args []string) error {
+		Example: `  caddy livy policy explain --gateway etl --kind batch body.json
+  caddy livy policy explain --gateway etl --policy-rules new.rules body.json`,
+		Args: oneArg,
+		RunE: func(cmd *cobra.Command, args []string) error {
 			body, err := c.readFile(args[0])
 			if err != nil {
 				return err
 			}
+			settings, err := c.readSettings(cmd)
+			if err != nil {
+				return err
+			}
+			verb := "explain"
+			var payload any = body
+			if len(settings) > 0 {
+				verb = "try"
+				trial, err := policyTrial(settings, body)
+				if err != nil {
+					return err
+				}
+				payload = trial
+			}
 			got, err := call[api.Explanation](c, http.MethodPost,
-				query(c.path(*gatewayName, "policy", "explain"), url.Values{"kind": {kind}}), body)
+				query(c.path(*gatewayName, "policy", verb), url.Values{"kind": {kind}}), payload)
 			if err != nil {
 				return err
 			}
@@ -76,7 +96,23 @@ The exit code is 0 if the request would pass, and 6 if it would be refused.`,
 	}
 	cmd.Flags().StringVar(&kind, "kind", "session", "What the body would create: session or batch")
 	complete(cmd, "kind", words("session", "batch"))
+	for _, p := range gateway.Parameters() {
+		if p.File != "" {
+			cmd.Flags().String(p.Flag, "", "Try this "+p.File+" (- for standard input) in place of the gateway's")
+		}
+	}
 	return cmd
+}
+
+func policyTrial(settings map[string]any, body []byte) (api.PolicyTrial, error) {
+	text, err := json.Marshal(settings)
+	if err != nil {
+		return api.PolicyTrial{}, err
+	}
+	if !json.Valid(body) {
+		return api.PolicyTrial{}, badUsage(errors.New("BODY.json is not JSON"))
+	}
+	return api.PolicyTrial{Settings: text, Request: body}, nil
 }
 
 // printNotes shows what a person should know of a policy.
@@ -97,23 +133,7 @@ func (c *cli) printExplanation(e *api.Explanation) {
 		fmt.Fprintln(c.out, "The request would be accepted.")
 	}
 	var d details
-	for _, part := range []struct {
-		effect  string
-		entries []policies.Entry
-	}{
-		{"Refused", e.Report.Refused}, {"Ignored", e.Report.Ignored}, {"Lowered", e.Report.Lowered}, {"Forced", e.Report.Forced},
-	} {
-		for _, entry := range part.entries {
-			what := entry.Key
-			if entry.Given != "" {
-				what += " = " + entry.Given
-			}
-			if entry.Set != "" {
-				what += ", set to " + entry.Set
-			}
-			d.list(part.effect, []string{what, "  " + entry.Rule + " (" + entry.Source + ")"})
-		}
-	}
+	d.report(&e.Report, true)
 	if len(d.names) > 0 {
 		fmt.Fprintln(c.out)
 		c.writeDetails(&d)
@@ -123,6 +143,30 @@ func (c *cli) printExplanation(e *api.Explanation) {
 		body, err := json.MarshalIndent(e.Body, "", "  ")
 		if err == nil {
 			fmt.Fprintf(c.out, "\nLivy would receive:\n%s\n", body)
+		}
+	}
+}
+
+// report adds what a policy did to a request; with quiet also what it does to every one.
+func (d *details) report(r *policies.Report, quiet bool) {
+	for _, part := range []struct {
+		effect  string
+		entries []policies.Entry
+	}{
+		{"Refused", r.Refused}, {"Ignored", r.Ignored}, {"Lowered", r.Lowered}, {"Forced", r.Forced},
+	} {
+		for _, entry := range part.entries {
+			if entry.Quiet && !quiet {
+				continue
+			}
+			what := entry.Key
+			if entry.Given != "" {
+				what += " = " + entry.Given
+			}
+			if entry.Set != "" {
+				what += ", set to " + entry.Set
+			}
+			d.list(part.effect, []string{what, "  " + entry.Rule + " (" + entry.Source + ")"})
 		}
 	}
 }

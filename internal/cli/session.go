@@ -3,15 +3,20 @@ package cli
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/policies"
 )
 
 func (c *cli) sessionCommand() *cobra.Command {
@@ -40,19 +45,23 @@ func (s *sessionCLI) records(parts ...string) string {
 }
 
 // filter adds the flags that choose records.
-func (s *sessionCLI) filter(cmd *cobra.Command) func() url.Values {
-	var state, token, from, until string
+func (s *sessionCLI) filter(cmd *cobra.Command) func() (url.Values, error) {
+	var state, token string
+	var times span
 	flags := cmd.Flags()
 	flags.StringVar(&state, "state", "", `Only those in this state: one of Livy's words, "gone", or "live" for all that have not ended`)
-	flags.StringVar(&token, "token", "", "Only those created with this token: its id")
-	flags.StringVar(&from, "from", "", "Only those created at this time or later, e.g. 2026-01-31T12:00:00Z")
-	flags.StringVar(&until, "until", "", "Only those created before this time")
+	flags.StringVar(&token, "token", "", "Only those created with this token: its id or name")
+	times.flags(cmd, "Only those created at")
 	complete(cmd, "state", words("live", "starting", "idle", "busy", "running", "success", "dead", "error", "killed", "gone"))
 	complete(cmd, "token", s.tokensOf(&s.gatewayName))
-	complete(cmd, "from", nothing)
-	complete(cmd, "until", nothing)
-	return func() url.Values {
-		return url.Values{"state": {state}, "token": {token}, "from": {from}, "until": {until}}
+	return func() (url.Values, error) {
+		if state != "" {
+			if err := knownWords("state", []string{state}, store.RecordStates()); err != nil {
+				return nil, err
+			}
+		}
+		q := url.Values{"state": {strings.ToLower(state)}, "token": {token}}
+		return q, times.set(q, time.RFC3339)
 	}
 }
 
@@ -88,7 +97,11 @@ func (s *sessionCLI) list() *cobra.Command {
 	filter := s.filter(cmd)
 	p.flags(cmd)
 	cmd.RunE = func(*cobra.Command, []string) error {
-		got, err := get[api.RecordList](s.cli, query(s.records(), p.set(filter())))
+		q, err := filter()
+		if err != nil {
+			return err
+		}
+		got, err := get[api.RecordList](s.cli, query(s.records(), p.set(q)))
 		if err != nil {
 			return err
 		}
@@ -163,8 +176,14 @@ func (c *cli) printRecord(r *store.Record) {
 	if !r.Live() {
 		d.add("Used", fmt.Sprintf("%.1f vCore-seconds, %d MB-seconds", r.VCoreSeconds, r.MBSeconds))
 	}
-	d.add("Resources", spaced(r.Resources))
-	d.add("Policy", spaced(r.Policy))
+	var e policies.Effective
+	if json.Unmarshal(r.Resources, &e) == nil {
+		d.resources(&e)
+	}
+	var report policies.Report
+	if json.Unmarshal(r.Policy, &report) == nil {
+		d.report(&report, c.wide)
+	}
 	d.add("Spark UI", r.SparkUI)
 	lines := make([]string, len(r.Log))
 	for i, line := range r.Log {
@@ -174,17 +193,27 @@ func (c *cli) printRecord(r *store.Record) {
 	c.writeDetails(&d)
 }
 
-// spaced is JSON that can be broken into lines.
-func spaced(doc json.RawMessage) string {
-	var v any
-	if len(doc) == 0 || json.Unmarshal(doc, &v) != nil {
-		return string(doc)
+// resources adds what a job runs with.
+func (d *details) resources(e *policies.Effective) {
+	size := func(memory string, cores int) string {
+		if memory == "" {
+			return ""
+		}
+		return gateway.Count(cores, "core") + ", " + memory
 	}
-	text, err := json.MarshalIndent(v, "", " ")
-	if err != nil {
-		return string(doc)
+	d.add("Language", e.SessionKind)
+	d.add("User", e.ProxyUser)
+	d.add("Queue", e.Queue)
+	d.add("Driver", size(e.DriverMemory, e.DriverCores))
+	if e.NumExecutors > 0 {
+		d.add("Executors", fmt.Sprintf("%d, each %s", e.NumExecutors, size(e.ExecutorMemory, e.ExecutorCores)))
 	}
-	return strings.Join(strings.Fields(string(text)), " ")
+	d.add("Ends when idle for", e.TTL)
+	var conf []string
+	for _, key := range slices.Sorted(maps.Keys(e.Conf)) {
+		conf = append(conf, key+" = "+e.Conf[key])
+	}
+	d.list("Conf", conf)
 }
 
 func (s *sessionCLI) close() *cobra.Command {
@@ -224,7 +253,13 @@ func (s *sessionCLI) export() *cobra.Command {
 		Args:    noArgs,
 	}
 	filter := s.filter(cmd)
-	cmd.RunE = func(*cobra.Command, []string) error { return s.copy(query(s.records("export"), filter())) }
+	cmd.RunE = func(*cobra.Command, []string) error {
+		q, err := filter()
+		if err != nil {
+			return err
+		}
+		return s.copy(query(s.records("export"), q))
+	}
 	return cmd
 }
 

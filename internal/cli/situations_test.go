@@ -81,6 +81,7 @@ func policy(w *world) {
 	w.vars["BAD"] = w.file("bad.json", `{"kind":"pyspark","executorCores":64}`)
 	w.must("gateway create etl --queue root.etl --spark-blacklist $BLACKLIST --policy-rules $RULES", nil)
 	w.vars["TYPOS"] = w.file("typos.rules", "max spark.sql.shuffle.partitons 100 lower\n")
+	w.vars["RULES"] = w.file("new.rules", "max spark.driver.memory 1g lower\nmax spark.executor.memroy 2g\n")
 	w.vars["SMALL"] = w.file("small.json", `{"kind":"pyspark"}`)
 	w.must("gateway create typos --policy-rules $TYPOS", nil)
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -18,7 +19,12 @@ import (
 )
 
 func (c *cli) tokenCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "token", Short: "Creates, lists, changes, resets and revokes tokens"}
+	cmd := &cobra.Command{
+		Use:   "token",
+		Short: "Creates, lists, changes, resets and revokes tokens",
+		Long: `Creates, lists, changes, resets and revokes tokens. A TOKEN is named by its id
+(lctk-...), or by its name if only one token of the gateway has it.`,
+	}
 	t := &tokenCLI{cli: c}
 	c.gatewayFlag(cmd, &t.gatewayName, "Gateway that the token is for")
 	cmd.AddCommand(t.createCommand(), t.listCommand(), t.showCommand(), t.updateCommand(), t.resetCommand(),
@@ -114,8 +120,15 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 		Short: "Lists a gateway's tokens",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
+			if err := knownWords("state", states, tokenStates); err != nil {
+				return err
+			}
+			q := url.Values{}
+			if isOneOf("revoked", states) {
+				q.Set("revoked", "true")
+			}
 			list := api.TokenList{Tokens: []api.Token{}}
-			err := allPages(t.cli, t.tokens(), func(l *api.TokenList) (int, int64) { return len(l.Tokens), l.Total }, func(l *api.TokenList) {
+			err := allPages(t.cli, query(t.tokens(), q), func(l *api.TokenList) (int, int64) { return len(l.Tokens), l.Total }, func(l *api.TokenList) {
 				for _, token := range l.Tokens {
 					if len(states) == 0 || isOneOf(token.State, states) {
 						list.Tokens = append(list.Tokens, token)
@@ -134,6 +147,10 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 				{head: "NAME", flex: true},
 				{head: "STATE"},
 				{head: "SCOPES", wide: true},
+				{head: "ADDRESSES", wide: true},
+				{head: "LIMITS", wide: true},
+				{head: "IDENTITY", wide: true},
+				{head: "QUEUE", wide: true},
 				{head: "CREATED (UTC)", wide: true},
 				{head: "BY", wide: true},
 				{head: "EXPIRES"},
@@ -141,16 +158,41 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 				{head: "USES", wide: true},
 			}}
 			for _, token := range list.Tokens {
-				out.add(token.ID, token.Name, token.State, dash(scopes(token)), minute(token.CreatedAt), dash(token.CreatedBy),
+				out.add(token.ID, token.Name, token.State, dash(scopes(token)),
+					dash(ranges(token)), dash(limits(token)), dash(token.Identity), dash(token.Queue), minute(token.CreatedAt), dash(token.CreatedBy),
 					token.ExpiresAt.UTC().Format(time.DateOnly), minute(token.LastUsedAt), strconv.FormatInt(token.Uses, 10))
 			}
 			t.write(&out, "No tokens.")
 			return nil
 		},
 	}
-	cmd.Flags().StringSliceVar(&states, "state", nil, "Only those in one of these states: active, disabled, expired, revoked")
-	complete(cmd, "state", words("active", "disabled", "expired", "revoked"))
+	cmd.Flags().StringSliceVar(&states, "state", nil, "Only those in one of these states: active, disabled, expired, revoked (in the last 30 days)")
+	complete(cmd, "state", words(tokenStates...))
 	return cmd
+}
+
+var tokenStates = []string{"active", "disabled", "expired", "revoked"}
+
+func ranges(t api.Token) string {
+	list := make([]string, len(t.CIDRs))
+	for i, r := range t.CIDRs {
+		list[i] = r.String()
+	}
+	return strings.Join(list, ", ")
+}
+
+// limits are a token's limits in a cell.
+func limits(t api.Token) string {
+	var list []string
+	for _, l := range []struct {
+		n    float64
+		what string
+	}{{float64(t.MaxSessions), "sessions"}, {float64(t.MaxBatches), "batches"}, {t.RequestsPerSecond, "requests/s"}} {
+		if l.n != 0 {
+			list = append(list, strconv.FormatFloat(l.n, 'g', -1, 64)+" "+l.what)
+		}
+	}
+	return strings.Join(list, ", ")
 }
 
 func scopes(t api.Token) string {
@@ -164,10 +206,6 @@ func scopes(t api.Token) string {
 func (t *tokenCLI) printToken(r reply[api.Token]) error {
 	token := r.got
 	return t.print(r.raw, func() {
-		ranges := make([]string, len(token.CIDRs))
-		for i, r := range token.CIDRs {
-			ranges[i] = r.String()
-		}
 		used := second(token.LastUsedAt)
 		if used != "" {
 			used += " from " + token.LastAddress + " by " + dash(token.LastAgent)
@@ -178,10 +216,11 @@ func (t *tokenCLI) printToken(r reply[api.Token]) error {
 		d.add("State", token.State)
 		d.add("Created", second(token.CreatedAt)+" by "+dash(token.CreatedBy))
 		d.add("Expires", second(token.ExpiresAt))
+		d.add("Revoked", second(token.RevokedAt))
 		d.add("Old secret until", second(token.PreviousUntil))
 		d.add("Old secret used", second(token.PreviousUsedAt))
 		d.add("Scopes", scopes(token))
-		d.add("Addresses", strings.Join(ranges, ", "))
+		d.add("Addresses", ranges(token))
 		d.add("Identity", token.Identity)
 		d.add("Queue", token.Queue)
 		d.add("Sessions", limit(float64(token.MaxSessions)))
@@ -200,10 +239,10 @@ func limit(n float64) string {
 	return "at most " + strconv.FormatFloat(n, 'g', -1, 64)
 }
 
-// onToken is a command for the token that its argument names.
+// onToken is a command for the token that its argument names, by id or by name.
 func (t *tokenCLI) onToken(verb, short string, run func(id string) error) *cobra.Command {
 	return &cobra.Command{
-		Use:               verb + " --gateway NAME TOKENID",
+		Use:               verb + " --gateway NAME TOKEN",
 		Short:             short,
 		Args:              oneArg,
 		ValidArgsFunction: first(t.tokensOf(&t.gatewayName)),
@@ -255,8 +294,8 @@ func (t *tokenCLI) resetCommand() *cobra.Command {
 		return t.printSecret(token)
 	})
 	cmd.Example = "  caddy livy token reset --gateway etl lctk-... --overlap 24h"
-	cmd.Flags().IntVar(&days, "expire-days", 0, "Days until it expires (default: unchanged)")
-	cmd.Flags().DurationVar(&overlap, "overlap", 0, "How long the old token keeps working, at most 168h")
+	cmd.Flags().Var(daysValue{&days}, "expire-days", "Days until it expires (default: unchanged)")
+	durationFlag(cmd, &overlap, "overlap", 0, "How long the old token keeps working, e.g. 24h, at most 7d")
 	cmd.Flags().StringVar(&file, "token-file", "", tokenFileUsage)
 	return cmd
 }

@@ -11,7 +11,8 @@ import (
 func tokenFlags(cmd *cobra.Command) (read func() tokens.Settings) {
 	f := cmd.Flags()
 	name := f.String("name", "", "Name of the token")
-	days := f.Int("expire-days", 0, "Days until it expires, at least 1 (default 365)")
+	days := new(int)
+	f.Var(daysValue{days}, "expire-days", "Days until it expires, at least 1 (default 365)")
 	scopes := f.StringSlice("scope", nil, "What it may do: sessions, batches, read, admin (default: everything)")
 	cidrs := f.StringSlice("cidr", nil, "Address range that may use it, e.g. 10.0.0.0/8 (default: all)")
 	identity := f.String("identity", "", "User that its jobs run as, instead of the gateway's")

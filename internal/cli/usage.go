@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"net/url"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,7 @@ func (c *cli) usageCommand() *cobra.Command {
 }
 
 func (c *cli) usageOf(gatewayName *string) *cobra.Command {
-	var from, until string
+	var days span
 	var csv bool
 	cmd := &cobra.Command{
 		Use:     "usage --gateway NAME",
@@ -26,7 +27,10 @@ func (c *cli) usageOf(gatewayName *string) *cobra.Command {
 		Example: "  caddy livy usage --gateway etl --from 2026-01-01 --until 2026-01-31 --csv",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			q := url.Values{"from": {from}, "until": {until}}
+			q := url.Values{}
+			if err := days.set(q, time.DateOnly); err != nil {
+				return err
+			}
 			path := c.path(*gatewayName, "usage")
 			if csv {
 				q.Set("format", "csv")
@@ -45,10 +49,9 @@ func (c *cli) usageOf(gatewayName *string) *cobra.Command {
 			})
 		},
 	}
-	cmd.Flags().StringVar(&from, "from", "", "First day, e.g. 2026-01-31 (UTC)")
-	cmd.Flags().StringVar(&until, "until", "", "Last day")
+	days.flags(cmd, "Only days")
+	cmd.Flags().Lookup("from").Usage = "First day (UTC): 2026-01-31, 2026-01-31T12:00:00Z, or so long ago: 90d"
+	cmd.Flags().Lookup("until").Usage = "Last day"
 	cmd.Flags().BoolVar(&csv, "csv", false, "Print CSV")
-	complete(cmd, "from", nothing)
-	complete(cmd, "until", nothing)
 	return cmd
 }

@@ -19,7 +19,7 @@ type waiting struct {
 
 func (w *waiting) flags(cmd *cobra.Command, usage string) {
 	cmd.Flags().BoolVar(&w.wait, "wait", false, usage)
-	cmd.Flags().DurationVar(&w.timeout, "timeout", 10*time.Minute, "With --wait: the longest time to wait")
+	durationFlag(cmd, &w.timeout, "timeout", 10*time.Minute, "With --wait: the longest time to wait")
 }
 
 // await polls a gateway until it reaches its desired state.

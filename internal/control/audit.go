@@ -93,6 +93,7 @@ func (m *Manager) trim(ctx context.Context) {
 	if err != nil && ctx.Err() == nil {
 		m.Logger.Warn("cannot trim the audit log", zap.Error(err))
 	}
+	m.sweepDeleted(ctx)
 	for _, e := range m.snapshots.entries() {
 		if err := m.Ledger.Trim(ctx, store.Fence{}, e.Gateway.ID); err != nil && ctx.Err() == nil {
 			m.Logger.Warn("cannot trim records", zap.String("gateway", e.Gateway.ID), zap.Error(err))
@@ -116,4 +117,12 @@ func (m *Manager) IDOf(text string) string {
 		}
 	}
 	return id
+}
+
+// RefOf returns "workspace/name" of the gateway with an id, or "" if there is none.
+func (m *Manager) RefOf(id string) string {
+	if p := m.snapshots.current.Load(); p != nil && p.byID[id] != nil {
+		return p.byID[id].Gateway.Ref()
+	}
+	return ""
 }

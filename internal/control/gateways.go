@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 )
@@ -196,7 +198,37 @@ func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool, o 
 			return err
 		}
 		m.publish(g.ID, nil)
-		return m.Store.DeleteRecords(ctx, g.ID)
+		m.deleteRecords(ctx, g.ID)
+		return nil
+	}
+}
+
+// deleteRecords removes the records of a deleted gateway, whoever still waits for it. What
+// is left, and what others write meanwhile, is removed by sweepDeleted.
+func (m *Manager) deleteRecords(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	if err := m.Store.DeleteRecords(ctx, id); err != nil {
+		m.Logger.Warn("cannot remove the records of a deleted gateway; retrying later", zap.String("gateway", id), zap.Error(err))
+	}
+}
+
+// deletedRest is how long after a deletion other instances may still write records.
+const deletedRest = time.Minute
+
+// sweepDeleted removes what deleted gateways left behind.
+func (m *Manager) sweepDeleted(ctx context.Context) {
+	ids, err := m.Store.DeletedGateways(ctx, m.Now().Add(-deletedRest))
+	for _, id := range ids {
+		if err = m.Store.DeleteRecords(ctx, id); err == nil {
+			err = m.Store.ForgetDeleted(ctx, id)
+		}
+		if err != nil {
+			break
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		m.Logger.Warn("cannot remove the data of deleted gateways", zap.Error(err))
 	}
 }
 
@@ -233,21 +265,20 @@ func (m *Manager) stopped(ctx context.Context, g *gateway.Gateway, o gateway.Ord
 	return now, err
 }
 
-// Logs returns the last lines of the Livy server's output. If another instance has them,
-// it fails with KindUnavailable and names that instance.
+// Logs returns the last lines of the Livy server's output. When they are kept
+// where another instance runs, the error of KindConflict says so.
 func (m *Manager) Logs(ctx context.Context, g *gateway.Gateway, lines int) ([]string, error) {
 	text, err := m.Runtime.Logs(ctx, g.ID, lines)
 	if err != nil || len(text) > 0 {
 		return text, err
 	}
 	if location := g.Status.Location; location != "" && location != m.leaseholder.currentLocation() {
-		return nil, gateway.Errorf(gateway.KindUnavailable,
-			"the Livy server of gateway %q runs at %s: ask an instance there%s",
+		return nil, gateway.Errorf(gateway.KindConflict, "the Livy server of gateway %q runs at %s: ask an instance there%s",
 			g.Spec.Name, location, m.others(location))
 	}
 	if others := m.others(""); others != "" && g.Status.State != gateway.StateCreated {
-		return nil, gateway.Errorf(gateway.KindUnavailable,
-			"this instance has no log of gateway %q; the instance that stopped it may have it%s", g.Spec.Name, others)
+		return nil, gateway.Errorf(gateway.KindConflict, "this instance has no log of gateway %q; the instance that stopped it may have it%s",
+			g.Spec.Name, others)
 	}
 	return nil, nil
 }

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -102,6 +103,7 @@ func (p peerLocations) mayTake(location string) bool {
 // lease is a lease that this instance holds.
 type lease struct {
 	number int64
+	until  time.Time
 	expiry *time.Timer
 }
 
@@ -126,7 +128,11 @@ func (h *leaseholder) run(ctx context.Context) {
 		}
 		err := h.round(ctx)
 		if err != nil && !failing && ctx.Err() == nil {
-			h.log.Warn("cannot claim leases; retrying every second", zap.Error(err))
+			level := zap.WarnLevel
+			if errors.Is(err, store.ErrEmptied) {
+				level = zap.ErrorLevel
+			}
+			h.log.Log(level, "cannot claim leases; retrying every second", zap.Error(err))
 		}
 		failing = err != nil
 		timer.Reset(leaseInterval)
@@ -227,6 +233,7 @@ func (h *leaseholder) apply(grant store.Grant, until time.Time) {
 	}
 	for id, number := range grant.Leases {
 		if l := h.held[id]; l != nil {
+			l.until = until
 			l.expiry.Reset(time.Until(until))
 			continue
 		}
@@ -234,8 +241,8 @@ func (h *leaseholder) apply(grant store.Grant, until time.Time) {
 			continue // claimed before the freeze
 		}
 		h.held[id] = &lease{
-			number: number,
-			expiry: time.AfterFunc(time.Until(until), func() { h.drop(id, number) }),
+			number: number, until: until,
+			expiry: time.AfterFunc(time.Until(until), func() { h.expire(id, number) }),
 		}
 		if former := grant.Former[id]; former != "" && former != h.self.ID {
 			h.takeovers.Add(1)
@@ -261,6 +268,16 @@ func (h *leaseholder) startOver(ctx context.Context, next store.Checkpoint) erro
 	h.mu.Unlock()
 	h.kick()
 	return nil
+}
+
+// expire gives up a lease that has expired. It may have been renewed while its timer waited
+// for the mutex.
+func (h *leaseholder) expire(id string, number int64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if l := h.held[id]; l != nil && l.number == number && !time.Now().Before(l.until) {
+		h.dropLocked(id)
+	}
 }
 
 // drop gives up a lease, unless it has been replaced by one with another number.

@@ -292,3 +292,18 @@ func TestServersElsewhereAreLeftToThoseThere(t *testing.T) {
 		late.end()
 	})
 }
+
+// TestARenewedLeaseIsKept: the timer of a lease may fire while its renewal is under way.
+func TestARenewedLeaseIsKept(t *testing.T) {
+	lost := 0
+	k := newLeaseholder(nil, store.Instance{ID: "a"}, zap.NewNop())
+	k.lost = func(string) { lost++ }
+	k.held["lc-1"] = &lease{number: 1, until: time.Now().Add(time.Minute), expiry: time.NewTimer(time.Hour)}
+	if k.expire("lc-1", 1); lost != 0 {
+		t.Error("a lease was given up that holds for another minute")
+	}
+	k.held["lc-1"].until = time.Now()
+	if k.expire("lc-1", 1); lost != 1 {
+		t.Error("a lease that is over was kept")
+	}
+}

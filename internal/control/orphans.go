@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"go.uber.org/zap"
@@ -75,6 +76,7 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 	for _, g := range all {
 		known[g.ID] = g
 	}
+	var failed error
 	for _, s := range servers {
 		if s.Installation != ours {
 			continue
@@ -90,9 +92,9 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 			upTo = g.Status.Retired
 		}
 		if err := m.Runtime.Stop(ctx, s.GatewayID, upTo); err != nil {
-			m.Logger.Warn("cannot stop an unused Livy server", zap.String("gateway", s.GatewayID),
-				zap.Error(err))
-			return err
+			m.Logger.Warn("cannot stop an unused Livy server", zap.String("gateway", s.GatewayID), zap.Error(err))
+			failed = errors.Join(failed, err)
+			continue // the others end all the same
 		}
 		if known[s.GatewayID] == nil {
 			m.forgetLog(ctx, s.GatewayID)
@@ -100,7 +102,7 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 		m.Logger.Warn("stopped an unused Livy server", zap.String("gateway", s.GatewayID),
 			zap.String("instance", s.ID))
 	}
-	return nil
+	return failed
 }
 
 // forgetLog deletes what the runtime keeps of a deleted gateway.

@@ -82,11 +82,11 @@ func TestRepeatedFailuresAreLoggedOnce(t *testing.T) {
 		})
 	}
 	set(`nonsense`)
-	if n := logs.FilterMessage("polling Livy").Len(); n != 1 {
+	if n := logs.FilterMessage("cannot poll the Livy server").Len(); n != 1 {
 		t.Errorf("the failure is logged %d times, want once: %v", n, logs.All())
 	}
 	set(``)
-	if n := logs.FilterMessage("polling Livy again").Len(); n != 1 {
+	if n := logs.FilterMessage("the Livy server can be polled again").Len(); n != 1 {
 		t.Errorf("its end is logged %d times, want once: %v", n, logs.All())
 	}
 	mu.Lock()

@@ -35,7 +35,17 @@ func (m *Manager) rolledBack(ctx context.Context) error {
 	case m.reapSoon <- struct{}{}:
 	default:
 	}
-	if lost != nil {
+	if m.declared.Load() != nil { // what of the configuration is lost is made again
+		select {
+		case m.declare <- struct{}{}:
+		default:
+		}
+	}
+	switch {
+	case lost == nil:
+	case lost.To.IsZero():
+		m.Logger.Error("Redis has lost all data; continuing with an empty Redis", zap.Time("from", lost.From))
+	default:
 		m.Logger.Error("Redis was rolled back: tokens revoked in the lost period are valid again; run caddy livy doctor",
 			zap.Time("from", lost.From), zap.Time("to", lost.To))
 	}

@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -115,4 +116,60 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 	if saved, err := newManager().loadCheckpoint(ctx); err != nil || saved != (store.Checkpoint{}) {
 		t.Errorf("from a broken file: %+v, %v", saved, err)
 	}
+}
+
+// TestAnEmptiedRedisIsAway empties the Redis of a running instance: its gateways stay, it
+// is not ready, and nothing is written. When a new process has begun with the empty Redis,
+// the gateways of the configuration come back by themselves.
+func TestAnEmptiedRedisIsAway(t *testing.T) {
+	ctx := t.Context()
+	redis := miniredis.RunT(t)
+	s := storetest.Open(t, store.Options{Addrs: []string{redis.Addr()}, Timeout: storetest.Patience})
+	m := testManager(t, s, newFakeRuntime(t))
+	catalog := m.Settings()
+	list := []Declaration{{Spec: gateway.Spec{Name: "etl"}, Manual: true}}
+	if err := CheckDeclared(&catalog.Settings, list); err != nil {
+		t.Fatal(err)
+	}
+	m.Declare(list)
+	eventually := func(t *testing.T, what string, ok func() bool) {
+		t.Helper()
+		for deadline := time.Now().Add(time.Minute); !ok(); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("waited a minute for %s", what)
+			}
+		}
+	}
+	there := func() bool {
+		e, err := m.Lookup("default", "etl")
+		return err == nil && e.Gateway.Declared
+	}
+	eventually(t, "the gateway of the configuration", there)
+	eventually(t, "a lease", func() bool { return len(m.leaseholder.heldNumbers()) == 1 && m.leaseholder.currentCheckpoint().Clock != 0 })
+	before, _ := m.Lookup("default", "etl")
+
+	redis.FlushAll()
+	eventually(t, "an instance that is not ready", func() bool { return !m.Health(ctx).Ready })
+	if err := m.refreshAll(ctx); !errors.Is(err, store.ErrEmptied) {
+		t.Errorf("reading the gateways: %v", err)
+	}
+	if err := m.leaseholder.round(ctx); !errors.Is(err, store.ErrEmptied) {
+		t.Errorf("claiming leases: %v", err)
+	}
+	if _, err := m.Create(ctx, CreateRequest{Spec: gateway.Spec{Name: "other"}}); gateway.KindOf(err) != gateway.KindUnavailable {
+		t.Errorf("a create: %v", err)
+	}
+	if !there() {
+		t.Error("the gateway is taken for deleted")
+	}
+	if keys := redis.Keys(); len(keys) != 0 {
+		t.Errorf("written: %v", keys)
+	}
+
+	storetest.Open(t, store.Options{Addrs: []string{redis.Addr()}, Timeout: storetest.Patience})
+	eventually(t, "the gateway, made anew", func() bool {
+		e, err := m.Lookup("default", "etl")
+		return err == nil && e.Gateway.ID != before.Gateway.ID
+	})
+	eventually(t, "an instance that is ready", func() bool { return m.Health(ctx).Ready })
 }

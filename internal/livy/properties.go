@@ -26,16 +26,20 @@ type PropertyError struct {
 // Error names the line and the rule it breaks.
 func (e *PropertyError) Error() string { return fmt.Sprintf("line %d: %s", e.Line, e.Rule) }
 
-// ParseProperties parses text in the format of java.util.Properties, which Livy and Spark
-// use: a key ends at the first blank, '=' or ':', a line that ends in an odd number of
-// backslashes continues on the next, '#' and '!' begin comment lines, and backslashes
-// escape. Values are trimmed, as Livy and Spark do. The error is a *PropertyError.
+// ParseProperties reads text in the format of Java's Properties, which is what
+// Livy and Spark read their files with: a key ends at the first blank, '=' or
+// ':', a line that ends in an odd number of backslashes goes on in the next,
+// '#' and '!' begin comment lines, and backslashes escape. Values are trimmed,
+// as Livy and Spark do. A byte order mark at the beginning is passed over, and a
+// character that only looks like a blank is an error where it would be taken for part of
+// a key or stand at the end of a value. The error is a *PropertyError.
 func ParseProperties(text string) ([]Property, error) {
 	if !utf8.ValidString(text) {
 		line := 1 + strings.Count(text[:strings.IndexFunc(text,
 			func(r rune) bool { return r == utf8.RuneError })], "\n")
 		return nil, &PropertyError{line, "is not UTF-8 text"}
 	}
+	text = strings.TrimPrefix(text, ByteOrderMark)
 	text = strings.NewReplacer("\r\n", "\n", "\r", "\n").Replace(text)
 	lines := strings.Split(text, "\n")
 	var entries []Property
@@ -83,6 +87,9 @@ func parseProperty(line string) (Property, error) {
 	if rest != "" && (rest[0] == '=' || rest[0] == ':') {
 		rest = strings.TrimLeft(rest[1:], blanks)
 	}
+	if odd := oddBlank(line[:end], rest); odd != "" {
+		return Property{}, errors.New("holds " + odd + ", which looks like a blank and is none: write a blank")
+	}
 	key, err := unescape(line[:end])
 	if err != nil {
 		return Property{}, err
@@ -92,6 +99,18 @@ func parseProperty(line string) (Property, error) {
 		return Property{}, err
 	}
 	return Property{Key: key, Value: strings.TrimSpace(value)}, nil
+}
+
+// oddBlank names a character that looks like a blank in a key or around a value. Within a
+// value it may be meant.
+func oddBlank(key, value string) string {
+	if odd := OddBlank(key); odd != "" {
+		return odd
+	}
+	value = strings.TrimSpace(value)
+	first, _ := utf8.DecodeRuneInString(value)
+	last, _ := utf8.DecodeLastRuneInString(value)
+	return OddBlank(string(first) + string(last))
 }
 
 // unescape resolves \t, \n, \f, \r, \uXXXX and backslashes before other characters.

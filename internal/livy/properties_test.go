@@ -34,6 +34,10 @@ func TestParseProperties(t *testing.T) {
 		{"escaped separators", `a\ b\=c\:d e`, []Property{{1, "a b=c:d", "e"}}},
 		{"escapes", `a x\ty\u0041\\z\q`, []Property{{1, "a", "x\tyA\\zq"}}},
 		{"letters beyond ASCII", "a grün", []Property{{1, "a", "grün"}}},
+		{"byte order mark", "\ufeff# a\nb c", []Property{{2, "b", "c"}}},
+		{"byte order mark before a key", "\ufeffa b", []Property{{1, "a", "b"}}},
+		{"no-break space after a blank", "a \u00a0b\u00a0", []Property{{1, "a", "b"}}},
+		{"no-break space in a value", "a b\u00a0c", []Property{{1, "a", "b\u00a0c"}}},
 		{"hash in the value", "a b # c", []Property{{1, "a", "b # c"}}},
 	}
 	for _, tt := range tests {
@@ -51,6 +55,9 @@ func TestParsePropertiesErrors(t *testing.T) {
 		"a b\nc \\u12":    `line 2: \u needs four hexadecimal digits`,
 		"a \\u12xy":       `line 1: \u needs four hexadecimal digits`,
 		"a b\n\nc \xff d": "line 3: is not UTF-8 text",
+		"a\u00a0b":        "line 1: holds a no-break space (U+00A0), which looks like a blank and is none: write a blank",
+		"a b\n\ufeffc d":  "line 2: holds a byte order mark (U+FEFF), which looks like a blank and is none: write a blank",
+		"a = 2g\u200b":    "line 1: holds a zero-width space (U+200B), which looks like a blank and is none: write a blank",
 	} {
 		if _, err := ParseProperties(text); err == nil || err.Error() != want {
 			t.Errorf("ParseProperties(%q): %v; want %s", text, err, want)

@@ -96,14 +96,17 @@ func (w Write) entry(fallback AuditEntry) (string, error) {
 
 func (s *Store) auditKey() string { return s.key("audit") }
 
+// KEYS: audit. ARGV: the entry
+var appendAudit = newScript(`return redis.call('XADD', KEYS[1], '*', 'e', ARGV[1])`)
+
 // AppendAudit writes an entry for an event that no script of the store records.
 func (s *Store) AppendAudit(ctx context.Context, e AuditEntry) error {
 	doc, err := e.encode()
 	if err != nil {
 		return err
 	}
-	args := &redis.XAddArgs{Stream: s.auditKey(), Values: []string{"e", doc}}
-	return wrap("writing to the audit log", s.rdb.XAdd(ctx, args).Err())
+	_, err = s.run(ctx, "writing to the audit log", appendAudit, []string{s.auditKey()}, doc)
+	return err
 }
 
 // TrimAudit removes entries older than life.

@@ -18,7 +18,7 @@ import (
 // KEYS: see recordKeys, and as the tenth the key of the repetition, or "records" again.
 // ARGV: the record (see putRecord), limit or 0, TTL of the repetition's key in ms or 0, its
 // value
-var beginCreate = redis.NewScript(putRecord + `
+var beginCreate = newScript(putRecord + `
 local a = {}
 for j = 1, 11 do a[j] = ARGV[j] end
 local id, kind, name, token = a[1], a[6], a[8], a[9]
@@ -67,7 +67,7 @@ func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repe
 		keys[len(keys)-1] = s.repetition(r, rep.Key)
 		life, value = rep.Life.Milliseconds(), rep.Value
 	}
-	got, err := beginCreate.Run(ctx, s.rdb, keys, append(args, limit, life, value)...).StringSlice()
+	got, err := beginCreate.Run(ctx, s, Fence{}, keys, append(args, limit, life, value)...).StringSlice()
 	if err != nil {
 		return wrap("recording a create", err)
 	}
@@ -105,7 +105,7 @@ func (s *Store) repetition(r *Record, key string) string {
 // belongs to another create by now.
 //
 // KEYS: the key; ARGV: its value, the new value (empty: none)
-var changeRepetition = redis.NewScript(`
+var changeRepetition = newScript(`
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if ARGV[2] == '' then return redis.call('DEL', KEYS[1]) end
 redis.call('SET', KEYS[1], ARGV[2], 'KEEPTTL')

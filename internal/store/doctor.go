@@ -3,9 +3,12 @@ package store
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 
 	"github.com/livygateway/livygateway/internal/doctor"
 )
@@ -22,8 +25,9 @@ const (
 // facts holds what a Redis reports about itself.
 type facts struct {
 	where      string
-	info       map[string]string // of INFO, by field
-	latency    time.Duration     // the shortest of several round trips
+	user       string
+	info       map[string]string // of INFO, by field; nil if the user may not run it
+	latency    time.Duration     // the shortest of some replies
 	clock      time.Duration     // Redis's clock minus ours
 	confirmers int               // replicas that must confirm a change that takes access away
 }
@@ -37,15 +41,10 @@ func (s *Store) Examine(ctx context.Context, embedded bool) []doctor.Result {
 	}
 	f, err := s.facts(ctx)
 	if err != nil {
-		fix := "start Redis, or fix the option redis; test it with redis-cli -u URL ping"
-		if strings.Contains(err.Error(), "NOAUTH") || strings.Contains(err.Error(), "WRONGPASS") ||
-			strings.Contains(err.Error(), "NOPERM") {
-			fix = "fix the user and password in the option redis: redis://USER:PASSWORD@HOST"
-		}
-		return []doctor.Result{doctor.Failure("redis", fmt.Sprintf("%s cannot be used: %s", s.describe, err),
-			fix)}
+		return []doctor.Result{s.examineFailure(ctx, err)}
 	}
-	results := append(f.judge(), s.examineRollback(ctx)...)
+	results := append(f.judge(), s.examineAccess(ctx)...)
+	results = append(results, s.examineRollback(ctx)...)
 	// Read only: Caddy sets the version in an empty Redis when it starts.
 	text, err := s.rdb.Get(ctx, s.key("schema")).Result()
 	if err != nil {
@@ -59,21 +58,92 @@ func (s *Store) Examine(ctx context.Context, embedded bool) []doctor.Result {
 	return results
 }
 
-// facts queries the primary, which serves all reads and writes.
+// examineFailure tells why Redis cannot be used.
+func (s *Store) examineFailure(ctx context.Context, err error) doctor.Result {
+	if far, ok := s.examineDistance(ctx); ok {
+		return far
+	}
+	text := err.Error()
+	fix := "start Redis, or correct the option redis; redis-cli -u URL ping tells more"
+	has := func(parts ...string) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+	}
+	switch {
+	case has("NOAUTH", "WRONGPASS"):
+		fix = "correct user and password in the option redis: redis://USER:PASSWORD@HOST"
+	case isDenied(err):
+		_, mend := s.lacking([]lack{s.lackOf(deniedCommand(text), text)})
+		fix = "give the user what docs/redis.md lists; what is missing here: " + mend
+	case has("x509: certificate signed by unknown authority"):
+		fix = "name the authority's certificate in the block of redis: ca FILE"
+	case has("x509: "):
+		fix = "name the host that the certificate is for in the block of redis: server_name NAME"
+	case has("certificate required", "bad certificate"):
+		fix = "Redis asks for a certificate: name one and its key in the block of redis: cert FILE KEY"
+	case has("TLS handshake", "first record does not look like"):
+		fix = "the port may speak no TLS: write redis:// instead of rediss://, or the port that does"
+	}
+	return doctor.Failure("redis", fmt.Sprintf("%s cannot be used: %s", s.Describe(), text), fix)
+}
+
+// deniedCommand is the command that a refusal names, or "" if it names none.
+func deniedCommand(reply string) string {
+	_, rest, _ := strings.Cut(reply, "to run the '")
+	command, _, _ := strings.Cut(rest, "'")
+	return command
+}
+
+// farPatience is how long a Redis is waited for that does not answer in time.
+const farPatience = 5 * time.Second
+
+// examineDistance finds out whether a Redis answers that is too far away for the
+// timeouts in use.
+func (s *Store) examineDistance(ctx context.Context) (doctor.Result, bool) {
+	ctx, cancel := context.WithTimeout(ctx, 2*farPatience)
+	defer cancel()
+	o := s.options
+	o.Timeout, o.ConnectTimeout = farPatience, farPatience
+	patient := o.universal()
+	patient.MinIdleConns = 0
+	rdb := redis.NewUniversalClient(patient)
+	defer rdb.Close()
+	start := time.Now()
+	if rdb.Ping(ctx).Err() != nil {
+		return doctor.Result{}, false
+	}
+	connected := time.Now()
+	if rdb.Ping(ctx).Err() != nil {
+		return doctor.Result{}, false
+	}
+	trip := time.Since(connected)
+	connect := connected.Sub(start) - trip
+	if trip < s.options.Timeout && connect < s.options.ConnectTimeout {
+		return doctor.Result{}, false
+	}
+	const fine = 10 * time.Millisecond
+	timeout := max(2*trip, DefaultTimeout, connect/2).Round(fine)
+	return doctor.Failure("redis", fmt.Sprintf("%s is far away: an answer takes %s and a connection %s, the limits are %s and %s",
+		s.Describe(), trip.Round(time.Millisecond), connect.Round(time.Millisecond), s.options.Timeout, s.options.ConnectTimeout),
+		fmt.Sprintf("move Redis closer to Caddy, or write timeout %s in the block of redis", timeout)), true
+}
+
+// facts asks the primary, which is the one that is read and written.
 func (s *Store) facts(ctx context.Context) (facts, error) {
-	f := facts{where: s.describe, confirmers: s.confirm}
+	f := facts{where: s.Describe(), user: s.options.Username, confirmers: s.confirm}
 	node, err := s.primary(ctx, s.key("schema"))
 	if err != nil {
 		return f, err
 	}
 	text, err := node.Info(ctx, "server", "persistence", "memory", "replication").Result()
-	if err != nil {
+	if err != nil && !isDenied(err) {
 		// Older servers accept one section only.
 		if text, err = node.Info(ctx).Result(); err != nil {
 			return f, err
 		}
 	}
-	f.info = parseInfo(text)
+	if err == nil {
+		f.info = parseInfo(text)
+	}
 	f.latency = time.Hour
 	for range pings {
 		start := time.Now()
@@ -102,8 +172,20 @@ func parseInfo(text string) map[string]string {
 
 // judge returns the results for a Redis that answers.
 func (f *facts) judge() []doctor.Result {
-	return []doctor.Result{f.version(), f.persistence(), f.eviction(), f.memory(), f.replicas(), f.speed(),
-		f.time()}
+	if f.info == nil {
+		return []doctor.Result{f.unseen(), f.speed(), f.time()}
+	}
+	return []doctor.Result{f.version(), f.persistence(), f.eviction(), f.memory(), f.replicas(), f.speed(), f.time()}
+}
+
+// unseen tells that Redis answers and may not be asked how it is set up.
+func (f *facts) unseen() doctor.Result {
+	user := f.user
+	if user == "" {
+		user = "default"
+	}
+	return doctor.Warning("redis", fmt.Sprintf("%s answers; its user %q may not run INFO, so that version, persistence, eviction, memory and replicas are not looked at",
+		f.where, user), "redis-cli ACL SETUSER "+user+" +info")
 }
 
 func (f *facts) version() doctor.Result {

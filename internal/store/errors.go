@@ -17,7 +17,7 @@ import (
 var unavailableReplies = []string{
 	"LOADING", "READONLY", "NOAUTH", "WRONGPASS", "NOPERM", "OOM", "CLUSTERDOWN",
 	"MASTERDOWN", "MISCONF", "TRYAGAIN", "NOREPLICAS", "BUSY", "UNBLOCKED",
-	"MOVED", "ASK", "ERR max number of clients reached", "ERR AUTH",
+	"MOVED", "ASK", emptiedReply, "ERR max number of clients reached", "ERR AUTH",
 }
 
 // wrap gives an error of the Redis client the kind that callers act on: KindNotFound for a
@@ -28,6 +28,8 @@ func wrap(doing string, err error) error {
 	switch {
 	case err == nil:
 		return nil
+	case redis.HasErrorPrefix(err, emptiedReply):
+		return ErrEmptied
 	case errors.Is(err, redis.Nil):
 		return gateway.Wrap(gateway.KindNotFound, doing, errors.New("not found"))
 	case isUnavailable(err):
@@ -63,5 +65,5 @@ func isUnavailable(err error) bool {
 			return true
 		}
 	}
-	return false
+	return isDenied(err)
 }

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/redis/go-redis/v9"
-
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
@@ -27,6 +25,7 @@ local current = tonumber(redis.call('HGET', KEYS[2], ARGV[1]) or '0')
 if current ~= tonumber(ARGV[3]) then return 'revision' end
 local owner = redis.call('HGET', KEYS[3], ARGV[2])
 if owner and owner ~= ARGV[1] then return 'name' end
+redis.call('PUBLISH', ARGV[5], ARGV[6])
 if ARGV[7] ~= '' then redis.call('XADD', KEYS[4], '*', 'e', ARGV[7]) end
 local before = redis.call('HGET', KEYS[1], ARGV[1])
 if before then
@@ -37,26 +36,27 @@ end
 redis.call('HSET', KEYS[1], ARGV[1], ARGV[4])
 redis.call('HSET', KEYS[2], ARGV[1], current + 1)
 redis.call('HSET', KEYS[3], ARGV[2], ARGV[1])
-redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 'ok'
 `)
 
-// deleteGateway removes a gateway if its revision is unchanged, with its name, its id
-// counters, its last use and its lease, so that writes under the lease fail. Callers decide
-// whether to delete records and tokens.
+// deleteGateway removes a gateway, its name, its id counters, its last use and its
+// lease, so that nobody writes under that any more, if its revision is still the
+// one that was read. Its id is kept among the deleted ones until its records are gone
+// too. Tokens are the callers' to revoke.
 //
-// KEYS: gateways, revisions, names, ids, used, audit, leases
-// ARGV: id, name reference, channel, message, audit entry, expected revision
-var deleteGateway = redis.NewScript(`
+// KEYS: gateways, revisions, names, ids, used, audit, leases, deleted
+// ARGV: id, name reference, channel, message, entry of the audit, expected revision
+var deleteGateway = newScript(`
 local current = redis.call('HGET', KEYS[2], ARGV[1])
 if current and current ~= ARGV[6] then return 'revision' end
+redis.call('PUBLISH', ARGV[3], ARGV[4])
 if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('XADD', KEYS[6], '*', 'e', ARGV[5]) end
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 if redis.call('HGET', KEYS[3], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[3], ARGV[2]) end
 redis.call('DEL', KEYS[4], KEYS[5])
 redis.call('HDEL', KEYS[7], ARGV[1])
-redis.call('PUBLISH', ARGV[3], ARGV[4])
+redis.call('ZADD', KEYS[8], redis.call('TIME')[1], ARGV[1])
 return 'ok'
 `)
 
@@ -111,12 +111,10 @@ func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway, w Write) 
 		return err
 	}
 	keys := []string{
-		s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used",
-			g.ID),
-		s.auditKey(), s.key("leases"),
+		s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID),
+		s.auditKey(), s.key("leases"), s.key("deleted"),
 	}
-	got, err := deleteGateway.Run(ctx, s.rdb, keys,
-		g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
+	got, err := deleteGateway.Run(ctx, s, Fence{}, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
 	if err == nil && got == "revision" {
 		return &gateway.Error{Kind: gateway.KindConflict, Rule: "deleting gateway " + g.ID, Err: ErrRevision}
 	}
@@ -127,7 +125,7 @@ func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway, w Write) 
 func (s *Store) Gateway(ctx context.Context, id string) (*gateway.Gateway, error) {
 	doc, err := s.rdb.HGet(ctx, s.key("gateways"), id).Bytes()
 	if err != nil {
-		return nil, wrap("reading gateway "+id, err)
+		return nil, s.wrapMissing(ctx, "reading gateway "+id, err)
 	}
 	return decodeGateway(id, doc)
 }
@@ -137,6 +135,9 @@ func (s *Store) Gateways(ctx context.Context) ([]*gateway.Gateway, error) {
 	docs, err := s.rdb.HGetAll(ctx, s.key("gateways")).Result()
 	if err != nil {
 		return nil, wrap("reading gateways", err)
+	}
+	if len(docs) == 0 {
+		return nil, s.checkMark(ctx, "reading gateways")
 	}
 	all := make([]*gateway.Gateway, 0, len(docs))
 	for id, doc := range docs {
@@ -154,6 +155,9 @@ func (s *Store) GatewayRevisions(ctx context.Context) (map[string]int64, error) 
 	got, err := s.rdb.HGetAll(ctx, s.key("gateway-revisions")).Result()
 	if err != nil {
 		return nil, wrap("reading the gateways' revisions", err)
+	}
+	if len(got) == 0 {
+		return nil, s.checkMark(ctx, "reading the gateways' revisions")
 	}
 	all := make(map[string]int64, len(got))
 	for id, text := range got {

@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/redis/go-redis/v9"
 )
 
 // TopicLease is the topic of events about released leases, which other instances may claim
@@ -33,7 +31,7 @@ const TopicLease = "lease"
 // skip after a rollback; then for each gateway: id, number held or 0
 // Returns the numbers (0: held by another instance), the former holders of claimed leases,
 // the instances, and the clock with the time of the last rollback.
-var claimLeases = redis.NewScript(`
+var claimLeases = newScript(`
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 local me, ttl = ARGV[1], tonumber(ARGV[2])
@@ -86,7 +84,8 @@ return {numbers, former, instances, {clock, redis.call('HGET', KEYS[4], 'rewound
 //
 // KEYS: leases, instances; ARGV: the instance's id, its last description, channel,
 // message; then for each gateway: id, number
-var releaseLeases = redis.NewScript(`
+var releaseLeases = newScript(`
+redis.call('PUBLISH', ARGV[3], ARGV[4])
 for i = 5, #ARGV, 2 do
   if string.match(redis.call('HGET', KEYS[1], ARGV[i]) or '', '^%d+') == ARGV[i+1] then
     redis.call('HSET', KEYS[1], ARGV[i], ARGV[i+1] .. ' 0 ' .. ARGV[1])
@@ -94,7 +93,6 @@ for i = 5, #ARGV, 2 do
 end
 local t = redis.call('TIME')
 redis.call('HSET', KEYS[2], ARGV[1], string.format('%.0f ', t[1] * 1000 + math.floor(t[2] / 1000)) .. ARGV[2])
-redis.call('PUBLISH', ARGV[3], ARGV[4])
 `)
 
 // Instance is one of the processes that share this Redis.
@@ -150,7 +148,7 @@ func (s *Store) ClaimLeases(ctx context.Context, c Claim) (Grant, error) {
 		args = append(args, id, number)
 	}
 	keys := []string{s.key("leases"), s.key("instances"), s.key("gateways"), s.key("clock"), s.key("ids", "")}
-	got, err := claimLeases.Run(ctx, s.rdb, keys, args...).Slice()
+	got, err := claimLeases.Run(ctx, s, Fence{}, keys, args...).Slice()
 	if err != nil {
 		return Grant{}, wrap("claiming leases", err)
 	}

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"strconv"
 	"strings"
 
@@ -53,26 +54,40 @@ return found
 // it, data of an older version is converted, and data of a newer version is refused
 // with KindConflict. Call it before the store is used: until the mark is set, lookups
 // of unknown tokens fail with KindUnavailable, because a Redis that lost its data
-// knows no token at all.
+// knows no token at all. A Redis that loses them while this Store is in use is not
+// marked again: Migrate fails with ErrEmptied.
 //
-// Several instances may call it at the same time. Instances of the previous version may
-// still be running: they are unaffected, and AdoptOldKeys moves what they write under the
-// old keys.
+// Several instances may call it at the same time. Instances of the version before
+// may still be running: they do not notice, and what they write under the old keys
+// is moved by AdoptOldKeys.
+//
+// Before anything else it is checked that the Redis user may do all that is done with
+// the store, so that no change fails half-way: it fails with KindUnavailable, since
+// the user's rights can be changed while it is tried again.
 func (s *Store) Migrate(ctx context.Context) error {
-	v, err := s.run(ctx, "reading the schema version", migrate,
-		[]string{s.key("schema"), s.key("gateways"), s.key(oldAuditKey), s.auditKey()},
-		strconv.Itoa(SchemaVersion), s.key(oldStatementsKey, ""), s.key(oldStatementsIndexKey, ""),
-		s.key("statements", ""), s.key("statements-index", ""))
-	if err != nil {
+	const doing = "reading the schema version"
+	if s.marked.Load() {
+		if err := s.checkMark(ctx, doing); err != nil {
+			return err
+		}
+	}
+	if err := s.checkAccess(ctx); err != nil {
 		return err
 	}
-	found, ok := v.(string)
-	if !ok {
-		return nil // it was empty
+	found, err := migrate.Run(ctx, s.rdb, []string{s.key("schema"), s.key("gateways"), s.key(oldAuditKey), s.auditKey()},
+		strconv.Itoa(SchemaVersion), s.key(oldStatementsKey, ""), s.key(oldStatementsIndexKey, ""),
+		s.key("statements", ""), s.key("statements-index", "")).Text()
+	if errors.Is(err, redis.Nil) { // it was empty
+		s.marked.Store(true)
+		return nil
+	}
+	if err != nil {
+		return wrap(doing, err)
 	}
 	if err := s.checkSchema(found); err != nil {
 		return err
 	}
+	s.marked.Store(true)
 	if found == "1" {
 		s.log.Info("migrated Redis", zap.String("from_schema", found), zap.Int("to_schema", SchemaVersion))
 	}

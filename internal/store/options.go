@@ -3,10 +3,13 @@ package store
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -31,9 +34,11 @@ type Options struct {
 	//	redis+cluster://[user:password@]host[:port],...
 	//	unix://[user:password@]/path/of/the/socket[?db=1]  a Unix socket of this machine
 	//
-	// also as rediss+sentinel and rediss+cluster. Credentials for Sentinels are given by
-	// ?sentinel_username=...&sentinel_password=.... The default port is 6379, or 26379
-	// for Sentinels.
+	// also as rediss+sentinel and rediss+cluster. The default port is 6379, of
+	// Sentinels 26379. Parameters, after ? and separated by &, are
+	// sentinel_username and sentinel_password, for Sentinels that ask for a
+	// password, and ca, cert, key, server_name, timeout and connect_timeout,
+	// which are the fields below.
 	URL string
 	// Addrs are host:port of the server, the Sentinels or some cluster nodes, or
 	// the absolute path of the server's Unix socket. Default "127.0.0.1:6379".
@@ -41,8 +46,19 @@ type Options struct {
 	Username, Password string
 	// DB is the number of the database; always 0 in a cluster. Default 0.
 	DB int
-	// TLS, if set, is used for every connection.
+	// TLS, when set, is used for every connection; a rediss URL sets it.
 	TLS *tls.Config
+	// CAFile holds the certificates, in PEM, of the authorities that may have issued
+	// the server's. Default: the machine's.
+	CAFile string
+	// CertFile and KeyFile are the certificate and its key, in PEM, that are shown to
+	// a server that asks for one. All three files are read for each connection, so
+	// that a renewed certificate needs no reload.
+	CertFile, KeyFile string
+	// ServerName is the name that the server's certificate must be for. Default: the
+	// host that is connected to, which with Sentinels and clusters is what these
+	// announce, often an address.
+	ServerName string
 	// SentinelMaster is the name of the master that the Sentinels at Addrs watch.
 	SentinelMaster                     string
 	SentinelUsername, SentinelPassword string
@@ -55,10 +71,13 @@ type Options struct {
 	// before it is reported as done. Default 1 with Sentinels or a cluster, otherwise 0;
 	// negative means 0.
 	Confirm int
-	// Timeout bounds each wait of a call: for connecting, for a reply, and for a free
-	// connection. Default 200 ms.
+	// Timeout bounds each wait of a call, for a reply or for a free connection. It
+	// must be longer than the way to Redis and back. Default 200 ms.
 	Timeout time.Duration
-	// Dialer, if set, opens the connections.
+	// ConnectTimeout bounds the making of a connection, TLS included, which takes
+	// several ways to Redis and back. Default: three times Timeout.
+	ConnectTimeout time.Duration
+	// Dialer, when set, makes the connections.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
@@ -80,7 +99,13 @@ func (o Options) complete() (Options, error) {
 		o.Prefix = DefaultPrefix
 	}
 	if o.Timeout == 0 {
-		o.Timeout = 200 * time.Millisecond
+		o.Timeout = DefaultTimeout
+	}
+	if o.ConnectTimeout == 0 {
+		o.ConnectTimeout = 3 * o.Timeout
+	}
+	if err := o.checkTLS(); err != nil {
+		return o, err
 	}
 	if o.Cluster && o.SentinelMaster != "" {
 		return o, gateway.Invalid("sentinel_master", o.SentinelMaster, "must not be set together with cluster")
@@ -132,9 +157,6 @@ func (o *Options) readURL() error {
 	switch {
 	case scheme == "rediss" && o.TLS == nil:
 		o.TLS = &tls.Config{MinVersion: tls.VersionTLS12}
-		if kind == "" {
-			o.TLS.ServerName = u.Hostname()
-		}
 	case scheme != "redis" && scheme != "rediss":
 		return bad(urlRule)
 	}
@@ -155,16 +177,55 @@ func (o *Options) readURL() error {
 		}
 	}
 	o.readUser(u)
-	for name, values := range u.Query() {
-		switch name {
-		case "sentinel_username":
-			o.SentinelUsername = values[0]
-		case "sentinel_password":
-			o.SentinelPassword = values[0]
-		default:
-			return bad("has an unknown parameter " + strconv.Quote(name) +
-				"; known are sentinel_username and sentinel_password")
+	return o.readParameters(u.Query(), bad)
+}
+
+// readParameters reads what stands after the ? of a URL. Errors show names only.
+func (o *Options) readParameters(query url.Values, bad func(rule string) error) error {
+	texts := map[string]*string{
+		"sentinel_username": &o.SentinelUsername, "sentinel_password": &o.SentinelPassword,
+		"ca": &o.CAFile, "cert": &o.CertFile, "key": &o.KeyFile, "server_name": &o.ServerName,
+	}
+	durations := map[string]*time.Duration{"timeout": &o.Timeout, "connect_timeout": &o.ConnectTimeout}
+	for name, values := range query {
+		if text, ok := texts[name]; ok {
+			if *text == "" {
+				*text = values[0]
+			}
+			continue
 		}
+		d, ok := durations[name]
+		if !ok {
+			known := append(slices.Sorted(maps.Keys(texts)), slices.Sorted(maps.Keys(durations))...)
+			return bad("has an unknown parameter " + strconv.Quote(name) + "; known are " + strings.Join(known, ", "))
+		}
+		value, err := time.ParseDuration(values[0])
+		if err == nil {
+			err = CheckTimeout(name, value)
+		}
+		if err != nil {
+			return bad(name + " " + timeoutRule)
+		}
+		if *d == 0 {
+			*d = value
+		}
+	}
+	return nil
+}
+
+// Bounds of Timeout and ConnectTimeout for those who configure them: leases are
+// renewed every second, and a request waits for 3 s.
+const (
+	DefaultTimeout = 200 * time.Millisecond
+	leastTimeout   = 10 * time.Millisecond
+	mostTimeout    = 3 * time.Second
+	timeoutRule    = "must be a duration from 10ms to 3s, e.g. 500ms"
+)
+
+// CheckTimeout checks a timeout from a configuration.
+func CheckTimeout(field string, d time.Duration) error {
+	if d < leastTimeout || d > mostTimeout {
+		return gateway.Invalid(field, d.String(), timeoutRule)
 	}
 	return nil
 }
@@ -234,23 +295,32 @@ func (o Options) Guard() (string, error) {
 	}
 }
 
-// universal returns the client's options. With the client's defaults it takes 1.7 s to
-// detect that nothing listens; these options bound every call to well under a second.
+// nameConnection tells Redis who this is, for people who look at CLIENT LIST. A user
+// who may not, or a proxy that does not know how, does without.
+func nameConnection(ctx context.Context, cn *redis.Conn) error {
+	err := cn.ClientSetName(ctx, "livygateway").Err()
+	if _, reply := errors.AsType[redis.Error](err); reply && (isDenied(err) || !isUnavailable(err)) {
+		return nil
+	}
+	return err
+}
+
+// universal are the client's options. The client's defaults take 1.7 s to find
+// out that nobody listens; these bound every call to well under a second.
 func (o Options) universal() *redis.UniversalOptions {
 	return &redis.UniversalOptions{
 		Addrs:            o.Addrs,
-		ClientName:       "livygateway",
 		Username:         o.Username,
 		Password:         o.Password,
 		DB:               o.DB,
-		TLSConfig:        o.TLS,
 		MasterName:       o.SentinelMaster,
 		SentinelUsername: o.SentinelUsername,
 		SentinelPassword: o.SentinelPassword,
 		IsClusterMode:    o.Cluster,
-		Dialer:           o.Dialer,
+		Dialer:           o.dial,
+		OnConnect:        nameConnection,
 
-		DialTimeout:           o.Timeout,
+		DialTimeout:           o.ConnectTimeout,
 		ReadTimeout:           o.Timeout,
 		WriteTimeout:          o.Timeout,
 		PoolTimeout:           o.Timeout,

@@ -2,6 +2,10 @@ package store
 
 import (
 	"context"
+	"strconv"
+	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // dropRecords removes records and their index entries, unless they are live. The usage sums
@@ -51,7 +55,21 @@ func (s *Store) drop(ctx context.Context, f Fence, gatewayID, living string, rec
 	return n, wrap("dropping records", err)
 }
 
-// DeleteRecords removes all records of a gateway and its usage sums.
+// DeletedGateways are the ids of gateways that were deleted before a time and may have
+// left records behind.
+func (s *Store) DeletedGateways(ctx context.Context, before time.Time) ([]string, error) {
+	ids, err := s.rdb.ZRangeByScore(ctx, s.key("deleted"), &redis.ZRangeBy{
+		Min: "-inf", Max: "(" + strconv.FormatInt(before.Unix(), 10), Count: 100,
+	}).Result()
+	return ids, wrap("reading which gateways were deleted", err)
+}
+
+// ForgetDeleted says that a deleted gateway has left nothing behind.
+func (s *Store) ForgetDeleted(ctx context.Context, gatewayID string) error {
+	return wrap("forgetting a deleted gateway", s.rdb.ZRem(ctx, s.key("deleted"), gatewayID).Err())
+}
+
+// DeleteRecords removes all records of a gateway, its sums of usage too.
 func (s *Store) DeleteRecords(ctx context.Context, gatewayID string) error {
 	tokens, err := s.rdb.SMembers(ctx, s.key("record-tokens", gatewayID)).Result()
 	if err != nil {

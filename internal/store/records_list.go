@@ -17,7 +17,7 @@ func (s *Store) Record(ctx context.Context, gatewayID, kind string, publicID int
 	doing := fmt.Sprintf("reading record of %s %d", kind, publicID)
 	id, err := s.rdb.HGet(ctx, s.key("record-ids", gatewayID), publicRef(kind, publicID)).Result()
 	if err != nil {
-		return nil, wrap(doing, err)
+		return nil, s.wrapMissing(ctx, doing, err)
 	}
 	return s.RecordByID(ctx, gatewayID, id)
 }
@@ -26,7 +26,7 @@ func (s *Store) Record(ctx context.Context, gatewayID, kind string, publicID int
 func (s *Store) RecordByID(ctx context.Context, gatewayID, id string) (*Record, error) {
 	doc, err := s.rdb.HGet(ctx, s.key("records", gatewayID), id).Result()
 	if err != nil {
-		return nil, wrap("reading record "+id, err)
+		return nil, s.wrapMissing(ctx, "reading record "+id, err)
 	}
 	return decodeRecord(doc)
 }
@@ -36,7 +36,7 @@ func (s *Store) RecordByID(ctx context.Context, gatewayID, id string) (*Record, 
 func (s *Store) LiveID(ctx context.Context, gatewayID, kind, name string) (int64, error) {
 	id, err := s.rdb.HGet(ctx, s.key("names", gatewayID), kind+":"+name).Int64()
 	if err != nil {
-		return 0, wrap(fmt.Sprintf("finding %s %q", kind, name), err)
+		return 0, s.wrapMissing(ctx, fmt.Sprintf("finding %s %q", kind, name), err)
 	}
 	return id, nil
 }
@@ -65,6 +65,9 @@ func (s *Store) RecordIDs(ctx context.Context, gatewayID string, refs []PublicRe
 	for i, v := range got {
 		ids[i], _ = v.(string)
 	}
+	if slices.Contains(ids, "") {
+		return ids, s.checkMark(ctx, "reading record ids")
+	}
 	return ids, nil
 }
 
@@ -77,7 +80,10 @@ var liveStates = []string{StateLive, "not_started", "starting", "recovering", "i
 // finalStates are the states that have their own index.
 var finalStates = []string{"success", "dead", "killed", "error", "gone"}
 
-// RecordFilter selects records of a gateway. Empty fields select all.
+// RecordStates are what a RecordFilter's State can be.
+func RecordStates() []string { return slices.Concat(liveStates, finalStates) }
+
+// RecordFilter chooses records of a gateway. Empty fields choose all.
 type RecordFilter struct {
 	TokenID string
 	// State is one of Livy's states, "gone", or "live" for all that have not ended.
@@ -124,7 +130,7 @@ func (s *Store) Records(
 	}
 	limit = min(limit, total-offset)
 	if limit <= 0 {
-		return nil, total, nil
+		return nil, total, s.checkMark(ctx, "counting records")
 	}
 	ids, err := s.rdb.ZRevRange(ctx, index, first, first+limit-1).Result()
 	if err != nil {

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -80,6 +81,10 @@ const rollbackWarningPeriod = 7 * 24 * time.Hour
 // examineRollback warns of a rollback for a week: tokens whose revocation was lost are
 // valid again, and Redis does not show which ones.
 func (s *Store) examineRollback(ctx context.Context) []doctor.Result {
+	if s.marked.Load() && errors.Is(s.checkMark(ctx, "examining Redis"), ErrEmptied) {
+		return []doctor.Result{doctor.Failure("redis history", "Redis is empty now and was not before: it is treated as being away, and requests are answered 503",
+			"restore a backup (docs/operations.md), or restart all instances of Caddy to begin with an empty Redis")}
+	}
 	r, err := s.LastRollback(ctx)
 	if err != nil || r == nil || time.Since(r.Noticed) > rollbackWarningPeriod {
 		return nil

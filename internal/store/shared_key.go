@@ -6,9 +6,6 @@ import "context"
 // becomes the key.
 func (s *Store) SharedKey(ctx context.Context, name string, proposal []byte) ([]byte, error) {
 	key := s.key("key", name)
-	if err := s.rdb.SetNX(ctx, key, proposal, 0).Err(); err != nil {
-		return nil, wrap("creating a shared key", err)
-	}
-	got, err := s.rdb.Get(ctx, key).Bytes()
-	return got, wrap("reading a shared key", err)
+	got, err := setOnce.Run(ctx, s, Fence{}, []string{key}, proposal).Text()
+	return []byte(got), wrap("creating a shared key", err)
 }

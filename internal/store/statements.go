@@ -35,18 +35,21 @@ func statementRef(sessionID, statementID int64) string {
 	return strconv.FormatInt(sessionID, 10) + ":" + strconv.FormatInt(statementID, 10)
 }
 
+// KEYS: statements, index. ARGV: the statement's reference, document, time (ms)
+var saveStatement = newScript(`
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+redis.call('ZADD', KEYS[2], ARGV[3], ARGV[1])
+`)
+
 // SaveStatement creates or replaces a statement.
 func (s *Store) SaveStatement(ctx context.Context, gatewayID string, st *Statement) error {
 	doc, err := json.Marshal(st)
 	if err != nil {
 		return fmt.Errorf("encoding a statement: %w", err)
 	}
-	pipe := s.rdb.TxPipeline()
-	pipe.HSet(ctx, s.key("statements", gatewayID), st.ref(), doc)
-	pipe.ZAdd(ctx, s.key("statements-index", gatewayID),
-		redis.Z{Score: float64(st.Submitted.UnixMilli()), Member: st.ref()})
-	_, err = pipe.Exec(ctx)
-	return wrap("saving a statement", err)
+	_, err = s.run(ctx, "saving a statement", saveStatement,
+		[]string{s.key("statements", gatewayID), s.key("statements-index", gatewayID)}, st.ref(), doc, st.Submitted.UnixMilli())
+	return err
 }
 
 // Statement reads one statement; it fails with KindNotFound if there is none.

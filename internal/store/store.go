@@ -3,9 +3,11 @@
 // keys, scripts and failures, not with rules: package tokens decides what a token may do,
 // package gateway what a gateway is.
 //
-// Every change is one Lua script, so that it is atomic. Scripts publish changes to data
-// that other instances may have cached (see Watch). Reads go to the primary only, since a
-// replica may lag behind a revocation.
+// Every change is one Lua script, so that it happens whole or not at all, and
+// every script that changes what others may have cached publishes the change
+// (see Watch). It publishes before it writes: the notice goes out with the script's
+// end in any case, and where the Redis user may not publish, nothing is written. Reads go to the primary only, since a replica may be behind a
+// revocation.
 //
 // Nothing is retried in here, because a script whose reply was lost may have run. Callers
 // that can wait use Retry.
@@ -16,6 +18,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -35,11 +38,12 @@ func (silent) Printf(context.Context, string, ...any) {}
 // Store is a connection to one Redis (a server, a Sentinel group or a cluster). It is safe
 // for concurrent use.
 type Store struct {
-	rdb      redis.UniversalClient
-	prefix   string
-	confirm  int
-	describe string
-	log      *zap.Logger
+	rdb     redis.UniversalClient
+	options Options // complete
+	prefix  string
+	confirm int
+	log     *zap.Logger
+	marked  atomic.Bool // Redis was seen with the mark
 }
 
 // Open returns a store. It does no network I/O, so a configuration can be checked while
@@ -53,11 +57,11 @@ func Open(o Options, log *zap.Logger) (*Store, error) {
 		log = zap.NewNop()
 	}
 	return &Store{
-		rdb:      redis.NewUniversalClient(o.universal()),
-		prefix:   o.Prefix,
-		confirm:  o.Confirm,
-		describe: o.Describe(),
-		log:      log,
+		rdb:     redis.NewUniversalClient(o.universal()),
+		options: o,
+		prefix:  o.Prefix,
+		confirm: o.Confirm,
+		log:     log,
 	}, nil
 }
 
@@ -71,11 +75,15 @@ func (s *Store) Close() error {
 
 // Describe returns the address of the Redis in use for logs and status pages, without user
 // name and password.
-func (s *Store) Describe() string { return s.describe }
+func (s *Store) Describe() string { return s.options.Describe() }
 
-// Ping checks that Redis answers.
+// Ping asks Redis for a sign of life. A Redis that has lost its data gives none.
 func (s *Store) Ping(ctx context.Context) error {
-	return wrap("pinging Redis", s.rdb.Ping(ctx).Err())
+	const doing = "pinging Redis"
+	if !s.marked.Load() {
+		return wrap(doing, s.rdb.Ping(ctx).Err())
+	}
+	return s.checkMark(ctx, doing)
 }
 
 // key joins parts to a key with the prefix: key("token", "lctk-x") is "livygw:token:lctk-x".
@@ -84,10 +92,8 @@ func (s *Store) key(parts ...string) string {
 }
 
 // run runs a script and maps its error. A script whose reply was lost may still have run.
-func (s *Store) run(
-	ctx context.Context, doing string, script *redis.Script, keys []string, args ...any,
-) (any, error) {
-	v, err := script.Run(ctx, s.rdb, keys, args...).Result()
+func (s *Store) run(ctx context.Context, doing string, c script, keys []string, args ...any) (any, error) {
+	v, err := c.Run(ctx, s, Fence{}, keys, args...).Result()
 	if errors.Is(err, redis.Nil) { // the script returned nil or false
 		return nil, nil
 	}
@@ -100,9 +106,9 @@ const confirmTimeout = 500 * time.Millisecond
 // runConfirmed is run for changes that must survive a failover, such as revoking a token: it
 // succeeds only when Options.Confirm replicas have the change too. With no replica connected
 // there is none that could take over, and the primary's reply is enough.
-func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []string, args ...any) (any, error) {
+func (s *Store) runConfirmed(ctx context.Context, doing string, c script, keys []string, args ...any) (any, error) {
 	if s.confirm == 0 {
-		return s.run(ctx, doing, redis.NewScript(script), keys, args...)
+		return s.run(ctx, doing, c, keys, args...)
 	}
 	node, err := s.primary(ctx, keys[0])
 	if err != nil {
@@ -112,7 +118,7 @@ func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []s
 	node = node.WithTimeout(2 * confirmTimeout)
 	// WAIT covers the writes of its own connection; a pipeline uses one connection for both.
 	pipe := node.Pipeline()
-	changed := pipe.Eval(ctx, script, keys, args...)
+	changed := pipe.Eval(ctx, c.text, s.withMark(keys), args...)
 	acked := pipe.Do(ctx, "WAIT", s.confirm, confirmTimeout.Milliseconds())
 	_, _ = pipe.Exec(ctx) // each command has its own error
 	v, err := changed.Result()
@@ -123,7 +129,15 @@ func (s *Store) runConfirmed(ctx context.Context, doing, script string, keys []s
 	if err != nil {
 		return nil, wrap(doing+": waiting for a replica", err)
 	}
-	if replicas < s.confirm && !hasNoReplica(ctx, node) {
+	if replicas >= s.confirm {
+		return v, nil
+	}
+	none, err := hasNoReplica(ctx, node)
+	if err != nil {
+		return nil, gateway.Errorf(gateway.KindUnavailable,
+			"%s: Redis made the change, but no replica confirmed it within %s, and whether there is one cannot be seen: %w", doing, confirmTimeout, err)
+	}
+	if !none {
 		return nil, gateway.Errorf(gateway.KindUnavailable,
 			"%s: Redis made the change, but no replica confirmed it within %s; a failover could undo it: try again",
 			doing, confirmTimeout)
@@ -143,9 +157,19 @@ func (s *Store) primary(ctx context.Context, key string) (*redis.Client, error) 
 	}
 }
 
-func hasNoReplica(ctx context.Context, node redis.Cmdable) bool {
+// hasNoReplica reports whether no replica is connected to a primary. A Redis user that
+// may not run INFO may be allowed ROLE.
+func hasNoReplica(ctx context.Context, node *redis.Client) (bool, error) {
 	info, err := node.Info(ctx, "replication").Result()
-	return err == nil && strings.Contains(info, "connected_slaves:0")
+	if err == nil {
+		return strings.Contains(info, "connected_slaves:0"), nil
+	}
+	role, roleErr := node.Do(ctx, "ROLE").Slice()
+	if roleErr != nil || len(role) < 3 || role[0] != "master" {
+		return false, errors.Join(err, roleErr)
+	}
+	replicas, ok := role[2].([]any)
+	return ok && len(replicas) == 0, nil
 }
 
 // Retry calls fn until it succeeds, fails with an error other than KindUnavailable, or the

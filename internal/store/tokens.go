@@ -22,6 +22,8 @@ import (
 //	                        revoked (ms); usage: uses, used_at (ms), used_address,
 //	                        used_agent, previous_used_at (ms)
 //	tokens:<gateway id>     sorted set of token ids by time of creation (ms)
+//	tokens-revoked:<gateway id>  sorted set of the ids of tombstones by time of
+//	                        revocation (ms), for as long as these are there
 //	secret:<sha-256, hex>   the token id; only for secrets that the caller chose,
 //	                        since generated ones contain the id
 //
@@ -122,10 +124,10 @@ func (r *TokenRow) indexSums() []string {
 	return sums
 }
 
-// putTokenScript creates (expected revision 0) or changes a token.
+// putToken creates (expected revision 0) or changes a token.
 // KEYS: token, list, audit. ARGV: id, expected revision, doc, gateway, index, created
 // (ms), channel, message, prefix of secret keys, audit entry.
-const putTokenScript = `
+var putToken = newScript(`
 local rev = redis.call('HGET', KEYS[1], 'rev')
 if ARGV[2] == '0' then
   if rev then
@@ -137,9 +139,6 @@ else
   if not rev or redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[4]
     or redis.call('HEXISTS', KEYS[1], 'revoked') == 1 then return 'missing' end
   if rev ~= ARGV[2] then return 'stale' end
-  -- A Redis that is full refuses a script's first write if it could need memory.
-  -- With this one first, a token can be disabled or reset even then.
-  redis.call('PERSIST', KEYS[1])
 end
 local keep = {}
 for sum in string.gmatch(ARGV[5], '[^,]+') do
@@ -147,6 +146,10 @@ for sum in string.gmatch(ARGV[5], '[^,]+') do
   if owner and owner ~= ARGV[1] then return 'taken' end
   keep[sum] = true
 end
+redis.call('PUBLISH', ARGV[7], ARGV[8])
+-- A Redis that is full refuses a script's first write if it could need memory.
+-- With this one first, a token can be disabled or reset even then.
+if rev then redis.call('PERSIST', KEYS[1]) end
 redis.call('XADD', KEYS[3], '*', 'e', ARGV[10])
 for sum in string.gmatch(redis.call('HGET', KEYS[1], 'index') or '', '[^,]+') do
   if not keep[sum] then redis.call('DEL', ARGV[9] .. sum) end
@@ -154,17 +157,19 @@ end
 for sum in pairs(keep) do redis.call('SET', ARGV[9] .. sum, ARGV[1]) end
 redis.call('HSET', KEYS[1], 'doc', ARGV[3], 'gateway', ARGV[4], 'index', ARGV[5], 'rev', tonumber(ARGV[2]) + 1)
 redis.call('ZADD', KEYS[2], ARGV[6], ARGV[1])
-redis.call('PUBLISH', ARGV[7], ARGV[8])
 return 'ok'
-`
+`)
 
-// revokeTokenScript turns a token into a tombstone, whatever its revision.
-// KEYS: token, list, audit. ARGV: id, gateway, now (ms), life (ms), channel, message,
-// prefix of secret keys, audit entry, expected revision (empty: any).
-const revokeTokenScript = `
+// revokeToken turns a token into a tombstone, whatever its revision.
+// KEYS: token, list, audit, list of the revoked. ARGV: id, gateway, now (ms), life (ms),
+// channel, message, prefix of secret keys, entry of the audit, expected revision (empty:
+// any).
+var revokeToken = newScript(`
 if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
-if redis.call('HEXISTS', KEYS[1], 'revoked') == 0 then
-  if ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'rev') ~= ARGV[9] then return 'stale' end
+local revoked = redis.call('HEXISTS', KEYS[1], 'revoked') == 1
+if not revoked and ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'rev') ~= ARGV[9] then return 'stale' end
+redis.call('PUBLISH', ARGV[5], ARGV[6])
+if not revoked then
   redis.call('PERSIST', KEYS[1]) -- first, for a Redis that is full: see above
   redis.call('XADD', KEYS[3], '*', 'e', ARGV[8])
   redis.call('PEXPIRE', KEYS[1], ARGV[4])
@@ -174,10 +179,12 @@ if redis.call('HEXISTS', KEYS[1], 'revoked') == 0 then
     redis.call('PEXPIRE', ARGV[7] .. sum, ARGV[4])
   end
   redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', tonumber(ARGV[3]) - tonumber(ARGV[4]))
+  redis.call('ZADD', KEYS[4], ARGV[3], ARGV[1])
+  redis.call('PEXPIRE', KEYS[4], ARGV[4])
 end
-redis.call('PUBLISH', ARGV[5], ARGV[6])
 return 'ok'
-`
+`)
 
 // touchTokenScript adds usage to a token that still exists.
 // KEYS: token. ARGV: uses, at (ms), address, agent, previous secret used at (ms or 0).
@@ -216,7 +223,7 @@ func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRo
 	if err != nil {
 		return err
 	}
-	status, err := s.runConfirmed(ctx, doing, putTokenScript,
+	status, err := s.runConfirmed(ctx, doing, putToken,
 		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.auditKey()},
 		row.ID, strconv.FormatInt(row.Revision, 10), doc, row.GatewayID, strings.Join(row.indexSums(), ","),
 		row.CreatedAt.UnixMilli(), s.channel(), message(TopicToken, row.ID), s.key("secret", ""), entry)
@@ -257,10 +264,9 @@ func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.
 	if w.IfRevision != 0 {
 		expected = strconv.FormatInt(w.IfRevision, 10)
 	}
-	status, err := s.runConfirmed(ctx, doing, revokeTokenScript,
-		[]string{s.key("token", id), s.key("tokens", gatewayID), s.auditKey()},
-		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken,
-			id), s.key("secret", ""),
+	status, err := s.runConfirmed(ctx, doing, revokeToken,
+		[]string{s.key("token", id), s.key("tokens", gatewayID), s.auditKey(), s.key("tokens-revoked", gatewayID)},
+		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken, id), s.key("secret", ""),
 		entry, expected)
 	if err != nil {
 		return err
@@ -304,22 +310,33 @@ func (s *Store) TokenBySecret(ctx context.Context, sum string) (*TokenRow, error
 	return s.Token(ctx, id)
 }
 
-// missing returns the error for an unknown token. If the schema version is missing too,
-// Redis has lost its data, which is not the client's fault.
+// missing is the error for a token that is not there. Without the mark Redis has lost
+// its data, which is our fault and not the client's.
 func missing(doing string, marked bool) error {
 	if !marked {
-		return gateway.Wrap(gateway.KindUnavailable, doing,
-			errors.New("Redis holds no data of this gateway: it was emptied, or never set up"))
+		return wrap(doing, ErrEmptied)
 	}
 	return gateway.Wrap(gateway.KindNotFound, doing, errors.New("no such token"))
 }
 
 // Tokens returns a gateway's tokens, oldest first, without tombstones.
 func (s *Store) Tokens(ctx context.Context, gatewayID string) ([]*TokenRow, error) {
+	return s.listTokens(ctx, s.key("tokens", gatewayID), false)
+}
+
+// RevokedTokens lists the tombstones of a gateway's tokens, in the order of revocation.
+func (s *Store) RevokedTokens(ctx context.Context, gatewayID string) ([]*TokenRow, error) {
+	return s.listTokens(ctx, s.key("tokens-revoked", gatewayID), true)
+}
+
+func (s *Store) listTokens(ctx context.Context, list string, revoked bool) ([]*TokenRow, error) {
 	const doing = "listing tokens"
-	ids, err := s.rdb.ZRange(ctx, s.key("tokens", gatewayID), 0, -1).Result()
+	ids, err := s.rdb.ZRange(ctx, list, 0, -1).Result()
 	if err != nil {
 		return nil, wrap(doing, err)
+	}
+	if len(ids) == 0 {
+		return nil, s.checkMark(ctx, doing)
 	}
 	rows := make([]*TokenRow, 0, len(ids))
 	for len(ids) > 0 {
@@ -340,7 +357,7 @@ func (s *Store) Tokens(ctx context.Context, gatewayID string) ([]*TokenRow, erro
 			if err != nil {
 				return nil, err
 			}
-			if row.RevokedAt.IsZero() {
+			if row.RevokedAt.IsZero() != revoked {
 				rows = append(rows, row)
 			}
 		}

@@ -344,3 +344,23 @@ func TestUnreadableRange(t *testing.T) {
 		}
 	})
 }
+
+// TestRevokedTokensAreListed for as long as their tombstones are there.
+func TestRevokedTokensAreListed(t *testing.T) {
+	onBoth(t, func(t *testing.T, s *store.Store, do func(args ...any) any) {
+		now := time.Now()
+		for n, at := range []time.Time{now.Add(-store.TombstoneLife - time.Hour), now.Add(-time.Hour), now} {
+			row := create(t, s, testRow(n))
+			if err := s.RevokeToken(t.Context(), gw, row.ID, at, store.Write{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		rows, err := s.RevokedTokens(t.Context(), gw)
+		if err != nil || len(rows) != 2 || rows[0].ID != testRow(1).ID || rows[0].RevokedAt.IsZero() {
+			t.Errorf("%v, %v", rows, err)
+		}
+		if ttl, _ := do("PTTL", "livygw:tokens-revoked:"+gw).(int64); ttl <= 0 || ttl > store.TombstoneLife.Milliseconds() {
+			t.Errorf("the list ends in %d ms", ttl)
+		}
+	})
+}

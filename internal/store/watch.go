@@ -24,14 +24,19 @@ type Event struct {
 	ID    string
 }
 
-// A dead connection is detected by pings every pingInterval; silence for silenceLimit ends
-// the connection.
+// How a connection that died without a word is noticed: a ping goes out every
+// pingInterval, and silence for silenceLimit ends the connection, or for longer where
+// Options.Timeout says that Redis is far away.
 const (
 	pingInterval = 300 * time.Millisecond
 	silenceLimit = 800 * time.Millisecond
 )
 
-// channel is the channel on which all changes are published.
+func (s *Store) silence() time.Duration {
+	return silenceLimit + max(0, 2*(s.options.Timeout-DefaultTimeout))
+}
+
+// channel is where all changes are published.
 func (s *Store) channel() string { return s.prefix + "changes" }
 
 // message encodes the event that scripts publish; see parseEvent.
@@ -52,17 +57,21 @@ func (s *Store) Publish(ctx context.Context, topic, id string) error {
 // events may have been missed. A dead connection is detected within a second.
 func (s *Store) Watch(ctx context.Context, handler func(Event)) {
 	const shortest, longest = 50 * time.Millisecond, 500 * time.Millisecond
-	pause := shortest
+	pause, denied := shortest, false
 	for ctx.Err() == nil {
 		subscribed, err := s.watchOnce(ctx, handler)
 		if ctx.Err() != nil {
 			return
 		}
 		if subscribed {
-			pause = shortest
+			pause, denied = shortest, false
 			s.log.Warn("lost the subscription to changes; reconnecting", zap.Error(err))
 		} else {
 			s.log.Debug("cannot subscribe to changes", zap.Error(err))
+			if isDenied(err) && !denied {
+				denied = true // said once
+				s.log.Error("cannot subscribe to changes: the Redis user may not", zap.Error(err))
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -84,7 +93,7 @@ func (s *Store) watchOnce(ctx context.Context, handler func(Event)) (subscribed 
 	for {
 		// After a timeout part of a message may have been consumed, so the connection
 		// cannot be used any more.
-		got, err := sub.ReceiveTimeout(ctx, silenceLimit)
+		got, err := sub.ReceiveTimeout(ctx, s.silence())
 		if err != nil {
 			return subscribed, wrap("watching for changes", err)
 		}

@@ -48,19 +48,23 @@ do
 end
 `
 
-// script is a Lua script that writes under a fence.
-type script struct{ plain, fenced *redis.Script }
-
-func newScript(text string) script {
-	return script{plain: redis.NewScript(text), fenced: redis.NewScript(checkFence + text)}
+// script is a Lua script that does nothing in a Redis without our data (see requireMark),
+// nor under a fence that does not hold any more.
+type script struct {
+	text          string
+	plain, fenced *redis.Script
 }
 
-// Run runs the script, or fails with ErrFenced.
+func newScript(text string) script {
+	return script{text: requireMark + text, plain: redis.NewScript(requireMark + text), fenced: redis.NewScript(requireMark + checkFence + text)}
+}
+
+// Run runs the script, or fails with ErrFenced, or as a Redis that is away.
 func (c script) Run(ctx context.Context, s *Store, f Fence, keys []string, args ...any) *redis.Cmd {
 	if f.GatewayID == "" {
-		return c.plain.Run(ctx, s.rdb, keys, args...)
+		return c.plain.Run(ctx, s.rdb, s.withMark(keys), args...)
 	}
-	keys = append(slices.Clip(keys), s.key("leases"))
+	keys = s.withMark(append(slices.Clip(keys), s.key("leases")))
 	args = append(slices.Clip(args), f.GatewayID, strconv.FormatInt(f.Number, 10))
 	cmd := c.fenced.Run(ctx, s.rdb, keys, args...)
 	if redis.HasErrorPrefix(cmd.Err(), fencedReply) {

@@ -138,12 +138,18 @@ func (f *fakeRows) read(ctx context.Context, is func(*store.TokenRow) bool) (*st
 	return found, nil
 }
 
-func (f *fakeRows) Tokens(context.Context, string) ([]*store.TokenRow, error) {
+func (f *fakeRows) Tokens(context.Context, string) ([]*store.TokenRow, error) { return f.list(false) }
+
+func (f *fakeRows) RevokedTokens(context.Context, string) ([]*store.TokenRow, error) {
+	return f.list(true)
+}
+
+func (f *fakeRows) list(revoked bool) ([]*store.TokenRow, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var all []*store.TokenRow
 	for _, row := range f.rows {
-		if row.RevokedAt.IsZero() {
+		if row.RevokedAt.IsZero() != revoked {
 			all = append(all, row)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -99,6 +100,17 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, 
 // List returns a gateway's tokens, oldest first, without revoked ones.
 func (s *Service) List(ctx context.Context, gatewayID string) ([]*Token, error) {
 	rows, err := s.rows.Tokens(ctx, gatewayID)
+	return listed(rows, err)
+}
+
+// ListRevoked returns the tokens of a gateway that were revoked in the last
+// store.TombstoneLife, in that order.
+func (s *Service) ListRevoked(ctx context.Context, gatewayID string) ([]*Token, error) {
+	rows, err := s.rows.RevokedTokens(ctx, gatewayID)
+	return listed(rows, err)
+}
+
+func listed(rows []*store.TokenRow, err error) ([]*Token, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -113,9 +125,40 @@ func (s *Service) List(ctx context.Context, gatewayID string) ([]*Token, error) 
 	return list, nil
 }
 
-// Get returns one token of a gateway.
+// Find returns the id of the token that ref means: an id, or a name that only one of the
+// gateway's tokens has. Revoked ones are found by name with revoked only.
+func (s *Service) Find(ctx context.Context, gatewayID, ref string, revoked bool) (string, error) {
+	if strings.HasPrefix(ref, idPrefix) {
+		return ref, nil
+	}
+	list, err := s.List(ctx, gatewayID)
+	if err == nil && revoked {
+		var more []*Token
+		more, err = s.ListRevoked(ctx, gatewayID)
+		list = append(list, more...)
+	}
+	if err != nil {
+		return "", err
+	}
+	var ids []string
+	for _, t := range list {
+		if t.Name == ref {
+			ids = append(ids, t.ID)
+		}
+	}
+	switch len(ids) {
+	case 1:
+		return ids[0], nil
+	case 0:
+		return "", gateway.Errorf(gateway.KindNotFound, "no token of this gateway has the id or name %q", ref)
+	}
+	return "", gateway.Errorf(gateway.KindConflict, "%d tokens have the name %q: give the id of one, %s", len(ids), ref, strings.Join(ids, " or "))
+}
+
+// Get returns one token of a gateway, also one that was revoked in the last
+// store.TombstoneLife.
 func (s *Service) Get(ctx context.Context, gatewayID, id string) (*Token, error) {
-	row, err := s.row(ctx, gatewayID, id)
+	row, err := s.anyRow(ctx, gatewayID, id)
 	if err != nil {
 		return nil, err
 	}
@@ -227,8 +270,7 @@ func (s *Service) Reset(
 ) (*Token, string, error) {
 	const longest = float64(MaxOverlap / time.Hour)
 	if n := r.OverlapHours; !(n >= 0 && n <= longest) { // also refuses NaN
-		return nil, "", gateway.Invalid("overlapHours", strconv.FormatFloat(n, 'g', -1, 64),
-			fmt.Sprintf("must be from 0 to %g", longest))
+		return nil, "", gateway.Invalid("overlapHours", strconv.FormatFloat(n, 'g', -1, 64), fmt.Sprintf("must be from 0 to %g hours", longest))
 	}
 	overlap := time.Duration(r.OverlapHours * float64(time.Hour))
 	secret, fresh, err := s.secretFor(id, r.Secret)
@@ -300,18 +342,28 @@ func (s *Service) RevokeAll(ctx context.Context, o gateway.Order, gatewayID stri
 // now returns the current time in UTC with the millisecond precision of Redis and the API.
 func (s *Service) now() time.Time { return s.o.Clock().UTC().Truncate(time.Millisecond) }
 
-func (s *Service) row(ctx context.Context, gatewayID, id string) (*store.TokenRow, error) {
+// anyRow reads a token of a gateway, also a revoked one.
+func (s *Service) anyRow(ctx context.Context, gatewayID, id string) (*store.TokenRow, error) {
 	row, err := s.rows.Token(ctx, id)
 	if err != nil {
 		return nil, err
 	}
-	if row.GatewayID != gatewayID || !row.RevokedAt.IsZero() {
+	if row.GatewayID != gatewayID {
 		return nil, gateway.Errorf(gateway.KindNotFound, "no such token")
 	}
 	return row, nil
 }
 
-// same reports whether two rows of a token are equal, apart from the time of the update.
+// row reads a token that can still be changed.
+func (s *Service) row(ctx context.Context, gatewayID, id string) (*store.TokenRow, error) {
+	row, err := s.anyRow(ctx, gatewayID, id)
+	if err == nil && !row.RevokedAt.IsZero() {
+		return nil, gateway.Errorf(gateway.KindConflict, "the token was revoked at %s, for good: create another one", row.RevokedAt.UTC().Format(time.RFC3339))
+	}
+	return row, err
+}
+
+// same reports whether two rows of a token say the same, whenever they were written.
 func same(a, b *store.TokenRow) bool {
 	x, y := *a, *b
 	x.UpdatedAt = y.UpdatedAt

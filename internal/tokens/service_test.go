@@ -116,8 +116,14 @@ func TestLifeOfAToken(t *testing.T) {
 	if err := s.Revoke(t.Context(), gateway.Order{}, gw, token.ID); err != nil {
 		t.Errorf("revoking again: %v", err)
 	}
-	if _, err := s.Get(t.Context(), gw, token.ID); gateway.KindOf(err) != gateway.KindNotFound {
-		t.Errorf("Get of a revoked token: %v, want not found", err)
+	if got, err := s.Get(t.Context(), gw, token.ID); err != nil || got.State(time.Now()) != "revoked" {
+		t.Errorf("Get of a revoked token: %+v, %v", got, err)
+	}
+	if _, err := s.Enable(t.Context(), gateway.Order{}, gw, token.ID); gateway.KindOf(err) != gateway.KindConflict {
+		t.Errorf("enabling a revoked token: %v, want a conflict", err)
+	}
+	if list, err := s.ListRevoked(t.Context(), gw); err != nil || len(list) != 1 || list[0].ID != token.ID {
+		t.Errorf("ListRevoked = %v, %v", list, err)
 	}
 	list, err := s.List(t.Context(), gw)
 	if err != nil || len(list) != 0 {

@@ -20,6 +20,7 @@ func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Resu
 	results := []doctor.Result{r.examineStateDir(), doctor.Disk("disk of "+r.opts.StateDir, r.opts.StateDir),
 		doctor.Ports()}
 	results = append(results, r.examineBounds())
+	results = append(results, r.examineService(ctx)...)
 	results = append(results, r.examineUsers(ctx, c)...)
 	for _, e := range c.Engines {
 		results = append(results, examineEngine(ctx, e))

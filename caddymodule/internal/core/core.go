@@ -51,8 +51,8 @@ type Core struct {
 
 // Options are what a core is made with.
 type Options struct {
-	// RedisURL and RedisPrefix say where the state is kept.
-	RedisURL, RedisPrefix string
+	// Redis is where the state is kept.
+	Redis store.Options
 	// Embedded takes an in-memory Redis in this process instead.
 	Embedded bool
 	// Tokens holds for all tokens.
@@ -95,7 +95,10 @@ func New(o Options) (_ *Core, err error) {
 			c.endEmbedded()
 		}
 	}()
-	options := store.Options{URL: o.RedisURL, Prefix: o.RedisPrefix, Timeout: RedisPatience}
+	options := o.Redis
+	if options.Timeout == 0 {
+		options.Timeout = RedisPatience
+	}
 	if o.Embedded {
 		var address string
 		if address, c.embedded, err = store.StartEmbedded(); err != nil {

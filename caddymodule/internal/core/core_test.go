@@ -5,6 +5,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/upstream"
 	"github.com/livygateway/livygateway/upstream/static"
 )
@@ -25,11 +26,11 @@ func (c *closing) Close() error { c.closed++; return nil }
 
 func TestACoreClosesItsRuntime(t *testing.T) {
 	var r closing
-	if _, err := New(Options{RedisURL: "http://127.0.0.1:1", OpenRuntime: r.open}); err == nil || r.closed != 1 {
+	if _, err := New(Options{Redis: store.Options{URL: "http://127.0.0.1:1"}, OpenRuntime: r.open}); err == nil || r.closed != 1 {
 		t.Errorf("error %v, closed %d times; want one that names the URL, and once", err, r.closed)
 	}
 	r.closed = 0
-	c, err := New(Options{RedisURL: "redis://127.0.0.1:1/0", OpenRuntime: r.open})
+	c, err := New(Options{Redis: store.Options{URL: "redis://127.0.0.1:1/0"}, OpenRuntime: r.open})
 	if err != nil {
 		t.Fatal(err)
 	}

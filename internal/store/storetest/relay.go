@@ -6,6 +6,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // Relay is a TCP relay in front of a Redis, to be cut in several ways.
@@ -14,6 +15,7 @@ type Relay struct {
 	target   string
 
 	mu     sync.Mutex
+	delay  time.Duration
 	mode   relayMode
 	change chan struct{} // closed when mode changes
 	conns  map[net.Conn]struct{}
@@ -82,6 +84,19 @@ func (r *Relay) Drop() {
 	clear(r.conns)
 }
 
+// Delay keeps back for d whatever is sent, each way, as a far server does.
+func (r *Relay) Delay(d time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.delay = d
+}
+
+func (r *Relay) delayed() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.delay
+}
+
 func (r *Relay) set(m relayMode) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -147,6 +162,9 @@ func (r *Relay) copy(dst, src net.Conn, subscribed *atomic.Bool) {
 				break
 			}
 			<-change
+		}
+		if d := r.delayed(); d > 0 && n > 0 {
+			time.Sleep(d)
 		}
 		if _, werr := dst.Write(buf[:n]); werr != nil || err != nil {
 			return

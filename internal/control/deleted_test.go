@@ -1,0 +1,49 @@
+package control
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/internal/store/storetest"
+)
+
+// TestNothingStaysOfADeletedGateway: not where whoever deleted it has gone away, nor what
+// another instance wrote a moment later.
+func TestNothingStaysOfADeletedGateway(t *testing.T) {
+	s, redis := storetest.Mini(t)
+	m := testManager(t, s, newFakeRuntime(t))
+	g := create(t, m, "etl", false)
+	record := func(id string) {
+		t.Helper()
+		r := &store.Record{ID: id, GatewayID: g.ID, Kind: "batch", Name: id, PublicID: -1, Created: time.Now()}
+		if err := s.BeginCreate(context.Background(), r, 0, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	record("livy-before")
+	if err := m.Delete(t.Context(), g, false, gateway.Order{}); err != nil {
+		t.Fatal(err)
+	}
+	left := func() bool { return redis.Exists("livygw:records:" + g.ID) }
+	if left() {
+		t.Error("its records stay")
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	record("livy-again")
+	if m.deleteRecords(ended, g.ID); left() {
+		t.Error("its records stay where nobody waits for the answer")
+	}
+
+	record("livy-late")
+	if m.sweepDeleted(t.Context()); !left() {
+		t.Error("records went while others may still write some")
+	}
+	m.Now = func() time.Time { return time.Now().Add(2 * deletedRest) }
+	if m.sweepDeleted(t.Context()); left() || redis.Exists("livygw:deleted") {
+		t.Errorf("left behind: %v", redis.Keys())
+	}
+}
