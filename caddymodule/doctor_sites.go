@@ -117,7 +117,7 @@ func examineProxies(check string, s *server) doctor.Result {
 		"add trusted_proxies_strict beside trusted_proxies, in the global option servers")
 }
 
-// isLocal says whether an address to listen on can be reached from this machine
+// isLocal reports whether an address to listen on can be reached from this machine
 // alone.
 func isLocal(address string) bool {
 	parsed, err := caddy.ParseNetworkAddress(caddy.NewReplacer().ReplaceAll(address, ""))
@@ -173,7 +173,7 @@ func (c *config) unfiltered() (string, bool) {
 	return "", false
 }
 
-// filters says whether an encoder drops or replaces the token's header.
+// filters reports whether an encoder drops or replaces the token's header.
 func filters(encoder json.RawMessage) bool {
 	var e struct {
 		Format string         `json:"format"`

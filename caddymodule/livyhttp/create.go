@@ -48,7 +48,9 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 }
 
 // notCreated completes the record of a create that Livy did not confirm.
-func (h *Record) notCreated(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte) error {
+func (h *Record) notCreated(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request,
+	c *call, create *sessions.Create, reply []byte,
+) error {
 	status := rec.Status()
 	switch {
 	case status == core.StatusClientGone:
@@ -66,7 +68,9 @@ func (h *Record) notCreated(rec caddyhttp.ResponseRecorder, w http.ResponseWrite
 }
 
 // created completes the record of a create that Livy confirmed, and answers.
-func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte) error {
+func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request,
+	c *call, create *sessions.Create, reply []byte,
+) error {
 	g := c.entry.Gateway
 	s, err := livy.ReadBrief(reply)
 	if err != nil {

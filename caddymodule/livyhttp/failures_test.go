@@ -107,21 +107,20 @@ func line(t *testing.T, s *caddytest.Site, message string) (last struct {
 // TestLevels looks at how loudly failures are logged.
 func TestLevels(t *testing.T) {
 	double := livytest.New()
-	s := caddytest.New(t, double)
-	const failed, handled = "request not served", "handled request"
-	if s.Do("GET", "/sessions/77", ""); line(t, s, failed).Level != "debug" || line(t, s, handled).Level != "info" {
-		t.Errorf("a session that is not there: %+v", line(t, s, failed))
-	}
-	double.Before = func(w http.ResponseWriter, r *http.Request) bool {
+	double.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		if strings.HasSuffix(r.URL.Path, "/log") {
 			panic(http.ErrAbortHandler)
 		}
 		return false
 	}
+	s := caddytest.New(t, double)
+	const failed, handled = "request not served", "handled request"
+	if s.Do("GET", "/sessions/77", ""); line(t, s, failed).Level != "debug" || line(t, s, handled).Level != "info" {
+		t.Errorf("a session that is not there: %+v", line(t, s, failed))
+	}
 	if r := s.Do("GET", "/sessions/0/log", ""); r.StatusCode != 503 || line(t, s, failed).Level != "warn" || line(t, s, handled).Level != "error" {
 		t.Errorf("Livy breaks off: %d %+v", r.StatusCode, line(t, s, failed))
 	}
-	double.Before = nil
 	if _, err := core.InForce().Manager.Stop(t.Context(), s.Gateway, gateway.By("test")); err != nil {
 		t.Fatal(err)
 	}

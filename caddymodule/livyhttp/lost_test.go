@@ -1,7 +1,9 @@
 package livyhttp_test
 
 import (
+	"bytes"
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -106,15 +108,20 @@ func (h *replyLoser) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func TestAClientLeavesDuringACreate(t *testing.T) {
 	double := livytest.New()
 	double.Manual = true
-	s := caddytest.New(t, double)
 	reached, answer := make(chan struct{}), make(chan struct{})
 	double.Before = func(_ http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPost {
+			body, err := io.ReadAll(r.Body) // it has the request as a whole
+			if err != nil {
+				t.Error(err)
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
 			close(reached)
 			<-answer
 		}
 		return false
 	}
+	s := caddytest.New(t, double)
 	ctx, leave := context.WithCancel(t.Context())
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+s.Address+caddytest.Prefix+"/sessions", strings.NewReader("{}"))
 	if err != nil {

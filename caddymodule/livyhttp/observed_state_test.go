@@ -14,7 +14,7 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// isPoll says whether a request to Livy is the gateway's own look at a list.
+// isPoll reports whether a request to Livy is the gateway's own look at a list.
 func isPoll(r *http.Request) bool { return strings.HasPrefix(r.URL.RawQuery, "from=0&size=200") }
 
 // TestRepliesKeepRecordsTrue lets replies pass by while Livy's lists cannot be

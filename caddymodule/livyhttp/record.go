@@ -6,7 +6,6 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
-	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -29,7 +28,6 @@ func init() {
 // gets the first reply again and starts nothing.
 type Record struct {
 	core *core.Core
-	log  *zap.Logger
 }
 
 // CaddyModule returns the Caddy module information.
@@ -39,7 +37,6 @@ func (*Record) CaddyModule() caddy.ModuleInfo {
 
 // Provision finds the app.
 func (h *Record) Provision(ctx caddy.Context) (err error) {
-	h.log = ctx.Logger()
 	h.core, err = core.Of(ctx)
 	return err
 }
@@ -140,7 +137,9 @@ func (h *Record) followUp(ctx context.Context, c *call, status int) {
 }
 
 // answerWhole answers with a reply that was read whole.
-func (h *Record) answerWhole(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, p *plan, reply []byte) error {
+func (h *Record) answerWhole(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request,
+	c *call, p *plan, reply []byte,
+) error {
 	if p.statement != nil {
 		p.statement.look(r.Context(), rec.Status(), reply)
 	}

@@ -145,7 +145,9 @@ func TestAnEmptiedRedisIsAway(t *testing.T) {
 		return err == nil && e.Gateway.Declared
 	}
 	eventually(t, "the gateway of the configuration", there)
-	eventually(t, "a lease", func() bool { return len(m.leaseholder.heldNumbers()) == 1 && m.leaseholder.currentCheckpoint().Clock != 0 })
+	eventually(t, "a lease", func() bool {
+		return len(m.leaseholder.heldNumbers()) == 1 && m.leaseholder.currentCheckpoint().Clock != 0
+	})
 	before, _ := m.Lookup("default", "etl")
 
 	redis.FlushAll()

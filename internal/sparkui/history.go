@@ -119,7 +119,7 @@ func (t *target) path() string {
 	return escapeApp(t.app) + "/" + escapeApp(t.attempt)
 }
 
-// historyPage says whether a page of the history server is one of the
+// historyPage reports whether a page of the history server is one of the
 // application's own, or what all pages are made with.
 func (t *target) historyPage(page string) bool {
 	app, err := url.PathUnescape(page)
@@ -135,7 +135,7 @@ func (t *target) historyPage(page string) bool {
 }
 
 // toHistory sends the browser to the application's first page at the history
-// server, and says whether it did.
+// server, and reports whether it did.
 func (t *target) toHistory(w http.ResponseWriter, r *http.Request, base, page string) bool {
 	if !t.finished || page != "" {
 		return false

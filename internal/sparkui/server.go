@@ -96,7 +96,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, v *Visit) error {
 	return s.pass(w, r, target, base, page)
 }
 
-// badPage says whether a page must not be seen: what acts on the application or
+// badPage reports whether a page must not be seen: what acts on the application or
 // looks into its threads, and every odd spelling of a path.
 func badPage(page string) bool {
 	plain, err := url.PathUnescape(page)
