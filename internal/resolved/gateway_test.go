@@ -105,7 +105,7 @@ func TestMistakes(t *testing.T) {
 		"livy.conf line 2: livy.server.port":        {LivyConf: "livy.a b\nlivy.server.port 1"},
 		"livy-client.conf line 1: a key must begin": {LivyClientConf: "x 1"},
 		"spark-defaults.conf line 1: a key":         {SparkDefaults: "x 1"},
-		"spark-blacklist.conf:2: must be one key":           {SparkBlacklist: "spark.a\nspark.b 1"},
+		"spark-blacklist.conf:2: must be one key":   {SparkBlacklist: "spark.a\nspark.b 1"},
 		"spark-blacklist.conf: must be at most":     {SparkBlacklist: strings.Repeat("#", upstream.MaxConfBytes+1)},
 		"policy.rules:1":                            {PolicyRules: "what"},
 		"if the gateway has a cluster":              {Cluster: "lake", LivyConf: "livy.spark.master local"},

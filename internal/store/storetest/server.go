@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/ports"
 	"github.com/livygateway/livygateway/internal/store"
 )
@@ -69,7 +70,7 @@ func StartReplica(t testing.TB, primary *Server) *Server {
 	host, port, _ := net.SplitHostPort(primary.addr)
 	s := StartServer(t, "--replicaof", host+" "+port)
 	s.AwaitReply("INFO replication", "master_link_status:up")
-	await(t, "the replica confirming", func() bool {
+	eventually.True(t, time.Minute, "the replica confirming", func() bool {
 		v, err := primary.Do("WAIT", 1, 1000)
 		return err == nil && v == int64(1)
 	})
@@ -126,7 +127,7 @@ func (s *Server) RestartLoading() {
 	s.args = append(slices.Clone(usual), "--appendonly", "no", "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
 	s.launch()
 	s.args = usual
-	await(s.t, "the server loading", func() bool {
+	eventually.True(s.t, time.Minute, "the server loading", func() bool {
 		_, err := s.Do("GET", "x")
 		return err != nil && strings.HasPrefix(err.Error(), "LOADING")
 	})
@@ -190,20 +191,8 @@ func (s *Server) AwaitReply(command, want string) {
 	for word := range strings.FieldsSeq(command) {
 		args = append(args, word)
 	}
-	await(s.t, fmt.Sprintf("%s at %s answering %s with %q", s.binary, s.addr, command, want), func() bool {
+	eventually.True(s.t, time.Minute, fmt.Sprintf("%s at %s answering %s with %q", s.binary, s.addr, command, want), func() bool {
 		v, err := s.Do(args...)
 		return err == nil && strings.Contains(fmt.Sprint(v), want)
 	})
-}
-
-// await waits until ok, and fails the test after a minute.
-func await(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited a minute for %s", what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
