@@ -16,7 +16,7 @@ import (
 func (c *cli) policyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Shows what a gateway's policy does"}
 	var gatewayName string
-	c.gatewayFlag(cmd, &gatewayName, "Gateway whose policy is meant")
+	c.gatewayFlag(cmd, &gatewayName, "Gateway whose policy to show")
 	cmd.AddCommand(c.policyShow(&gatewayName), c.policyExplain(&gatewayName))
 	return cmd
 }
@@ -32,7 +32,8 @@ func (c *cli) policyShow(gatewayName *string) *cobra.Command {
 				return err
 			}
 			return c.print(got.raw, func() {
-				t := table{columns: []column{{head: "EFFECT"}, {head: "KEY", flex: true}, {head: "VALUE", flex: true}, {head: "SOURCE", flex: true}}}
+				t := table{columns: []column{{head: "EFFECT"}, {head: "KEY", flex: true},
+					{head: "VALUE", flex: true}, {head: "SOURCE", flex: true}}}
 				for _, r := range got.got.Rules {
 					t.add(r.Effect, r.Key, dash(r.Value), r.Source)
 				}
@@ -79,7 +80,7 @@ The exit code is 0 if the request would pass, and 6 if it would be refused.`,
 	return cmd
 }
 
-// printNotes shows what a person should know of a policy.
+// printNotes prints the notes on a policy.
 func (c *cli) printNotes(notes []string) {
 	if len(notes) == 0 {
 		return
@@ -101,7 +102,8 @@ func (c *cli) printExplanation(e *api.Explanation) {
 		effect  string
 		entries []policies.Entry
 	}{
-		{"Refused", e.Report.Refused}, {"Ignored", e.Report.Ignored}, {"Lowered", e.Report.Lowered}, {"Forced", e.Report.Forced},
+		{"Refused", e.Report.Refused}, {"Ignored", e.Report.Ignored}, {"Lowered", e.Report.Lowered}, {"Forced",
+			e.Report.Forced},
 	} {
 		for _, entry := range part.entries {
 			what := entry.Key
