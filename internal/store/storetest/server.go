@@ -93,10 +93,10 @@ func (s *Server) launch() {
 	s.t.Cleanup(func() { _ = cmd.Process.Kill(); <-exited })
 }
 
-// Addr is host:port.
+// Addr returns host:port.
 func (s *Server) Addr() string { return s.addr }
 
-// Dir is where the server keeps its files.
+// Dir returns the directory of the server's files.
 func (s *Server) Dir() string { return s.dir }
 
 // Kill ends the server at once, as a crash does.
@@ -106,10 +106,10 @@ func (s *Server) Kill() {
 	<-s.exited
 }
 
-// Stop halts the server: it keeps its connections and answers nothing.
+// Stop pauses the server: it keeps its connections and does not answer.
 func (s *Server) Stop() { s.t.Helper(); s.signal(syscall.SIGSTOP) }
 
-// Cont lets a halted server go on.
+// Cont resumes a paused server.
 func (s *Server) Cont() { s.t.Helper(); s.signal(syscall.SIGCONT) }
 
 // Restart starts a killed server again, with the data it had.
@@ -153,8 +153,8 @@ func (s *Server) MustDo(args ...any) any {
 	return v
 }
 
-// SetPassword changes the server's password ("" for none) and throws everybody
-// out who came in with the old one.
+// SetPassword changes the server's password ("" for none) and closes the connections that used the
+// old one.
 func (s *Server) SetPassword(password string) {
 	s.t.Helper()
 	s.MustDo("CONFIG", "SET", "requirepass", password)
