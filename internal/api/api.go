@@ -79,8 +79,10 @@ func (s *Server) check(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 	// DELETE .../records/export would only look for a record of that name.
 	methods := make(map[string][]string)
 	best := ""
-	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch,
-		http.MethodPost} {
+	for _, method := range []string{
+		http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch,
+		http.MethodPost,
+	} {
 		other := *r
 		other.Method = method
 		_, pattern := mux.Handler(&other)
@@ -96,8 +98,10 @@ func (s *Server) check(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 		return missing
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	return &statusError{http.StatusMethodNotAllowed, "method_not_allowed",
-		"allowed methods: " + strings.Join(allowed, ", ")}
+	return &statusError{
+		http.StatusMethodNotAllowed, "method_not_allowed",
+		"allowed methods: " + strings.Join(allowed, ", "),
+	}
 }
 
 // call is one request being served.
@@ -160,8 +164,10 @@ func (c *call) checkBodyType() error {
 	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") {
 		return nil
 	}
-	return &statusError{http.StatusUnsupportedMediaType, "unsupported_media_type",
-		"the request body must be JSON, with Content-Type: application/json"}
+	return &statusError{
+		http.StatusUnsupportedMediaType, "unsupported_media_type",
+		"the request body must be JSON, with Content-Type: application/json",
+	}
 }
 
 // reading reports whether the call changes nothing.
@@ -190,8 +196,10 @@ func (c *call) body() ([]byte, error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &statusError{http.StatusRequestEntityTooLarge, "too_large",
-			"the request body is larger than 1 MiB"}
+		return nil, &statusError{
+			http.StatusRequestEntityTooLarge, "too_large",
+			"the request body is larger than 1 MiB",
+		}
 	case err != nil:
 		return nil, gateway.Errorf(gateway.KindInvalid, "reading the request body: %s", err)
 	}

@@ -91,8 +91,10 @@ func (s *Server) WriteError(w http.ResponseWriter, r *http.Request, o gateway.Or
 			zap.String("method", r.Method), zap.String("path", tokens.Mask(r.URL.Path)), zap.String("error",
 				tokens.Mask(err.Error())))
 	case s.Refusals != nil && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
-		s.Refusals.Note(store.AuditEntry{Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface,
-			Detail: tokens.Mask(r.Method + ": " + p.Detail)})
+		s.Refusals.Note(store.AuditEntry{
+			Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface,
+			Detail: tokens.Mask(r.Method + ": " + p.Detail),
+		})
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "2")

@@ -102,8 +102,10 @@ func parseInfo(text string) map[string]string {
 
 // judge returns the results for a Redis that answers.
 func (f *facts) judge() []doctor.Result {
-	return []doctor.Result{f.version(), f.persistence(), f.eviction(), f.memory(), f.replicas(), f.speed(),
-		f.time()}
+	return []doctor.Result{
+		f.version(), f.persistence(), f.eviction(), f.memory(), f.replicas(), f.speed(),
+		f.time(),
+	}
 }
 
 func (f *facts) version() doctor.Result {

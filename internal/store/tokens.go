@@ -309,7 +309,7 @@ func (s *Store) TokenBySecret(ctx context.Context, sum string) (*TokenRow, error
 func missing(doing string, marked bool) error {
 	if !marked {
 		return gateway.Wrap(gateway.KindUnavailable, doing,
-			errors.New("Redis holds no data of this gateway: it was emptied, or never set up"))
+			errors.New("this Redis holds no data of this gateway: it was emptied, or never set up"))
 	}
 	return gateway.Wrap(gateway.KindNotFound, doing, errors.New("no such token"))
 }
