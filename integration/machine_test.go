@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	poll "github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/ports"
 	"github.com/livygateway/livygateway/internal/require"
 )
@@ -286,15 +287,8 @@ func sparePort(t testing.TB) string {
 	return strconv.Itoa(ports.Spare(t))
 }
 
-// eventually waits until ok, and fails the test when it is not within limit, or
-// within a minute if that is more: how long a busy machine takes is not what a test
-// that waits is about.
+// eventually waits until ok, for at least a minute: a busy machine must not fail a test.
 func eventually(t testing.TB, limit time.Duration, what string, ok func() bool) {
 	t.Helper()
-	limit = max(limit, time.Minute)
-	for end := time.Now().Add(limit); !ok(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v", what, limit)
-		}
-	}
+	poll.True(t, max(limit, time.Minute), what, ok)
 }

@@ -59,7 +59,7 @@ func LastLines(text string, n int) []string {
 	return lines[max(len(lines)-n, 0):]
 }
 
-// BoundFile truncates a log that a running process appends to to its last quarter, if it has
+// BoundFile truncates a log of a running process to its last quarter, if it has
 // more than limit bytes. Lines written at the same moment may be lost. It touches only
 // regular files within dir, so that links cannot be used to truncate other files.
 func BoundFile(dir *os.Root, name string, limit int64) error {

@@ -18,6 +18,7 @@ import (
 
 	"go.uber.org/zap/zaptest"
 
+	"github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/require"
 	"github.com/livygateway/livygateway/upstream"
@@ -196,21 +197,11 @@ func (l directLivy) call(t *testing.T, method, path string, body any, want int) 
 	return reply
 }
 
-// eventually waits until ok, and fails the test when it is not within limit.
-func eventually(t *testing.T, limit time.Duration, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(limit); !ok(); time.Sleep(100 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v", what, limit)
-		}
-	}
-}
-
 // until polls path until its state is one of want.
 func (l directLivy) until(t *testing.T, path, want string) map[string]any {
 	t.Helper()
 	var reply map[string]any
-	eventually(t, 3*time.Minute, path+" becomes "+want, func() bool {
+	eventually.True(t, 3*time.Minute, path+" becomes "+want, func() bool {
 		reply = l.call(t, http.MethodGet, path, nil, http.StatusOK)
 		state := fmt.Sprint(reply["state"])
 		if state != want && (state == "dead" || state == "error" || state == "killed") {

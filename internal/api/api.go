@@ -1,6 +1,6 @@
-// Package api is the management REST API: gateways, their tokens, their records,
-// the audit. It is served on Caddy's admin endpoint, where the command line uses
-// it, and on sites with the livy_api directive.
+// Package api serves the management REST API for gateways, tokens, records and the audit log.
+// It is available on Caddy's admin endpoint, where the command line uses it, and on sites with
+// the livy_api directive.
 package api
 
 import (
@@ -34,10 +34,10 @@ type Server struct {
 	Manager *control.Manager
 	Tokens  *tokens.Service
 	Store   *store.Store
-	// Refusals takes the requests that are refused, for the audit.
+	// Refusals records refused requests in the audit log.
 	Refusals *control.Refusals
 	Logger   *zap.Logger
-	// Patience is how long a read waits for a Redis that is away. Default 3 seconds.
+	// Patience is how long a read waits for an unreachable Redis. Default 3 seconds.
 	Patience time.Duration
 }
 
@@ -79,7 +79,10 @@ func (s *Server) check(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 	// DELETE .../records/export would only look for a record of that name.
 	methods := make(map[string][]string)
 	best := ""
-	for _, method := range []string{http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch, http.MethodPost} {
+	for _, method := range []string{
+		http.MethodDelete, http.MethodGet, http.MethodHead, http.MethodPatch,
+		http.MethodPost,
+	} {
 		other := *r
 		other.Method = method
 		_, pattern := mux.Handler(&other)
@@ -95,7 +98,10 @@ func (s *Server) check(mux *http.ServeMux, w http.ResponseWriter, r *http.Reques
 		return missing
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	return &statusError{http.StatusMethodNotAllowed, "method_not_allowed", "allowed methods: " + strings.Join(allowed, ", ")}
+	return &statusError{
+		http.StatusMethodNotAllowed, "method_not_allowed",
+		"allowed methods: " + strings.Join(allowed, ", "),
+	}
 }
 
 // call is one request being served.
@@ -103,8 +109,7 @@ type call struct {
 	*Server
 	w http.ResponseWriter
 	r *http.Request
-	// order is the change that the request asks for: by whom, and on what condition
-	// (see onlyIfMatch).
+	// order identifies the caller and holds the condition of a change (see onlyIfMatch).
 	order gateway.Order
 }
 
@@ -130,7 +135,8 @@ const defaultPatience = 3 * time.Second
 // patiently retries a read while Redis or another dependency is unavailable for a
 // moment, for instance during a restart.
 func (c *call) patiently(read func() error) error {
-	return store.Retry(c.ctx(), cmp.Or(c.Patience, defaultPatience), func(context.Context) error { return read() })
+	return store.Retry(c.ctx(), cmp.Or(c.Patience, defaultPatience),
+		func(context.Context) error { return read() })
 }
 
 // checkQuery rejects unknown query parameters: a misspelled filter would match
@@ -158,7 +164,10 @@ func (c *call) checkBodyType() error {
 	if err == nil && (kind == "application/json" || kind == "application/merge-patch+json") {
 		return nil
 	}
-	return &statusError{http.StatusUnsupportedMediaType, "unsupported_media_type", "the request body must be JSON, with Content-Type: application/json"}
+	return &statusError{
+		http.StatusUnsupportedMediaType, "unsupported_media_type",
+		"the request body must be JSON, with Content-Type: application/json",
+	}
 }
 
 // reading reports whether the call changes nothing.
@@ -187,7 +196,10 @@ func (c *call) body() ([]byte, error) {
 	var tooLarge *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLarge):
-		return nil, &statusError{http.StatusRequestEntityTooLarge, "too_large", "the request body is larger than 1 MiB"}
+		return nil, &statusError{
+			http.StatusRequestEntityTooLarge, "too_large",
+			"the request body is larger than 1 MiB",
+		}
 	case err != nil:
 		return nil, gateway.Errorf(gateway.KindInvalid, "reading the request body: %s", err)
 	}

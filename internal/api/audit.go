@@ -8,7 +8,7 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// AuditList is a page of the audit, newest first.
+// AuditList is a page of the audit log, newest first.
 type AuditList struct {
 	Entries []*store.AuditEntry `json:"entries"`
 	// Next is the cursor of the next page; absent on the last one. A page can hold
@@ -58,7 +58,7 @@ func (c *call) auditFilter() (f store.AuditFilter, err error) {
 		return f, err
 	}
 	if f.Before != "" && !store.ValidAuditID(f.Before) {
-		return f, gateway.Invalid("cursor", f.Before, "must be the next of an earlier page")
+		return f, gateway.Invalid("cursor", f.Before, "must be the value of next in an earlier page")
 	}
 	if f.Gateway != "" {
 		f.GatewayID = c.Manager.IDOf(f.Gateway)
@@ -70,7 +70,7 @@ func (c *call) auditFilter() (f store.AuditFilter, err error) {
 	return f, err
 }
 
-// exportAudit writes all that the filter chooses, newest first, one JSON object a
+// exportAudit writes all entries that the filter selects, newest first, as one JSON object per
 // line.
 func (c *call) exportAudit() error {
 	filter, err := c.auditFilter()
@@ -87,7 +87,7 @@ func (c *call) exportAudit() error {
 		c.nameGateways(page)
 		for _, e := range page {
 			if err := lines.Encode(e); err != nil {
-				return nil // the client is gone
+				return nil // the client has disconnected
 			}
 		}
 		if next == "" {
@@ -95,7 +95,7 @@ func (c *call) exportAudit() error {
 		}
 		filter.Before = next
 		if page, next, err = c.Store.ReadAudit(c.ctx(), filter, exportAtOnce); err != nil {
-			// The status is sent: only breaking off tells that lines are missing.
+			// The status has been sent, so only an abort shows that lines are missing.
 			panic(http.ErrAbortHandler)
 		}
 	}

@@ -9,10 +9,10 @@ import (
 
 // Catalog is what the configuration offers to gateways.
 type Catalog struct {
-	// Engines are a Livy and a Spark each that run together; the first is the default.
+	// Engines are combinations of a Livy and a Spark version; the first is the default.
 	Engines []gateway.Engine `json:"engines"`
 	*gateway.Catalog
-	// CPUs and Memories are the sizes that gateways may have.
+	// CPUs and Memories are the sizes that gateways may use.
 	CPUs     []int    `json:"cpus"`
 	Memories []string `json:"memories"`
 }
@@ -35,8 +35,8 @@ func (c *call) showCatalog() error {
 // Environment is a runtime environment as the API shows it.
 type Environment struct {
 	gateway.Environment
-	// UsedBy are the gateways, as "workspace/name", that name it. While there are
-	// any, a configuration without it is refused.
+	// UsedBy lists the gateways that use it, as "workspace/name". While there are any, a
+	// configuration without it is rejected.
 	UsedBy []string `json:"usedBy"`
 }
 
@@ -52,8 +52,8 @@ func (c *call) environment(e gateway.Environment) Environment {
 	return Environment{Environment: hideValues(e), UsedBy: append([]string{}, used...)}
 }
 
-// hideValues leaves the values of environment variables out: they are where
-// people keep passwords. Settings that look like secrets are redacted.
+// hideValues removes the values of environment variables, which often contain passwords, and
+// redacts settings that look like secrets.
 func hideValues(e gateway.Environment) gateway.Environment {
 	env := make(map[string]string, len(e.Env))
 	for name := range e.Env {

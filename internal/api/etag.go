@@ -10,10 +10,9 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// etag is `"7"` for what is at revision 7 and may look otherwise for some, else
-// `"7-digest"`, or `"digest"` of what has no revision. A change goes by the revision;
-// the digest tells whether anything at all looks different, since a token may expire
-// or a setting need a restart without being changed.
+// etag returns `"7-digest"` for a reply at revision 7, `"7"` without a text, or `"digest"`
+// without a revision. Changes are conditional on the revision. The digest shows whether the reply
+// differs in any way: a token may expire, or a setting may need a restart, without a new revision.
 func etag(revision int64, text []byte) string {
 	var parts []string
 	if revision > 0 {
@@ -26,8 +25,7 @@ func etag(revision int64, text []byte) string {
 	return `"` + strings.Join(parts, "-") + `"`
 }
 
-// revisionOf is the revision that an ETag tells. What follows it may be of Caddy's
-// encode handler too.
+// revisionOf returns the revision in an ETag. Caddy's encode handler may have added a suffix.
 func revisionOf(tag string) (int64, bool) {
 	if len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
 		return 0, false
@@ -37,8 +35,7 @@ func revisionOf(tag string) (int64, bool) {
 	return n, err == nil && n >= 0
 }
 
-// unchanged reports whether the client has what this ETag stands for: If-None-Match names
-// it, or anything.
+// unchanged reports whether If-None-Match contains this ETag or *.
 func (c *call) unchanged(tag string) bool {
 	for named := range strings.SplitSeq(strings.Join(c.r.Header["If-None-Match"], ","), ",") {
 		named = strings.TrimPrefix(strings.TrimSpace(named), "W/")
@@ -49,9 +46,9 @@ func (c *call) unchanged(tag string) bool {
 	return false
 }
 
-// onlyIfMatch makes the change that this call asks for depend on its If-Match
-// header, if it has one: it then fails with KindStale unless the gateway or token,
-// which was just read at a revision, still is at one of those named.
+// onlyIfMatch makes the requested change conditional on the If-Match header, if there is one: it
+// then fails with KindStale unless the gateway or token has one of the revisions in the header.
+// revision is the one that was just read.
 func (c *call) onlyIfMatch(id string, revision int64) error {
 	if c.r.Header["If-Match"] == nil {
 		return nil
@@ -79,7 +76,7 @@ func (c *call) onlyIfMatch(id string, revision int64) error {
 	return nil
 }
 
-// replyRevision replies with what has a revision.
+// replyRevision replies with an object that has a revision.
 func (c *call) replyRevision(status int, revision int64, v any) error {
 	text, err := encode(v)
 	if err != nil {
@@ -89,7 +86,7 @@ func (c *call) replyRevision(status int, revision int64, v any) error {
 	return c.replyText(status, text)
 }
 
-// replyText replies with JSON, or to a read with nothing when the client has it.
+// replyText replies with JSON, or with 304 to a read if the client already has it.
 func (c *call) replyText(status int, text []byte) error {
 	header := c.w.Header()
 	header.Set("Content-Type", "application/json")
@@ -97,7 +94,7 @@ func (c *call) replyText(status int, text []byte) error {
 		if header.Get("ETag") == "" {
 			header.Set("ETag", etag(0, text))
 		}
-		header.Set("Cache-Control", "private, no-cache") // to be kept, and asked about each time
+		header.Set("Cache-Control", "private, no-cache") // may be cached, but must be revalidated
 		if c.unchanged(header.Get("ETag")) {
 			header.Del("Content-Type")
 			c.w.WriteHeader(http.StatusNotModified)
@@ -109,7 +106,7 @@ func (c *call) replyText(status int, text []byte) error {
 	return nil
 }
 
-// none replies that it is done.
+// none replies with 204.
 func (c *call) none() error {
 	c.w.WriteHeader(http.StatusNoContent)
 	return nil

@@ -15,12 +15,12 @@ type Gateway struct {
 	// livy_gateway directive, by the gateway's name. Its id in place of the name
 	// outlives a renaming.
 	Endpoint string `json:"endpoint"`
-	// RestartNeeded lists the settings, and the entries of the configuration that
-	// they name (as "environment analytics"), that differ from those with which the
-	// running Livy server was started: it must be restarted for them.
+	// RestartNeeded lists the settings, and the configuration entries that they name (as
+	// "environment analytics"), that differ from those with which the running Livy server
+	// was started. They take effect after a restart.
 	RestartNeeded []string `json:"restartNeeded,omitempty"`
-	// Notes are what a person should know besides: what the gateway names and is no
-	// longer configured, what has no effect.
+	// Notes are warnings, e.g. about configuration entries that no longer exist, or settings
+	// without effect.
 	Notes []string `json:"notes,omitempty"`
 }
 
@@ -37,8 +37,8 @@ func (c *call) replyGateway(status int, g *gateway.Gateway) error {
 	return c.replyRevision(status, g.Revision, c.shown(g))
 }
 
-// EndpointPath is the path under which a gateway is reached on sites that serve
-// all gateways; Livy's own path follows it.
+// EndpointPath returns the path of a gateway on sites that serve all gateways; Livy's own path
+// follows it.
 func EndpointPath(workspace, nameOrID string) string {
 	return "/api/v1/workspace/" + workspace + "/livycompute/" + nameOrID
 }
@@ -59,7 +59,7 @@ func (c *call) gateway() (*gateway.Gateway, error) {
 	return g, err
 }
 
-// changing is gateway for calls that change it.
+// changing returns the gateway for calls that change it.
 func (c *call) changing() (*gateway.Gateway, error) {
 	g, err := c.gateway()
 	if err != nil {
@@ -91,7 +91,7 @@ func (c *call) list(workspace string) error {
 // CreateGateway is the body of a create call.
 type CreateGateway struct {
 	gateway.Spec
-	// Start starts the gateway right after it was created.
+	// Start starts the gateway right after it is created.
 	Start bool `json:"start"`
 }
 
@@ -132,7 +132,7 @@ func (c *call) deleteGateway() error {
 	return c.none()
 }
 
-// updateGateway takes a merge patch of the gateway's settings.
+// updateGateway applies a merge patch to the gateway's settings.
 func (c *call) updateGateway() error {
 	restart, err := c.boolQuery("restart")
 	if err != nil {
@@ -156,7 +156,7 @@ func (c *call) startGateway() error   { return c.life(c.Manager.Start) }
 func (c *call) stopGateway() error    { return c.life(c.Manager.Stop) }
 func (c *call) restartGateway() error { return c.life(c.Manager.Restart) }
 
-// life asks for another state, which is not awaited.
+// life requests another state and does not wait for it.
 func (c *call) life(ask func(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error)) error {
 	g, err := c.changing()
 	if err != nil {

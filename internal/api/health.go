@@ -6,7 +6,7 @@ import (
 	"github.com/livygateway/livygateway/internal/control"
 )
 
-// HealthStatus is the status that tells load balancers about an instance.
+// HealthStatus returns the HTTP status of a health check, for load balancers.
 func HealthStatus(h control.Health) int {
 	if h.Ready {
 		return http.StatusOK

@@ -10,13 +10,13 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// How many a list holds when the client does not say, and at most.
+// Default and maximum of the limit parameter.
 const (
 	defaultLimit = 100
 	maxLimit     = 1000
 )
 
-// page is the part of a list that a client asks for.
+// page is the requested part of a list.
 type page struct{ offset, limit int }
 
 // page reads offset and limit.
@@ -28,28 +28,28 @@ func (c *call) page() (p page, err error) {
 	return p, err
 }
 
-// more tells by a Link header where the next page is, if there is one.
+// more sets a Link header to the next page, if there is one.
 func (c *call) more(p page, total int64) {
 	if next := p.offset + p.limit; int64(next) < total {
 		c.linkNext("offset", strconv.Itoa(next))
 	}
 }
 
-// linkNext links the page that one changed query parameter leads to. The link is
-// relative, so that it holds wherever the API is mounted.
+// linkNext sets a Link header to the page that one changed query parameter leads to. The link is
+// relative, so that it does not depend on where the API is mounted.
 func (c *call) linkNext(name, value string) {
 	q := c.r.URL.Query()
 	q.Set(name, value)
 	c.w.Header().Set("Link", `<?`+q.Encode()+`>; rel="next"`)
 }
 
-// cut returns a page of a list that is there as a whole.
+// cut returns a page of a complete list.
 func cut[T any](all []T, p page) []T {
 	from := min(p.offset, len(all))
 	return all[from:min(len(all), from+p.limit)]
 }
 
-// intQuery reads a query parameter that is a number within bounds.
+// intQuery returns a query parameter that is a number within bounds.
 func (c *call) intQuery(name string, fallback, least, most int) (int, error) {
 	text, err := c.query(name)
 	if err != nil || !c.has(name) {
@@ -62,7 +62,7 @@ func (c *call) intQuery(name string, fallback, least, most int) (int, error) {
 	return n, nil
 }
 
-// boolQuery reads a query parameter that is true or false; false by default.
+// boolQuery returns a query parameter that is true or false; false by default.
 func (c *call) boolQuery(name string) (bool, error) {
 	text, err := c.query(name)
 	switch {
@@ -77,8 +77,8 @@ func (c *call) boolQuery(name string) (bool, error) {
 	}
 }
 
-// wordQuery reads a query parameter that is one of some words, the first of which is
-// the default; an empty one stands for none of them.
+// wordQuery returns a query parameter that is one of the given words, the first of which is the
+// default; an empty word means that the parameter may be omitted.
 func (c *call) wordQuery(name string, words ...string) (string, error) {
 	text, err := c.query(name)
 	if err != nil || !c.has(name) {
@@ -92,7 +92,7 @@ func (c *call) wordQuery(name string, words ...string) (string, error) {
 	return "", gateway.Invalid(name, text, "must be "+strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " or "))
 }
 
-// timeQuery reads a query parameter that is a time.
+// timeQuery returns a query parameter that is a time.
 func (c *call) timeQuery(name string) (time.Time, error) {
 	text, err := c.query(name)
 	if err != nil || !c.has(name) {
@@ -108,8 +108,7 @@ func (c *call) timeQuery(name string) (time.Time, error) {
 	return t, nil
 }
 
-// span reads the query parameters from and until. One that cannot hold anything is
-// refused.
+// query returns a query parameter, which may be given only once.
 func (c *call) span() (from, until time.Time, err error) {
 	if from, err = c.timeQuery("from"); err != nil {
 		return from, until, err
@@ -127,7 +126,7 @@ func (c *call) span() (from, until time.Time, err error) {
 func (c *call) query(name string) (string, error) {
 	values := c.values()[name]
 	if len(values) > 1 {
-		return "", gateway.Invalid(name, values[1], "must be given once")
+		return "", gateway.Invalid(name, values[1], "must be given only once")
 	}
 	return c.values().Get(name), nil
 }

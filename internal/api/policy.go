@@ -9,16 +9,16 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// Policy is what a gateway does to every create request.
+// Policy lists the rules that a gateway applies to every create request.
 type Policy struct {
-	// Rules are what is in force besides the guards that hold for every gateway.
+	// Rules are the rules in force, except the guards that apply to every gateway.
 	Rules []policies.InForce `json:"rules"`
-	// Notes are what a person should know of them: a key that looks mistyped, a rule
-	// that holds only for requests that set its key.
+	// Notes are warnings, e.g. about a key that looks mistyped, or a rule that applies only
+	// to requests that set its key.
 	Notes []string `json:"notes,omitempty"`
 }
 
-// showPolicy answers GET .../policy.
+// showPolicy serves GET .../policy.
 func (c *call) showPolicy() error {
 	g, err := c.gateway()
 	if err != nil {
@@ -31,15 +31,15 @@ func (c *call) showPolicy() error {
 	return c.reply(http.StatusOK, Policy{Rules: rules, Notes: notes})
 }
 
-// Explanation is what would become of a create request.
+// Explanation describes what would happen to a create request.
 type Explanation struct {
-	// Body is what Livy would get; null if the request would be refused.
+	// Body is the body that Livy would receive; null if the request would be refused.
 	Body json.RawMessage `json:"body" jsonschema:"nullable"`
-	// Refusal is what the client would be told instead; null if it would pass.
+	// Refusal is the error that the client would get; null if the request would be accepted.
 	Refusal *Problem `json:"refusal" jsonschema:"nullable"`
-	// Report is what was ignored, forced, lowered and refused, and by which rule.
+	// Report lists what would be ignored, forced, lowered and refused, and by which rule.
 	Report policies.Report `json:"report"`
-	// Resources is what the job would run with, as its record would show it.
+	// Resources are the resources of the job, as its record would show them.
 	Resources *policies.Effective `json:"resources" jsonschema:"nullable"`
 	// Notes are as in Policy.
 	Notes []string `json:"notes,omitempty"`

@@ -14,25 +14,25 @@ import (
 
 // Problem is the body of every error reply (RFC 9457).
 type Problem struct {
-	// Type is always "about:blank": Kind tells more.
+	// Type is always "about:blank"; see Kind.
 	Type string `json:"type"`
-	// Title is the status in words.
+	// Title is the text of the HTTP status.
 	Title string `json:"title"`
 	// Status is the HTTP status.
 	Status int `json:"status"`
-	// Detail says what is wrong, for people.
+	// Detail is a human-readable description of the error.
 	Detail string `json:"detail"`
-	// Kind is the machine-readable sort of failure, e.g. "not_found".
+	// Kind is the machine-readable kind of error, e.g. "not_found".
 	Kind string `json:"kind"`
-	// Field names the setting, parameter or header that is wrong.
+	// Field is the name of the invalid setting, parameter or header.
 	Field string `json:"field,omitempty"`
-	// Value is what was given for it.
+	// Value is its given value.
 	Value string `json:"value,omitempty"`
-	// Rule is what would have been right.
+	// Rule is the rule that the value breaks.
 	Rule string `json:"rule,omitempty"`
 }
 
-// Status chooses the HTTP status for a kind of failure.
+// Status returns the HTTP status for a kind of error.
 func Status(kind gateway.Kind) int {
 	switch kind {
 	case gateway.KindInvalid:
@@ -56,7 +56,7 @@ func Status(kind gateway.Kind) int {
 	}
 }
 
-// statusError is a failure that only HTTP knows.
+// statusError is an error with an HTTP status that has no kind.
 type statusError struct {
 	status int
 	kind   string
@@ -65,7 +65,7 @@ type statusError struct {
 
 func (e *statusError) Error() string { return e.detail }
 
-// problem is an error as the API shows it.
+// problem returns the problem for an error.
 func problem(err error) Problem {
 	kind := gateway.KindOf(err)
 	p := Problem{Type: "about:blank", Status: Status(kind), Detail: err.Error(), Kind: kind.String()}
@@ -81,16 +81,20 @@ func problem(err error) Problem {
 	return p
 }
 
-// WriteError replies with a problem. A 401 or 403 is written to the audit log, as a
-// refusal of what o asked for.
+// WriteError replies with a problem. A 401 or 403 is also written to the audit log as a refused
+// request of o.
 func (s *Server) WriteError(w http.ResponseWriter, r *http.Request, o gateway.Origin, err error) {
 	p := problem(err)
 	switch {
 	case p.Status >= 500:
 		s.Logger.Error("management request failed",
-			zap.String("method", r.Method), zap.String("path", tokens.Mask(r.URL.Path)), zap.String("error", tokens.Mask(err.Error())))
+			zap.String("method", r.Method), zap.String("path", tokens.Mask(r.URL.Path)), zap.String("error",
+				tokens.Mask(err.Error())))
 	case s.Refusals != nil && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
-		s.Refusals.Note(store.AuditEntry{Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface, Detail: tokens.Mask(r.Method + ": " + p.Detail)})
+		s.Refusals.Note(store.AuditEntry{
+			Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface,
+			Detail: tokens.Mask(r.Method + ": " + p.Detail),
+		})
 	}
 	if p.Status == http.StatusServiceUnavailable {
 		w.Header().Set("Retry-After", "2")

@@ -11,8 +11,8 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// RecordList is a page of a gateway's sessions and batches, newest first. Total
-// counts all that the filter chooses.
+// RecordList is a page of a gateway's sessions and batches, newest first. Total counts all that
+// the filter selects.
 type RecordList struct {
 	Total   int64           `json:"total"`
 	Records []*store.Record `json:"records"`
@@ -66,7 +66,7 @@ func (c *call) record() (*gateway.Gateway, *store.Record, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	// livy-..., or kind and public id such as session:3
+	// The record's id, or kind and public id such as session:3.
 	ref := c.r.PathValue("record")
 	var r *store.Record
 	if kind, id, ok := strings.Cut(ref, ":"); ok {
@@ -107,13 +107,13 @@ func (c *call) closeRecord() error {
 
 // UILink opens a Spark UI in a browser.
 type UILink struct {
-	// Path is to be put after the address of the site that shows the UI: the one that
-	// the gateway is on, unless there is a URL.
+	// Path is to be appended to the address of the site that serves the gateway, unless
+	// there is a URL.
 	Path string `json:"path"`
-	// URL is the whole link, where Spark UIs have a site of their own.
+	// URL is the complete link, if Spark UIs have their own site.
 	URL string `json:"url,omitempty"`
-	// Expires is until when it can be opened; who has opened it may look on for
-	// sessions.UICookieLife.
+	// Expires is when the link expires. The browser that has opened it keeps access for an
+	// hour.
 	Expires time.Time `json:"expires"`
 }
 
@@ -133,12 +133,12 @@ func (c *call) linkSparkUI() error {
 	return c.reply(http.StatusCreated, reply)
 }
 
-// exportAtOnce is how many records are read in one go.
+// exportAtOnce is the number of records read at a time.
 const exportAtOnce = 500
 
-// exportRecords leaves out what is created meanwhile. Each chunk goes on below the
-// last record of the one before: what begins to be chosen by the filter meanwhile,
-// or ends to be, moves no others.
+// exportRecords writes all records that the filter selects, except those created during the export.
+// Each chunk continues after the last record of the previous one, so that records that begin or
+// cease to match during the export do not shift others.
 func (c *call) exportRecords() error {
 	g, err := c.gateway()
 	if err != nil {
@@ -151,7 +151,7 @@ func (c *call) exportRecords() error {
 	if filter.Until.IsZero() {
 		filter.Until = time.Now().Add(time.Millisecond)
 	}
-	written := map[string]bool{} // of the last record's millisecond
+	written := map[string]bool{} // those of the last record's millisecond
 	records, _, err := c.Store.Records(c.ctx(), g.ID, filter, 0, exportAtOnce)
 	if err != nil {
 		return err
@@ -175,7 +175,8 @@ func (c *call) exportRecords() error {
 			}
 			written[r.ID] = true
 		}
-		if records, _, err = c.Store.Records(c.ctx(), g.ID, filter, 0, exportAtOnce+int64(len(written))); err != nil {
+		if records, _, err = c.Store.Records(c.ctx(), g.ID, filter, 0,
+			exportAtOnce+int64(len(written))); err != nil {
 			// The status is sent: only breaking off tells that lines are missing.
 			panic(http.ErrAbortHandler)
 		}

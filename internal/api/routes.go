@@ -10,13 +10,13 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// Route is one call of the API: what answers it, and what openapi.json says of it.
+// Route is one call of the API: its handler, and its description in openapi.json.
 type Route struct {
 	Method string
 	// Path has the parameters {workspace}, {gateway}, {record}, {token} and
 	// {environment}.
 	Path string
-	// Name is the call's operationId, Summary a sentence about it, Doc more of them.
+	// Name is the call's operationId, Summary and Doc its description.
 	Name, Summary, Doc string
 	// Query are the query parameters.
 	Query []Param
@@ -24,21 +24,21 @@ type Route struct {
 	Body any
 	// Required names the fields that the body must have.
 	Required []string
-	// Conditional reports whether the call honours If-Match.
+	// Conditional reports whether the call supports If-Match.
 	Conditional bool
-	// Status is that of success, Reply a value of the reply's type; nil for none.
+	// Status is the status of success, Reply a value of the reply's type; nil for none.
 	Status int
 	Reply  any
 	// Type is the reply's content type; empty means JSON.
 	Type string
-	// Errors are the statuses of failures besides those that any call can have.
+	// Errors are the error statuses besides those of all calls.
 	Errors []int
 
 	handle func(*call) error
 }
 
-// Tagged reports whether replies have an ETag for If-None-Match: all that is read as JSON,
-// but whether the instance is healthy.
+// Tagged reports whether replies have an ETag for If-None-Match: all JSON reads except the health
+// check.
 func (r *Route) Tagged() bool {
 	return r.Method == http.MethodGet && r.Type == "" && r.Name != "getHealth"
 }
@@ -53,11 +53,11 @@ type Param struct {
 	Words                []string
 }
 
-// Patch is the body of a call that changes a gateway: any of the settings; null
-// takes one back to its default (RFC 7396).
+// Patch is the body of a call that changes a gateway: any of the settings; null resets one to its
+// default (RFC 7396).
 type Patch struct{ gateway.Spec }
 
-// jsonLines is the content type of exports: one JSON object a line.
+// jsonLines is the content type of exports: one JSON object per line.
 const jsonLines = "application/jsonl"
 
 var (
@@ -67,7 +67,7 @@ var (
 	untilParam  = Param{Name: "until", Type: "date-time", Doc: "Only items from before this time."}
 
 	recordFilterParams = []Param{
-		{Name: "state", Type: "string", Doc: "Only records in this state: one of Livy's words (\"idle\", \"success\", ...), \"gone\", or \"live\" for all that have not ended yet."},
+		{Name: "state", Type: "string", Doc: "Only records in this state: one of Livy's states (\"idle\", \"success\", ...), \"gone\", or \"live\" for all that have not ended yet."},
 		{Name: "token", Type: "string", Doc: "Only records created with this token: its id, or its name if only one has it."},
 		fromParam, untilParam,
 	}
@@ -256,7 +256,7 @@ func Routes() []Route {
 		},
 		{
 			Method: patch, Path: token, Name: "updateToken", handle: (*call).updateToken,
-			Summary: "Change a token's name, life or limits", Body: tokens.Settings{}, Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
+			Summary: "Change a token's name, expiry or limits", Body: tokens.Settings{}, Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
 			Doc: "Omitted settings keep their values. The token itself does not change.",
 		},
 		{

@@ -22,11 +22,11 @@ type TokenList struct {
 	Tokens []Token `json:"tokens"`
 }
 
-// NewToken is the reply to creating and resetting a token: the only time its
-// text is shown.
+// NewToken is the reply to creating or resetting a token. Only this reply contains the token's
+// text.
 type NewToken struct {
 	Token
-	// Secret is what clients send in x-acs-spark-livy-token.
+	// Secret is the text that clients send in x-acs-spark-livy-token.
 	Secret string `json:"token"`
 }
 
@@ -34,13 +34,13 @@ func (c *call) present(t *tokens.Token) Token {
 	return Token{Token: t, State: t.State(time.Now())}
 }
 
-// check refuses what the gateway could not work with: a queue that the operator
-// does not offer, an identity that the policy cannot force.
+// check returns an error for settings that the gateway does not allow: a queue that is not
+// configured, or an identity that the policy cannot force.
 func (c *call) check(g *gateway.Gateway, s *tokens.Settings) error {
 	return c.Manager.CheckToken(g, value(s.Identity), value(s.Queue))
 }
 
-// value is what p points to, or the zero value.
+// value returns *p, or the zero value.
 func value[T any](p *T) (v T) {
 	if p != nil {
 		v = *p
@@ -69,7 +69,7 @@ func (c *call) createToken() error {
 
 func (c *call) replySecret(status int, token *tokens.Token, secret string) error {
 	c.w.Header().Set("Cache-Control", "no-store")
-	c.w.Header().Set("ETag", etag(token.Revision, nil)) // a digest would be one of the secret
+	c.w.Header().Set("ETag", etag(token.Revision, nil)) // a digest would depend on the secret
 	return c.reply(status, NewToken{Token: c.present(token), Secret: secret})
 }
 
@@ -103,7 +103,7 @@ func (c *call) listTokens() error {
 	return c.reply(http.StatusOK, list)
 }
 
-// onToken answers with what do makes of the token in the path.
+// onToken applies do to the token in the path and replies with the result.
 func (c *call) onToken(do func(g *gateway.Gateway, id string) (*tokens.Token, error)) error {
 	g, err := c.gateway()
 	if err != nil {
@@ -120,8 +120,7 @@ func (c *call) onToken(do func(g *gateway.Gateway, id string) (*tokens.Token, er
 	return c.replyRevision(http.StatusOK, token.Revision, c.present(token))
 }
 
-// tokenID is the id of the token in the path, which may be there by its name, after
-// If-Match was checked.
+// tokenIfMatch is onlyIfMatch for a token, which it reads only if necessary.
 func (c *call) tokenID(g *gateway.Gateway) (string, error) {
 	id, err := c.Tokens.Find(c.ctx(), g.ID, c.r.PathValue("token"), c.reading())
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"github.com/livygateway/livygateway/internal/sessions"
 )
 
-// UsageList is what a gateway's tokens used, by day and token.
+// UsageList is the usage of a gateway's tokens, by day and token.
 type UsageList struct {
 	Usage []sessions.Usage `json:"usage"`
 }
 
-// dayQuery reads a query parameter that is a day; empty if it is not given.
+// dayQuery returns a query parameter that is a day, or "".
 func (c *call) dayQuery(name string) (string, error) {
 	text, err := c.query(name)
 	if err != nil || !c.has(name) {

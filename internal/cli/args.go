@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// oneOf refuses what is no command of a group.
+// oneOf returns an error for an unknown command of a group.
 func oneOf(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -30,7 +30,7 @@ func noArgs(_ *cobra.Command, args []string) error {
 	return nil
 }
 
-// oneArg wants the argument that is the last word of the command's usage.
+// oneArg requires one argument, which is named by the last word of the command's usage.
 func oneArg(cmd *cobra.Command, args []string) error {
 	name := cmd.Use[strings.LastIndexByte(cmd.Use, ' ')+1:]
 	if len(args) == 0 {

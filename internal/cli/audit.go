@@ -27,18 +27,18 @@ gateways by themselves, and refused requests of consequence.`,
 	return cmd
 }
 
-// auditFilter adds the flags that choose entries.
+// auditFilter adds the flags that select entries.
 func (c *cli) auditFilter(cmd *cobra.Command) func() (url.Values, error) {
 	var q [5]string
 	var times span
 	flags := cmd.Flags()
 	names := []string{"gateway", "actor", "action", "outcome", "target"}
 	for i, usage := range []string{
-		"Only what is about this gateway: its id, name, or workspace/name",
-		"Only what this person or token did",
-		`Only this action, e.g. "gateway.update", or all that begin so: "token"`,
-		"Only what was done, or only what was refused: done or refused",
-		"Only what is about the token or record with this id",
+		"Only entries about this gateway: its id, name, or workspace/name",
+		"Only entries of this person or token",
+		`Only this action, e.g. "gateway.update", or all with this prefix: "token"`,
+		"Only completed or only refused actions: done or refused",
+		"Only entries about the token or record with this id",
 	} {
 		flags.StringVar(&q[i], names[i], "", usage)
 	}
@@ -97,7 +97,8 @@ func (c *cli) auditList() *cobra.Command {
 				{head: "WHAT", flex: true},
 			}}
 			for _, e := range got.got.Entries {
-				t.add(minute(e.Time), e.Actor, dash(e.Address), e.Action, e.Outcome, dash(e.Gateway), dash(e.Target), dash(what(e)))
+				t.add(minute(e.Time), e.Actor, dash(e.Address), e.Action, e.Outcome, dash(e.Gateway),
+					dash(e.Target), dash(what(e)))
 			}
 			c.write(&t, "No entries.")
 			if got.got.Next != "" {
@@ -108,7 +109,7 @@ func (c *cli) auditList() *cobra.Command {
 	return cmd
 }
 
-// what says in a line what an entry is about.
+// what returns what an entry is about.
 func what(e *store.AuditEntry) string {
 	var parts []string
 	if e.Count > 1 {

@@ -36,7 +36,8 @@ func (c *cli) printCatalog(all *api.Catalog) {
 	row("cpu", strings.Trim(fmt.Sprint(all.CPUs), "[]"))
 	row("memory", strings.Join(all.Memories, " "))
 	for _, e := range all.Engines {
-		row("engine", e.Name, "Livy", e.LivyVersion(), label("Spark", e.Spark), label("Scala", e.Scala), label("Java", e.Java))
+		row("engine", e.Name, "Livy", e.LivyVersion(), label("Spark", e.Spark), label("Scala", e.Scala),
+			label("Java", e.Java))
 	}
 	for _, q := range all.Queues {
 		row("queue", q)
@@ -66,10 +67,10 @@ func label(name, value string) string {
 	return name + " " + value
 }
 
-// engine is an engine and who uses it.
+// engine is an engine and the gateways that use it.
 type engine struct {
 	gateway.Engine
-	// UsedBy are the gateways, as "workspace/name", that name it.
+	// UsedBy lists the gateways that use it, as "workspace/name".
 	UsedBy []string `json:"usedBy"`
 }
 
@@ -96,8 +97,8 @@ func (c *cli) engines() ([]engine, error) {
 	return all, nil
 }
 
-// place is where an engine is: an image, a server, or a directory.
-func (e *engine) place() string {
+// location returns where an engine is: an image, a server, or a directory.
+func (e *engine) location() string {
 	for _, text := range []string{e.Image, e.URL, e.LivyHome} {
 		if text != "" {
 			return text
@@ -107,7 +108,7 @@ func (e *engine) place() string {
 }
 
 func (c *cli) engineCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "engine", Short: "Lists and shows engines: a Livy and a Spark that run together"}
+	cmd := &cobra.Command{Use: "engine", Short: "Lists and shows engines: a Livy with a Spark version"}
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "Lists the engines of the configuration; the first is the default",
@@ -130,7 +131,8 @@ func (c *cli) engineCommand() *cobra.Command {
 				{head: "USED BY", flex: true},
 			}}
 			for _, e := range all {
-				t.add(e.Name, e.Livy, dash(e.Spark), dash(e.Scala), dash(e.Java), e.place(), dash(strings.Join(e.UsedBy, ", ")))
+				t.add(e.Name, e.Livy, dash(e.Spark), dash(e.Scala), dash(e.Java), e.location(),
+					dash(strings.Join(e.UsedBy, ", ")))
 			}
 			c.write(&t, "No engines.")
 			return nil
@@ -190,7 +192,8 @@ func (c *cli) environmentCommand() *cobra.Command {
 				return err
 			}
 			return c.print(got.raw, func() {
-				t := table{columns: []column{{head: "NAME", flex: true}, {head: "DIR", flex: true}, {head: "USED BY", flex: true}}}
+				t := table{columns: []column{{head: "NAME", flex: true}, {head: "DIR", flex: true},
+					{head: "USED BY", flex: true}}}
 				for _, e := range got.got.Environments {
 					t.add(e.Name, dash(e.Dir), dash(strings.Join(e.UsedBy, ", ")))
 				}

@@ -1,6 +1,6 @@
-// Package cli is the command line `caddy livy ...`. It speaks to the management
-// API and knows nothing of how the API is reached or of Caddy itself: that is
-// given to it, so that every command is tested against the API alone.
+// Package cli implements the command line `caddy livy ...` as a client of the management API. It
+// does not depend on Caddy: Options provide access to the API, so that every command is tested
+// against the API alone.
 package cli
 
 import (
@@ -19,20 +19,18 @@ import (
 
 //go:generate go test . -run TestGolden|TestHelp|TestDocs -update
 
-// Options are what the command line needs of the program that it is part of.
+// Options are the functions that the command line needs of the program that it is part of.
 type Options struct {
-	// Dial finds the API: a client, and the URL below which `/v1/...` is. address
-	// is what --address says, empty for the usual place.
+	// Dial returns a client and the base URL of the API, below which `/v1/...` is. address is
+	// the value of --address, empty for the default.
 	Dial func(address string) (client *http.Client, base string, err error)
-	// DefaultAddress is the usual place, for the help.
+	// DefaultAddress is the default address, for the help.
 	DefaultAddress string
-	// Exit makes the error that ends the program with an exit code and prints
-	// nothing.
+	// Exit returns an error that ends the program with an exit code and prints nothing.
 	Exit func(code int) error
-	// Examine runs the doctor's checks by a configuration file, without a running
-	// Caddy.
+	// Examine runs the doctor's checks on a configuration file, without a running Caddy.
 	Examine func(ctx context.Context, config, adapter string) (doctor.Report, error)
-	// Poll is the pause between two looks while --wait waits. Default 1 second.
+	// Poll is the pause between two polls of --wait. Default 1 second.
 	Poll time.Duration
 }
 
@@ -67,7 +65,7 @@ const examples = `  caddy livy gateway create etl --cpu 2 --memory 8Gi --start -
   caddy livy session list --gateway etl --state live
   caddy livy doctor`
 
-// cli is the command line's state: where to ask and how to print.
+// cli is the state of the command line: how to reach the API and how to print.
 type cli struct {
 	Options
 	address, workspace string
@@ -78,7 +76,7 @@ type cli struct {
 	out, err io.Writer
 }
 
-// Fill makes cmd, which has a name already, the root of the command line.
+// Fill makes cmd, which already has a name, the root of the command line.
 func Fill(cmd *cobra.Command, o Options) {
 	if o.Poll == 0 {
 		o.Poll = time.Second
@@ -86,7 +84,8 @@ func Fill(cmd *cobra.Command, o Options) {
 	c := &cli{Options: o}
 	cmd.Use, cmd.Short, cmd.Long, cmd.Example = "livy", Short, long, examples
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&c.address, "address", "", "Address of Caddy's admin endpoint (default: "+o.DefaultAddress+")")
+	flags.StringVar(&c.address, "address", "",
+		"Address of Caddy's admin endpoint (default: "+o.DefaultAddress+")")
 	flags.StringVar(&c.workspace, "workspace", gateway.DefaultWorkspace, "Workspace of the gateway")
 	flags.BoolVar(&c.json, "json", false, "Print JSON instead of text")
 	flags.BoolVar(&c.wide, "wide", false, "Print all columns without truncation")
@@ -99,7 +98,7 @@ func Fill(cmd *cobra.Command, o Options) {
 	c.adopt(cmd)
 }
 
-// adopt gives a command and all below it the behaviour that all share.
+// adopt gives a command and its subcommands the common behaviour.
 func (c *cli) adopt(cmd *cobra.Command) {
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.DisableFlagsInUseLine = true
@@ -139,7 +138,7 @@ func (c *cli) adopt(cmd *cobra.Command) {
 	}
 }
 
-// userName is who runs the command, for the record.
+// userName returns the name of the user who runs the command.
 func userName() string {
 	u, err := user.Current()
 	if err != nil {

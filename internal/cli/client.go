@@ -16,10 +16,10 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// ActorHeader tells the admin endpoint, which knows no users, who asks.
+// ActorHeader tells the admin endpoint, which has no users, who makes a request.
 const ActorHeader = "X-Livy-Actor"
 
-// path makes the API path of a gateway or something below it.
+// path returns the API path of a gateway or something below it.
 func (c *cli) path(parts ...string) string {
 	p := []string{"/v1/workspaces", url.PathEscape(c.workspace), "gateways"}
 	for _, part := range parts {
@@ -28,7 +28,7 @@ func (c *cli) path(parts ...string) string {
 	return strings.Join(p, "/")
 }
 
-// query puts parameters that are not empty after a path.
+// query appends the non-empty parameters to a path.
 func query(path string, q url.Values) string {
 	for name, values := range q {
 		if len(values) == 0 || values[0] == "" {
@@ -41,7 +41,7 @@ func query(path string, q url.Values) string {
 	return path + "?" + q.Encode()
 }
 
-// request asks the API and returns its reply, which was no error.
+// request calls the API and returns its reply, or an error reply as an error.
 func (c *cli) request(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	resp, err := c.send(ctx, method, path, body)
 	if err != nil || resp.StatusCode < 400 {
@@ -52,7 +52,7 @@ func (c *cli) request(ctx context.Context, method, path string, body any) (*http
 	return nil, readProblem(resp, text)
 }
 
-// send asks the API and returns its reply, whatever it is.
+// send calls the API and returns its reply, even if it is an error.
 func (c *cli) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var payload io.Reader
 	switch b := body.(type) {
@@ -82,14 +82,15 @@ func (c *cli) send(ctx context.Context, method, path string, body any) (*http.Re
 	}
 	resp, err := client.Do(req)
 	if err != nil {
-		f := fromKind(gateway.KindUnavailable, fmt.Sprintf("asking Caddy's admin endpoint: %s", unwrapURL(err)))
-		f.hint = "Is Caddy running there? --address names another endpoint."
+		f := fromKind(gateway.KindUnavailable,
+			fmt.Sprintf("cannot reach Caddy's admin endpoint: %s", unwrapURL(err)))
+		f.hint = "Is Caddy running there? Use --address for another endpoint."
 		return nil, f
 	}
 	return resp, nil
 }
 
-// unwrapURL leaves out the URL that was asked for, which says nothing to people.
+// unwrapURL returns the error without the requested URL, which is of no use to users.
 func unwrapURL(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
@@ -97,7 +98,7 @@ func unwrapURL(err error) error {
 	return err
 }
 
-// readProblem reads an error reply: the API's, Caddy's own, or a stranger's.
+// readProblem parses an error reply of the API, of Caddy itself, or of another server.
 func readProblem(resp *http.Response, text []byte) *failure {
 	var p api.Problem
 	var caddys struct {
@@ -117,20 +118,20 @@ func readProblem(resp *http.Response, text []byte) *failure {
 		return fromKind(kind, caddys.Error)
 	case resp.StatusCode == http.StatusNotFound:
 		f := fromKind(gateway.KindUnavailable, "the Caddy there does not serve the livy API")
-		f.hint = "Is this module in it, and the livy option in its configuration?"
+		f.hint = "Does it include this module, and the livy option in its configuration?"
 		return f
 	default:
 		return fromKind(gateway.KindInternal, "the admin endpoint answered "+resp.Status)
 	}
 }
 
-// reply is what the API answered: as it was, for --json, and decoded.
+// reply is a reply of the API: raw, for --json, and decoded.
 type reply[T any] struct {
 	raw json.RawMessage
 	got T
 }
 
-// call asks the API and decodes its reply.
+// call calls the API and decodes its reply.
 func call[T any](c *cli, method, path string, body any) (r reply[T], err error) {
 	return callWith[T](c.ctx, c, method, path, body)
 }
@@ -153,11 +154,12 @@ func callWith[T any](ctx context.Context, c *cli, method, path string, body any)
 	return r, nil
 }
 
-// allPages reads a list as a whole, page by page.
+// allPages reads a complete list, page by page.
 func allPages[T any](c *cli, path string, size func(*T) (shown int, total int64), add func(*T)) error {
 	const limit = 1000
 	for offset := 0; ; {
-		r, err := get[T](c, query(path, url.Values{"offset": {strconv.Itoa(offset)}, "limit": {strconv.Itoa(limit)}}))
+		r, err := get[T](c, query(path,
+			url.Values{"offset": {strconv.Itoa(offset)}, "limit": {strconv.Itoa(limit)}}))
 		if err != nil {
 			return err
 		}
@@ -169,12 +171,12 @@ func allPages[T any](c *cli, path string, size func(*T) (shown int, total int64)
 	}
 }
 
-// get asks for something that is there.
+// get reads an object.
 func get[T any](c *cli, path string) (reply[T], error) {
 	return call[T](c, http.MethodGet, path, nil)
 }
 
-// copy writes an API reply as it comes.
+// copy copies an API reply to the output.
 func (c *cli) copy(path string) error {
 	resp, err := c.request(c.ctx, http.MethodGet, path, nil)
 	if err != nil {
@@ -182,7 +184,7 @@ func (c *cli) copy(path string) error {
 	}
 	defer resp.Body.Close()
 	if _, err := io.Copy(c.out, resp.Body); err != nil {
-		return gateway.Wrap(gateway.KindUnavailable, "the reply broke off: lines are missing", err)
+		return gateway.Wrap(gateway.KindUnavailable, "the reply is incomplete: lines are missing", err)
 	}
 	return nil
 }

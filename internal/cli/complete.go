@@ -12,21 +12,22 @@ import (
 	"github.com/livygateway/livygateway/internal/api"
 )
 
-// completion finds what could be written next; what stands behind a tab is
-// about it. The shell's user waits: without an answer there is nothing to offer.
+// completion returns completions, each optionally followed by a tab and a description. It returns
+// none if the API does not answer in time.
 type completion func() []string
 
-// patience is how long a shell's user waits.
-const patience = 2 * time.Second
+// completeTimeout bounds how long the shell waits.
+const completeTimeout = 2 * time.Second
 
-// complete gives a flag its completion.
+// complete sets the completion of a flag.
 func complete(cmd *cobra.Command, flag string, f completion) {
-	_ = cmd.RegisterFlagCompletionFunc(flag, func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
-		return f(), cobra.ShellCompDirectiveNoFileComp
-	})
+	_ = cmd.RegisterFlagCompletionFunc(flag,
+		func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return f(), cobra.ShellCompDirectiveNoFileComp
+		})
 }
 
-// first completes the one argument of a command.
+// first completes the only argument of a command.
 func first(f completion) cobra.CompletionFunc {
 	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		if len(args) > 0 {
@@ -36,15 +37,15 @@ func first(f completion) cobra.CompletionFunc {
 	}
 }
 
-// nothing offers nothing, not even files.
+// nothing returns no completions, not even files.
 func nothing() []string { return nil }
 
-// words are always the same.
+// words returns a fixed completion.
 func words(list ...string) completion { return func() []string { return list } }
 
-// ask asks the API while the shell waits.
+// ask calls the API while the shell waits.
 func ask[T any](c *cli, path string) (v T) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), completeTimeout)
 	defer cancel()
 	r, _ := callWith[T](ctx, c, http.MethodGet, path, nil)
 	return r.got
@@ -70,7 +71,7 @@ func (c *cli) workspaces() []string {
 	return all
 }
 
-// tokensOf offers the tokens of the gateway that --gateway names.
+// tokensOf completes the tokens of the gateway in --gateway.
 func (c *cli) tokensOf(gatewayName *string) completion {
 	return func() (all []string) {
 		for _, t := range ask[api.TokenList](c, c.path(*gatewayName, "tokens")+"?limit=1000").Tokens {
@@ -80,7 +81,7 @@ func (c *cli) tokensOf(gatewayName *string) completion {
 	}
 }
 
-// recordsOf offers the latest records of the gateway that --gateway names.
+// recordsOf completes the latest records of the gateway in --gateway.
 func (c *cli) recordsOf(gatewayName *string) completion {
 	return func() (all []string) {
 		for _, r := range ask[api.RecordList](c, c.path(*gatewayName, "records")).Records {
@@ -90,7 +91,7 @@ func (c *cli) recordsOf(gatewayName *string) completion {
 	}
 }
 
-// offered offers what the configuration has for a setting of a gateway.
+// offered completes the configured values for a setting of a gateway.
 func (c *cli) offered(flag string) completion {
 	return func() []string {
 		switch flag {

@@ -10,14 +10,14 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// doctorPath is beside the API, below the same base: it is about one Caddy.
+// doctorPath is not part of the API but has the same base URL.
 const doctorPath = "/doctor"
 
 func (c *cli) doctorCommand() *cobra.Command {
 	var config, adapter string
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Checks the installation, and says how to fix what is wrong",
+		Short: "Checks the installation and suggests fixes",
 		Long: `Checks what gateways need: Redis, the runtime (Docker, processes, servers),
 engines, clusters, LDAP, clocks, ports, disk space, the sites and access logs of
 Caddy, its admin endpoint. Each line says ok, warn or fail, and how to fix it.
@@ -82,8 +82,9 @@ func (c *cli) printReport(r doctor.Report) {
 	for _, res := range r.Results {
 		say(fmt.Sprintf("%-4s  %-*s", res.Status, left-len("warn")-gap, res.Check), res.Summary)
 		if res.Mend != "" {
-			say(indent, "Mend: "+res.Mend)
+			say(indent, "Fix: "+res.Mend)
 		}
 	}
-	fmt.Fprintf(c.out, "\n%d ok, %s, %s\n", r.OK, gateway.Count(r.Warned, "warning"), gateway.Count(r.Failed, "failure"))
+	fmt.Fprintf(c.out, "\n%d ok, %s, %s\n", r.OK, gateway.Count(r.Warned, "warning"),
+		gateway.Count(r.Failed, "failure"))
 }

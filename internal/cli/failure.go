@@ -24,27 +24,28 @@ const (
 	exitTimeout
 )
 
-// failure is an error as it is shown: by a sentence, or with --json as the
-// API's problem with the exit code beside it.
+// failure is an error for output: as a sentence, or with --json as the API's problem with the exit
+// code.
 type failure struct {
 	api.Problem
 	ExitCode int `json:"exitCode"`
-	// hint is a further sentence for people.
+	// hint is an additional sentence with advice.
 	hint string
 }
 
 func (f *failure) Error() string { return f.Detail }
 
-// fromKind makes a failure of a kind and a sentence.
+// fromKind returns a failure with a kind and a sentence.
 func fromKind(kind gateway.Kind, detail string) *failure {
 	status := api.Status(kind)
 	return &failure{
-		Problem:  api.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail, Kind: kind.String()},
+		Problem: api.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail,
+			Kind: kind.String()},
 		ExitCode: exitCode(kind.String()),
 	}
 }
 
-// exitCode chooses the exit code for a kind of failure.
+// exitCode returns the exit code for a kind of error.
 func exitCode(kind string) int {
 	switch kind {
 	case gateway.KindInvalid.String():
@@ -62,14 +63,14 @@ func exitCode(kind string) int {
 	}
 }
 
-// badUsage is what is wrong with the command itself.
+// badUsage returns the failure for an invalid command line.
 func badUsage(err error) *failure {
 	f := fromKind(gateway.KindInvalid, err.Error())
 	f.hint = "usage"
 	return f
 }
 
-// asFailure is err with an exit code.
+// asFailure returns err with an exit code.
 func asFailure(err error) *failure {
 	var f *failure
 	if errors.As(err, &f) {
@@ -87,7 +88,7 @@ func (c *cli) fail(cmd *cobra.Command, err error) error {
 	f := asFailure(err)
 	w := cmd.ErrOrStderr()
 	switch {
-	case f.Detail == "": // all is said already
+	case f.Detail == "": // already printed
 	case c.json:
 		e := json.NewEncoder(w)
 		e.SetIndent("", "  ")

@@ -19,7 +19,7 @@ func (c *cli) gatewayCommand() *cobra.Command {
 	cmd.AddCommand(c.createCommand(), c.updateCommand(), c.listCommand(), c.showCommand(),
 		c.lifeCommand("start", "Starts a gateway's Livy server", gateway.StateRunning),
 		c.lifeCommand("stop", "Stops a gateway's Livy server, which ends its sessions", gateway.StateStopped),
-		c.lifeCommand("restart", "Starts another Livy server in place of a gateway's", gateway.StateRunning),
+		c.lifeCommand("restart", "Replaces a gateway's Livy server with a new one", gateway.StateRunning),
 		c.restartNeededCommand(), c.deleteCommand(), c.logsCommand())
 	return cmd
 }
@@ -59,15 +59,17 @@ func (c *cli) listCommand() *cobra.Command {
 				{head: "NOTE", flex: true, wide: true},
 			}}
 			for _, g := range list.Gateways {
-				t.add(g.Spec.Name, g.Workspace, g.ID, string(g.Status.State), dash(g.Spec.Engine), strconv.Itoa(g.Spec.CPU), g.Spec.Memory,
-					dash(g.Status.LivyVersion), minute(g.CreatedAt), g.CreatedBy, dash(strings.Join(g.Notes, "; ")))
+				t.add(g.Spec.Name, g.Workspace, g.ID, string(g.Status.State), dash(g.Spec.Engine),
+					strconv.Itoa(g.Spec.CPU), g.Spec.Memory,
+					dash(g.Status.LivyVersion), minute(g.CreatedAt), g.CreatedBy, dash(strings.Join(g.Notes,
+						"; ")))
 			}
 			c.write(&t, "No gateways.")
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "List the gateways of all workspaces")
-	cmd.Flags().StringSliceVar(&states, "state", nil, "Only those in one of these states: Created, Starting, Running, Stopping, Stopped, Error")
+	cmd.Flags().StringSliceVar(&states, "state", nil, "Only gateways in one of these states: Created, Starting, Running, Stopping, Stopped, Error")
 	complete(cmd, "state", words(gatewayStates...))
 	return cmd
 }
@@ -83,20 +85,21 @@ func isOneOf(s string, list []string) bool {
 	return false
 }
 
-// listGateways lists those that keep says.
+// listGateways lists the gateways for which keep returns true.
 func (c *cli) listGateways(all bool, keep func(*api.Gateway) bool) (api.GatewayList, error) {
 	path := c.path()
 	if all {
 		path = "/v1/gateways"
 	}
 	list := api.GatewayList{Gateways: []api.Gateway{}}
-	err := allPages(c, path, func(l *api.GatewayList) (int, int64) { return len(l.Gateways), l.Total }, func(l *api.GatewayList) {
-		for i := range l.Gateways {
-			if keep(&l.Gateways[i]) {
-				list.Gateways = append(list.Gateways, l.Gateways[i])
+	err := allPages(c, path, func(l *api.GatewayList) (int, int64) { return len(l.Gateways), l.Total },
+		func(l *api.GatewayList) {
+			for i := range l.Gateways {
+				if keep(&l.Gateways[i]) {
+					list.Gateways = append(list.Gateways, l.Gateways[i])
+				}
 			}
-		}
-	})
+		})
 	list.Total = int64(len(list.Gateways))
 	return list, err
 }
@@ -117,7 +120,7 @@ func (c *cli) showCommand() *cobra.Command {
 	}
 }
 
-// pending is a gateway whose server lacks some settings.
+// pending is a gateway that needs a restart for some settings.
 type pending struct {
 	Name      string   `json:"name"`
 	Workspace string   `json:"workspace"`
@@ -150,7 +153,8 @@ takes up only when it is started again, and the settings it lacks.`,
 				found = list.Gateways
 			}
 			list := []pending{}
-			t := table{columns: []column{{head: "NAME", flex: true}, {head: "WORKSPACE", wide: !all}, {head: "ID"}, {head: "SETTINGS", flex: true}}}
+			t := table{columns: []column{{head: "NAME", flex: true}, {head: "WORKSPACE", wide: !all},
+				{head: "ID"}, {head: "SETTINGS", flex: true}}}
 			for _, g := range found {
 				if len(g.RestartNeeded) > 0 {
 					list = append(list, pending{g.Spec.Name, g.Workspace, g.ID, g.RestartNeeded})
@@ -200,7 +204,7 @@ func (c *cli) createCommand() *cobra.Command {
 	return cmd
 }
 
-// finish waits, if that is asked for, and shows the gateway.
+// finish waits, if requested, and shows the gateway.
 func (c *cli) finish(g reply[api.Gateway], wait bool, goal gateway.State, w *waiting) error {
 	if wait {
 		var err error
@@ -265,7 +269,8 @@ started again.`,
 	f := cmd.Flags()
 	f.StringVar(&name, "name", "", "New name")
 	f.StringSliceVar(&unset, "unset", nil, "Field to reset to its default, e.g. livyConf (may be repeated)")
-	f.BoolVar(&restart, "restart", false, "Restart the Livy server if the change needs it, which ends its sessions")
+	f.BoolVar(&restart, "restart", false,
+		"Restart the Livy server if the change needs it, which ends its sessions")
 	complete(cmd, "name", nothing)
 	complete(cmd, "unset", words(settingFields()...))
 	w.flags(cmd, "With --restart: wait until it runs")
@@ -288,7 +293,7 @@ func (c *cli) lifeCommand(verb, short string, goal gateway.State) *cobra.Command
 		},
 	}
 	if verb == "restart" {
-		cmd.Long = "Starts another Livy server in place of a running gateway's, which ends its\nsessions. Their records stay."
+		cmd.Long = "Replaces a running gateway's Livy server with a new one, which ends its\nsessions. Their records stay."
 	}
 	w.flags(cmd, "Wait until it is done")
 	return cmd
@@ -306,7 +311,8 @@ This cannot be undone, so --yes is asked for.`,
 		ValidArgsFunction: first(c.gateways),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if !yes && !force {
-				f := fromKind(gateway.KindInvalid, fmt.Sprintf("deleting gateway %s deletes its tokens and records too", args[0]))
+				f := fromKind(gateway.KindInvalid,
+					fmt.Sprintf("deleting gateway %s deletes its tokens and records too", args[0]))
 				f.hint = "Pass --yes to confirm."
 				return f
 			}
@@ -337,7 +343,8 @@ func (c *cli) logsCommand() *cobra.Command {
 		Args:              oneArg,
 		ValidArgsFunction: first(c.gateways),
 		RunE: func(_ *cobra.Command, args []string) error {
-			logs, err := get[api.Logs](c, query(c.path(args[0], "logs"), url.Values{"lines": {strconv.Itoa(lines)}}))
+			logs, err := get[api.Logs](c,
+				query(c.path(args[0], "logs"), url.Values{"lines": {strconv.Itoa(lines)}}))
 			if err != nil {
 				return err
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// shownHistory is how many of the last transitions are shown.
+// shownHistory is the number of transitions shown.
 const shownHistory = 10
 
 func (c *cli) printGateway(r reply[api.Gateway]) error {
@@ -40,7 +40,7 @@ func (c *cli) printGateway(r reply[api.Gateway]) error {
 	})
 }
 
-// addSettings adds those settings that say anything.
+// addSettings adds the settings that are set.
 func addSettings(d *details, s *gateway.Spec) {
 	filesShown := false
 	for _, p := range gateway.Parameters() {
@@ -67,7 +67,7 @@ func addSettings(d *details, s *gateway.Spec) {
 	}
 }
 
-// files are the configuration files that a gateway has, by name.
+// files returns the names of the configuration files that a gateway has.
 func files(s *gateway.Spec) (names []string) {
 	for _, p := range gateway.Parameters() {
 		if text, ok := p.In(s).(*string); ok && p.File != "" && *text != "" {
@@ -77,7 +77,7 @@ func files(s *gateway.Spec) (names []string) {
 	return names
 }
 
-// yesNo is empty for no, which is not worth a line.
+// yesNo returns "yes", or "" for no, which is not shown.
 func yesNo(b bool) string {
 	if b {
 		return "yes"
@@ -96,5 +96,5 @@ func autoStart(a gateway.AutoStart) string {
 	if !a.Enabled {
 		return ""
 	}
-	return fmt.Sprintf("by a request, which waits up to %d s", a.Wait())
+	return fmt.Sprintf("on request, waiting up to %d s", a.Wait())
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// flagWait is the part of the setting autoStart that has a flag of its own.
+// flagWait is the flag for the second field of the setting autoStart.
 const flagWait = "auto-start-wait"
 
 func (c *cli) addSettings(cmd *cobra.Command) {
@@ -32,7 +32,7 @@ func (c *cli) addSettings(cmd *cobra.Command) {
 			complete(cmd, p.Flag, c.offered(p.Flag))
 		}
 	}
-	f.Int(flagWait, gateway.DefaultWaitSeconds, "Seconds that such a request waits")
+	f.Int(flagWait, gateway.DefaultWaitSeconds, "Seconds that this request waits")
 }
 
 // readSettings returns the settings whose flags were given.
@@ -52,8 +52,7 @@ func (c *cli) readSettings(cmd *cobra.Command) (map[string]any, error) {
 	return given, nil
 }
 
-// unsetFields reads what is to be taken back to its default: names of fields, or of
-// the flags that set them.
+// unsetFields returns the fields to reset to their defaults, given by names of fields or of flags.
 func unsetFields(names []string) ([]string, error) {
 	byFlag := make(map[string]string)
 	for _, p := range gateway.Parameters() {
@@ -73,7 +72,8 @@ func unsetFields(names []string) ([]string, error) {
 		if near != "" {
 			near = " (did you mean " + near + "?)"
 		}
-		return nil, badUsage(fmt.Errorf("--unset: there is no setting %q%s; what can be unset: %s", name, near, strings.Join(known, ", ")))
+		return nil, badUsage(fmt.Errorf("--unset: unknown setting %q%s; settings that can be unset: %s", name,
+			near, strings.Join(known, ", ")))
 	}
 	return fields, nil
 }
@@ -108,7 +108,7 @@ func (c *cli) readSetting(f *pflag.FlagSet, p *gateway.Parameter) (any, error) {
 	return string(text), err
 }
 
-// settingFields are the fields that can be taken back to their defaults.
+// settingFields returns the fields that can be reset to their defaults.
 func settingFields() []string {
 	var fields []string
 	for _, p := range gateway.Parameters() {

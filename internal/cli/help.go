@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// helpWidth is how wide help is, on any terminal.
+// helpWidth is the width of help texts.
 const helpWidth = 80
 
 func writeHelp(w io.Writer, cmd *cobra.Command) {
@@ -34,7 +34,7 @@ func fill(text string, width int) string {
 	return strings.Join(out, "\n")
 }
 
-// useLine is how a command is written: the flags it asks for, and its arguments.
+// useLine returns the usage line of a command: its required flags and its arguments.
 func useLine(cmd *cobra.Command) string {
 	line := cmd.UseLine()
 	if cmd.HasAvailableSubCommands() {
@@ -60,10 +60,11 @@ func writeUsage(w io.Writer, cmd *cobra.Command) {
 		fmt.Fprintf(w, "\nFlags:\n%s", trimLines(cmd.LocalFlags().FlagUsagesWrapped(helpWidth)))
 	}
 	if cmd.HasAvailableInheritedFlags() {
-		fmt.Fprintf(w, "\nFlags of all commands:\n%s", trimLines(cmd.InheritedFlags().FlagUsagesWrapped(helpWidth)))
+		fmt.Fprintf(w, "\nFlags of all commands:\n%s",
+			trimLines(cmd.InheritedFlags().FlagUsagesWrapped(helpWidth)))
 	}
 	if cmd.HasAvailableSubCommands() {
-		fmt.Fprintf(w, "\n%s COMMAND --help tells more of a command.\n", cmd.CommandPath())
+		fmt.Fprintf(w, "\nUse %s COMMAND --help for more about a command.\n", cmd.CommandPath())
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 func (c *cli) policyCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "policy", Short: "Shows what a gateway's policy does"}
 	var gatewayName string
-	c.gatewayFlag(cmd, &gatewayName, "Gateway whose policy is meant")
+	c.gatewayFlag(cmd, &gatewayName, "Gateway whose policy to show")
 	cmd.AddCommand(c.policyShow(&gatewayName), c.policyExplain(&gatewayName))
 	return cmd
 }
@@ -34,7 +34,8 @@ func (c *cli) policyShow(gatewayName *string) *cobra.Command {
 				return err
 			}
 			return c.print(got.raw, func() {
-				t := table{columns: []column{{head: "EFFECT"}, {head: "KEY", flex: true}, {head: "VALUE", flex: true}, {head: "SOURCE", flex: true}}}
+				t := table{columns: []column{{head: "EFFECT"}, {head: "KEY", flex: true},
+					{head: "VALUE", flex: true}, {head: "SOURCE", flex: true}}}
 				for _, r := range got.got.Rules {
 					t.add(r.Effect, r.Key, dash(r.Value), r.Source)
 				}
@@ -104,6 +105,7 @@ The exit code is 0 if the request would pass, and 6 if it would be refused.`,
 	return cmd
 }
 
+// printNotes prints the notes on a policy.
 func policyTrial(settings map[string]any, body []byte) (api.PolicyTrial, error) {
 	text, err := json.Marshal(settings)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/term"
 )
 
-// printJSON writes v for programs.
+// printJSON writes v as JSON.
 func (c *cli) printJSON(v any) error {
 	e := json.NewEncoder(c.out)
 	e.SetIndent("", "  ")
@@ -21,7 +21,7 @@ func (c *cli) printJSON(v any) error {
 	return e.Encode(v)
 }
 
-// print writes an API reply: as JSON, or as text does it.
+// print writes an API reply: as JSON, or by calling text.
 func (c *cli) print(raw json.RawMessage, text func()) error {
 	if c.json {
 		return c.printJSON(raw)
@@ -35,7 +35,7 @@ const (
 	leastWidth   = 60
 )
 
-// width is how many columns a line may have.
+// width returns the maximum width of a line.
 func (c *cli) width() int {
 	if f, ok := c.out.(*os.File); ok {
 		if n, _, err := term.GetSize(int(f.Fd())); err == nil {
@@ -48,14 +48,14 @@ func (c *cli) width() int {
 // column is a column of a table.
 type column struct {
 	head string
-	// flex columns are cut when the table is too wide: what people wrote.
-	// Ids, states and times are always whole.
+	// flex columns are truncated if the table is too wide. Ids, states and times are never
+	// truncated.
 	flex bool
 	// wide columns are shown with --wide only.
 	wide bool
 }
 
-// table is lines of cells under a head.
+// table is a table with a header.
 type table struct {
 	columns []column
 	rows    [][]string
@@ -63,14 +63,13 @@ type table struct {
 
 func (t *table) add(cells ...string) { t.rows = append(t.rows, cells) }
 
-// gap is the space between columns, leastFlex the least that is left of a cell
-// that is cut.
+// gap is the space between columns, leastFlex the minimum width of truncated cells.
 const (
 	gap       = 2
 	leastFlex = 8
 )
 
-// write writes the table; without any row it says so.
+// write writes the table, or none if it has no rows.
 func (c *cli) write(t *table, none string) {
 	if len(t.rows) == 0 {
 		fmt.Fprintln(c.err, none)
@@ -109,7 +108,7 @@ func (c *cli) write(t *table, none string) {
 	}
 }
 
-// shrink takes excess columns away from the widest flexible cells.
+// shrink reduces the widths of the widest flexible columns by excess.
 func (t *table) shrink(shown, widths []int, excess int) {
 	for ; excess > 0; excess-- {
 		widest := -1
@@ -126,7 +125,7 @@ func (t *table) shrink(shown, widths []int, excess int) {
 	}
 }
 
-// cut shortens a text to n characters, with a sign that something is missing.
+// cut truncates a text to n characters, with a mark if something is missing.
 func cut(s string, n int) string {
 	s = oneLine(s)
 	if utf8.RuneCountInString(s) <= n {
@@ -135,8 +134,8 @@ func cut(s string, n int) string {
 	return string([]rune(s)[:max(n-1, 0)]) + "…"
 }
 
-// oneLine makes a cell of a text: control characters, line ends among them,
-// could move the cursor of a terminal.
+// oneLine removes control characters, including line ends, which could move the cursor of a
+// terminal.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsControl(r) {
@@ -146,7 +145,7 @@ func oneLine(s string) string {
 	}, s)
 }
 
-// details is what is known of one thing, line by line.
+// details is a list of names and values, one per line.
 type details struct {
 	names, values []string
 }
@@ -184,8 +183,7 @@ func (c *cli) writeDetails(d *details) {
 	}
 }
 
-// wrap breaks a text between words. A word that is too long stays whole: it may
-// be something to copy.
+// wrap breaks a text between words. It does not break long words, which users may want to copy.
 func (c *cli) wrap(s string, width int) []string {
 	s = oneLine(s)
 	if c.wide || utf8.RuneCountInString(s) <= width {
@@ -207,7 +205,7 @@ func (c *cli) wrap(s string, width int) []string {
 	return append(lines, line)
 }
 
-// dash stands for nothing in a table.
+// dash returns s, or "-" if it is empty.
 func dash(s string) string {
 	if s == "" {
 		return "-"
@@ -215,7 +213,7 @@ func dash(s string) string {
 	return s
 }
 
-// minute is a time in a table, whose zone the head says.
+// minute formats a time for a table, whose header shows the zone.
 func minute(t time.Time) string {
 	if t.IsZero() {
 		return "-"
@@ -223,7 +221,7 @@ func minute(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04")
 }
 
-// second is a time among details, empty for none.
+// second formats a time for details, or returns "" for none.
 func second(t time.Time) string {
 	if t.IsZero() {
 		return ""
@@ -231,7 +229,7 @@ func second(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// isTerminal reports whether somebody looks at what is written.
+// isTerminal reports whether w is a terminal.
 func isTerminal(w io.Writer) bool {
 	f, ok := w.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

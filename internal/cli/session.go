@@ -27,7 +27,7 @@ func (c *cli) sessionCommand() *cobra.Command {
 by its id (livy-...), or by what clients see: session:3, batch:7.`,
 	}
 	s := &sessionCLI{cli: c}
-	c.gatewayFlag(cmd, &s.gatewayName, "Gateway whose records are meant")
+	c.gatewayFlag(cmd, &s.gatewayName, "Gateway of the records")
 	usage := c.usageOf(&s.gatewayName)
 	usage.Use = "usage --gateway NAME"
 	cmd.AddCommand(s.list(), s.show(), s.close(), s.ui(), s.export(), s.statements(), usage)
@@ -44,14 +44,14 @@ func (s *sessionCLI) records(parts ...string) string {
 	return s.path(append([]string{s.gatewayName, "records"}, parts...)...)
 }
 
-// filter adds the flags that choose records.
+// filter adds the flags that select records.
 func (s *sessionCLI) filter(cmd *cobra.Command) func() (url.Values, error) {
 	var state, token string
 	var times span
 	flags := cmd.Flags()
-	flags.StringVar(&state, "state", "", `Only those in this state: one of Livy's words, "gone", or "live" for all that have not ended`)
-	flags.StringVar(&token, "token", "", "Only those created with this token: its id or name")
-	times.flags(cmd, "Only those created at")
+	flags.StringVar(&state, "state", "", `Only records in this state: one of Livy's states, "gone", or "live" for all that have not ended`)
+	flags.StringVar(&token, "token", "", "Only records created with this token: its id or name")
+	times.flags(cmd, "Only records created at")
 	complete(cmd, "state", words("live", "starting", "idle", "busy", "running", "success", "dead", "error", "killed", "gone"))
 	complete(cmd, "token", s.tokensOf(&s.gatewayName))
 	return func() (url.Values, error) {
@@ -79,7 +79,7 @@ func (p *page) set(q url.Values) url.Values {
 	return q
 }
 
-// more says how to see what comes after a page.
+// more prints how to show the next page.
 func (c *cli) more(p *page, shown int, total int64) {
 	if n := p.offset + shown; int64(n) < total {
 		fmt.Fprintf(c.err, "%d more: --offset %d\n", total-int64(n), n)
@@ -130,7 +130,7 @@ func (s *sessionCLI) list() *cobra.Command {
 	return cmd
 }
 
-// publicID is the id that clients see; there is none until Livy said it.
+// publicID returns the id that clients see, if Livy has confirmed it.
 func publicID(r *store.Record) string {
 	if r.PublicID < 0 {
 		return "-"
@@ -138,7 +138,7 @@ func publicID(r *store.Record) string {
 	return strconv.FormatInt(r.PublicID, 10)
 }
 
-// onRecord is a command for the record that its argument names.
+// onRecord returns a command for the record in its argument.
 func (s *sessionCLI) onRecord(verb, short string, run func(ref string) error) *cobra.Command {
 	return &cobra.Command{
 		Use:               verb + " --gateway NAME RECORD",
@@ -193,7 +193,7 @@ func (c *cli) printRecord(r *store.Record) {
 	c.writeDetails(&d)
 }
 
-// resources adds what a job runs with.
+// spaced adds spaces to JSON, so that it can be broken into lines.
 func (d *details) resources(e *policies.Effective) {
 	size := func(memory string, cores int) string {
 		if memory == "" {
@@ -222,12 +222,15 @@ func (s *sessionCLI) close() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		return s.print(r.raw, func() { fmt.Fprintf(s.out, "%s %s is %s\n", r.got.Kind, publicID(&r.got), r.got.State) })
+		return s.print(r.raw, func() {
+			fmt.Fprintf(s.out, "%s %s is %s\n", r.got.Kind, publicID(&r.got),
+				r.got.State)
+		})
 	})
 }
 
 func (s *sessionCLI) ui() *cobra.Command {
-	cmd := s.onRecord("ui", "Makes a link to the Spark UI, good for five minutes", func(ref string) error {
+	cmd := s.onRecord("ui", "Creates a link to the Spark UI, valid for five minutes", func(ref string) error {
 		link, err := call[api.UILink](s.cli, http.MethodPost, s.records(ref, "ui-link"), nil)
 		if err != nil {
 			return err
@@ -241,7 +244,7 @@ func (s *sessionCLI) ui() *cobra.Command {
 			fmt.Fprintln(s.err, "Append this path to the address of the site that serves the gateway.")
 		})
 	})
-	cmd.Long = "Makes a link that opens the Spark UI of a session or batch in a browser. It is\ngood for five minutes."
+	cmd.Long = "Creates a link that opens the Spark UI of a session or batch in a browser. It is\nvalid for five minutes."
 	return cmd
 }
 
@@ -272,7 +275,8 @@ func (s *sessionCLI) statements() *cobra.Command {
 are on record where the gateway has --statement-audit.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			got, err := get[api.StatementList](s.cli, query(s.path(s.gatewayName, "statements"), p.set(url.Values{})))
+			got, err := get[api.StatementList](s.cli,
+				query(s.path(s.gatewayName, "statements"), p.set(url.Values{})))
 			if err != nil {
 				return err
 			}
@@ -295,7 +299,8 @@ are on record where the gateway has --statement-audit.`,
 					if name == "" {
 						name = st.TokenID
 					}
-					t.add(minute(st.Submitted), strconv.FormatInt(st.SessionID, 10), strconv.FormatInt(st.StatementID, 10),
+					t.add(minute(st.Submitted), strconv.FormatInt(st.SessionID, 10),
+						strconv.FormatInt(st.StatementID, 10),
 						dash(st.Status), strconv.FormatInt(st.DurationMs, 10), dash(name), oneLine(code))
 				}
 				s.write(&t, "No statements.")

@@ -28,8 +28,8 @@ func (c *cli) tokenCommand() *cobra.Command {
 	t := &tokenCLI{cli: c}
 	c.gatewayFlag(cmd, &t.gatewayName, "Gateway that the token is for")
 	cmd.AddCommand(t.createCommand(), t.listCommand(), t.showCommand(), t.updateCommand(), t.resetCommand(),
-		t.verbCommand("disable", "Makes a token be refused until it is enabled again"),
-		t.verbCommand("enable", "Lets a disabled token be used again"),
+		t.verbCommand("disable", "Disables a token until it is enabled again"),
+		t.verbCommand("enable", "Enables a disabled token"),
 		t.revokeCommand())
 	return cmd
 }
@@ -44,8 +44,8 @@ func (t *tokenCLI) tokens(parts ...string) string {
 	return t.path(append([]string{t.gatewayName, "tokens"}, parts...)...)
 }
 
-// readSecret reads a token that the caller chose from a file, so that it stands
-// in no list of processes; "-" is standard input.
+// readSecret reads a supplied token from a file, so that it does not appear in process lists; "-"
+// is standard input.
 func (t *tokenCLI) readSecret(file string) (string, error) {
 	if file == "" {
 		return "", nil
@@ -69,7 +69,7 @@ func (c *cli) readFile(name string) ([]byte, error) {
 	return text, nil
 }
 
-const tokenFileUsage = "File with the text to use as the token, at least 16 characters (- for standard input; default: a new one is made)"
+const tokenFileUsage = "File with the text to use as the token, at least 16 characters (- for standard input; default: a new one is generated)"
 
 func (t *tokenCLI) createCommand() *cobra.Command {
 	var file string
@@ -92,7 +92,8 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(), tokens.CreateRequest{Settings: settings, Secret: secret})
+		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(),
+			tokens.CreateRequest{Settings: settings, Secret: secret})
 		if err != nil {
 			return err
 		}
@@ -128,13 +129,14 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 				q.Set("revoked", "true")
 			}
 			list := api.TokenList{Tokens: []api.Token{}}
-			err := allPages(t.cli, query(t.tokens(), q), func(l *api.TokenList) (int, int64) { return len(l.Tokens), l.Total }, func(l *api.TokenList) {
-				for _, token := range l.Tokens {
-					if len(states) == 0 || isOneOf(token.State, states) {
-						list.Tokens = append(list.Tokens, token)
+			err := allPages(t.cli, query(t.tokens(), q),
+				func(l *api.TokenList) (int, int64) { return len(l.Tokens), l.Total }, func(l *api.TokenList) {
+					for _, token := range l.Tokens {
+						if len(states) == 0 || isOneOf(token.State, states) {
+							list.Tokens = append(list.Tokens, token)
+						}
 					}
-				}
-			})
+				})
 			if err != nil {
 				return err
 			}
@@ -166,7 +168,7 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 			return nil
 		},
 	}
-	cmd.Flags().StringSliceVar(&states, "state", nil, "Only those in one of these states: active, disabled, expired, revoked (in the last 30 days)")
+	cmd.Flags().StringSliceVar(&states, "state", nil, "Only tokens in one of these states: active, disabled, expired, revoked (in the last 30 days)")
 	complete(cmd, "state", words(tokenStates...))
 	return cmd
 }
@@ -239,7 +241,7 @@ func limit(n float64) string {
 	return "at most " + strconv.FormatFloat(n, 'g', -1, 64)
 }
 
-// onToken is a command for the token that its argument names, by id or by name.
+// onToken returns a command for the token in its argument.
 func (t *tokenCLI) onToken(verb, short string, run func(id string) error) *cobra.Command {
 	return &cobra.Command{
 		Use:               verb + " --gateway NAME TOKEN",
@@ -265,7 +267,7 @@ func (t *tokenCLI) updateCommand() *cobra.Command {
 	cmd := t.onToken("update", "Changes a token's name, expiry, scopes or limits", func(id string) error {
 		change := read()
 		if change == (tokens.Settings{}) {
-			return badUsage(errors.New("nothing to change: give a flag for each thing to change"))
+			return badUsage(errors.New("nothing to change: give a flag for each setting to change"))
 		}
 		token, err := call[api.Token](t.cli, http.MethodPatch, t.tokens(id), change)
 		if err != nil {
@@ -282,17 +284,19 @@ func (t *tokenCLI) resetCommand() *cobra.Command {
 	var days int
 	var file string
 	var cmd *cobra.Command
-	cmd = t.onToken("reset", "Gives a token a new text, which it shows once", func(id string) (err error) {
-		body := tokens.ResetRequest{OverlapHours: overlap.Hours(), ExpireDays: ifGiven(cmd.Flags().Changed("expire-days"), &days)}
-		if body.Secret, err = t.readSecret(file); err != nil {
-			return err
-		}
-		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(id, "reset"), body)
-		if err != nil {
-			return err
-		}
-		return t.printSecret(token)
-	})
+	cmd = t.onToken("reset", "Replaces a token with a new one under the same id, shown once",
+		func(id string) (err error) {
+			body := tokens.ResetRequest{OverlapHours: overlap.Hours(),
+				ExpireDays: ifGiven(cmd.Flags().Changed("expire-days"), &days)}
+			if body.Secret, err = t.readSecret(file); err != nil {
+				return err
+			}
+			token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(id, "reset"), body)
+			if err != nil {
+				return err
+			}
+			return t.printSecret(token)
+		})
 	cmd.Example = "  caddy livy token reset --gateway etl lctk-... --overlap 24h"
 	cmd.Flags().Var(daysValue{&days}, "expire-days", "Days until it expires (default: unchanged)")
 	durationFlag(cmd, &overlap, "overlap", 0, "How long the old token keeps working, e.g. 24h, at most 7d")
@@ -311,14 +315,15 @@ func (t *tokenCLI) verbCommand(verb, short string) *cobra.Command {
 }
 
 func (t *tokenCLI) revokeCommand() *cobra.Command {
-	return t.onToken("revoke", "Revokes a token for good, everywhere within a second", func(id string) error {
-		if _, err := call[any](t.cli, http.MethodDelete, t.tokens(id), nil); err != nil {
-			return err
-		}
-		if t.json {
-			return t.printJSON(map[string]string{"revoked": id})
-		}
-		fmt.Fprintf(t.out, "revoked token %s\n", id)
-		return nil
-	})
+	return t.onToken("revoke", "Revokes a token permanently; takes effect within a second",
+		func(id string) error {
+			if _, err := call[any](t.cli, http.MethodDelete, t.tokens(id), nil); err != nil {
+				return err
+			}
+			if t.json {
+				return t.printJSON(map[string]string{"revoked": id})
+			}
+			fmt.Fprintf(t.out, "revoked token %s\n", id)
+			return nil
+		})
 }

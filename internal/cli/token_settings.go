@@ -6,22 +6,22 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// tokenFlags adds the flags for what can be said of a token; read gives those
-// that were set.
+// tokenFlags adds the flags for the settings of a token; read returns those that were set.
 func tokenFlags(cmd *cobra.Command) (read func() tokens.Settings) {
 	f := cmd.Flags()
 	name := f.String("name", "", "Name of the token")
 	days := new(int)
 	f.Var(daysValue{days}, "expire-days", "Days until it expires, at least 1 (default 365)")
-	scopes := f.StringSlice("scope", nil, "What it may do: sessions, batches, read, admin (default: everything)")
+	scopes := f.StringSlice("scope", nil, "Permissions: sessions, batches, read, admin (default: all)")
 	cidrs := f.StringSlice("cidr", nil, "Address range that may use it, e.g. 10.0.0.0/8 (default: all)")
 	identity := f.String("identity", "", "User that its jobs run as, instead of the gateway's")
-	queue := f.String("queue", "", "Queue that its jobs are put into, instead of the gateway's")
-	sessions := f.Int("max-sessions", 0, "Most live sessions (0: no limit)")
-	batches := f.Int("max-batches", 0, "Most live batches (0: no limit)")
-	rate := f.Float64("requests-per-second", 0, "Most requests a second (0: no limit)")
+	queue := f.String("queue", "", "Queue of its jobs, instead of the gateway's")
+	sessions := f.Int("max-sessions", 0, "Maximum number of live sessions (0: no limit)")
+	batches := f.Int("max-batches", 0, "Maximum number of live batches (0: no limit)")
+	rate := f.Float64("requests-per-second", 0, "Maximum requests per second (0: no limit)")
 	complete(cmd, "scope", words("sessions", "batches", "read", "admin"))
-	for _, flag := range []string{"name", "expire-days", "cidr", "identity", "queue", "max-sessions", "max-batches", "requests-per-second"} {
+	for _, flag := range []string{"name", "expire-days", "cidr", "identity", "queue", "max-sessions",
+		"max-batches", "requests-per-second"} {
 		complete(cmd, flag, nothing)
 	}
 	return func() (s tokens.Settings) {

@@ -10,11 +10,11 @@ import (
 	"github.com/livygateway/livygateway/internal/api"
 )
 
-// usageCommand is "session usage" once more, where people look for it.
+// usageCommand is a second name for "session usage".
 func (c *cli) usageCommand() *cobra.Command {
 	var gatewayName string
 	cmd := c.usageOf(&gatewayName)
-	c.gatewayFlag(cmd, &gatewayName, "Gateway whose usage is meant")
+	c.gatewayFlag(cmd, &gatewayName, "Gateway whose usage to show")
 	return cmd
 }
 
@@ -41,9 +41,11 @@ func (c *cli) usageOf(gatewayName *string) *cobra.Command {
 				return err
 			}
 			return c.print(got.raw, func() {
-				t := table{columns: []column{{head: "DAY"}, {head: "TOKEN"}, {head: "VCORE-HOURS"}, {head: "GB-HOURS"}}}
+				t := table{columns: []column{{head: "DAY"}, {head: "TOKEN"}, {head: "VCORE-HOURS"},
+					{head: "GB-HOURS"}}}
 				for _, u := range got.got.Usage {
-					t.add(u.Day, dash(u.TokenID), fmt.Sprintf("%.3f", u.VCoreHours), fmt.Sprintf("%.3f", u.GBHours))
+					t.add(u.Day, dash(u.TokenID), fmt.Sprintf("%.3f", u.VCoreHours),
+						fmt.Sprintf("%.3f", u.GBHours))
 				}
 				c.write(&t, "No usage.")
 			})

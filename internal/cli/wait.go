@@ -11,7 +11,7 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// waiting is the flags --wait and --timeout.
+// waiting holds the flags --wait and --timeout.
 type waiting struct {
 	wait    bool
 	timeout time.Duration
@@ -42,7 +42,8 @@ func (c *cli) await(g reply[api.Gateway], goal gateway.State, timeout time.Durat
 		}
 		for {
 			if time.Since(start) >= timeout {
-				f := fromKind(gateway.KindUnavailable, fmt.Sprintf("gateway %s is still %s after %s", name, status.State, timeout))
+				f := fromKind(gateway.KindUnavailable,
+					fmt.Sprintf("gateway %s is still %s after %s", name, status.State, timeout))
 				f.ExitCode = exitTimeout
 				return g, f
 			}
@@ -57,7 +58,7 @@ func (c *cli) await(g reply[api.Gateway], goal gateway.State, timeout time.Durat
 				g = next
 				break
 			}
-			// Redis may be away for a moment; what was asked for goes on.
+			// Redis may be unreachable for a moment; the operation continues.
 			if asFailure(err).ExitCode != exitUnavailable {
 				return g, err
 			}
@@ -66,8 +67,8 @@ func (c *cli) await(g reply[api.Gateway], goal gateway.State, timeout time.Durat
 	}
 }
 
-// progress tells what is waited for: one line that is written anew on a
-// terminal, else a line for each news.
+// progress shows the progress of a wait: one line that is rewritten on a terminal, otherwise a line
+// for each change.
 type progress struct {
 	c     *cli
 	start time.Time
@@ -83,7 +84,7 @@ func (p *progress) show(text string) {
 		p.open = true
 		return
 	}
-	// With --json a program may read standard error too.
+	// With --json a program may also read standard error.
 	if text != p.last && !p.c.json {
 		fmt.Fprintln(p.c.err, text)
 		p.last = text

@@ -52,8 +52,10 @@ func Document(root string) ([]byte, error) {
 		"paths": paths,
 		"components": object{
 			"schemas": types.schemas,
-			"responses": object{"Problem": object{"description": "What went wrong.",
-				"content": object{"application/problem+json": object{"schema": problem}}}},
+			"responses": object{"Problem": object{
+				"description": "What went wrong.",
+				"content":     object{"application/problem+json": object{"schema": problem}},
+			}},
 		},
 	}
 	var b bytes.Buffer
@@ -92,8 +94,10 @@ func pathParams(path string) []any {
 }
 
 func operation(types *types, r *api.Route) object {
-	op := object{"operationId": r.Name, "summary": r.Summary, "tags": []string{tag(r.Path)},
-		"responses": responses(types, r)}
+	op := object{
+		"operationId": r.Name, "summary": r.Summary, "tags": []string{tag(r.Path)},
+		"responses": responses(types, r),
+	}
 	if r.Doc != "" {
 		op["description"] = r.Doc
 	}
@@ -128,8 +132,10 @@ func operation(types *types, r *api.Route) object {
 
 // tag returns the group of a path.
 func tag(path string) string {
-	for _, word := range []string{"tokens", "records", "statements", "usage", "policy", "gateways", "audit",
-		"environments", "catalog"} {
+	for _, word := range []string{
+		"tokens", "records", "statements", "usage", "policy", "gateways", "audit",
+		"environments", "catalog",
+	} {
 		if strings.Contains(path, "/"+word) {
 			return word
 		}
@@ -155,8 +161,10 @@ func paramSchema(p api.Param) object {
 
 // Statuses of all calls: 400 for an unknown query parameter; 401 and 403 come from the
 // authentication of a site.
-var anyCall = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,
-	http.StatusInternalServerError, http.StatusServiceUnavailable}
+var anyCall = []int{
+	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,
+	http.StatusInternalServerError, http.StatusServiceUnavailable,
+}
 
 func responses(types *types, r *api.Route) object {
 	problems := append(slices.Clone(anyCall), r.Errors...)
@@ -180,8 +188,10 @@ func responses(types *types, r *api.Route) object {
 		all["304"] = object{"description": "Unchanged since the reply whose ETag is in If-None-Match."}
 	}
 	if r.Name == "getHealth" {
-		all["503"] = object{"description": "Not ready.",
-			"content": object{"application/json": object{"schema": types.reply(r.Reply)}}}
+		all["503"] = object{
+			"description": "Not ready.",
+			"content":     object{"application/json": object{"schema": types.reply(r.Reply)}},
+		}
 	}
 	return all
 }
@@ -208,13 +218,17 @@ func success(types *types, r *api.Route) object {
 		r.Name):
 		headers["ETag"] = object{"description": "The revision of the object, for If-Match, and a digest of the reply, for If-None-Match.", "schema": object{"type": "string"}}
 	case r.Tagged():
-		headers["ETag"] = object{"description": "A digest of the reply, for If-None-Match.",
-			"schema": object{"type": "string"}}
+		headers["ETag"] = object{
+			"description": "A digest of the reply, for If-None-Match.",
+			"schema":      object{"type": "string"},
+		}
 	}
 	for _, p := range r.Query {
 		if p.Name == "limit" {
-			headers["Link"] = object{"description": "rel=\"next\": the next page, if there is one.",
-				"schema": object{"type": "string"}}
+			headers["Link"] = object{
+				"description": "rel=\"next\": the next page, if there is one.",
+				"schema":      object{"type": "string"},
+			}
 		}
 	}
 	if len(headers) > 0 {

@@ -29,8 +29,10 @@ type types struct {
 
 func newTypes(root string) (*types, error) {
 	t := &types{schemas: object{}, comments: map[string]string{}}
-	for _, dir := range []string{"internal/api", "internal/control", "internal/gateway", "policies",
-		"internal/sessions", "internal/store", "internal/tokens"} {
+	for _, dir := range []string{
+		"internal/api", "internal/control", "internal/gateway", "policies",
+		"internal/sessions", "internal/store", "internal/tokens",
+	} {
 		if err := t.readComments(root, dir); err != nil {
 			return nil, err
 		}

@@ -45,7 +45,7 @@ func Need(t testing.TB, name string, available bool, how string) {
 	t.Skipf("needs %s: %s", name, how)
 }
 
-// Required says whether the environment variable REQUIRE lists name.
+// Required reports whether the environment variable REQUIRE lists name.
 func Required(name string) bool {
 	for need := range strings.SplitSeq(os.Getenv("REQUIRE"), ",") {
 		if strings.TrimSpace(need) == name {

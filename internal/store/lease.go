@@ -140,8 +140,10 @@ func (s *Store) ClaimLeases(ctx context.Context, c Claim) (Grant, error) {
 	if err != nil {
 		return Grant{}, fmt.Errorf("describing an instance: %w", err)
 	}
-	args := []any{c.By.ID, c.TTL.Milliseconds(), about, c.Forget.Milliseconds(), c.Checkpoint.Clock,
-		rollbackTolerance.Milliseconds(), RestoredSkip}
+	args := []any{
+		c.By.ID, c.TTL.Milliseconds(), about, c.Forget.Milliseconds(), c.Checkpoint.Clock,
+		rollbackTolerance.Milliseconds(), RestoredSkip,
+	}
 	ids := make([]string, 0, len(c.Leases))
 	for id, number := range c.Leases {
 		ids = append(ids, id)

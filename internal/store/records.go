@@ -216,8 +216,10 @@ func (s *Store) SaveRecords(ctx context.Context, f Fence, gatewayID string, reco
 			}
 		}
 		if len(changed) > 0 {
-			failed = &gateway.Error{Kind: gateway.KindConflict,
-				Rule: "saving records " + strings.Join(changed, ", "), Err: ErrChanged}
+			failed = &gateway.Error{
+				Kind: gateway.KindConflict,
+				Rule: "saving records " + strings.Join(changed, ", "), Err: ErrChanged,
+			}
 		}
 	}
 	return failed

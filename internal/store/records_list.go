@@ -74,8 +74,10 @@ func (s *Store) RecordIDs(ctx context.Context, gatewayID string, refs []PublicRe
 // StateLive selects all records that have not ended.
 const StateLive = "live"
 
-var liveStates = []string{StateLive, "not_started", "starting", "recovering", "idle", "running", "busy",
-	"shutting_down"}
+var liveStates = []string{
+	StateLive, "not_started", "starting", "recovering", "idle", "running", "busy",
+	"shutting_down",
+}
 
 // finalStates are the states that have their own index.
 var finalStates = []string{"success", "dead", "killed", "error", "gone"}

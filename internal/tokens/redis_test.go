@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
@@ -83,10 +84,10 @@ func TestFailuresOfRedis(t *testing.T) {
 			st := storetest.Open(t, store.Options{Addrs: []string{srv.Addr()}})
 			s := tokens.New(st, tokens.Options{WaitBudget: patience}, nil)
 			run(t, s)
-			await(t, "a subscription", func() bool { return s.Stats().Resyncs > 0 })
+			eventually.True(t, 30*time.Second, "a subscription", func() bool { return s.Stats().Resyncs > 0 })
 			_, used := mustCreate(t, s, tokens.CreateRequest{})
 			_, unused := mustCreate(t, s, tokens.CreateRequest{})
-			await(t, "news of both", func() bool { return s.Stats().Invalidations == 2 }) // or it would make it forget
+			eventually.True(t, 30*time.Second, "news of both", func() bool { return s.Stats().Invalidations == 2 }) // or it would make it forget
 			want(t, "before", reason(t, s, gw, used, post), "")
 			f.fail(srv)
 			time.Sleep(time.Second) // nothing is fresh any more
@@ -143,18 +144,8 @@ func TestUseReachesRedis(t *testing.T) {
 	i := newInstance(t, store.Options{Addrs: []string{srv.Addr()}})
 	token, secret := mustCreate(t, i.Service, tokens.CreateRequest{})
 	want(t, "good", reason(t, i.Service, gw, secret, get), "")
-	await(t, "the record of the use", func() bool {
+	eventually.True(t, 30*time.Second, "the record of the use", func() bool {
 		got, err := i.Get(t.Context(), gw, token.ID)
 		return err == nil && got.Uses == 1 && got.LastAddress == "192.0.2.7" && got.LastAgent == "test/1" && time.Since(got.LastUsedAt) < 6*time.Second
 	})
-}
-
-// await waits until ok, and fails the test after 30 seconds.
-func await(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited 30 seconds for %s", what)
-		}
-	}
 }

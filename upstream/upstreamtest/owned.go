@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 )
@@ -80,7 +81,7 @@ func crash(t *testing.T, h Harness) {
 		resp.Body.Close()
 	}
 	var found upstream.Instance
-	eventually(t, h, "the crash is seen with its exit code", func() bool {
+	eventually.True(t, h.Patience, "the crash is seen with its exit code", func() bool {
 		found = mustFind(t, rt, gatewayID, true)
 		return !found.Running && strings.Contains(found.Exit, "exit code 3")
 	})

@@ -155,16 +155,6 @@ func answers(address string) bool {
 	return err == nil
 }
 
-// eventually waits for what a runtime may see a moment late.
-func eventually(t *testing.T, h Harness, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(h.Patience); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v", what, h.Patience)
-		}
-	}
-}
-
 func lifecycle(t *testing.T, h Harness) {
 	rt := h.New(t)
 	began := time.Now().Add(-2 * time.Second)

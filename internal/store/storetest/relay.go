@@ -47,10 +47,10 @@ func StartRelay(t testing.TB, target string) *Relay {
 	return r
 }
 
-// Addr is host:port of the relay.
+// Addr returns host:port of the relay.
 func (r *Relay) Addr() string { return r.listener.Addr().String() }
 
-// Accepted is how many connections there have been.
+// Accepted returns the number of connections so far.
 func (r *Relay) Accepted() int {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -60,8 +60,7 @@ func (r *Relay) Accepted() int {
 // Pass lets everything through, the bytes held back by Swallow included.
 func (r *Relay) Pass() { r.set(passing) }
 
-// Swallow keeps connections open and holds back what is sent: a cable cut
-// without a word.
+// Swallow keeps connections open and holds back what is sent, like a cut cable.
 func (r *Relay) Swallow() { r.set(swallowing) }
 
 // SwallowSubscriptions holds back what is sent over connections that have
@@ -74,7 +73,7 @@ func (r *Relay) Refuse() {
 	r.Drop()
 }
 
-// Drop closes the present connections; new ones are treated as the mode says.
+// Drop closes the current connections; new ones are handled according to the mode.
 func (r *Relay) Drop() {
 	r.mu.Lock()
 	defer r.mu.Unlock()

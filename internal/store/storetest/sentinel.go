@@ -36,7 +36,7 @@ func StartSentinelGroup(t testing.TB) *SentinelGroup {
 	return g
 }
 
-// Options are for opening a store on the group.
+// Options returns the options for opening a store on the group.
 func (g *SentinelGroup) Options() store.Options {
 	o := store.Options{SentinelMaster: masterName}
 	for _, s := range g.Sentinels {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 
+	"github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/ports"
 	"github.com/livygateway/livygateway/internal/store"
 )
@@ -69,7 +70,7 @@ func StartReplica(t testing.TB, primary *Server) *Server {
 	host, port, _ := net.SplitHostPort(primary.addr)
 	s := StartServer(t, "--replicaof", host+" "+port)
 	s.AwaitReply("INFO replication", "master_link_status:up")
-	await(t, "the replica confirming", func() bool {
+	eventually.True(t, time.Minute, "the replica confirming", func() bool {
 		v, err := primary.Do("WAIT", 1, 1000)
 		return err == nil && v == int64(1)
 	})
@@ -92,10 +93,10 @@ func (s *Server) launch() {
 	s.t.Cleanup(func() { _ = cmd.Process.Kill(); <-exited })
 }
 
-// Addr is host:port.
+// Addr returns host:port.
 func (s *Server) Addr() string { return s.addr }
 
-// Dir is where the server keeps its files.
+// Dir returns the directory of the server's files.
 func (s *Server) Dir() string { return s.dir }
 
 // Kill ends the server at once, as a crash does.
@@ -105,10 +106,10 @@ func (s *Server) Kill() {
 	<-s.exited
 }
 
-// Stop halts the server: it keeps its connections and answers nothing.
+// Stop pauses the server: it keeps its connections and does not answer.
 func (s *Server) Stop() { s.t.Helper(); s.signal(syscall.SIGSTOP) }
 
-// Cont lets a halted server go on.
+// Cont resumes a paused server.
 func (s *Server) Cont() { s.t.Helper(); s.signal(syscall.SIGCONT) }
 
 // Restart starts a killed server again, with the data it had.
@@ -126,7 +127,7 @@ func (s *Server) RestartLoading() {
 	s.args = append(slices.Clone(usual), "--appendonly", "no", "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
 	s.launch()
 	s.args = usual
-	await(s.t, "the server loading", func() bool {
+	eventually.True(s.t, time.Minute, "the server loading", func() bool {
 		_, err := s.Do("GET", "x")
 		return err != nil && strings.HasPrefix(err.Error(), "LOADING")
 	})
@@ -152,8 +153,8 @@ func (s *Server) MustDo(args ...any) any {
 	return v
 }
 
-// SetPassword changes the server's password ("" for none) and throws everybody
-// out who came in with the old one.
+// SetPassword changes the server's password ("" for none) and closes the connections that used the
+// old one.
 func (s *Server) SetPassword(password string) {
 	s.t.Helper()
 	s.MustDo("CONFIG", "SET", "requirepass", password)
@@ -190,20 +191,8 @@ func (s *Server) AwaitReply(command, want string) {
 	for word := range strings.FieldsSeq(command) {
 		args = append(args, word)
 	}
-	await(s.t, fmt.Sprintf("%s at %s answering %s with %q", s.binary, s.addr, command, want), func() bool {
+	eventually.True(s.t, time.Minute, fmt.Sprintf("%s at %s answering %s with %q", s.binary, s.addr, command, want), func() bool {
 		v, err := s.Do(args...)
 		return err == nil && strings.Contains(fmt.Sprint(v), want)
 	})
-}
-
-// await waits until ok, and fails the test after a minute.
-func await(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.Now().Add(time.Minute)
-	for !ok() {
-		if time.Now().After(deadline) {
-			t.Fatalf("waited a minute for %s", what)
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
 }
