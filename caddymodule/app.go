@@ -1,6 +1,6 @@
-// Package caddymodule is the livy app of Caddy: its configuration, the runtimes, the
-// command line and the doctor's look at a configuration. The handlers are in the packages
-// below it, and what the gateway knows and does in packages that do not import Caddy.
+// Package caddymodule provides the livy app of Caddy: its configuration, the runtimes, the
+// command line, and the doctor's checks of the configuration. The request handlers are in the
+// packages below it. The rest of the gateway is in packages that do not import Caddy.
 package caddymodule
 
 import (
@@ -25,95 +25,95 @@ func init() {
 	caddy.RegisterModule(new(App))
 }
 
-// App turns Apache Livy servers into gateways: named, started and stopped on
-// demand, reached with tokens, ruled by policies, with every session and batch
-// on record. All sites with the `livy_gateway` directive share this app.
+// App runs gateways in front of Apache Livy servers. A gateway is a named Livy server that is
+// started and stopped on demand. Clients need a token, policies control what they may set, and
+// every session and batch is recorded. All sites with the `livy_gateway` directive share this
+// app.
 //
-// It emits the events `livy_gateway_started`, `livy_gateway_stopped` and
-// `livy_gateway_failed` when a gateway has come to that state, on the instance that
-// supervises it, with the data `workspace`, `gateway` (its name), `id`, `state` and
-// `reason`.
+// When a gateway has been started, has been stopped or has failed, the instance that supervises
+// it emits the event `livy_gateway_started`, `livy_gateway_stopped` or `livy_gateway_failed`,
+// with the data `workspace`, `gateway` (its name), `id`, `state` and `reason`.
 //
-// What it keeps (gateways, hashes of tokens, records) is in Redis. Several Caddy
-// instances can share one Redis.
+// Gateways, hashes of tokens, and records are stored in Redis. Several Caddy instances can share
+// one Redis.
 type App struct {
-	// Where the gateways, tokens and records are kept. Default: a Redis server
-	// at 127.0.0.1:6379, database 0.
+	// The Redis server that stores gateways, tokens and records. Default: a server at
+	// 127.0.0.1:6379, database 0.
 	Redis *Redis `json:"redis,omitempty"`
 
-	// How Livy servers are run: `docker` (a container for each gateway, the
-	// default), `process` (a process on this machine) or `static` (Livy servers
-	// that somebody else runs).
+	// How Livy servers are run: `docker` (the default) runs a container for each gateway,
+	// `process` a process on this machine, and `static` uses Livy servers that are started by
+	// other means.
 	RuntimeRaw json.RawMessage `json:"runtime,omitempty" caddy:"namespace=livy.runtimes inline_key=runtime"`
 
 	// What gateways may use: engines, clusters, environments and so on.
 	gateway.Catalog
 
-	// Gateways that stand in the configuration. All Caddy instances of one Redis
-	// should name the same ones: the configuration that was loaded last counts.
+	// Gateways that are declared in the configuration. All Caddy instances that share a Redis
+	// should declare the same ones: the configuration that was loaded last applies.
 	Gateways []*DeclaredGateway `json:"gateways,omitempty"`
 
-	// What the gateway itself logs in with at Livy servers that want logins.
+	// The credentials with which the gateway itself logs in to Livy servers that require LDAP
+	// logins.
 	LDAPLogins []*LDAPLogin `json:"ldap_logins,omitempty"`
 
-	// The Spark history server that shows what has finished. Default: none.
+	// The Spark history server that shows the UIs of finished applications. Default: none.
 	HistoryServer *gateway.HistoryServer `json:"history_server,omitempty"`
 
-	// The address of the site with `livy_spark_ui`, e.g. `https://ui.example.com`. It
-	// shows the Spark UIs of all gateways, which `livy_gateway` then does no more.
-	// Default: none; Spark UIs are on the sites with `livy_gateway`.
+	// The address of the site with `livy_spark_ui`, e.g. `https://ui.example.com`, which shows
+	// the Spark UIs of all gateways. Sites with `livy_gateway` then show none. Default: none;
+	// each site with `livy_gateway` shows the Spark UIs of its gateways.
 	SparkUI string `json:"spark_ui,omitempty"`
 
-	// What clients may set and send.
+	// Limits on what clients may set and send.
 	policies.Guards
 
-	// What becomes of the Livy servers when Caddy ends: `keep` (the default)
-	// leaves them running with their sessions, and the next Caddy finds them;
-	// `stop` stops them, and the next Caddy starts them again. A reload never
-	// touches them.
+	// What happens to Livy servers when Caddy exits: `keep` (the default) leaves them running
+	// with their sessions, and the next Caddy process takes them over; `stop` stops them, and the
+	// next Caddy process starts them again. A reload never affects them.
 	OnExit string `json:"on_exit,omitempty"`
 
-	// What holds for all tokens.
+	// Settings of the tokens of all gateways.
 	Tokens *TokenRules `json:"tokens,omitempty"`
 
-	// How long a Livy server may take from its start to its first answer.
+	// The time within which a Livy server must give its first answer after it was started.
 	// Default: 3m.
 	StartTimeout caddy.Duration `json:"start_timeout,omitempty"`
 
-	// How long a running Livy server may give no answer until it counts as unresponsive:
-	// requests to it are then answered 503 until it answers again. Default: 15s.
+	// The time after which a running Livy server that does not answer is unresponsive. Requests
+	// to it then get 503 until it answers again. At least 1s. Default: 15s.
 	UnresponsiveAfter caddy.Duration `json:"unresponsive_after,omitempty"`
 
-	// How long a running Livy server may give no answer until it is restarted, which ends
-	// its sessions. At least 1m; -1 never restarts one. Servers of the runtime `static` are never
+	// The time after which a running Livy server that does not answer is restarted, which ends
+	// its sessions. At least 1m; -1 disables restarts. Servers of the runtime `static` are never
 	// restarted. Default: 5m.
 	RestartUnresponsive caddy.Duration `json:"restart_unresponsive,omitempty"`
 
-	// How long records of sessions and batches are kept after their creation, at
-	// least 1h; what lives is kept anyway. Default: 30 days.
+	// How long records of sessions and batches are kept after their creation. At least 1h.
+	// Records of live sessions and batches are always kept. Default: 30 days.
 	Retention caddy.Duration `json:"retention,omitempty"`
 
-	// How long the audit is kept, at least 1h. Default: 90 days.
+	// How long the audit log is kept. At least 1h. Default: 90 days.
 	AuditRetention caddy.Duration `json:"audit_retention,omitempty"`
 
-	key      string // of core in the pool, once it was acquired
+	key      string // of core in the pool; empty before it was acquired
 	core     *core.Core
 	runtime  Runtime
 	log      *zap.Logger
 	expander *expander
 	emit     func(name string, data map[string]any)
-	admin    adminReach // who reaches the admin endpoint
+	admin    adminReach // who can connect to the admin endpoint
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
-	sparkUI  string          // the origin that SparkUI names
+	sparkUI  string          // the origin of SparkUI
 	before   replaced        // what Start replaced
-	inForce  bool            // the whole configuration has been started
+	inForce  bool            // all apps of the configuration have been started
 }
 
-// replaced is what was in force before a configuration was started.
+// replaced has what was in force before a configuration was started.
 type replaced struct {
 	config    *core.Config
-	settings  control.Settings // of the core that is started
+	settings  control.Settings // of this configuration's core
 	retention time.Duration
 }
 
@@ -122,7 +122,7 @@ func (*App) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "livy", New: func() caddy.Module { return new(App) }}
 }
 
-// Provision makes or takes over the core that all configurations share.
+// Provision creates the core, or takes over the one that earlier configurations use.
 func (a *App) Provision(ctx caddy.Context) error {
 	if a.Redis == nil {
 		a.Redis = new(Redis)
@@ -140,7 +140,7 @@ func (a *App) Provision(ctx caddy.Context) error {
 	return a.expander.mask(a.provision(ctx))
 }
 
-// provision does the rest, with placeholders replaced.
+// provision does the rest of Provision, after placeholders have been replaced.
 func (a *App) provision(ctx caddy.Context) error {
 	var err error
 	if a.logins, err = readLogins(a.LDAPLogins); err != nil {
@@ -150,7 +150,8 @@ func (a *App) provision(ctx caddy.Context) error {
 	if err != nil {
 		return fmt.Errorf("loading the runtime: %w", err)
 	}
-	// The module, not its JSON: LoadModule forgets that, and it can be written in many ways.
+	// The key has the module, not its JSON: LoadModule removes the JSON, and the same settings
+	// can be written in different ways.
 	key, err := json.Marshal([]any{a.Redis, mod.(caddy.Module).CaddyModule().ID, mod, a.Tokens})
 	if err != nil {
 		return err
@@ -167,7 +168,7 @@ func (a *App) provision(ctx caddy.Context) error {
 	return a.useEvents(ctx)
 }
 
-// coreOptions are what the core is made with.
+// coreOptions returns the options to create the core with.
 func (a *App) coreOptions() (core.Options, error) {
 	redis, err := a.Redis.options()
 	return core.Options{
@@ -177,14 +178,14 @@ func (a *App) coreOptions() (core.Options, error) {
 	}, err
 }
 
-// Core returns what this configuration shares with those before and after it.
+// Core returns the core that this configuration shares with earlier and later ones.
 func (a *App) Core() *core.Core { return a.core }
 
 // SparkUISite returns the origin of the site that shows the Spark UIs of all gateways.
 func (a *App) SparkUISite() string { return a.sparkUI }
 
-// expand resolves placeholders such as {env.LIVY_REDIS_URL} in every text of the
-// configuration. What cannot be read refuses the configuration.
+// expand replaces placeholders such as {env.LIVY_REDIS_URL} in all strings of the configuration.
+// A placeholder that cannot be resolved is an error.
 func (a *App) expand(log *zap.Logger) error {
 	for _, l := range a.LDAPLogins {
 		if err := l.checkPassword(); err != nil {
@@ -201,13 +202,13 @@ func (a *App) expand(log *zap.Logger) error {
 		return err
 	}
 	for _, empty := range e.empty {
-		log.Warn("a placeholder of the configuration stands for an empty text",
+		log.Warn("a placeholder of the configuration is empty",
 			zap.Stringer("option", empty.option), zap.String("placeholder", empty.placeholder))
 	}
 	return nil
 }
 
-// settings are what the parts below the Caddy surface go by.
+// settings returns the settings of the packages that do not import Caddy.
 func (a *App) settings() control.Settings {
 	return control.Settings{
 		Settings: a.resolveSettings(), SparkUISite: a.sparkUI,
@@ -217,7 +218,7 @@ func (a *App) settings() control.Settings {
 	}
 }
 
-// resolveSettings are those that gateways are resolved with.
+// resolveSettings returns the settings that gateways are resolved with.
 func (a *App) resolveSettings() resolved.Settings {
 	return resolved.Settings{
 		Catalog: a.Catalog.WithProfiles(), Guards: a.Guards, Logins: a.logins, History: a.HistoryServer,
@@ -237,9 +238,9 @@ func (a *App) Start() error {
 	return nil
 }
 
-// Stop takes all that Start did back if another app kept the configuration from
-// being started: then the one before it stays in force. Else it does nothing, since
-// the core ends with the last configuration that uses it.
+// Stop undoes Start if another app kept the configuration from being started: the previous
+// configuration then stays in force. Otherwise it does nothing, since the core ends with the last
+// configuration that uses it.
 func (a *App) Stop() error {
 	if !a.inForce {
 		a.core.Manager.Configure(a.before.settings)
@@ -249,7 +250,7 @@ func (a *App) Stop() error {
 	return nil
 }
 
-// Cleanup lets go of the core.
+// Cleanup releases the core.
 func (a *App) Cleanup() error {
 	if a.key == "" {
 		return nil

@@ -25,7 +25,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 	return httpcaddyfile.App{Name: "livy", Value: caddyconfig.JSON(app, nil)}, nil
 }
 
-// UnmarshalCaddyfile reads the global option:
+// UnmarshalCaddyfile parses the global option:
 //
 //	livy {
 //	    redis <url>|embedded {
@@ -87,7 +87,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    on_exit       keep|stop
 //	}
 //
-// The catalog is read by catalogOptions, gateways by unmarshalDeclared.
+// catalogOptions parse the catalog, and unmarshalDeclared gateways.
 func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Next() // livy
 	if d.NextArg() {
@@ -98,7 +98,8 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 		"schemes": &a.Schemes, "livy_keys": &a.LivyKeys, "policy": &a.Mode, "on_exit": &a.OnExit, "spark_ui": &a.SparkUI,
 		"max_body": &a.MaxBody, "max_code": &a.MaxCode, "max_upload": &a.MaxUpload,
 		"client_identity": &a.ClientIdentity, "custom_classpath": &a.CustomClasspath,
-		"start_timeout": &a.StartTimeout, "unresponsive_after": &a.UnresponsiveAfter, "retention": &a.Retention, "audit_retention": &a.AuditRetention,
+		"start_timeout": &a.StartTimeout, "unresponsive_after": &a.UnresponsiveAfter,
+		"retention": &a.Retention, "audit_retention": &a.AuditRetention,
 	}
 	once := map[string]bool{"schemes": true, "livy_keys": true}
 	given := make(map[string]bool)
@@ -117,7 +118,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// unmarshalOption reads an option into target, if it has one.
+// unmarshalOption parses an option into target, if it has one.
 func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string, target any) error {
 	if read := catalogOptions[option]; read != nil {
 		return read(a, d)
@@ -162,7 +163,7 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string, target any)
 	}
 }
 
-// never is RestartUnresponsive for servers that are not to be restarted.
+// never is the value of RestartUnresponsive that disables restarts.
 const never caddy.Duration = -1
 
 func (a *App) unmarshalRedis(d *caddyfile.Dispenser) error {

@@ -11,8 +11,8 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// catalogOptions read the options of the global block that offer something to
-// gateways. Each may be given several times:
+// catalogOptions parse the options of the global block that define what gateways can choose from.
+// Each may be given several times:
 //
 //	cpu    <cores>...
 //	memory <size>...
@@ -75,7 +75,7 @@ var catalogOptions = map[string]func(*App, *caddyfile.Dispenser) error{
 	"ldap_login":  (*App).unmarshalLDAPLogin,
 }
 
-// appendEntry reads an entry of the catalog.
+// appendEntry parses an entry of the catalog and appends it to list.
 func appendEntry[T any](d *caddyfile.Dispenser, list *[]T) error {
 	var entry T
 	if err := readEntry(d, &entry); err != nil {
@@ -85,8 +85,8 @@ func appendEntry[T any](d *caddyfile.Dispenser, list *[]T) error {
 	return nil
 }
 
-// readEntry reads an entry's name and block into a struct: its first field is what
-// stands behind the directive, the others are options, spelled as the Caddyfile does.
+// readEntry parses the name and the block of an entry into a struct. The first field is the
+// argument of the directive. The others are options, spelled as in the Caddyfile.
 func readEntry(d *caddyfile.Dispenser, entry any) error {
 	kind, v := d.Val(), reflect.ValueOf(entry).Elem()
 	if err := directive.Text(d, v.Field(0).Addr().Interface().(*string)); err != nil {
@@ -128,7 +128,7 @@ func readEntry(d *caddyfile.Dispenser, entry any) error {
 	return nil
 }
 
-// mapArgs reads "conf key value", or "conf key=value" as Spark's users write it.
+// mapArgs parses "conf key value", or "conf key=value" as Spark users write it.
 func mapArgs(d *caddyfile.Dispenser, m *map[string]string, kind string) error {
 	option, args := d.Val(), d.RemainingArgs()
 	if len(args) == 1 {

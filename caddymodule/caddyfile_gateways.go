@@ -7,7 +7,7 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// unmarshalDeclared reads a gateway of the global block:
+// unmarshalDeclared parses a gateway of the global block:
 //
 //	gateway <name> {
 //	    workspace         <name>
@@ -38,7 +38,7 @@ import (
 //	    policy_rules      <text>
 //	}
 //
-// Texts are best given as heredocs, or as {file./path}.
+// Multi-line values are best written as heredocs, or as {file./path}.
 func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 	g := new(DeclaredGateway)
 	s := &g.Spec

@@ -7,8 +7,8 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// catalogLists are the lists of the catalog whose entries had fields by other names
-// before, and oldNames what those are called now.
+// catalogLists are the lists of the catalog in whose entries fields were renamed. oldNames maps
+// the old names of these fields to the present ones.
 var (
 	catalogLists = []string{"engines", "clusters", "environments", "networks", "directories", "fusion"}
 	oldNames     = map[string]string{
@@ -18,14 +18,13 @@ var (
 	}
 )
 
-// UnmarshalJSON reads the app's JSON configuration. Entries of the catalog are spelled
-// as in the API (`livyHome`); the names that they had in configurations before
-// (`livy_home`) are taken as well.
+// UnmarshalJSON parses the app's JSON configuration. Fields of catalog entries are spelled as in
+// the API (`livyHome`). Their old names (`livy_home`) are also accepted.
 func (a *App) UnmarshalJSON(text []byte) error {
 	type plain App
 	var fields map[string]json.RawMessage
 	if json.Unmarshal(text, &fields) != nil {
-		return caddy.StrictUnmarshalJSON(text, (*plain)(a)) // which says what is wrong
+		return caddy.StrictUnmarshalJSON(text, (*plain)(a)) // returns a better error
 	}
 	changed := false
 	for _, list := range catalogLists {
@@ -46,8 +45,9 @@ func (a *App) UnmarshalJSON(text []byte) error {
 	return caddy.StrictUnmarshalJSON(text, (*plain)(a))
 }
 
-// withNewNames gives the fields of a list's entries the names of today; renamed reports
-// whether any had another. A list that is none is left to who reads it.
+// withNewNames renames the fields of a list's entries that have old names, and reports whether
+// there were any. If list is not a list of objects, it is returned unchanged for the parser to
+// reject.
 func withNewNames(list json.RawMessage) (_ json.RawMessage, renamed bool, err error) {
 	var entries []map[string]json.RawMessage
 	if json.Unmarshal(list, &entries) != nil {

@@ -26,8 +26,8 @@ func init() {
 	})
 }
 
-// exit makes the error by which Caddy's main function ends with a code. It
-// prints nothing: the command line has said what is to be said.
+// exit returns the error that makes Caddy's main function exit with a code. The error prints
+// nothing, since the command line has already printed its message.
 func exit(code int) error {
 	if code == 1 {
 		return errors.New("failed")
@@ -35,8 +35,8 @@ func exit(code int) error {
 	return caddycmd.WrapCommandFuncForCobra(func(caddycmd.Flags) (int, error) { return code, nil })(&cobra.Command{}, nil)
 }
 
-// dialAdmin finds the API on Caddy's admin endpoint: a TCP address or a Unix
-// socket.
+// dialAdmin returns a client and the base URL for the API on Caddy's admin endpoint, which is at
+// a TCP address or a Unix socket.
 func dialAdmin(address string) (*http.Client, string, error) {
 	address, err := caddycmd.DetermineAdminAPIAddress(address, nil, "", "")
 	if err != nil {
@@ -52,7 +52,8 @@ func dialAdmin(address string) (*http.Client, string, error) {
 	base := "http://" + parsed.JoinHostPort(0)
 	origin := base
 	if parsed.IsUnixNetwork() {
-		// The host that the admin endpoint lets pass; permission bits are for listening.
+		// The admin endpoint accepts this host. Permission bits in the address are for listeners
+		// only.
 		base, origin = "http://127.0.0.1", ""
 		parsed.Host, _, _ = strings.Cut(parsed.Host, "|")
 	}
@@ -65,8 +66,8 @@ func dialAdmin(address string) (*http.Client, string, error) {
 	return &http.Client{Transport: originTransport{transport, origin}}, base + "/livy", nil
 }
 
-// originTransport says where requests come from, as Caddy's own commands do: an
-// admin endpoint may ask for it.
+// originTransport sets the Origin header, as Caddy's own commands do: an admin endpoint may
+// require it.
 type originTransport struct {
 	http.RoundTripper
 	origin string

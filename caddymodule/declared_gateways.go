@@ -12,29 +12,30 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// DeclaredGateway is a gateway that stands in the configuration. Its settings can
-// be changed only here; tokens, records, starting and stopping are as with other
-// gateways. One of the same name that is there already is taken over with its
-// tokens and records. Once removed from the configuration the gateway is stopped;
-// its tokens and records stay, and it can be changed and deleted like any other.
+// DeclaredGateway is a gateway that is declared in the configuration, which is the only place
+// where its settings can be changed. Tokens, records, starting and stopping work as with other
+// gateways. An existing gateway with the same name is taken over with its tokens and records. A
+// gateway that is removed from the configuration is stopped. Its tokens and records stay, and it
+// can then be changed and deleted like any other.
 type DeclaredGateway struct {
-	// The workspace that it belongs to. Default: `default`.
+	// The workspace of the gateway. Default: `default`.
 	Workspace string `json:"workspace,omitempty"`
 
-	// Leaves it to people and to requests to start the gateway. Default: it is
-	// started when it appears in the configuration. A gateway that was stopped
-	// since then is not started by a reload.
+	// Do not start the gateway when it appears in the configuration. It is then started by hand,
+	// or by a request if it has auto-start. Default: it is started when it appears in the
+	// configuration. In either case, a reload does not start a gateway that has been stopped
+	// since.
 	ManualStart bool `json:"manual_start,omitempty"`
 
-	// The gateway's settings, spelled as in the API: `name`, `cpu`, `memory`,
-	// `engine` and so on; see docs/gateways.md. In texts of conf files,
-	// `{file./path}` is replaced by the contents of a file.
+	// The settings of the gateway, spelled as in the API: `name`, `cpu`, `memory`, `engine` and
+	// so on; see docs/gateways.md. In the texts of configuration files, `{file./path}` is
+	// replaced by the content of a file.
 	Spec gateway.Spec `json:"spec"`
 
-	notes []string // placeholders that stand for nothing
+	notes []string // about placeholders that are empty
 }
 
-// declarations are the gateways of the configuration, checked and complete.
+// declarations returns the gateways of the configuration, checked and complete.
 func (a *App) declarations(settings *resolved.Settings) ([]control.Declaration, error) {
 	list := make([]control.Declaration, 0, len(a.Gateways))
 	for _, g := range a.Gateways {
@@ -43,8 +44,8 @@ func (a *App) declarations(settings *resolved.Settings) ([]control.Declaration, 
 	return list, control.CheckDeclared(settings, list)
 }
 
-// warnOfTypos says what looks mistyped in the configuration. It may be meant, so it is
-// refused by nobody.
+// warnOfTypos logs keys of the configuration that may be mistyped. They may be intended, so they
+// are not errors.
 func (a *App) warnOfTypos() {
 	warn := func(where, note string) {
 		a.log.Warn("a key of the configuration may be mistyped", zap.String("in", where), zap.String("note", note))

@@ -21,18 +21,17 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// patient is a configuration that the doctor looks at, in force or not.
+// patient is a configuration that the doctor checks, whether it is in force or not.
 type patient struct {
 	config  *config
 	app     *App
 	http    *caddyhttp.App // nil without sites
 	running bool
-	// admin are the addresses on which the admin endpoint answers others than
-	// this machine.
+	// admin are the addresses at which other machines can reach the admin endpoint.
 	admin []string
 }
 
-// examine makes all checks.
+// examine runs all checks.
 func (p *patient) examine(ctx context.Context) doctor.Report {
 	c := p.app.core
 	return doctor.Run(ctx,
@@ -57,8 +56,8 @@ func (p *patient) examine(ctx context.Context) doctor.Report {
 	)
 }
 
-// ServeDoctor answers GET /livy/doctor of the admin endpoint: it looks at the
-// configuration in force.
+// ServeDoctor handles GET /livy/doctor on the admin endpoint. It checks the configuration in
+// force.
 func (*App) ServeDoctor(w http.ResponseWriter, r *http.Request) error {
 	config, err := configInForce(r)
 	if err != nil {
@@ -69,8 +68,8 @@ func (*App) ServeDoctor(w http.ResponseWriter, r *http.Request) error {
 	return json.NewEncoder(w).Encode(report)
 }
 
-// configInForce reads Caddy's configuration as it was loaded. Only the admin
-// endpoint itself has it: it is asked without a way over the network.
+// configInForce returns Caddy's configuration as it was loaded. Only the admin endpoint has it,
+// so its handler is called directly, without a connection.
 func configInForce(r *http.Request) (*config, error) {
 	server, ok := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if !ok {
@@ -86,7 +85,7 @@ func configInForce(r *http.Request) (*config, error) {
 	return readConfig(w.Body.Bytes())
 }
 
-// examineFile makes the checks by a configuration file, in this process.
+// examineFile runs the checks for a configuration file, in this process.
 func examineFile(ctx context.Context, file, adapter string) (doctor.Report, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -98,7 +97,7 @@ func examineFile(ctx context.Context, file, adapter string) (doctor.Report, erro
 	if adapter != "" {
 		a := caddyconfig.GetAdapter(adapter)
 		if a == nil {
-			return doctor.Report{}, gateway.Invalid("--adapter", adapter, "is not in this Caddy")
+			return doctor.Report{}, gateway.Invalid("--adapter", adapter, "is not built into this Caddy")
 		}
 		if text, _, err = a.Adapt(text, map[string]any{"filename": file}); err != nil {
 			return doctor.Report{}, gateway.Wrap(gateway.KindInvalid, "reading the configuration", err)
@@ -112,14 +111,14 @@ func examineFile(ctx context.Context, file, adapter string) (doctor.Report, erro
 	if err := json.Unmarshal(text, &full); err != nil {
 		return doctor.Report{}, gateway.Wrap(gateway.KindInvalid, "reading the configuration", err)
 	}
-	// The parts say what is wrong as results; their logs belong to a Caddy that runs.
+	// Problems are reported as results. The log files belong to a running Caddy.
 	full.Logging = &caddy.Logging{Logs: map[string]*caddy.CustomLog{
 		caddy.DefaultLoggerName: {BaseLog: caddy.BaseLog{WriterRaw: json.RawMessage(`{"output":"discard"}`)}},
 	}}
 	provisioned, err := caddy.ProvisionContext(&full)
 	if err != nil {
 		return doctor.Run(ctx, func(context.Context) []doctor.Result {
-			return []doctor.Result{doctor.Failure("configuration", err.Error(), "correct it; caddy validate --config "+file+" tells the same")}
+			return []doctor.Result{doctor.Failure("configuration", err.Error(), "correct it; caddy validate --config "+file+" prints the same error")}
 		}), nil
 	}
 	return examineContext(ctx, provisioned, config, false, config.exposedAdmin()), nil
@@ -133,7 +132,7 @@ func examineContext(ctx context.Context, from caddy.Context, config *config, run
 	app, err := from.AppIfConfigured("livy")
 	if err != nil {
 		return doctor.Run(ctx, func(context.Context) []doctor.Result {
-			return []doctor.Result{doctor.Failure("configuration", "there is no livy app in it", "add the global option livy, see Caddyfile.example")}
+			return []doctor.Result{doctor.Failure("configuration", "it has no livy app", "add the global option livy, see Caddyfile.example")}
 		})
 	}
 	p.app = app.(*App)

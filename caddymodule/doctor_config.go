@@ -7,13 +7,14 @@ import (
 	"github.com/livygateway/livygateway/internal/doctor"
 )
 
-// examineConfig looks at what the configuration names. Of one in force it reads the
-// placeholders again: a file that is gone since then keeps Caddy from starting the next
-// time. Of one that is not it says what the gateways in it would say of themselves.
+// examineConfig checks the placeholders and the gateways of the configuration. If the
+// configuration is in force, it reads the placeholders again: a file that has been removed since
+// would keep Caddy from starting the next time. Otherwise, it reports the notes that the gateways
+// would have.
 func (p *patient) examineConfig() (found []doctor.Result) {
 	app := new(App)
 	if err := json.Unmarshal(p.config.Apps.Livy, app); err != nil {
-		return nil // it was loaded from this, so it is there
+		return nil // does not happen: the app was loaded from this
 	}
 	e := newExpander()
 	err := e.all(app)
@@ -21,7 +22,7 @@ func (p *patient) examineConfig() (found []doctor.Result) {
 		_, err = e.raw(app.RuntimeRaw, optionPath{"runtime"})
 	}
 	if err != nil {
-		found = append(found, doctor.Failure("configuration", err.Error(), "put it right: with it Caddy neither reloads nor starts again"))
+		found = append(found, doctor.Failure("configuration", err.Error(), "correct it: otherwise Caddy can neither reload nor start again"))
 	}
 	if p.running {
 		return found

@@ -12,13 +12,12 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// A job of runtime process is a process of this machine, beside Caddy and often
-// beside Redis. What it could reach there is looked at by the doctor and when a
-// configuration is put into force.
+// A job of runtime process is a process on the same machine as Caddy, and often as Redis. The
+// doctor checks what such jobs can connect to, and so does the start of a configuration.
 
 const mendAdmin = "global option: admin unix//run/livygateway/admin.sock|0600 (the commands then take --address unix//run/livygateway/admin.sock)"
 
-// examineReach looks at what jobs of runtime process reach around them.
+// examineReach checks what jobs of runtime process can connect to.
 func (p *patient) examineReach() []doctor.Result {
 	runtime, ok := p.app.runtime.(*ProcessRuntime)
 	if !ok {
@@ -45,7 +44,8 @@ const (
 	everybodyReaches
 )
 
-// adminListener judges an admin endpoint's address, empty for the default one.
+// adminListener returns who can connect to an admin endpoint at an address, which is empty for
+// the default one.
 func adminListener(listen string, disabled bool) adminReach {
 	if disabled {
 		return nobodyReaches
@@ -73,7 +73,7 @@ func examineAdminReach(reach adminReach, runtime *ProcessRuntime, root bool) doc
 	const power = "it can create tokens for every gateway and load another configuration"
 	switch {
 	case reach == nobodyReaches:
-		return doctor.Good(check, "the admin endpoint is off")
+		return doctor.Good(check, "the admin endpoint is disabled")
 	case reach == everybodyReaches && root:
 		return doctor.Failure(check, "Caddy is root, and every job of runtime process can connect to the admin endpoint: "+power+", as root", mendAdmin)
 	case reach == everybodyReaches:
@@ -87,39 +87,42 @@ func examineAdminReach(reach adminReach, runtime *ProcessRuntime, root bool) doc
 
 func examineRedisReach(r *Redis, runtime *ProcessRuntime) doctor.Result {
 	const check = "jobs and redis"
-	const mend = "let Redis ask for a password (requirepass, or users), or listen on a Unix socket of mode 0600 alone: redis unix:///run/redis/redis.sock"
+	const mend = "let Redis require a password (requirepass, or users), or listen only on a Unix socket of mode 0600: " +
+		"redis unix:///run/redis/redis.sock"
 	switch guard, err := (store.Options{URL: r.URL}).Guard(); {
 	case r.Embedded:
-		return doctor.Warning(check, "jobs can connect to the embedded Redis and change what is in it", "use a redis-server: "+mend)
+		return doctor.Warning(check, "jobs can connect to the embedded Redis and change its data", "use a redis-server: "+mend)
 	case err != nil:
 		return doctor.Failure(check, err.Error(), "correct the option redis")
 	case guard == "":
-		return doctor.Warning(check, "Redis asks for no password: jobs that can connect to it read and change everything in it", mend)
+		return doctor.Warning(check, "Redis requires no password: jobs that can connect to it can read and change everything in it", mend)
 	case runtime.ourUser():
-		return doctor.Warning(check, "Redis is kept by "+guard+", which jobs' user can read or open", "user or users in runtime process, which need root; or runtime docker")
+		return doctor.Warning(check, "Redis is protected by "+guard+", which jobs' user can read or open", "user or users in runtime process, which need root; or runtime docker")
 	default:
-		return doctor.Good(check, "kept by %s", guard)
+		return doctor.Good(check, "protected by %s", guard)
 	}
 }
 
-// warnOfReach logs what would be an error for the doctor.
+// warnOfReach logs a warning for what the doctor would report as an error.
 func (a *App) warnOfReach() {
 	runtime, ok := a.runtime.(*ProcessRuntime)
 	if !ok || os.Geteuid() != 0 || a.admin != everybodyReaches {
 		return
 	}
 	if runtime.ourUser() {
-		a.core.Log.Warn("jobs of runtime process run as root beside an admin endpoint that they can connect to: who may run a job may do everything on this machine; " +
+		a.core.Log.Warn("jobs of runtime process run as root and can connect to the admin endpoint: " +
+			"whoever may run a job has full control of this machine; " +
 			"set user or users, and put the admin endpoint on a Unix socket; caddy livy doctor says how")
 		return
 	}
-	a.core.Log.Warn("jobs of runtime process can connect to the admin endpoint: who may run a job may do everything that Caddy may, which is root; " +
+	a.core.Log.Warn("jobs of runtime process can connect to the admin endpoint: " +
+		"whoever may run a job can do everything that Caddy can, which runs as root; " +
 		"put the admin endpoint on a Unix socket; caddy livy doctor says how")
 }
 
-// adminOf finds who reaches the admin endpoint of the configuration that a context
-// belongs to. Caddy shows it to nobody but itself, so it is read by reflection; where
-// that finds nothing, which a test would notice, nothing is said.
+// adminOf returns who can connect to the admin endpoint of the configuration that a context
+// belongs to. Caddy does not export that configuration, so it is read by reflection. If that
+// fails, which a test would notice, nothing is reported.
 func adminOf(ctx caddy.Context) adminReach {
 	config := reflect.ValueOf(ctx).FieldByName("cfg")
 	if config.Kind() != reflect.Pointer || config.IsNil() {

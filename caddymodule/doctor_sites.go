@@ -16,8 +16,8 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// config is the part of Caddy's configuration that the doctor reads as it was
-// written: Caddy forgets it once the modules are made.
+// config is the part of Caddy's configuration that the doctor reads as it was written, since
+// Caddy does not keep it in the modules.
 type config struct {
 	Admin *struct {
 		Listen   string `json:"listen"`
@@ -53,12 +53,13 @@ func readConfig(text []byte) (*config, error) {
 	return c, json.Unmarshal(text, c)
 }
 
-// gateways finds the livy_gateway handlers among a server's routes.
+// gateways returns the livy_gateway handlers in a server's routes.
 func (s *server) gateways() []placed {
 	return slices.DeleteFunc(s.handlers(), func(h placed) bool { return h.name != "livy_gateway" })
 }
 
-// examineSites looks at how the sites with gateways are reached and logged.
+// examineSites checks the transport, the access logs and the trusted proxies of sites with
+// gateways.
 func (p *patient) examineSites() (results []doctor.Result) {
 	found := 0
 	for _, name := range slices.Sorted(maps.Keys(p.config.Apps.HTTP.Servers)) {
@@ -82,7 +83,7 @@ func (p *patient) examineSites() (results []doctor.Result) {
 	return results
 }
 
-// examineTransport looks at whether tokens go over the network in clear.
+// examineTransport checks whether tokens are sent over the network in clear text.
 func (p *patient) examineTransport(check, name string, s *server, gateways []placed) doctor.Result {
 	public := slices.ContainsFunc(gateways, func(g placed) bool { return g.public })
 	encrypted := false
@@ -96,29 +97,29 @@ func (p *patient) examineTransport(check, name string, s *server, gateways []pla
 	case encrypted:
 		return doctor.Good(check, "HTTPS")
 	case public && open:
-		return doctor.Warning(check, "a public endpoint without HTTPS: tokens can be read on their way",
-			"write the site's address as https://HOST; if a load balancer before Caddy does TLS, bind the site to the address that it uses")
+		return doctor.Warning(check, "a public endpoint without HTTPS: tokens can be read in transit",
+			"write the site's address as https://HOST; if a load balancer in front of Caddy terminates TLS, "+
+				"bind the site to the address that it uses")
 	case open:
-		return doctor.Warning(check, "plain HTTP on all of this machine's addresses: tokens can be read on their way",
-			"bind 127.0.0.1 in the site if clients are here; else write its address as https://HOST")
+		return doctor.Warning(check, "plain HTTP on all addresses of this machine: tokens can be read in transit",
+			"bind 127.0.0.1 in the site if all clients are on this machine; otherwise write its address as https://HOST")
 	}
 	return doctor.Good(check, "plain HTTP, on this machine only")
 }
 
-// examineProxies looks at whether clients can choose the address that they come from,
-// where that is read from a proxy's header.
+// examineProxies checks whether clients can choose the address that they seem to come from, if
+// addresses are read from a proxy's header.
 func examineProxies(check string, s *server) doctor.Result {
 	if s.TrustedProxiesStrict > 0 {
-		return doctor.Good(check, "the nearest one that is no trusted proxy's")
+		return doctor.Good(check, "the nearest address that is not a trusted proxy's")
 	}
 	return doctor.Warning(check,
-		"trusted_proxies without trusted_proxies_strict: of X-Forwarded-For the first address counts, which clients write themselves; "+
-			"so a token's address ranges keep nobody out, and wrong tokens are counted against addresses that are made up",
+		"trusted_proxies without trusted_proxies_strict: the first address of X-Forwarded-For is used, which clients can choose; "+
+			"so the address ranges of tokens have no effect, and wrong tokens are counted for invented addresses",
 		"add trusted_proxies_strict beside trusted_proxies, in the global option servers")
 }
 
-// isLocal reports whether an address to listen on can be reached from this machine
-// alone.
+// isLocal reports whether an address to listen on can only be reached from this machine.
 func isLocal(address string) bool {
 	parsed, err := caddy.ParseNetworkAddress(caddy.NewReplacer().ReplaceAll(address, ""))
 	if err != nil {
@@ -128,29 +129,29 @@ func isLocal(address string) bool {
 	return parsed.IsUnixNetwork() || parsed.IsFdNetwork() || parsed.Host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// examineAccessLog looks at whether tokens are written to access logs. Requests
-// that a gateway takes are logged without theirs; what else clients send to the
-// site is logged by Caddy, which hides Authorization only.
+// examineAccessLog checks whether tokens are written to access logs. livy_gateway removes them
+// from the lines of its own requests. Other requests to the site are logged by Caddy, which only
+// hides Authorization.
 func (p *patient) examineAccessLog(check string, s *server, gateways []placed) doctor.Result {
 	if s.Logs == nil {
 		return doctor.Good(check, "no access log")
 	}
 	if s.Logs.ShouldLogCredentials {
-		return doctor.Failure(check, "log_credentials is on: tokens that come as Authorization are written down",
-			"take log_credentials out of the global option servers")
+		return doctor.Failure(check, "log_credentials is on: tokens in Authorization headers are logged",
+			"remove log_credentials from the global option servers")
 	}
 	if !slices.ContainsFunc(gateways, func(g placed) bool { return g.some }) {
-		return doctor.Good(check, "tokens are taken out")
+		return doctor.Good(check, "tokens are removed")
 	}
 	if name, ok := p.config.unfiltered(); ok {
 		return doctor.Warning(check,
-			fmt.Sprintf("livy_gateway takes some requests only; of others the log %q keeps the header %s", name, tokens.Header),
+			fmt.Sprintf("livy_gateway handles only some requests; for the others, the log %q has the header %s", name, tokens.Header),
 			"in the log's block: format filter { request>headers>"+tokens.Header+" delete }")
 	}
-	return doctor.Good(check, "tokens are taken out, and filtered elsewhere")
+	return doctor.Good(check, "tokens are removed, and filtered from other requests")
 }
 
-// unfiltered finds a log that takes access logs and keeps the token's header.
+// unfiltered returns a log that receives access logs and keeps the token's header.
 func (c *config) unfiltered() (string, bool) {
 	const access = "http.log.access"
 	covers := func(list []string) bool {
@@ -173,7 +174,7 @@ func (c *config) unfiltered() (string, bool) {
 	return "", false
 }
 
-// filters reports whether an encoder drops or replaces the token's header.
+// filters reports whether an encoder removes or replaces the token's header.
 func filters(encoder json.RawMessage) bool {
 	var e struct {
 		Format string         `json:"format"`
@@ -190,8 +191,8 @@ func filters(encoder json.RawMessage) bool {
 	return false
 }
 
-// examineListeners looks at whether the sites' addresses are free, if Caddy does
-// not hold them already.
+// examineListeners checks whether the sites' addresses are free, unless Caddy is running and uses
+// them.
 func (p *patient) examineListeners() (results []doctor.Result) {
 	if p.running {
 		return nil
@@ -205,8 +206,9 @@ func (p *patient) examineListeners() (results []doctor.Result) {
 			check := "port " + address
 			l, err := net.Listen("tcp", parsed.JoinHostPort(0))
 			if err != nil {
-				results = append(results, doctor.Failure(check, "cannot be listened on: "+err.Error(),
-					"end what holds it (ss -ltnp tells), choose another port, or for ports below 1024: setcap cap_net_bind_service=+ep on the caddy binary"))
+				results = append(results, doctor.Failure(check, "cannot listen: "+err.Error(),
+					"stop the program that uses it (see ss -ltnp) or choose another port; "+
+						"for ports below 1024: setcap cap_net_bind_service=+ep on the caddy binary"))
 				continue
 			}
 			_ = l.Close()
@@ -216,18 +218,17 @@ func (p *patient) examineListeners() (results []doctor.Result) {
 	return results
 }
 
-// examineAdmin looks at who can reach the admin endpoint, and so do everything.
+// examineAdmin checks who can connect to the admin endpoint, which gives full control.
 func (p *patient) examineAdmin() doctor.Result {
 	const check = "admin endpoint"
 	if len(p.admin) == 0 {
-		return doctor.Good(check, "reached from this machine only")
+		return doctor.Good(check, "can only be reached from this machine")
 	}
-	return doctor.Failure(check, "answers at "+strings.Join(p.admin, ", ")+": who reaches it may do everything, without a password",
+	return doctor.Failure(check, "answers at "+strings.Join(p.admin, ", ")+": whoever can connect to it has full control, without a password",
 		"global option: admin localhost:2019, or admin unix//run/caddy/admin.sock")
 }
 
-// exposedAdmin is where the admin endpoint would listen for others than this
-// machine.
+// exposedAdmin returns the address of the admin endpoint if other machines can reach it.
 func (c *config) exposedAdmin() []string {
 	if c.Admin == nil || c.Admin.Disabled || c.Admin.Listen == "" || isLocal(c.Admin.Listen) {
 		return nil
@@ -235,8 +236,8 @@ func (c *config) exposedAdmin() []string {
 	return []string{c.Admin.Listen}
 }
 
-// exposed tries the port of the admin endpoint that answers this request on this
-// machine's other addresses.
+// exposed returns the addresses of this machine, other than loopback, at which the port of the
+// admin endpoint accepts connections.
 func exposed(r *http.Request) (found []string) {
 	local, ok := r.Context().Value(http.LocalAddrContextKey).(*net.TCPAddr)
 	if !ok {

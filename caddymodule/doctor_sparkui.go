@@ -15,23 +15,22 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// placed is a handler of ours among a server's routes.
+// placed is one of our handlers in a server's routes.
 type placed struct {
 	name string
-	// hosts are those whose requests it gets; none means all.
+	// hosts are the hosts whose requests it gets; none means all.
 	hosts  []string
 	public bool
-	// besideGateway says that it is the Spark UI part of a livy_gateway.
+	// besideGateway is set for the Spark UI handler of a livy_gateway directive.
 	besideGateway bool
-	// some says that it takes some requests to its host only, so that others go
-	// elsewhere.
+	// some is set if it gets only some of the requests to its hosts.
 	some bool
 }
 
-// managing are the handlers by which people who are logged in manage gateways.
+// managing are the handlers with which logged-in users manage gateways.
 var managing = []string{"livy_api", "livy_console"}
 
-// handlers finds our handlers among a server's routes.
+// handlers returns our handlers in a server's routes.
 func (s *server) handlers() (all []placed) {
 	var walk func(v any, at placed)
 	walk = func(v any, at placed) {
@@ -82,8 +81,8 @@ func (h *placed) sameHost(other *placed) bool {
 	return slices.ContainsFunc(h.hosts, func(host string) bool { return slices.Contains(other.hosts, host) })
 }
 
-// elsewhere reports whether a handler belongs on another host than Spark UIs do: gateways
-// do only where Spark UIs have a site of their own.
+// elsewhere reports whether a handler belongs on another host than Spark UIs. For gateways this
+// is the case only if Spark UIs have a site of their own.
 func (h *placed) elsewhere(ownSite bool) bool {
 	return ownSite && h.name == "livy_gateway" || slices.Contains(managing, h.name)
 }
@@ -91,12 +90,13 @@ func (h *placed) elsewhere(ownSite bool) bool {
 const uiMend = "give Spark UIs a host of their own: spark_ui https://ui.example.com in the livy block, " +
 	"and a site of that name with livy_spark_ui"
 
-// examineUIs looks at what shares a host with Spark UIs, whose pages users write.
+// examineUIs checks which handlers share a host with Spark UIs, whose pages can have content
+// written by users.
 func (p *patient) examineUIs() (results []doctor.Result) {
 	if !p.showsUIs() {
 		return nil
 	}
-	own := p.app.sparkUI != "" // they have a site of their own
+	own := p.app.sparkUI != "" // Spark UIs have a site of their own
 	var sites []placed
 	for _, name := range slices.Sorted(maps.Keys(p.config.Apps.HTTP.Servers)) {
 		s := p.config.Apps.HTTP.Servers[name]
@@ -114,8 +114,8 @@ func (p *patient) examineUIs() (results []doctor.Result) {
 			switch {
 			case beside >= 0:
 				results = append(results, doctor.Warning(check, fmt.Sprintf(
-					"%s is on the same host as Spark UIs: their pages come from drivers, where users' code writes them, "+
-						"and run in a browser with that host's logins and cookies; only the pages' "+
+					"%s is on the same host as Spark UIs: their pages come from drivers, which run users' code, "+
+						"and have the logins and cookies of that host in a browser; only the pages' "+
 						"Content-Security-Policy keeps their scripts from using them", all[beside].name), uiMend))
 			case own:
 				results = append(results, doctor.Good(check, "on a host of their own"))
@@ -136,19 +136,19 @@ func (p *patient) showsUIs() bool {
 		slices.ContainsFunc(p.app.Clusters, func(c gateway.Cluster) bool { return c.ConfDir != "" })
 }
 
-// examineUISite looks at whether links to Spark UIs lead somewhere, and to a host that
-// shares no cookies.
+// examineUISite checks whether links to Spark UIs lead to a site that exists, and to a host that
+// shares no cookies with gateways.
 func (p *patient) examineUISite(sites []placed) (results []doctor.Result) {
 	const check = "site of Spark UIs"
 	u, err := url.Parse(p.app.sparkUI)
 	if err != nil {
-		return nil // it was made by parseSiteOrigin
+		return nil // does not happen: sparkui.ParseSite returned it
 	}
 	host := u.Hostname()
 	named := func(s placed) bool { return len(s.hosts) == 0 || slices.Contains(s.hosts, host) }
 	if !slices.ContainsFunc(sites, named) {
 		results = append(results, doctor.Warning(check,
-			"spark_ui is "+p.app.sparkUI+", but no site here of that name has livy_spark_ui: links to Spark UIs lead nowhere",
+			"spark_ui is "+p.app.sparkUI+", but no site at this address has livy_spark_ui: links to Spark UIs lead nowhere",
 			"add a site "+p.app.sparkUI+" with livy_spark_ui, unless another instance has it"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.config.Apps.HTTP.Servers)) {

@@ -8,8 +8,8 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyevents"
 )
 
-// useEvents asks to be told when the whole configuration has been started: only then are
-// gateways stopped that are no longer in it. And it makes the way for events of our own.
+// useEvents subscribes to the event that the whole configuration has been started: only then are
+// gateways stopped that are no longer in it. It also prepares the emission of events.
 func (a *App) useEvents(ctx caddy.Context) error {
 	app, err := ctx.App("events")
 	if err != nil {
@@ -17,14 +17,14 @@ func (a *App) useEvents(ctx caddy.Context) error {
 	}
 	events := app.(*caddyevents.App)
 	a.emit = func(name string, data map[string]any) {
-		if ctx.Err() == nil { // else nobody of this configuration is left to be told
+		if ctx.Err() == nil { // otherwise this configuration has no subscribers any more
 			events.Emit(ctx, name, data)
 		}
 	}
 	return events.On("started", started{a})
 }
 
-// started puts what an App declares into force.
+// started puts the declared gateways of an App into force.
 type started struct{ app *App }
 
 // Handle is called when all apps of a configuration have been started.

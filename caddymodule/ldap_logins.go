@@ -9,31 +9,31 @@ import (
 	"github.com/livygateway/livygateway/internal/control"
 )
 
-// LDAPLogin is a user of an LDAP directory as which the gateway itself asks Livy
-// servers whose livy.conf lets only users of that directory in. It needs no
-// rights in the directory, and should be used for nothing else.
+// LDAPLogin has the credentials of an LDAP user with which the gateway itself sends requests to
+// Livy servers whose livy.conf requires logins of that directory. The user needs no rights in the
+// directory and should not be used for anything else.
 type LDAPLogin struct {
-	// A name, for messages.
+	// The name of this entry, for messages.
 	Name string `json:"name"`
-	// The directory: `livy.server.auth.ldap.url` of the gateways that it is for.
+	// The address of the directory. It must be equal to `livy.server.auth.ldap.url` of the
+	// gateways that the login is for.
 	URL string `json:"url"`
-	// `livy.server.auth.ldap.base-dn` of those gateways.
+	// The base DN. It must be equal to `livy.server.auth.ldap.base-dn` of these gateways.
 	BaseDN string `json:"base_dn"`
-	// Only for gateways whose `livy.server.auth.ldap.enable-start-tls` is true.
-	// Default: false.
+	// Whether `livy.server.auth.ldap.enable-start-tls` of these gateways is true. Default: false.
 	StartTLS bool `json:"start_tls,omitempty"`
-	// The user's name.
+	// The name of the user.
 	User string `json:"user"`
-	// Where the password is: a placeholder such as `{file./run/secrets/livy}` or
-	// `{env.LIVY_LDAP_PASSWORD}`. The password itself is refused, because
-	// configurations can be read.
+	// A placeholder for the password, such as `{file./run/secrets/livy}` or
+	// `{env.LIVY_LDAP_PASSWORD}`. A literal password is refused, because configurations can be
+	// read by others.
 	Password string `json:"password"`
 }
 
 var placeholder = regexp.MustCompile(`^\{(env|file)\.[^{}]+\}$`)
 
-// checkPassword sees to it that the password stands elsewhere; it looks at what the
-// operator wrote, before placeholders are replaced.
+// checkPassword checks that the password is a placeholder. It must be called before placeholders
+// are replaced.
 func (l *LDAPLogin) checkPassword() error {
 	if !placeholder.MatchString(l.Password) {
 		return fmt.Errorf("ldap_login %q: password must be a placeholder, {file.PATH} or {env.NAME}, not the password itself", l.Name)
@@ -41,7 +41,7 @@ func (l *LDAPLogin) checkPassword() error {
 	return nil
 }
 
-// login checks what the operator wrote, with placeholders replaced.
+// login returns the checked login. It must be called after placeholders have been replaced.
 func (l *LDAPLogin) login() (control.Login, error) {
 	if l.URL == "" || l.BaseDN == "" || l.User == "" {
 		return control.Login{}, fmt.Errorf("ldap_login %q: url, base_dn and user are required", l.Name)
@@ -49,7 +49,7 @@ func (l *LDAPLogin) login() (control.Login, error) {
 	return control.Login{Name: l.Name, StartTLS: l.StartTLS, URL: l.URL, BaseDN: l.BaseDN, User: l.User, Password: l.Password}, nil
 }
 
-// readLogins reads all entries.
+// readLogins returns the logins of all entries.
 func readLogins(entries []*LDAPLogin) ([]control.Login, error) {
 	var all []control.Login
 	for _, l := range entries {
@@ -62,7 +62,7 @@ func readLogins(entries []*LDAPLogin) ([]control.Login, error) {
 	return all, nil
 }
 
-// unmarshalLDAPLogin reads
+// unmarshalLDAPLogin parses
 //
 //	ldap_login <name> {
 //	    url      <url>

@@ -21,25 +21,24 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// expander puts what placeholders such as {file./etc/livy/etl.rules} stand for in
-// place of them, in every text of a configuration. Caddy itself takes a file that
-// cannot be read, or a variable that is not set, for an empty text, and reads no more
-// than 1 MiB of a file: rules would be switched off by a wrong name. Here each of
-// these is an error.
+// expander replaces placeholders such as {file./etc/livy/etl.rules} in all strings of a
+// configuration. Caddy itself takes a file that cannot be read, or a variable that is not set,
+// for an empty string, and reads at most 1 MiB of a file. A wrong file name would then disable
+// rules. Here, each of these cases is an error.
 type expander struct {
 	replacer *caddy.Replacer
-	// others has the placeholders besides env and file: system.hostname, time.now...
+	// others resolves all placeholders but env and file: system.hostname, time.now...
 	others *caddy.Replacer
-	// option and gateway are what is being expanded.
+	// option and gateway are being expanded.
 	option  optionPath
 	gateway *DeclaredGateway
 	err     error
 	empty   []emptyText
-	// values has what placeholders stand for, with the placeholder.
+	// values maps values of placeholders to these placeholders.
 	values map[string]string
 }
 
-// emptyText is a placeholder of a conf text that stands for nothing.
+// emptyText is a placeholder with an empty value, in an option that may be empty.
 type emptyText struct {
 	option      optionPath
 	placeholder string
@@ -51,39 +50,39 @@ func newExpander() *expander {
 	return e
 }
 
-// optionPath names an option as the Caddyfile does: `gateway "etl": spark_blacklist`.
+// optionPath is the name of an option as in the Caddyfile: `gateway "etl": spark_blacklist`.
 type optionPath []string
 
 func (p optionPath) String() string { return strings.Join(p, ": ") }
 
 func (p optionPath) with(name string) optionPath { return append(slices.Clip(p), name) }
 
-// maxFile bounds a file that a placeholder names.
+// maxFile is the largest size of a file in a placeholder.
 const maxFile = 1 << 20
 
-// freeTexts are the options that may hold braces of their own, such as Spark's
-// ${references} and the globs of URIs, and whose text may be empty. In all others a
-// brace begins a placeholder, and what it stands for must not be empty: an empty
-// queue or identity would force nothing.
+// freeTexts are the options that may contain other braces, such as Spark's ${references} and
+// globs in URIs, and that may be empty. In all other options, a brace begins a placeholder, whose
+// value must not be empty: an empty queue or identity would force nothing.
 var freeTexts = map[string]bool{
 	"spark_defaults": true, "livy_conf": true, "livy_client_conf": true, "spark_blacklist": true, "policy_rules": true,
 	"conf": true, "env": true, "jars": true, "py_files": true, "files": true, "archives": true,
 }
 
-// lookalikes are how keys begin that are meant as placeholders, whatever follows.
+// lookalikes are the beginnings of keys that were probably meant as placeholders.
 var lookalikes = []string{"env", "file", "files", "system", "time", "http", "vars", "secret", "secrets"}
 
-// alone matches a text that is one placeholder and nothing else. It is not one that
-// happens to hold braces, as {"a":1} is.
+// alone matches a string that is a single placeholder. It does not match strings that merely
+// contain braces, such as {"a":1}.
 var alone = regexp.MustCompile(`^\s*\{([^\s"',={}]+)\}\s*$`)
 
-// entryKinds are the lists whose entries have names, with the option of one entry.
+// entryKinds are the lists with named entries, and the options of single entries.
 var entryKinds = map[string]string{
 	"engines": "engine", "clusters": "cluster", "environments": "environment", "networks": "network", "directories": "directory",
 	"fusion": "fusion", "gateways": "gateway", "ldap_logins": "ldap_login",
 }
 
-// all expands every text of v, a pointer to a struct: new options need nothing.
+// all expands all strings of v, a pointer to a struct. New options are covered without further
+// changes.
 func (e *expander) all(v any) error { return e.walk(reflect.ValueOf(v), nil) }
 
 func (e *expander) walk(v reflect.Value, at optionPath) error {
@@ -129,9 +128,9 @@ func (e *expander) walkStruct(v reflect.Value, at optionPath) error {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
 		if !field.IsExported() || field.Type == reflect.TypeFor[json.RawMessage]() {
-			continue // the runtime's options are expanded by raw
+			continue // raw expands the options of the runtime
 		}
-		if field.Anonymous { // its fields are options of v
+		if field.Anonymous { // the fields are options of v
 			if err := e.walkStruct(v.Field(i), at); err != nil {
 				return err
 			}
@@ -148,7 +147,7 @@ func (e *expander) walkStruct(v reflect.Value, at optionPath) error {
 			continue
 		}
 		path := at
-		if name != "spec" { // which is no option, only a place in JSON
+		if name != "spec" { // a level in JSON, not an option
 			path = at.with(gateway.OptionName(name))
 		}
 		if err := e.walk(v.Field(i), path); err != nil {
@@ -158,7 +157,7 @@ func (e *expander) walkStruct(v reflect.Value, at optionPath) error {
 	return nil
 }
 
-// nameOf is the name of an entry of the configuration.
+// nameOf returns the name of an entry of the configuration.
 func nameOf(entry reflect.Value) string {
 	if spec := entry.FieldByName("Spec"); spec.IsValid() {
 		entry = spec
@@ -166,13 +165,13 @@ func nameOf(entry reflect.Value) string {
 	return entry.FieldByName("Name").String()
 }
 
-// raw expands the texts of a module that has not been loaded yet.
+// raw expands the strings in the JSON of a module that has not been loaded yet.
 func (e *expander) raw(text json.RawMessage, at optionPath) (json.RawMessage, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	var v any
 	if err := d.Decode(&v); err != nil {
-		return text, nil //nolint:nilerr // who loads the module says it better
+		return text, nil //nolint:nilerr // loading the module returns a better error
 	}
 	v, err := e.rawValue(v, at)
 	if err != nil {
@@ -201,7 +200,7 @@ func (e *expander) rawValue(v any, at optionPath) (_ any, err error) {
 	return v, nil
 }
 
-// text expands one text.
+// text expands one string.
 func (e *expander) text(text string, at optionPath) (string, error) {
 	if !strings.ContainsAny(text, "{}") {
 		return text, nil
@@ -210,7 +209,7 @@ func (e *expander) text(text string, at optionPath) (string, error) {
 	if whole := alone.FindStringSubmatch(text); whole != nil && !e.known(whole[1]) {
 		return "", fmt.Errorf("%s: %w", at, unknownPlaceholder(whole[1]))
 	}
-	// Not ReplaceKnown: it makes an empty text of one with too many open braces.
+	// Not ReplaceKnown, which returns an empty string for one with too many opening braces.
 	out, err := e.replacer.ReplaceOrErr(text, false, false)
 	if e.err != nil {
 		err = e.err
@@ -221,7 +220,7 @@ func (e *expander) text(text string, at optionPath) (string, error) {
 	return out, nil
 }
 
-// free reports whether the option at hand is a free text.
+// free reports whether the current option is one of freeTexts.
 func (e *expander) free() bool {
 	return slices.ContainsFunc(e.option, func(name string) bool { return freeTexts[name] })
 }
@@ -234,7 +233,7 @@ func (e *expander) known(key string) bool {
 	return ok
 }
 
-// value gives the value of one placeholder to the replacer.
+// value returns the value of a placeholder to the replacer.
 func (e *expander) value(key string) (any, bool) {
 	text, known, err := e.lookup(key)
 	if err != nil {
@@ -277,13 +276,13 @@ func (e *expander) lookup(key string) (text string, known bool, err error) {
 	}
 	e.empty = append(e.empty, emptyText{e.option, "{" + key + "}"})
 	if e.gateway != nil {
-		e.gateway.notes = append(e.gateway.notes, fmt.Sprintf("%s is empty: {%s} of the configuration has no text", e.option[len(e.option)-1], key))
+		e.gateway.notes = append(e.gateway.notes, fmt.Sprintf("%s is empty: {%s} in the configuration is empty", e.option[len(e.option)-1], key))
 	}
 	return text, true, nil
 }
 
-// mask puts placeholders back in place of what they stand for in an error: a password
-// file that is named where a queue is wanted must not be shown.
+// mask replaces the values of placeholders in an error by these placeholders. If, for example, a
+// password file is given as a queue, the password must not be shown.
 func (e *expander) mask(err error) error {
 	if err == nil || e == nil {
 		return err
@@ -301,36 +300,37 @@ func (e *expander) mask(err error) error {
 	return errors.New(text)
 }
 
-// minMasked is how long a value is at least that may be a secret: shorter ones would be
-// found in the words of an error.
+// minMasked is the shortest length of values that are masked. Shorter ones would also be found in
+// ordinary words of an error.
 const minMasked = 4
 
 func unsetVariable(key, name string) error {
 	if plain, _, ok := strings.Cut(name, ":"); ok {
-		return fmt.Errorf("{%s}: the environment variable %q is not set; placeholders have no defaults, only {$%s:default} of a Caddyfile has", key, name, plain)
+		return fmt.Errorf("{%s}: the environment variable %q is not set; placeholders have no defaults; "+
+			"use {$%s:default} in a Caddyfile", key, name, plain)
 	}
 	return fmt.Errorf("{%s}: the environment variable %q is not set", key, name)
 }
 
 func unknownPlaceholder(key string) error {
 	if !alone.MatchString("{"+key+"}") || !strings.ContainsAny(key, ".:/") {
-		key = "..." // part of something else, perhaps of a password
+		key = "..." // part of another string, perhaps of a password
 	}
-	return fmt.Errorf("{%s} is no placeholder that is known here: there are {file.PATH}, {env.NAME}, {system.hostname} and the like; a brace that is meant as one is written \\{", key)
+	return fmt.Errorf("{%s} is not a known placeholder: use {file.PATH}, {env.NAME}, {system.hostname} and similar ones; "+
+		"write \\{ for a literal brace", key)
 }
 
-// looksMeant reports whether braces in a free text were meant as a placeholder.
+// looksMeant reports whether braces in a free text were probably meant as a placeholder.
 func looksMeant(key string) bool {
 	end := strings.IndexFunc(key, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) })
 	return end > 0 && strings.ContainsAny(key[end:end+1], ".:/ ") && slices.Contains(lookalikes, strings.ToLower(key[:end]))
 }
 
-// readPlaceholderFile reads a file whole, and takes the end of its last line away as
-// Caddy does.
+// readPlaceholderFile returns the content of a file without a final line break, as Caddy does.
 func readPlaceholderFile(name string) (string, error) {
 	text, err := readBounded(name)
 	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
-		err = pathErr.Err // the placeholder has the name
+		err = pathErr.Err // the placeholder shows the name
 	}
 	if err != nil && !filepath.IsAbs(name) {
 		if dir, wdErr := os.Getwd(); wdErr == nil {
@@ -348,7 +348,7 @@ func readBounded(name string) ([]byte, error) {
 		return nil, err
 	case info.IsDir():
 		return nil, errors.New("it is a directory")
-	case !info.Mode().IsRegular(): // opening a pipe might wait for ever
+	case !info.Mode().IsRegular(): // opening a pipe could block forever
 		return nil, errors.New("it is not a regular file")
 	}
 	f, err := os.Open(name)

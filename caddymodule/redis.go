@@ -1,5 +1,6 @@
 package caddymodule
 
+// Redis is the Redis server that stores gateways, tokens and records.
 import (
 	"time"
 
@@ -12,20 +13,18 @@ import (
 
 // Redis says where the gateways, tokens and records are kept.
 type Redis struct {
-	// The server: `redis://[user:password@]host[:port][/db]`, `rediss://` for
-	// TLS, `redis+sentinel://host,host/master[/db]` for a Sentinel group,
-	// `redis+cluster://host,host` for a cluster, `unix:///path[?db=1]` for a Unix
-	// socket, which other users of the machine can be kept from.
-	// Placeholders such as `{env.LIVY_REDIS_URL}` are allowed. Default:
-	// `redis://127.0.0.1:6379/0`.
+	// The URL of the server: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS,
+	// `redis+sentinel://host,host/master[/db]` for a Sentinel group, `redis+cluster://host,host`
+	// for a cluster, or `unix:///path[?db=1]` for a Unix socket, whose file mode can keep out
+	// other users of the machine. Placeholders such as `{env.LIVY_REDIS_URL}` are allowed.
+	// Default: `redis://127.0.0.1:6379/0`.
 	URL string `json:"url,omitempty"`
 
-	// What the names of all keys begin with. Default: `livygw:`.
+	// The prefix of all keys. Default: `livygw:`.
 	Prefix string `json:"prefix,omitempty"`
 
-	// A file with the certificates, in PEM, of the authorities that may have issued the
-	// server's. This and the other options of TLS need a URL with `rediss`; their files
-	// are read for each new connection. Default: the authorities that the machine trusts.
+	// Use an in-memory Redis in this process instead of a server. Only for trying things out: all
+	// data is lost when the process ends.
 	CA string `json:"ca,omitempty"`
 
 	// A file with a certificate in PEM, and one with its key, for a server that asks

@@ -153,7 +153,7 @@ func TestAnUnreadableFileChangesNothing(t *testing.T) {
 	if notes := strings.Join(manager.Notes(e.Gateway), "\n"); !strings.Contains(notes, "spark_blacklist is empty: "+file("blacklist")) {
 		t.Errorf("notes: %s", notes)
 	}
-	if log := s.Logged(); !strings.Contains(log, `"a placeholder of the configuration stands for an empty text","option":"gateway \"ruled\": spark_blacklist"`) {
+	if log := s.Logged(); !strings.Contains(log, `"a placeholder of the configuration is empty","option":"gateway \"ruled\": spark_blacklist"`) {
 		t.Error("nothing in the log of the empty file")
 	}
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(with), nil)

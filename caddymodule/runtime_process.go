@@ -18,30 +18,30 @@ import (
 
 func init() { caddy.RegisterModule(new(ProcessRuntime)) }
 
-// ProcessRuntime runs each gateway's Livy server as a process on this machine.
-// Processes go on when Caddy ends and are found again.
+// ProcessRuntime runs the Livy server of each gateway as a process on this machine. The processes
+// keep running when Caddy exits, and the next Caddy process takes them over.
 //
-// It is no sandbox: a job is a process of the machine. With `users`, an admin
-// endpoint on a Unix socket and a Redis that asks for a password, or that is on a
-// Unix socket too, a job reaches nothing but its own gateway's server.
+// This is not a sandbox: jobs are processes of the machine. Jobs can only connect to the Livy
+// server of their own gateway if `users` is set, the admin endpoint is on a Unix socket, and
+// Redis requires a password or is on a Unix socket too.
 type ProcessRuntime struct {
-	// Where configuration, logs and working directories of the Livy servers are
-	// kept. Default: `livy` in Caddy's data directory.
+	// The directory for the configuration, logs and working directories of Livy servers. Default:
+	// `livy` in Caddy's data directory.
 	StateDir string `json:"state_dir,omitempty"`
-	// The user to run all servers as, by name. Only root can choose one. Default:
-	// the user that runs Caddy.
+	// The name of the user that all servers run as. Requires root. Default: the user that Caddy
+	// runs as.
 	User string `json:"user,omitempty"`
-	// Users of whom each server has one to itself while it runs, by name or as a
-	// range: `livygw[1-20]` stands for `livygw1` to `livygw20`. They must be there,
-	// be used for nothing else, and number as many as gateways run at a time: what
-	// runs as one of them is ended with its server. A server then listens on a
-	// loopback address of its own, which a table of nftables keeps for its user and
-	// root. Only root can choose them. Not together with `user`.
+	// Users, each of whom is used by one running server at a time. Names or ranges:
+	// `livygw[1-20]` stands for `livygw1` to `livygw20`. The users must exist, must not be used
+	// for anything else, and there must be as many as gateways run at a time. All processes of a
+	// user are ended when its server is stopped. Each server listens on a loopback address of its
+	// own, and an nftables table lets only its user and root connect. Requires root. Cannot be
+	// combined with `user`.
 	Users []string `json:"users,omitempty"`
-	// The cgroup, as /proc/PID/cgroup writes it, below which each server with its
-	// drivers gets one that bounds their memory (and CPU) by the gateway's. Default:
-	// `/livygateway` for root, else `livygateway` beside Caddy's own, if it can be
-	// had; one that is named here must. `off`: no bounds.
+	// The parent cgroup, as in /proc/PID/cgroup. Each server with its drivers gets a cgroup below
+	// it, which limits their memory and CPU to those of the gateway. Default: `/livygateway` for
+	// root, otherwise `livygateway` next to Caddy's own cgroup; servers run without limits if it
+	// cannot be used. If this option is set, the cgroup must be usable. `off`: no limits.
 	Cgroup string `json:"cgroup,omitempty"`
 }
 
@@ -60,20 +60,20 @@ func (p *ProcessRuntime) Provision(caddy.Context) error {
 	return err
 }
 
-// Open touches nothing yet.
+// Open returns the runtime. It does not access the directory yet.
 func (p *ProcessRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
 	return process.New(process.Options{StateDir: p.StateDir, User: p.User, Users: p.Users, Cgroup: p.Cgroup}, log.Named("process"))
 }
 
-// CheckEngine wants the two distributions.
+// CheckEngine checks that an engine has both distributions.
 func (p *ProcessRuntime) CheckEngine(e gateway.Engine) error {
 	if e.LivyHome == "" || e.SparkHome == "" {
-		return fmt.Errorf("runtime process needs livy_home and spark_home")
+		return fmt.Errorf("runtime process requires livy_home and spark_home")
 	}
 	return nil
 }
 
-// UnmarshalCaddyfile reads
+// UnmarshalCaddyfile parses
 //
 //	runtime process {
 //	    state_dir DIR
@@ -82,11 +82,12 @@ func (p *ProcessRuntime) CheckEngine(e gateway.Engine) error {
 //	    cgroup    PATH|off
 //	}
 func (p *ProcessRuntime) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
-	return directive.OptionLists(d, map[string]*string{"state_dir": &p.StateDir, "user": &p.User, "cgroup": &p.Cgroup}, map[string]*[]string{"users": &p.Users})
+	options := map[string]*string{"state_dir": &p.StateDir, "user": &p.User, "cgroup": &p.Cgroup}
+	return directive.OptionLists(d, options, map[string]*[]string{"users": &p.Users})
 }
 
-// ourUser reports whether servers run as the user that runs Caddy, or as root, so
-// that no file's mode keeps jobs from what is Caddy's.
+// ourUser reports whether servers run as the user that Caddy runs as, or as root, so that file
+// modes do not protect Caddy's files from jobs.
 func (p *ProcessRuntime) ourUser() bool {
 	if len(p.Users) > 0 {
 		return false

@@ -20,36 +20,35 @@ func init() {
 	caddy.RegisterModule(new(StaticRuntime))
 }
 
-// Runtime is what a module in the namespace livy.runtimes provides.
+// Runtime is implemented by the modules in the namespace livy.runtimes.
 type Runtime interface {
-	// Open returns the runtime; it must not use the network.
+	// Open returns the runtime. It must not use the network.
 	Open(log *zap.Logger) (upstream.Runtime, error)
-	// CheckEngine checks that an engine of the catalog can run here.
+	// CheckEngine checks that an engine of the catalog can be run.
 	CheckEngine(e gateway.Engine) error
 }
 
-// DockerRuntime runs each gateway's Livy server in a container of its own, with
-// the gateway's CPU and memory limits, reachable from this machine only.
+// DockerRuntime runs the Livy server of each gateway in a container of its own, with the CPU and
+// memory limits of the gateway, and reachable only from this machine.
 //
-// Access to a Docker engine is equal to being root on its machine: give it to
-// Caddy only where that is meant.
+// Access to a Docker engine is equivalent to root on its machine. Give it to Caddy only if that
+// is acceptable.
 type DockerRuntime struct {
-	// The Docker engine, e.g. `unix:///var/run/docker.sock`. Default: what
-	// DOCKER_HOST says, else the local engine.
+	// The address of the Docker engine, e.g. `unix:///var/run/docker.sock`. Default: the value of
+	// the environment variable DOCKER_HOST, or else the local engine.
 	Host string `json:"host,omitempty"`
-	// Sets the containers of this installation apart from those of others on the
-	// same engine. Default: `default`.
+	// Distinguishes the containers of this installation from those of others on the same engine.
+	// Default: `default`.
 	Namespace string `json:"namespace,omitempty"`
-	// The Docker network that the containers join. Default: the engine's own.
+	// The Docker network that containers join. Default: the engine's default network.
 	Network string `json:"network,omitempty"`
-	// The address of this machine on which the Livy servers' ports are published.
-	// Where Caddy instances on several machines use one Docker engine it is one
-	// that all of them reach, and that nobody else does: Livy itself asks nobody
-	// who they are. Default: `127.0.0.1`.
+	// The address of the Docker engine's machine on which the ports of Livy servers are
+	// published. If Caddy instances on several machines use one Docker engine, all of them must
+	// be able to reach this address, and nobody else should: Livy itself requires no
+	// authentication. Default: `127.0.0.1`.
 	Publish string `json:"publish,omitempty"`
-	// How Caddy reaches the Livy servers: `published` (the default), or `network`
-	// where Caddy itself runs in the containers' network: then no port is
-	// published at all.
+	// How Caddy connects to Livy servers: `published` (the default), or `network` if Caddy itself
+	// runs in the network of the containers. No ports are published then.
 	Reach string `json:"reach,omitempty"`
 }
 
@@ -58,7 +57,7 @@ func (*DockerRuntime) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "livy.runtimes.docker", New: func() caddy.Module { return new(DockerRuntime) }}
 }
 
-// Open connects to nothing yet.
+// Open returns the runtime. It does not connect to the engine yet.
 func (d *DockerRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
 	o := docker.Options{Host: d.Host, Namespace: d.Namespace, Network: d.Network, Direct: d.Reach == "network"}
 	if d.Publish != "" {
@@ -76,15 +75,15 @@ func (d *DockerRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
 	return docker.New(o, log.Named("docker"))
 }
 
-// CheckEngine wants an image.
+// CheckEngine checks that an engine has an image.
 func (d *DockerRuntime) CheckEngine(e gateway.Engine) error {
 	if e.Image == "" {
-		return fmt.Errorf("runtime docker needs an image")
+		return fmt.Errorf("runtime docker requires an image")
 	}
 	return nil
 }
 
-// UnmarshalCaddyfile reads
+// UnmarshalCaddyfile parses
 //
 //	runtime docker {
 //	    host      unix:///var/run/docker.sock
@@ -94,11 +93,13 @@ func (d *DockerRuntime) CheckEngine(e gateway.Engine) error {
 //	    reach     published|network
 //	}
 func (d *DockerRuntime) UnmarshalCaddyfile(disp *caddyfile.Dispenser) error {
-	return directive.Options(disp, map[string]*string{"host": &d.Host, "namespace": &d.Namespace, "network": &d.Network, "publish": &d.Publish, "reach": &d.Reach})
+	return directive.Options(disp, map[string]*string{
+		"host": &d.Host, "namespace": &d.Namespace, "network": &d.Network, "publish": &d.Publish, "reach": &d.Reach,
+	})
 }
 
-// StaticRuntime puts gateways in front of Livy servers that somebody else runs.
-// Starting and stopping such a gateway opens and closes the way to it.
+// StaticRuntime puts gateways in front of Livy servers that are started by other means. Starting
+// and stopping such a gateway only enables and disables access to its server.
 type StaticRuntime struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -106,20 +107,20 @@ func (*StaticRuntime) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "livy.runtimes.static", New: func() caddy.Module { return new(StaticRuntime) }}
 }
 
-// Open touches nothing yet.
+// Open returns the runtime.
 func (*StaticRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
 	return static.New(log.Named("static"))
 }
 
-// CheckEngine wants a URL.
+// CheckEngine checks that an engine has a URL.
 func (*StaticRuntime) CheckEngine(e gateway.Engine) error {
 	if e.URL == "" {
-		return fmt.Errorf("runtime static needs the url of a Livy server")
+		return fmt.Errorf("runtime static requires the url of a Livy server")
 	}
 	return nil
 }
 
-// UnmarshalCaddyfile reads
+// UnmarshalCaddyfile parses
 //
 //	runtime static
 func (*StaticRuntime) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {

@@ -9,17 +9,15 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// TokenRules is what holds for the tokens of all gateways.
+// TokenRules are settings of the tokens of all gateways.
 type TokenRules struct {
-	// The longest life that a token may be given, at least one day. Default: no
-	// limit.
+	// The longest lifetime that a token may have. At least one day. Default: no limit.
 	MaxLifetime caddy.Duration `json:"max_lifetime,omitempty"`
 
-	// How long a token that was verified before goes on to be good for GET
-	// requests while Redis cannot be reached, so that a short outage does not
-	// end notebooks and polls. It is the one bound on revocation beyond a second,
-	// and only on an instance that is cut off from Redis. 0 turns it off.
-	// Default: 60s.
+	// How long a token that was verified before is still accepted for GET requests while Redis
+	// cannot be reached, so that a short outage does not interrupt notebooks and polls. A token
+	// that is revoked during that time is still accepted on an instance without a connection to
+	// Redis; otherwise revocation takes effect within a second. 0 disables it. Default: 60s.
 	Grace *caddy.Duration `json:"grace,omitempty"`
 }
 
@@ -30,7 +28,7 @@ func (r *TokenRules) options() (o tokens.Options) {
 	o.MaxLifetime = time.Duration(r.MaxLifetime)
 	if r.Grace != nil {
 		if o.Grace = time.Duration(*r.Grace); o.Grace == 0 {
-			o.Grace = -1 // tokens.Options takes 0 for the default
+			o.Grace = -1 // 0 is the default in tokens.Options
 		}
 	}
 	return o

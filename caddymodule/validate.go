@@ -12,7 +12,7 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// Validate checks what the operator wrote. It asks nothing of the network.
+// Validate checks the configuration. It does not use the network.
 func (a *App) Validate() error { return a.expander.mask(a.validate()) }
 
 func (a *App) validate() error {
@@ -56,16 +56,16 @@ func (a *App) validate() error {
 		return fmt.Errorf("livy: %w", err)
 	}
 	a.warnOfTypos()
-	// Not in Start: sites of this configuration may have accepted connections by
-	// then, which a refusal would break.
+	// Not in Start, since sites of this configuration may have accepted connections by then,
+	// which an error would break.
 	if err := a.core.Manager.CheckCatalog(catalog, a.declared); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
 	return nil
 }
 
-// validateBounds checks sizes and durations; 0 stands for each one's default. Of several
-// mistakes it names the first in the order of the options.
+// validateBounds checks sizes and durations; 0 stands for the default. If there are several
+// errors, it returns the first in the order of the options.
 func (a *App) validateBounds() error {
 	for _, o := range []struct {
 		option string

@@ -179,7 +179,7 @@ func TestWhatAJobReaches(t *testing.T) {
 				!tight && (code != 1 || status["jobs and the admin endpoint"] != "fail" || status["jobs and redis"] != "warn") {
 				t.Errorf("the doctor ends with %d: %v", code, status)
 			}
-			if warned := strings.Contains(c.log(), "jobs of runtime process run as root beside an admin endpoint"); warned == tight {
+			if warned := strings.Contains(c.log(), "jobs of runtime process run as root and can connect to the admin endpoint"); warned == tight {
 				t.Errorf("the log warns: %v", warned)
 			}
 			if tight {

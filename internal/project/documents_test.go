@@ -14,13 +14,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
-	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth" // basic_auth
+	_ "github.com/caddyserver/caddy/v2/modules/caddyevents/eventsconfig" // events
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"      // basic_auth
+	_ "github.com/caddyserver/caddy/v2/modules/logging"                  // log
 
 	"github.com/livygateway/livygateway/internal/golden"
 )
-
-// wide are documents that may have longer lines.
-var wide = []string{"docs/architecture.md"}
 
 // documents are the names of all documents for people, below root.
 func documents(t *testing.T) []string {
@@ -74,9 +73,6 @@ func (l line) mayBeWide() bool {
 
 func TestLinesOfDocuments(t *testing.T) {
 	for _, name := range documents(t) {
-		if slices.Contains(wide, name) {
-			continue
-		}
 		for _, l := range linesOf(read(t, name)) {
 			if n := utf8.RuneCountInString(l.text); n > golden.Columns && !l.mayBeWide() {
 				t.Errorf("%s:%d has %d columns, more than %d: %.60s...", name, l.number, n, golden.Columns, l.text)
