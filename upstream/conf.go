@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -216,6 +218,7 @@ const (
 	MasterKey     = "livy.spark.master"
 	DeployModeKey = "livy.spark.deploy-mode"
 	LocalDirsKey  = "livy.file.local-dir-whitelist"
+	stagingKey    = "livy.session.staging-dir"
 	superusersKey = "livy.superusers"
 )
 
@@ -253,6 +256,30 @@ func WithAddress(files map[string]string, host string, port int) map[string]stri
 		{Key: "livy.server.port", Value: fmt.Sprint(port)},
 	})
 	return out
+}
+
+// WithHome returns the files with Livy's staging directory among the directories whose
+// files Livy may name; home is the home of the server's Java. Livy keeps uploads there
+// where the default file system is the local one, and then checks them like any file
+// that a client names. What clients may name is the policy's, which does not know of it.
+func WithHome(files map[string]string, home string) (map[string]string, error) {
+	server, err := livy.ParseProperties(files[LivyConf])
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", LivyConf, err)
+	}
+	staging := Lookup(server, stagingKey)
+	if staging == "" {
+		staging = path.Join(home, ".livy-sessions")
+	}
+	if u, err := url.Parse(staging); err == nil && u.Scheme == "file" {
+		staging = u.Path
+	}
+	out := maps.Clone(files)
+	if path.IsAbs(staging) {
+		more := withMore(server, LocalDirsKey, []string{staging})
+		out[LivyConf] += text(more[len(server):])
+	}
+	return out, nil
 }
 
 func text(entries []Entry) string {

@@ -160,6 +160,31 @@ func TestWithAddress(t *testing.T) {
 	}
 }
 
+func TestWithHome(t *testing.T) {
+	for name, tt := range map[string]struct{ conf, want string }{
+		"alone":                {"", "/home/livy/.livy-sessions"},
+		"after others":         {"livy.file.local-dir-whitelist = /a/,/b\n", "/a/,/b,/home/livy/.livy-sessions"},
+		"a staging directory":  {"livy.session.staging-dir = /staging\n", "/staging"},
+		"one of a local URI":   {"livy.session.staging-dir = file:///staging\n", "/staging"},
+		"one of another store": {"livy.session.staging-dir = hdfs://nn/staging\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := map[string]string{LivyConf: tt.conf, SparkDefaults: "spark.a = 1\n"}
+			got, err := WithHome(files, "/home/livy")
+			if err != nil {
+				t.Fatal(err)
+			}
+			server, err := livy.ParseProperties(got[LivyConf])
+			if dirs := Lookup(server, LocalDirsKey); err != nil || dirs != tt.want {
+				t.Errorf("%s = %q, %v; want %q", LocalDirsKey, dirs, err, tt.want)
+			}
+			if !strings.HasPrefix(got[LivyConf], tt.conf) || got[SparkDefaults] != files[SparkDefaults] || files[LivyConf] != tt.conf {
+				t.Errorf("others changed: %q, %q", got, files)
+			}
+		})
+	}
+}
+
 // The image starts Java by itself; what it opens must be what we know is needed.
 func TestImageOpensTheSamePackages(t *testing.T) {
 	raw, err := os.ReadFile("../docker/Dockerfile")
