@@ -122,6 +122,9 @@ func New(o Options) *Manager {
 	m.keeper = newKeeper(o.Store, store.Instance{ID: instanceID(o.Rand), Name: o.Name}, o.Logger)
 	m.keeper.wanted, m.keeper.gained, m.keeper.lost, m.keeper.rewound = m.supervisable, m.employ, m.dismiss, m.rewound
 	m.keeper.recall = m.recallMark
+	if m.Ledger != nil {
+		m.Ledger.SetLivy(func(g *gateway.Gateway) sessions.Remover { return m.Livy(g) })
+	}
 	m.Configure(Settings{})
 	return m
 }

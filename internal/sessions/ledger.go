@@ -47,6 +47,7 @@ type Ledger struct {
 	flushes  singleflight.Group
 
 	mu        sync.Mutex
+	livy      func(*gateway.Gateway) Remover // nil where nothing is to be removed
 	retention time.Duration
 	queue     []waiting                      // what Redis has not taken yet
 	logs      map[string]map[string][]string // last log lines seen, by gateway and record
