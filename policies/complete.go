@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // Complete puts into the request what is known only once it is about to be sent:
@@ -50,7 +52,7 @@ func (r *Result) Complete(name string, conf map[string]string) error {
 // session or batch; empty if it did not.
 func (e *Effective) AppName() string {
 	name := e.Conf["spark.app.name"]
-	if !goodName(name) {
+	if livy.BadName(name) != "" {
 		return ""
 	}
 	return name

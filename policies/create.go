@@ -168,8 +168,8 @@ func (c *creation) dropped(name string, given *value) bool {
 func (c *creation) badField(i int, v *value) string {
 	switch i {
 	case fName:
-		if !goodName(v.text) {
-			return nameRule
+		if reason := livy.BadName(v.text); reason != "" {
+			return reason
 		}
 	case fKind:
 		if sessionKinds[v.text] == "" {
