@@ -36,7 +36,7 @@ type Ledger struct {
 	now    func() time.Time
 	rand   io.Reader
 	owners *lru.Cache[publicKey, owner]
-	ends   *lru.Cache[publicKey, string] // what clients are told of ended sessions
+	ends   *lru.Cache[publicKey, *Ended]
 	names  names
 	// completed are the statements whose outcome is on record.
 	completed *lru.Cache[string, struct{}]
@@ -67,7 +67,7 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 		store: s, logger: logger, now: now, rand: rand, retention: gateway.DefaultRetention,
 		logs: make(map[string]map[string][]string), trimmed: make(map[string]time.Time),
 		replaced: make(map[string]int64),
-		owners:   newCache[publicKey, owner](), ends: newCache[publicKey, string](),
+		owners:   newCache[publicKey, owner](), ends: newCache[publicKey, *Ended](),
 		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
 		observed: make(chan ObservedState, maxObserved),
 	}
