@@ -218,3 +218,93 @@ func TestFreshSessionsLog(t *testing.T) {
 		}
 	})
 }
+
+// TestNamesOfUploads: a file is in the session under the name that its client gave it,
+// with letters and their marks in one.
+func TestNamesOfUploads(t *testing.T) {
+	onEachRuntime(t, func(t *testing.T, l live) {
+		s := openSession(t, l, map[string]any{"kind": "pyspark"})
+		if r := s.upload("/upload-pyfile", "file", "u\u0308ber.py", []byte("x = 'a module'\n")); r.status != http.StatusOK {
+			t.Errorf("upload-pyfile: status %d: %s", r.status, r.body)
+		} else if got := s.run(map[string]string{"code": "import über; print(über.x)"}); !strings.Contains(got, "a module") {
+			t.Errorf("the module shows %q", got)
+		}
+		for sent, name := range map[string]string{
+			"ü.txt": "ü.txt", "U\u0308.txt": "Ü.txt", "日报.txt": "日报.txt", "it's.txt": "it's.txt", "lib~1.txt": "lib~1.txt", "m[1].txt": "m[1].txt", "a b (1).txt": "a b (1).txt",
+		} {
+			if r := s.upload("/upload-file", "file", sent, []byte("content of "+name)); r.status != http.StatusOK {
+				t.Errorf("%q: status %d: %s", sent, r.status, r.body)
+				continue
+			}
+			code := fmt.Sprintf("from pyspark import SparkFiles; print(open(SparkFiles.get(%s)).read())", asJSON(t, name))
+			if got := s.run(map[string]string{"code": code}); !strings.Contains(got, "content of "+name) {
+				t.Errorf("%q shows %q", sent, got)
+			}
+		}
+	})
+}
+
+// TestTakenOffTheBlacklist: Livy has its copy of a blacklist until it is restarted, and
+// lists for ever what it refuses for that.
+func TestTakenOffTheBlacklist(t *testing.T) {
+	l := processLive(t)
+	c := newCaddy(t, storetest.StartServer(t), l.livyBlock)
+	livyConf, blacklist, none := filepath.Join(c.dir, "livy.conf"), filepath.Join(c.dir, "blacklist"), filepath.Join(c.dir, "none")
+	// Livy holds this key to its list of directories, of which the policy does not know.
+	write(t, livyConf, "livy.file.local-dir-whitelist = "+jobDir(l)+"\nlivy.spark.file-list-configs = spark.my.files\n")
+	write(t, blacklist, "spark.executor.memory\n")
+	write(t, none, "# nothing\n")
+	c.newGateway("etl", "--livy-conf", livyConf, "--spark-blacklist", blacklist)
+	cl := client{t, c.url("etl"), c.newToken("etl").Token}
+	c.livy("gateway", "update", "etl", "--spark-blacklist", none)
+
+	var b batch
+	create := map[string]any{"file": jobFile(l), "name": "nightly", "conf": map[string]string{"spark.executor.memory": "2g"}}
+	if r := cl.expect(http.StatusCreated, "POST", "/batches", create, &b); !strings.Contains(r.header.Get("X-Livy-Gateway-Ignored"), "spark.executor.memory") {
+		t.Errorf("ignored: %q", r.header.Get("X-Livy-Gateway-Ignored"))
+	}
+	if state, log := cl.batchDone(b.ID); state != "success" {
+		t.Errorf("the batch ended %s:\n%s", state, log)
+	}
+
+	refused := map[string]any{"file": jobFile(l), "name": "refused", "conf": map[string]string{"spark.my.files": "file:/etc/passwd"}}
+	if r := cl.do("POST", "/batches", refused); r.status != http.StatusBadRequest {
+		t.Fatalf("Livy answers %d: %s", r.status, r.body)
+	}
+	var list struct{ Sessions []batch }
+	if cl.expect(http.StatusOK, "GET", "/batches", nil, &list); len(list.Sessions) != 1 {
+		t.Errorf("Livy lists %+v, want the first batch alone", list.Sessions)
+	}
+	time.Sleep(4 * time.Second) // a poll of the lists
+	if rec := c.records("etl"); len(rec) != 1 {
+		t.Errorf("on record are %+v, want the first batch alone", rec)
+	}
+	delete(refused, "conf")
+	cl.expect(http.StatusCreated, "POST", "/batches", refused, &b)
+	if state, log := cl.batchDone(b.ID); state != "success" {
+		t.Errorf("the batch of the same name ended %s:\n%s", state, log)
+	}
+
+	c.livy("gateway", "restart", "etl", "--wait")
+	if r := cl.expect(http.StatusCreated, "POST", "/batches", create, &b); r.header.Get("X-Livy-Gateway-Ignored") != "" {
+		t.Errorf("after the restart ignored: %q", r.header.Get("X-Livy-Gateway-Ignored"))
+	}
+
+	long := map[string]any{"file": jobFile(l), "args": []string{strings.Repeat("x", 131071)}}
+	cl.expect(http.StatusCreated, "POST", "/batches", long, &b)
+	long["args"] = []string{strings.Repeat("x", 131072)}
+	if r := cl.do("POST", "/batches", long); r.status != http.StatusBadRequest || !strings.Contains(r.msg(t), "131071 bytes") {
+		t.Errorf("an argument that is too long: %d %.300s", r.status, r.body)
+	}
+	// By a name of any script, as by id.
+	var named struct {
+		ID   int
+		Name string
+	}
+	cl.expect(http.StatusCreated, "POST", "/batches", map[string]any{"file": jobFile(l), "name": "Umsätze: a/b (v2) @x"}, &b)
+	cl.batchDone(b.ID)
+	cl.expect(http.StatusOK, "GET", "/batches/Ums%C3%A4tze:%20a%2Fb%20%28v2%29%20@x", nil, &named)
+	if named.ID != b.ID {
+		t.Errorf("found by its name: %+v, want %d", named, b.ID)
+	}
+}

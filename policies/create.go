@@ -38,7 +38,7 @@ type creation struct {
 // contentEncoding and contentType are the request's first header lines of
 // these names.
 func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, body io.Reader) (Result, error) {
-	data, err := read(contentEncoding, contentType, body, p.set.MaxBody)
+	data, err := read(contentEncoding, contentType, body, bound{p.set.MaxBody, "max_body"})
 	if err != nil {
 		return unreadable(err)
 	}
@@ -49,6 +49,7 @@ func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, bod
 	c := &creation{p: p, req: req, overridden: map[int]string{}}
 	c.report.Forced = make([]Entry, 0, len(p.forced)+len(p.lists))
 	c.adoptIdentity()
+	c.adoptTimeout()
 	c.screenFields()
 	c.screenConf()
 	c.applyRules()
@@ -56,6 +57,9 @@ func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, bod
 		return Result{Report: c.report}, c.refusal()
 	}
 	c.inject()
+	if c.screenLengths(); len(c.report.Refused) > 0 {
+		return Result{Report: c.report}, c.refusal()
+	}
 	cost, err := c.mount()
 	if err != nil {
 		return Result{Report: c.report}, err
@@ -140,7 +144,7 @@ func (c *creation) screenFields() {
 
 func (v *value) string() string {
 	if v.list != nil {
-		return fmt.Sprintf("%.300q", v.list)
+		return strings.Join(v.list, ", ") // whoever shows it quotes it
 	}
 	return v.text
 }

@@ -19,6 +19,7 @@ const (
 	KindConflict                 // it exists already, or is in a state that forbids this
 	KindUnavailable              // a part we need is away; trying again later can help
 	KindLimited                  // too many requests or too many of a thing
+	KindTooLarge                 // the caller's input is larger than the operator allows
 	KindStale                    // it is not at the revision that the caller knows
 )
 
@@ -39,6 +40,8 @@ func (k Kind) String() string {
 		return "unavailable"
 	case KindLimited:
 		return "limited"
+	case KindTooLarge:
+		return "too_large"
 	case KindStale:
 		return "stale"
 	default:

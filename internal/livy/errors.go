@@ -20,5 +20,6 @@ var (
 	errNoRoute   = &Error{Status: http.StatusNotFound, Message: "no such path in Livy's REST API"}
 	errNoSession = &Error{Status: http.StatusNotFound, Message: "no session or batch can have this id"}
 	errPath      = &Error{Status: http.StatusBadRequest, Message: "the path must be plain: letters, digits and -._~ between single slashes, no dot segments, no encoded or special characters but in the name of a session or batch"}
+	errDoubled   = &Error{Status: http.StatusBadRequest, Message: "the path must be plain: it begins with two slashes; most likely the address of the gateway that the client was given ends in a slash, which has to go"}
 	errQuery     = &Error{Status: http.StatusBadRequest, Message: "from and size must be whole numbers of 32 bits, each given once"}
 )

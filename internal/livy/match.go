@@ -103,6 +103,9 @@ func split(path string, segs *[maxSegments]string) (n int, slash bool, err error
 	if path == "" || path[0] != '/' {
 		return 0, false, errPath
 	}
+	if strings.HasPrefix(path, "//") {
+		return 0, false, errDoubled
+	}
 	slashes, named := 0, false
 	for i := 0; i < len(path); i++ {
 		switch {
