@@ -302,9 +302,32 @@ func TestTakenOffTheBlacklist(t *testing.T) {
 		Name string
 	}
 	cl.expect(http.StatusCreated, "POST", "/batches", map[string]any{"file": jobFile(l), "name": "Umsätze: a/b (v2) @x"}, &b)
-	cl.batchDone(b.ID)
 	cl.expect(http.StatusOK, "GET", "/batches/Ums%C3%A4tze:%20a%2Fb%20%28v2%29%20@x", nil, &named)
 	if named.ID != b.ID {
 		t.Errorf("found by its name: %+v, want %d", named, b.ID)
+	}
+}
+
+// TestTwoHiveJobsAtOnce runs two batches with Hive's catalog beside one Livy.
+func TestTwoHiveJobsAtOnce(t *testing.T) {
+	l := processLive(t)
+	dir := t.TempDir()
+	job := filepath.Join(dir, "hive.py")
+	write(t, job, "import sys, time\nfrom pyspark.sql import SparkSession\n"+
+		"spark = SparkSession.builder.enableHiveSupport().getOrCreate()\n"+
+		"spark.sql(f'create table {sys.argv[1]} (a int)')\ntime.sleep(20)\n"+
+		"print('TABLES', [t.name for t in spark.catalog.listTables()])\n")
+	c := newCaddy(t, storetest.StartServer(t), l.livyBlock+"\nlocal_dir "+dir)
+	c.newGateway("etl")
+	cl := client{t, c.url("etl"), c.newToken("etl").Token}
+	var both [2]batch
+	for i := range both {
+		cl.expect(http.StatusCreated, "POST", "/batches", map[string]any{"file": "file:" + job, "args": []string{fmt.Sprintf("t%d", i)}}, &both[i])
+	}
+	for i, b := range both {
+		state, log := cl.batchDoneWithin(6*time.Minute, b.ID)
+		if state != "success" || !strings.Contains(log, fmt.Sprintf("TABLES ['t%d']", i)) {
+			t.Errorf("batch %d ended %s:\n%s", i, state, log)
+		}
 	}
 }

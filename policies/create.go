@@ -57,7 +57,7 @@ func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, bod
 		return Result{Report: c.report}, c.refusal()
 	}
 	c.inject()
-	if c.screenLengths(); len(c.report.Refused) > 0 {
+	if c.screenCommandLine(); len(c.report.Refused) > 0 {
 		return Result{Report: c.report}, c.refusal()
 	}
 	cost, err := c.mount()
@@ -220,7 +220,7 @@ func (c *creation) screenConf() {
 			c.report.Ignored = append(c.report.Ignored, Entry{Key: s.key, Given: shown(s.key, s.value), Rule: reason, Source: builtIn, Quiet: true})
 			continue
 		}
-		if c.dropped(s.key, &value{text: s.value}) {
+		if c.dropped(s.key, &value{text: s.value}) || c.hiveDropped(s) {
 			s.dropped = true
 			continue
 		}
@@ -236,6 +236,20 @@ func (c *creation) screenConf() {
 		}
 		c.screenValue(s)
 	}
+}
+
+// hiveDropped reports whether a session asks for another catalog than it gets: Livy itself
+// decides that, for all sessions of a server.
+func (c *creation) hiveDropped(s *setting) bool {
+	catalog := "in-memory"
+	if c.p.set.HiveSessions {
+		catalog = "hive"
+	}
+	if s.key != "spark.sql.catalogImplementation" || c.req.kind != livy.KindSession || s.value == catalog {
+		return false
+	}
+	c.ignore(s.key, s.value, "Livy sets it to "+catalog+" for all sessions: livy.repl.enable-hive-context in livy.conf decides", "Livy")
+	return true
 }
 
 func (c *creation) screenValue(s *setting) {

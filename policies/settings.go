@@ -15,6 +15,10 @@ type Settings struct {
 	// Master is livy.spark.master. It decides where environment variables,
 	// archives and the queue have to be written. Default "local[*]".
 	Master string
+	// DeployMode is livy.spark.deploy-mode. Empty: Livy's own, client.
+	DeployMode string
+	// HiveSessions is livy.repl.enable-hive-context.
+	HiveSessions bool
 	// SparkDefaults are the settings of spark-defaults.conf: what holds when neither
 	// client nor gateway says otherwise. Caps and the record need to know them.
 	SparkDefaults map[string]string

@@ -162,6 +162,9 @@ type ConfInput struct {
 	// Forced says which keys the gateway itself puts into the conf of requests;
 	// may be nil. Livy must not get them as blacklisted: it would reject every request.
 	Forced func(key string) bool
+	// Alone reports that jobs run beside Livy, and no cluster's configuration tells of a
+	// metastore.
+	Alone bool
 	// LocalDirs are directories whose files may be named by "file:" URIs; they
 	// are added to those of the gateway's own livy.file.local-dir-whitelist.
 	LocalDirs []string
@@ -192,7 +195,7 @@ func RenderConf(in ConfInput) map[string]string {
 		LivyConf:       text(server),
 		LivyClientConf: text(in.LivyClient),
 		SparkBlacklist: text(blacklist),
-		SparkDefaults:  text(in.Spark),
+		SparkDefaults:  text(append(sparkDefaults(in), in.Spark...)),
 		Log4j:          log4jText,
 	}
 }
@@ -212,6 +215,19 @@ func withDefaults(in ConfInput) []Entry {
 	}
 	return append(defaults, in.Livy...)
 }
+
+// sparkDefaults are put before the person's settings. Drivers beside Livy share its
+// directory, and Hive's own metastore there takes one of them at a time: each gets one
+// in its memory. Elsewhere a hive-site.xml may say where the metastore is, which this
+// would replace.
+func sparkDefaults(in ConfInput) []Entry {
+	if !in.Alone {
+		return nil
+	}
+	return []Entry{{Key: metastoreKey, Value: "jdbc:derby:memory:metastore;create=true"}}
+}
+
+const metastoreKey = "spark.hadoop.javax.jdo.option.ConnectionURL"
 
 // Keys of livy.conf that more than one place needs.
 const (

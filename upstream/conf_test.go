@@ -126,6 +126,25 @@ livy.server.recovery.mode = off
 	}
 }
 
+// TestMetastores: drivers in one directory do not share a Derby, and whoever names a
+// metastore has it.
+func TestMetastores(t *testing.T) {
+	const theirs = "spark.hadoop.javax.jdo.option.ConnectionURL jdbc:postgresql://db/hive"
+	for name, tt := range map[string]struct {
+		in   ConfInput
+		want string
+	}{
+		"alone":             {ConfInput{Alone: true}, "jdbc:derby:memory:metastore;create=true"},
+		"on a cluster":      {ConfInput{}, ""},
+		"one that is named": {ConfInput{Alone: true, Conf: parsed(t, map[string]string{SparkDefaults: theirs})}, "jdbc:postgresql://db/hive"},
+	} {
+		got, err := livy.ParseProperties(RenderConf(tt.in)[SparkDefaults])
+		if url := Lookup(got, metastoreKey); err != nil || url != tt.want {
+			t.Errorf("%s: %q, %v; want %q", name, url, err, tt.want)
+		}
+	}
+}
+
 func TestTheGatewaysOwnLoginIsASuperuser(t *testing.T) {
 	in := ConfInput{Superuser: "svc"}
 	if conf := RenderConf(in)[LivyConf]; !strings.Contains(conf, "livy.superusers = svc\n") {

@@ -2,6 +2,7 @@ package policies
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/livygateway/livygateway/internal/livy"
 )
@@ -10,9 +11,10 @@ import (
 // the NUL at its end.
 const longestArgument = 128<<10 - 1
 
-// screenLengths refuses what Livy cannot start spark-submit with: it hands a batch over on
-// a command line. Sessions have a file for their settings.
-func (c *creation) screenLengths() {
+// screenCommandLine refuses what would not reach the program: Livy hands a batch to
+// spark-submit on a command line, and so does YARN to a driver in its cluster. Sessions
+// have a file for their settings.
+func (c *creation) screenCommandLine() {
 	if c.req.kind != livy.KindBatch {
 		return
 	}
@@ -29,6 +31,10 @@ func (c *creation) screenLengths() {
 		if i == fieldIndex["args"] {
 			for _, arg := range v.list {
 				check("args", "each argument", len(arg))
+				// Spark quotes what else means something to the shell that YARN starts it by.
+				if c.p.yarn() && c.p.set.DeployMode == "cluster" && strings.Contains(arg, "`") {
+					c.refuse("args", arg, "must not have backticks: on YARN, in deploy mode cluster, what is between them would be run as a command; put the text into a file", builtIn)
+				}
 			}
 			continue
 		}
