@@ -111,6 +111,15 @@ func TestMatchRefuses(t *testing.T) {
 	}
 }
 
+// TestDoubledSlash: what a client makes of an address that ends in a slash is told so.
+func TestDoubledSlash(t *testing.T) {
+	_, err := livy.Match("POST", "//batches", "")
+	var e *livy.Error
+	if !errors.As(err, &e) || e.Status != 400 || !strings.Contains(e.Message, "ends in a slash") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestMatchByName(t *testing.T) {
 	req, err := livy.Match("GET", "/sessions/my%20one.2/state", "")
 	if err != nil || req.Name != "my one.2" || req.ID != -1 {
