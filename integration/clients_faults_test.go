@@ -263,7 +263,7 @@ func TestTakenOffTheBlacklist(t *testing.T) {
 	if r := cl.expect(http.StatusCreated, "POST", "/batches", create, &b); !strings.Contains(r.header.Get("X-Livy-Gateway-Ignored"), "spark.executor.memory") {
 		t.Errorf("ignored: %q", r.header.Get("X-Livy-Gateway-Ignored"))
 	}
-	if state, log := cl.batchDone(b.ID); state != "success" {
+	if state, log := cl.batchDoneWithin(6*time.Minute, b.ID); state != "success" {
 		t.Errorf("the batch ended %s:\n%s", state, log)
 	}
 
@@ -281,7 +281,7 @@ func TestTakenOffTheBlacklist(t *testing.T) {
 	}
 	delete(refused, "conf")
 	cl.expect(http.StatusCreated, "POST", "/batches", refused, &b)
-	if state, log := cl.batchDone(b.ID); state != "success" {
+	if state, log := cl.batchDoneWithin(6*time.Minute, b.ID); state != "success" {
 		t.Errorf("the batch of the same name ended %s:\n%s", state, log)
 	}
 
