@@ -32,9 +32,9 @@ func (p *Policy) Small(route *livy.Route, contentEncoding, contentType string, b
 	if !ok {
 		return nil, nil
 	}
-	limit := p.set.MaxCode
+	limit := bound{p.set.MaxCode, "max_code"}
 	if route.Body == livy.BodyURI {
-		limit = p.set.MaxBody
+		limit = bound{p.set.MaxBody, "max_body"}
 	}
 	data, err := read(contentEncoding, contentType, body, limit)
 	if err != nil {
@@ -86,7 +86,7 @@ func parseSmall(data []byte, parts []part) (map[string]string, error) {
 			values[name] = text
 			return err
 		}
-		return gateway.Invalid("field", shown("", name), "is not a field of this request")
+		return gateway.InvalidLine(shown("", name), "is not a field of this request")
 	})
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // Complete adds what is known only when the request is about to be sent: the name, if the
@@ -51,7 +53,7 @@ func (r *Result) Complete(name string, conf map[string]string) error {
 // batch; empty if it did not.
 func (e *Effective) AppName() string {
 	name := e.Conf["spark.app.name"]
-	if !goodName(name) {
+	if livy.BadName(name) != "" {
 		return ""
 	}
 	return name

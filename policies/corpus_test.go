@@ -60,6 +60,8 @@ func run(t testing.TB, c *policytest.Case) outcome {
 		case gateway.KindInvalid:
 		case gateway.KindForbidden:
 			status = 403
+		case gateway.KindTooLarge:
+			status = 413
 		default:
 			t.Errorf("kind of %v is %v", err, gateway.KindOf(err))
 		}

@@ -38,7 +38,7 @@ type creation struct {
 // contentEncoding and contentType are the request's first header lines of
 // these names.
 func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, body io.Reader) (Result, error) {
-	data, err := read(contentEncoding, contentType, body, p.set.MaxBody)
+	data, err := read(contentEncoding, contentType, body, bound{p.set.MaxBody, "max_body"})
 	if err != nil {
 		return unreadable(err)
 	}
@@ -49,6 +49,7 @@ func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, bod
 	c := &creation{p: p, req: req, overridden: map[int]string{}}
 	c.report.Forced = make([]Entry, 0, len(p.forced)+len(p.lists))
 	c.adoptIdentity()
+	c.adoptTimeout()
 	c.screenFields()
 	c.screenConf()
 	c.applyRules()
@@ -56,6 +57,9 @@ func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, bod
 		return Result{Report: c.report}, c.refusal()
 	}
 	c.inject()
+	if c.screenCommandLine(); len(c.report.Refused) > 0 {
+		return Result{Report: c.report}, c.refusal()
+	}
 	cost, err := c.mount()
 	if err != nil {
 		return Result{Report: c.report}, err
@@ -141,7 +145,7 @@ func (c *creation) screenFields() {
 
 func (v *value) string() string {
 	if v.list != nil {
-		return fmt.Sprintf("%.300q", v.list)
+		return strings.Join(v.list, ", ") // whoever shows it quotes it
 	}
 	return v.text
 }
@@ -169,8 +173,8 @@ func (c *creation) dropped(name string, given *value) bool {
 func (c *creation) badField(i int, v *value) string {
 	switch i {
 	case fName:
-		if !goodName(v.text) {
-			return nameRule
+		if reason := livy.BadName(v.text); reason != "" {
+			return reason
 		}
 	case fKind:
 		if sessionKinds[v.text] == "" {
@@ -218,7 +222,7 @@ func (c *creation) screenConf() {
 				Entry{Key: s.key, Given: shown(s.key, s.value), Rule: reason, Source: builtIn, Quiet: true})
 			continue
 		}
-		if c.dropped(s.key, &value{text: s.value}) {
+		if c.dropped(s.key, &value{text: s.value}) || c.hiveDropped(s) {
 			s.dropped = true
 			continue
 		}
@@ -234,6 +238,20 @@ func (c *creation) screenConf() {
 		}
 		c.screenValue(s)
 	}
+}
+
+// hiveDropped reports whether a session asks for another catalog than it gets: Livy itself
+// decides that, for all sessions of a server.
+func (c *creation) hiveDropped(s *setting) bool {
+	catalog := "in-memory"
+	if c.p.set.HiveSessions {
+		catalog = "hive"
+	}
+	if s.key != "spark.sql.catalogImplementation" || c.req.kind != livy.KindSession || s.value == catalog {
+		return false
+	}
+	c.ignore(s.key, s.value, "Livy sets it to "+catalog+" for all sessions: livy.repl.enable-hive-context in livy.conf decides", "Livy")
+	return true
 }
 
 func (c *creation) screenValue(s *setting) {

@@ -86,8 +86,7 @@ func unknownField(name string, kind livy.Kind, version int) error {
 		}
 	}
 	slices.Sort(names)
-	return gateway.Invalid("field", shown("", name),
-		"is not a field of a "+string(kind)+" request; the fields are "+strings.Join(names, ", "))
+	return gateway.InvalidLine(shown("", name), "is not a field of a "+string(kind)+" request; the fields are "+strings.Join(names, ", "))
 }
 
 // parseVersion parses "0.8.0-incubating" as 8: major*100+minor.

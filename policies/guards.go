@@ -3,7 +3,6 @@ package policies
 import (
 	"regexp"
 	"strings"
-	"unicode"
 )
 
 // builtIn is the source of the guards that apply with any settings.
@@ -58,27 +57,6 @@ func (p *Policy) reserved(key string) string {
 		return "is internal to Spark, which sets it itself"
 	}
 	return ""
-}
-
-// nameRule is what a session's or batch's name may look like. Livy checks names
-// only after it has started a driver, and prints them unescaped.
-const nameRule = "must be 1 to 128 letters, digits, blanks and any of . _ - : , ( ) [ ] + @ /, not begin or end with a blank, not begin with - and have a letter in it"
-
-func goodName(name string) bool {
-	if name == "" || len(name) > 128 || name[0] == '-' || strings.TrimSpace(name) != name {
-		return false
-	}
-	letter := false
-	for _, c := range name {
-		switch {
-		case unicode.IsLetter(c):
-			letter = true
-		case c >= '0' && c <= '9', strings.ContainsRune(" ._-:,()[]+@/", c):
-		default:
-			return false
-		}
-	}
-	return letter
 }
 
 const userRule = "must be a user name of at most 128 letters, digits and _ . @ -, beginning with a letter or underscore"

@@ -13,9 +13,15 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// read reads a whole body within a limit, decodes it as Livy does and checks that it is UTF-8
-// text.
-func read(contentEncoding, contentType string, body io.Reader, limit int64) ([]byte, error) {
+// bound is the most bytes that something may have, and the operator's option for it.
+type bound struct {
+	bytes  int64
+	option string
+}
+
+// read reads a whole body within a bound, decodes it as Livy does and makes
+// sure that it is UTF-8 text.
+func read(contentEncoding, contentType string, body io.Reader, limit bound) ([]byte, error) {
 	if media, _, err := mime.ParseMediaType(contentType); err == nil && (media == "application/x-www-form-urlencoded" || strings.HasPrefix(media, "multipart/")) {
 		// Livy would look for a method override in a form, and find no content afterwards.
 		return nil, gateway.Invalid("Content-Type", media, "must be application/json")
@@ -25,13 +31,13 @@ func read(contentEncoding, contentType string, body io.Reader, limit int64) ([]b
 	// of its own Java client.
 	switch strings.ToLower(contentEncoding) {
 	case "gzip":
-		z, err := gzip.NewReader(io.LimitReader(body, limit+1))
+		z, err := gzip.NewReader(io.LimitReader(body, limit.bytes+1))
 		if err != nil {
 			return nil, gateway.Wrap(gateway.KindInvalid, "body: must be gzip as its Content-Encoding says", err)
 		}
 		body, closer = z, z
 	case "deflate":
-		z, err := zlib.NewReader(io.LimitReader(body, limit+1))
+		z, err := zlib.NewReader(io.LimitReader(body, limit.bytes+1))
 		if err != nil {
 			return nil, gateway.Wrap(gateway.KindInvalid,
 				"body: must be deflate (zlib) as its Content-Encoding says", err)
@@ -50,10 +56,10 @@ func read(contentEncoding, contentType string, body io.Reader, limit int64) ([]b
 	return utf8Text(data)
 }
 
-func readBounded(body io.Reader, limit int64) ([]byte, error) {
+func readBounded(body io.Reader, limit bound) ([]byte, error) {
 	buf := bytes.NewBuffer(make([]byte, 0, 2048))
-	n, err := buf.ReadFrom(io.LimitReader(body, limit+1))
-	if n > limit {
+	n, err := buf.ReadFrom(io.LimitReader(body, limit.bytes+1))
+	if n > limit.bytes {
 		return nil, tooLarge("body", limit)
 	}
 	if err != nil {
@@ -65,8 +71,12 @@ func readBounded(body io.Reader, limit int64) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-func tooLarge(what string, limit int64) error {
-	return gateway.Invalid(what, "", fmt.Sprintf("must be at most %d bytes once decoded", limit))
+func tooLarge(what string, limit bound) error {
+	err := gateway.InvalidLine(what, fmt.Sprintf("must be at most %d bytes once decoded; the operator's option %s says so", limit.bytes, limit.option))
+	if limit.option == "max_code" {
+		err.Kind = gateway.KindTooLarge
+	}
+	return err
 }
 
 // utf8Text removes a UTF-8 byte order mark and rejects the other encodings that Livy would

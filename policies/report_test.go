@@ -55,7 +55,7 @@ func TestRefusalsAreInTheReport(t *testing.T) {
 		`{"file":"file:/etc/passwd"}`:             "file",
 		`{"file":"hdfs:///x","conf":{"a=b":"c"}}`: "conf key a=b",
 		`{"file":`:   "body",
-		`{"kind":1}`: "field",
+		`{"kind":1}`: "kind",
 	} {
 		r, err := p.Create(livy.KindBatch, "", "", strings.NewReader(body))
 		if err == nil || len(r.Report.Refused) != 1 || r.Report.Refused[0].Key != key || r.Report.Refused[0].Rule == "" || r.Body != nil {

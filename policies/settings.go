@@ -17,8 +17,12 @@ type Settings struct {
 	// Master is livy.spark.master. It determines where environment variables, archives and
 	// the queue are set. Default "local[*]".
 	Master string
-	// SparkDefaults are the settings of spark-defaults.conf, which apply unless client or
-	// gateway override them. Rules and records depend on them.
+	// DeployMode is livy.spark.deploy-mode. Empty: Livy's own, client.
+	DeployMode string
+	// HiveSessions is livy.repl.enable-hive-context.
+	HiveSessions bool
+	// SparkDefaults are the settings of spark-defaults.conf: what holds when neither
+	// client nor gateway says otherwise. Caps and the record need to know them.
 	SparkDefaults map[string]string
 	// Blacklist is spark-blacklist.conf, parsed by ParseBlacklist: keys whose client values
 	// are ignored.

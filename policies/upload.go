@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode"
 
+	"golang.org/x/text/unicode/norm"
+
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 )
@@ -56,9 +58,8 @@ func (p *Policy) Upload(
 	if err := out.Close(); err != nil {
 		return "", nil, gateway.Wrap(gateway.KindInternal, "writing an upload", err)
 	}
-	content := &boundedPart{in: in, part: file, left: p.set.MaxUpload, limit: p.set.MaxUpload}
-	return out.FormDataContentType(), io.MultiReader(bytes.NewReader(head), content,
-		bytes.NewReader(frame.Bytes())), nil
+	content := &boundedPart{in: in, part: file, left: p.set.MaxUpload, limit: bound{p.set.MaxUpload, "max_upload"}}
+	return out.FormDataContentType(), io.MultiReader(bytes.NewReader(head), content, bytes.NewReader(frame.Bytes())), nil
 }
 
 // uploadName returns the last element of a file name, which must be a plain name.
@@ -70,15 +71,15 @@ func uploadName(header textproto.MIMEHeader) (string, error) {
 	if err != nil {
 		return "", gateway.Wrap(gateway.KindInvalid, "part: must have a valid Content-Disposition", err)
 	}
-	name := params["filename"]
+	// A Mac sends letters and their marks apart, and code names the file with both in one.
+	name := norm.NFC.String(params["filename"])
 	name = name[strings.LastIndexAny(name, `/\`)+1:]
 	if name == "" || name == "." || name == ".." || len(name) > 255 {
 		return "", gateway.Invalid("filename", shown("", params["filename"]), "must be a file name")
 	}
 	for _, c := range name {
-		if !unicode.IsLetter(c) && (c < '0' || c > '9') && !strings.ContainsRune("._-+@=,() ", c) {
-			return "", gateway.Invalid("filename", shown("", name),
-				"must be letters, digits, blanks and any of . _ - + @ = , ( )")
+		if !unicode.IsLetter(c) && !unicode.IsMark(c) && !unicode.IsDigit(c) && !strings.ContainsRune("._-+@=,()'~[] ", c) {
+			return "", gateway.Invalid("filename", shown("", name), "must be letters, digits, blanks and any of . _ - + @ = , ( ) ' ~ [ ]")
 		}
 	}
 	return name, nil
@@ -86,9 +87,10 @@ func uploadName(header textproto.MIMEHeader) (string, error) {
 
 // boundedPart reads the only part that an upload may have, within a limit.
 type boundedPart struct {
-	in          *multipart.Reader
-	part        *multipart.Part
-	left, limit int64
+	in    *multipart.Reader
+	part  *multipart.Part
+	left  int64
+	limit bound
 }
 
 // Read implements io.Reader.

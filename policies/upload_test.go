@@ -44,6 +44,7 @@ func TestUploadKeepsOnlyTheBaseName(t *testing.T) {
 	for sent, want := range map[string]string{
 		"job.jar": "job.jar", "../../../../etc/cron.d/x": "x", "/abs/path": "path", `..\\..\\windows.jar`: "windows.jar",
 		"a b (1).jar": "a b (1).jar", "日报.py": "日报.py", "x/.hidden": ".hidden",
+		"u\u0308ber.py": "über.py", "हिन्दी.py": "हिन्दी.py", "it's.py": "it's.py", "lib~1.py": "lib~1.py", "m[1].py": "m[1].py",
 	} {
 		kind, body := form([2]string{disposition("jar", sent), "content"})
 		newKind, out, err := p.Upload(uploadRoute(t, "session.upload.jar"), "UTF-8", kind, strings.NewReader(body))

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/url"
+	"path"
 	"regexp"
 	"slices"
 	"strings"
@@ -159,8 +161,11 @@ type ConfInput struct {
 	// Forced reports whether the gateway itself sets a key in the conf of requests; may be
 	// nil. Livy's blacklist must not contain such keys, or Livy would reject every request.
 	Forced func(key string) bool
-	// LocalDirs are directories whose files "file:" URIs may name; they are added to those
-	// of the gateway's own livy.file.local-dir-whitelist.
+	// Alone reports that jobs run beside Livy, and no cluster's configuration tells of a
+	// metastore.
+	Alone bool
+	// LocalDirs are directories whose files may be named by "file:" URIs; they
+	// are added to those of the gateway's own livy.file.local-dir-whitelist.
 	LocalDirs []string
 	// Superuser is the user as which the gateway itself logs in, if Livy requires logins;
 	// it is added to those of the gateway's own livy.superusers. May be empty.
@@ -189,7 +194,7 @@ func RenderConf(in ConfInput) map[string]string {
 		LivyConf:       text(server),
 		LivyClientConf: text(in.LivyClient),
 		SparkBlacklist: text(blacklist),
-		SparkDefaults:  text(in.Spark),
+		SparkDefaults:  text(append(sparkDefaults(in), in.Spark...)),
 		Log4j:          log4jText,
 	}
 }
@@ -210,11 +215,25 @@ func withDefaults(in ConfInput) []Entry {
 	return append(defaults, in.Livy...)
 }
 
-// Keys of livy.conf that are used in several places.
+// sparkDefaults are put before the person's settings. Drivers beside Livy share its
+// directory, and Hive's own metastore there takes one of them at a time: each gets one
+// in its memory. Elsewhere a hive-site.xml may say where the metastore is, which this
+// would replace.
+func sparkDefaults(in ConfInput) []Entry {
+	if !in.Alone {
+		return nil
+	}
+	return []Entry{{Key: metastoreKey, Value: "jdbc:derby:memory:metastore;create=true"}}
+}
+
+const metastoreKey = "spark.hadoop.javax.jdo.option.ConnectionURL"
+
+// Keys of livy.conf that more than one place needs.
 const (
 	MasterKey     = "livy.spark.master"
 	DeployModeKey = "livy.spark.deploy-mode"
 	LocalDirsKey  = "livy.file.local-dir-whitelist"
+	stagingKey    = "livy.session.staging-dir"
 	superusersKey = "livy.superusers"
 )
 
@@ -252,6 +271,30 @@ func WithAddress(files map[string]string, host string, port int) map[string]stri
 		{Key: "livy.server.port", Value: fmt.Sprint(port)},
 	})
 	return out
+}
+
+// WithHome returns the files with Livy's staging directory among the directories whose
+// files Livy may name; home is the home of the server's Java. Livy keeps uploads there
+// where the default file system is the local one, and then checks them like any file
+// that a client names. What clients may name is the policy's, which does not know of it.
+func WithHome(files map[string]string, home string) (map[string]string, error) {
+	server, err := livy.ParseProperties(files[LivyConf])
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", LivyConf, err)
+	}
+	staging := Lookup(server, stagingKey)
+	if staging == "" {
+		staging = path.Join(home, ".livy-sessions")
+	}
+	if u, err := url.Parse(staging); err == nil && u.Scheme == "file" {
+		staging = u.Path
+	}
+	out := maps.Clone(files)
+	if path.IsAbs(staging) {
+		more := withMore(server, LocalDirsKey, []string{staging})
+		out[LivyConf] += text(more[len(server):])
+	}
+	return out, nil
 }
 
 func text(entries []Entry) string {

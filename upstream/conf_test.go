@@ -126,6 +126,25 @@ livy.server.recovery.mode = off
 	}
 }
 
+// TestMetastores: drivers in one directory do not share a Derby, and whoever names a
+// metastore has it.
+func TestMetastores(t *testing.T) {
+	const theirs = "spark.hadoop.javax.jdo.option.ConnectionURL jdbc:postgresql://db/hive"
+	for name, tt := range map[string]struct {
+		in   ConfInput
+		want string
+	}{
+		"alone":             {ConfInput{Alone: true}, "jdbc:derby:memory:metastore;create=true"},
+		"on a cluster":      {ConfInput{}, ""},
+		"one that is named": {ConfInput{Alone: true, Conf: parsed(t, map[string]string{SparkDefaults: theirs})}, "jdbc:postgresql://db/hive"},
+	} {
+		got, err := livy.ParseProperties(RenderConf(tt.in)[SparkDefaults])
+		if url := Lookup(got, metastoreKey); err != nil || url != tt.want {
+			t.Errorf("%s: %q, %v; want %q", name, url, err, tt.want)
+		}
+	}
+}
+
 func TestTheGatewaysOwnLoginIsASuperuser(t *testing.T) {
 	in := ConfInput{Superuser: "svc"}
 	if conf := RenderConf(in)[LivyConf]; !strings.Contains(conf, "livy.superusers = svc\n") {
@@ -157,6 +176,31 @@ func TestWithAddress(t *testing.T) {
 	}
 	if got[SparkDefaults] != files[SparkDefaults] || files[LivyConf] != "livy.a = 1" {
 		t.Errorf("others changed: %v, %v", got, files)
+	}
+}
+
+func TestWithHome(t *testing.T) {
+	for name, tt := range map[string]struct{ conf, want string }{
+		"alone":                {"", "/home/livy/.livy-sessions"},
+		"after others":         {"livy.file.local-dir-whitelist = /a/,/b\n", "/a/,/b,/home/livy/.livy-sessions"},
+		"a staging directory":  {"livy.session.staging-dir = /staging\n", "/staging"},
+		"one of a local URI":   {"livy.session.staging-dir = file:///staging\n", "/staging"},
+		"one of another store": {"livy.session.staging-dir = hdfs://nn/staging\n", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			files := map[string]string{LivyConf: tt.conf, SparkDefaults: "spark.a = 1\n"}
+			got, err := WithHome(files, "/home/livy")
+			if err != nil {
+				t.Fatal(err)
+			}
+			server, err := livy.ParseProperties(got[LivyConf])
+			if dirs := Lookup(server, LocalDirsKey); err != nil || dirs != tt.want {
+				t.Errorf("%s = %q, %v; want %q", LocalDirsKey, dirs, err, tt.want)
+			}
+			if !strings.HasPrefix(got[LivyConf], tt.conf) || got[SparkDefaults] != files[SparkDefaults] || files[LivyConf] != tt.conf {
+				t.Errorf("others changed: %q, %q", got, files)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package livyhttp
 
 import (
+	"errors"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
@@ -9,6 +10,7 @@ import (
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
 )
 
 func init() {
@@ -88,6 +90,9 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 		err = next.ServeHTTP(w, r)
 	}
+	if err != nil && answerRemembered(w, c, err) {
+		return nil
+	}
 	if err != nil {
 		h.noteRefusal(r, c, err)
 		h.failures.Answer(w, r, err)
@@ -106,6 +111,22 @@ func (h *Gateway) resolve(r *http.Request) (*call, error) {
 		return nil, err
 	}
 	return &call{core: h.core, entry: e, req: req, prefix: prefix, createdID: -1}, nil
+}
+
+// answerRemembered answers a request for a batch that succeeded and that Livy has forgotten
+// since, as Livy did while it knew the batch. It reports false for all other errors.
+func answerRemembered(w http.ResponseWriter, c *call, err error) bool {
+	ended, ok := errors.AsType[*sessions.Ended](err)
+	if !ok || c == nil || c.req.Sub >= 0 {
+		return false
+	}
+	body, ok := ended.Reply(c.req.Route.Name)
+	if !ok {
+		return false
+	}
+	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+	writeWhole(w, w.Header(), http.StatusOK, body)
+	return true
 }
 
 // Interface guards

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/livygateway/livygateway/caddymodule/internal/caddytest"
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
+	"github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
 	"github.com/livygateway/livygateway/internal/sessions"
@@ -108,12 +110,49 @@ func TestWhatIsGoneIsTold(t *testing.T) {
 	if r.StatusCode != 404 || !strings.Contains(r.Text, "Session '0' not found") || !strings.Contains(r.Text, "deleted by token "+s.TokenID) {
 		t.Errorf("%d %s", r.StatusCode, r.Text)
 	}
+	if !strings.Contains(r.Text, `"msg":"Session '0' not found."`) {
+		t.Errorf("Livy's sentence does not stand alone: %s", r.Text)
+	}
 	if r := s.Do("DELETE", "/sessions/0", ""); r.StatusCode != 404 {
 		t.Errorf("deleted twice: %d %s", r.StatusCode, r.Text)
 	}
 	s.Do("POST", "/sessions", `{}`)
 	if r := s.Do("GET", "/sessions/1/statements/99", ""); strings.Contains(r.Text, "Session") {
 		t.Errorf("a statement that is not there: %s", r.Text)
+	}
+}
+
+// TestSuccessIsRemembered requests a batch that succeeded after Livy forgot it.
+func TestSuccessIsRemembered(t *testing.T) {
+	double := livytest.New()
+	s := caddytest.New(t, double)
+	for range 2 {
+		if r := s.Do("POST", "/batches", `{"file":"file:/data/job.py"}`); r.StatusCode != http.StatusCreated {
+			t.Fatalf("%d %s", r.StatusCode, r.Text)
+		}
+	}
+	double.SetState("batches", 0, "success")
+	double.SetState("batches", 1, "dead")
+	eventually.True(t, 10*time.Second, "both ends on record", func() bool {
+		s.Do("GET", "/batches/0/state", "")
+		s.Do("GET", "/batches/1/state", "")
+		records := s.Records(store.RecordFilter{})
+		return caddytest.RecordOf(records, 0).State == "success" && caddytest.RecordOf(records, 1).State == "dead"
+	})
+	double.Restart() // it forgets everything, as Livy does after ten minutes
+	for path, want := range map[string]string{
+		"/batches/0/state": `"state":"success"`, "/batches/0": `"state":"success"`, "/batches/0/log": `"total":`,
+	} {
+		if r := s.Do("GET", path, ""); r.StatusCode != http.StatusOK || !strings.Contains(r.Text, want) ||
+			!strings.Contains(r.Text, `"id":0`) {
+			t.Errorf("%s: %d %s", path, r.StatusCode, r.Text)
+		}
+	}
+	if r := s.Do("DELETE", "/batches/0", ""); r.StatusCode != http.StatusNotFound {
+		t.Errorf("deleting it: %d %s", r.StatusCode, r.Text)
+	}
+	if r := s.Do("GET", "/batches/1/state", ""); r.StatusCode != http.StatusNotFound || !strings.Contains(r.Text, "(dead") {
+		t.Errorf("one that failed: %d %s", r.StatusCode, r.Text)
 	}
 }
 

@@ -104,7 +104,12 @@ func (m machine) put071() {
 	}
 }
 
+// command runs the script without Python packages, which come from elsewhere.
 func (m machine) command(env []string, args ...string) *exec.Cmd {
+	return m.whole(env, append(args, "--slim")...)
+}
+
+func (m machine) whole(env []string, args ...string) *exec.Cmd {
 	script, err := filepath.Abs("../../scripts/prepare-engine")
 	if err != nil {
 		m.t.Fatal(err)
@@ -330,6 +335,60 @@ func TestGivenDistribution(t *testing.T) {
 			t.Error("it does not name the distribution")
 		}
 	})
+}
+
+// TestPythonPackages gives the script wheels as a closed network does, in the cache.
+func TestPythonPackages(t *testing.T) {
+	m := newMachine(t)
+	m.put(zipName, livy080(t))
+	if err := os.Mkdir(filepath.Join(m.cache, "wheels"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	wheels := map[string]string{
+		"numpy": "1.26.4", "pandas": "2.2.3", "pyarrow": "17.0.0", "cloudpickle": "3.1.1",
+		"python_dateutil": "2.9.0.post0", "pytz": "2025.2", "tzdata": "2025.2", "six": "1.17.0",
+	}
+	for name, version := range wheels {
+		info := name + "-" + version + ".dist-info/"
+		m.put("wheels/"+name+"-"+version+"-py3-none-any.whl", packed(t, map[string]string{
+			name + "/__init__.py": "", name + "/tests/__init__.py": "",
+			info + "METADATA": "Metadata-Version: 2.1\nName: " + name + "\nVersion: " + version + "\n",
+			info + "WHEEL":    "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+			info + "RECORD":   name + "/__init__.py,,\n" + name + "/tests/__init__.py,,\n" + info + "METADATA,,\n" + info + "WHEEL,,\n" + info + "RECORD,,\n",
+		}))
+	}
+	closed := []string{"PIP_INDEX_URL=http://127.0.0.1:9/simple", "PIP_FIND_LINKS=", "PIP_RETRIES=0"}
+	out, err := m.whole(closed).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	m.want("0.8.0-incubating", true)
+	python := filepath.Join(m.dir, "python", "bin", "python3")
+	out, err = exec.Command(python, "-c", "import numpy, pandas, pyarrow, cloudpickle; print(numpy.__file__)").CombinedOutput()
+	if err != nil || !strings.HasPrefix(string(out), filepath.Join(m.dir, "python")) {
+		t.Errorf("its Python: %v\n%s", err, out)
+	}
+	if left, _ := filepath.Glob(filepath.Join(m.dir, "python", "lib", "*", "site-packages", "*", "tests")); len(left) > 0 {
+		t.Errorf("tests of packages were kept: %v", left)
+	}
+	if out, err := m.whole(closed).CombinedOutput(); err != nil || !strings.Contains(string(out), "is ready") {
+		t.Errorf("the second run was not at once: %v\n%s", err, out)
+	}
+	// Other packages are wanted, and cannot be had.
+	if err := os.RemoveAll(filepath.Join(m.cache, "wheels")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(m.dir); err != nil {
+		t.Fatal(err)
+	}
+	out, err = m.whole(closed).CombinedOutput()
+	if err == nil || !strings.Contains(string(out), "PIP_INDEX_URL") || !strings.Contains(string(out), "--slim") {
+		t.Errorf("it does not name what to do: %v\n%s", err, out)
+	}
+	m.wantNothing()
+	if out, ok := m.run(nil); !ok || !strings.Contains(out, "is ready") {
+		t.Error("without packages it failed")
+	}
 }
 
 func TestKilledWhileDownloading(t *testing.T) {

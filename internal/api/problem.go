@@ -45,6 +45,8 @@ func Status(kind gateway.Kind) int {
 		return http.StatusNotFound
 	case gateway.KindConflict:
 		return http.StatusConflict
+	case gateway.KindTooLarge:
+		return http.StatusRequestEntityTooLarge
 	case gateway.KindStale:
 		return http.StatusPreconditionFailed
 	case gateway.KindUnavailable:

@@ -48,7 +48,7 @@ func fromKind(kind gateway.Kind, detail string) *failure {
 // exitCode returns the exit code for a kind of error.
 func exitCode(kind string) int {
 	switch kind {
-	case gateway.KindInvalid.String():
+	case gateway.KindInvalid.String(), gateway.KindTooLarge.String():
 		return exitInvalid
 	case gateway.KindNotFound.String():
 		return exitNotFound

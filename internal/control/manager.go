@@ -135,6 +135,9 @@ func New(o Options) *Manager {
 	m.leaseholder.candidates = m.supervisable
 	m.leaseholder.gained, m.leaseholder.lost = m.startReconciler, m.stopReconciler
 	m.leaseholder.onRollback, m.leaseholder.loadCheckpoint = m.rolledBack, m.loadCheckpoint
+	if m.Ledger != nil {
+		m.Ledger.SetLivy(func(g *gateway.Gateway) sessions.Remover { return m.Livy(g) })
+	}
 	m.Configure(Settings{})
 	return m
 }

@@ -38,9 +38,13 @@ func (m *Manager) resolve(g *gateway.Gateway) *resolution {
 	if wanted == nil {
 		wanted = m.newResolved(&s.Settings, g.Spec)
 	}
+	still := ""
+	if g.Status.StartedWith != nil {
+		still = g.Status.StartedWith.SparkBlacklist
+	}
 	r := &resolution{
 		settings: s, spec: g.Spec, startedWith: g.Status.StartedWith, defaults: g.Status.LaunchDefaults,
-		wanted: wanted, inForce: wanted.With(g.InForce()),
+		wanted: wanted, inForce: wanted.With(g.InForce(), still),
 	}
 	m.lastResolved.Store(r)
 	return r

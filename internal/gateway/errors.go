@@ -19,6 +19,7 @@ const (
 	KindConflict                 // it already exists, or is in a state that does not allow this
 	KindUnavailable              // a dependency is unavailable; retrying later can help
 	KindLimited                  // too many requests or objects
+	KindTooLarge                 // the input is larger than the operator allows
 	KindStale                    // it does not have the revision that the caller requires
 )
 
@@ -39,6 +40,8 @@ func (k Kind) String() string {
 		return "unavailable"
 	case KindLimited:
 		return "limited"
+	case KindTooLarge:
+		return "too_large"
 	case KindStale:
 		return "stale"
 	default:

@@ -20,7 +20,10 @@ var (
 	errNoRoute   = &Error{Status: http.StatusNotFound, Message: "no such path in Livy's REST API"}
 	errNoSession = &Error{Status: http.StatusNotFound, Message: "no session or batch can have this id"}
 	errPath      = &Error{Status: http.StatusBadRequest, Message: "the path must be plain: letters, digits and " +
-		"-._~ between single slashes, no dot segments, no encoded or special characters"}
+		"-._~ between single slashes, no dot segments, no encoded or special characters except in the name of a " +
+		"session or batch"}
+	errDoubled = &Error{Status: http.StatusBadRequest, Message: "the path must be plain: it begins with two slashes; " +
+		"the gateway's address in the client probably ends in a slash, which must be removed"}
 	errQuery = &Error{Status: http.StatusBadRequest,
 		Message: "from and size must be 32-bit integers, each given once"}
 )

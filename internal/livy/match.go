@@ -3,6 +3,7 @@ package livy
 import (
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 )
@@ -100,16 +101,20 @@ func split(path string, segs *[maxSegments]string) (n int, slash bool, err error
 	if path == "" || path[0] != '/' {
 		return 0, false, errPath
 	}
+	if strings.HasPrefix(path, "//") {
+		return 0, false, errDoubled
+	}
+	slashes, named := 0, false
 	for i := 0; i < len(path); i++ {
-		if path[i] == '/' || isUnreserved(path[i]) {
-			continue
+		switch {
+		case path[i] == '/':
+			slashes++
+		case isUnreserved(path[i]):
+		case slashes == 2 && isNameByte(path[i]):
+			named = true // a name, which never goes upstream
+		default:
+			return 0, false, errPath
 		}
-		// A space in a session's name is the only character that may be encoded.
-		if path[i] == '%' && strings.HasPrefix(path[i:], "%20") {
-			i += 2
-			continue
-		}
-		return 0, false, errPath
 	}
 	rest := path[1:]
 	if rest == "" {
@@ -129,6 +134,11 @@ func split(path string, segs *[maxSegments]string) (n int, slash bool, err error
 			segs[n] = seg
 		}
 		n++
+	}
+	if named {
+		if _, ok := nameIn(segs[1]); !ok {
+			return 0, false, errPath
+		}
 	}
 	return n, slash, nil
 }
@@ -158,7 +168,10 @@ func (t *template) request(method string, segs *[maxSegments]string, rawQuery st
 		switch want {
 		case "{id}":
 			if !allDigits(segs[i]) {
-				req.Name = strings.ReplaceAll(segs[i], "%20", " ")
+				var ok bool
+				if req.Name, ok = nameIn(segs[i]); !ok {
+					return Request{}, errPath
+				}
 			} else if req.ID = parseID(segs[i]); req.ID < 0 {
 				return Request{}, errNoSession
 			}
@@ -272,7 +285,7 @@ func (r *Request) write(id int64) string {
 		b = append(b, '/')
 		switch {
 		case seg == "{id}" && r.ID < 0:
-			b = append(b, strings.ReplaceAll(r.Name, " ", "%20")...)
+			b = append(b, url.PathEscape(r.Name)...)
 		case seg == "{id}":
 			b = strconv.AppendInt(b, id, 10)
 		case seg == "{sub}":

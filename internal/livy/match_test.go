@@ -4,7 +4,9 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/livygateway/livygateway/internal/livy"
@@ -72,7 +74,7 @@ func TestMatchRefuses(t *testing.T) {
 		{"GET", "/%62atches", "", 400},
 		{"GET", "/sessions/34;x/state", "", 400},
 		{"GET", "/sessions/34%3Bx/state", "", 400},
-		{"GET", "/sessions/34%2Fstate", "", 400},
+		{"GET", "/sessions/34/%2E", "", 400},
 		{"GET", "/sessions/34%5cstate", "", 400},
 		{"GET", "/sessions/%2534", "", 400},
 		{"GET", "/sessions/34\\state", "", 400},
@@ -109,6 +111,15 @@ func TestMatchRefuses(t *testing.T) {
 	}
 }
 
+// TestDoubledSlash: what a client makes of an address that ends in a slash is told so.
+func TestDoubledSlash(t *testing.T) {
+	_, err := livy.Match("POST", "//batches", "")
+	var e *livy.Error
+	if !errors.As(err, &e) || e.Status != 400 || !strings.Contains(e.Message, "ends in a slash") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestMatchByName(t *testing.T) {
 	req, err := livy.Match("GET", "/sessions/my%20one.2/state", "")
 	if err != nil || req.Name != "my one.2" || req.ID != -1 {
@@ -129,6 +140,39 @@ func TestMatchByName(t *testing.T) {
 	}
 	if _, ok := req.UpstreamURI(8); ok {
 		t.Error("an id from before the base went upstream")
+	}
+}
+
+// TestNamesOfAllScripts: whatever name a create may have finds it.
+func TestNamesOfAllScripts(t *testing.T) {
+	for segment, name := range map[string]string{
+		"dag:task": "dag:task", "dag%3Atask": "dag:task", "Ums%C3%A4tze": "Umsätze", "Umsätze": "Umsätze", "U%CC%88": "U\u0308",
+		"job%20%28v2%29": "job (v2)", "job%20(v2)": "job (v2)", "etl@x": "etl@x", "a%2Fb": "a/b", "%5Bt%5D": "[t]", "[t]": "[t]",
+		"a+b": "a+b", "a,b": "a,b", "Job%20%2312%20%26%20load": "Job #12 & load", "2026-01-31": "2026-01-31",
+		"%E0%A4%B9%E0%A4%BF": "हि", "%D9%A3x": "٣x",
+	} {
+		if reason := livy.BadName(name); reason != "" {
+			t.Errorf("%q: %s", name, reason)
+		}
+		req, err := livy.Match("GET", "/batches/"+segment+"/state", "")
+		if err != nil || req.Name != name || req.ID != -1 {
+			t.Errorf("%s: %+v, %v", segment, req, err)
+			continue
+		}
+		if again, err := livy.Match("GET", req.Path(), ""); err != nil || again.Name != name {
+			t.Errorf("%s reads back as %q, %v", req.Path(), again.Name, err)
+		}
+	}
+	for _, name := range []string{"", "12", "٣", "...", "()", "-x", " x", "x ", "a;b", "a%b", "a?b", `a\b`, "a\x00b", "a\u200bb", "<b>", "$(id)", "a\xffb", strings.Repeat("ü", 256)} {
+		if livy.BadName(name) == "" {
+			t.Errorf("%q can be a name", name)
+		}
+		if req, err := livy.Match("GET", "/batches/"+url.PathEscape(name), ""); err == nil && req.Name != "" {
+			t.Errorf("%q was found as a name", name)
+		}
+	}
+	if reason := livy.BadName(strings.Repeat("ü", 255)); reason != "" {
+		t.Error(reason)
 	}
 }
 

@@ -73,13 +73,36 @@ type files struct {
 // need valid settings.
 func New(s *Settings, spec gateway.Spec) *Gateway { return resolve(s, spec, nil) }
 
-// With resolves other settings of the same gateway. It returns r itself if they are equal.
-func (r *Gateway) With(spec gateway.Spec) *Gateway {
+// With resolves other settings of the same gateway: r itself if they come to the same.
+// still is the blacklist that the running Livy server has: it refuses every request with
+// one of those keys until it is restarted, so that they are ignored too. It may be empty.
+func (r *Gateway) With(spec gateway.Spec, still string) *Gateway {
 	full := spec.WithDefaults(&r.settings.Catalog)
-	if full.Equal(&r.Spec) {
+	if still == full.SparkBlacklist {
+		still = ""
+	}
+	if still == "" && full.Equal(&r.Spec) {
 		return r
 	}
-	return resolve(r.settings, spec, r)
+	other := resolve(r.settings, spec, r)
+	other.denyStill(still)
+	return other
+}
+
+// denyStill adds what a blacklist has more than the gateway's.
+func (r *Gateway) denyStill(text string) {
+	denied, err := policies.ParseBlacklist(policies.File{Name: "the running Livy server's " + upstream.SparkBlacklist, Text: text})
+	if err != nil {
+		return // a server was started with it, so that it can be read
+	}
+	r.blacklist = slices.Clone(r.blacklist)
+	for _, d := range denied {
+		known := slices.ContainsFunc(r.blacklist, func(k policies.Denied) bool { return k.Key == d.Key && k.Prefix == d.Prefix })
+		required := slices.ContainsFunc(r.rules, func(rule policies.Rule) bool { return rule.Required && rule.Key == d.Key })
+		if !known && !required {
+			r.blacklist = append(r.blacklist, d)
+		}
+	}
 }
 
 // resolve reuses the parsed files of like, which may be nil.

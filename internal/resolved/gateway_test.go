@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/upstream"
 )
@@ -33,7 +34,7 @@ func TestEachTextIsReadOnce(t *testing.T) {
 	other := spec
 	other.CPU = 2
 	facts := Facts{ID: "lc-1", CreatedBy: "ann"}
-	for _, r := range []*Gateway{r, r.With(spec), r.With(other)} {
+	for _, r := range []*Gateway{r, r.With(spec, ""), r.With(other, "")} {
 		if err := r.Check(facts); err != nil {
 			t.Fatal(err)
 		}
@@ -52,12 +53,47 @@ func TestEachTextIsReadOnce(t *testing.T) {
 	}
 }
 
-func TestWith(t *testing.T) {
-	r := New(newSettings(), gateway.Spec{Name: "etl"})
-	if r.With(gateway.Spec{Name: "etl", CPU: 1, Memory: "4Gi", Engine: "spark", LivyVersion: "0.8.0"}) != r {
+// TestBlacklistOfTheRunningServer: Livy refuses whole requests for keys that its own copy
+// still has, so that they are ignored until it is restarted.
+func TestBlacklistOfTheRunningServer(t *testing.T) {
+	spec := gateway.Spec{Name: "etl", SparkBlacklist: "spark.a\nspark.new.*"}
+	r := New(newSettings(), spec)
+	if r.With(spec, spec.SparkBlacklist) != r {
 		t.Error("the same settings were resolved anew")
 	}
-	if other := r.With(gateway.Spec{Name: "etl", LivyConf: "livy.spark.master yarn"}); other.Master != "yarn" {
+	inForce := r.With(spec, "spark.a\nspark.taken.off\nspark.old.*")
+	p, err := inForce.Policy(Facts{ID: "lc-1"}, "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := p.Create(livy.KindSession, "", "", strings.NewReader(
+		`{"conf":{"spark.a":"1","spark.new.x":"1","spark.taken.off":"1","spark.old.y":"1","spark.allowed":"1"}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ignored := map[string]string{}
+	for _, e := range result.Report.Ignored {
+		ignored[e.Key] = e.Source
+	}
+	want := map[string]string{
+		"spark.a": "spark-blacklist.conf:1", "spark.new.x": "spark-blacklist.conf:2",
+		"spark.taken.off": "the running Livy server's spark-blacklist.conf:2", "spark.old.y": "the running Livy server's spark-blacklist.conf:3",
+	}
+	if !maps.Equal(ignored, want) {
+		t.Errorf("ignored %v, want %v", ignored, want)
+	}
+	l, err := r.Launch(Facts{ID: "lc-1"})
+	if err != nil || l.Files[upstream.SparkBlacklist] != "spark.a\nspark.new.*\n" {
+		t.Errorf("the next server is started with %q, %v", l.Files[upstream.SparkBlacklist], err)
+	}
+}
+
+func TestWith(t *testing.T) {
+	r := New(newSettings(), gateway.Spec{Name: "etl"})
+	if r.With(gateway.Spec{Name: "etl", CPU: 1, Memory: "4Gi", Engine: "spark", LivyVersion: "0.8.0"}, "") != r {
+		t.Error("the same settings were resolved anew")
+	}
+	if other := r.With(gateway.Spec{Name: "etl", LivyConf: "livy.spark.master yarn"}, ""); other.Master != "yarn" {
 		t.Errorf("other settings: master %s", other.Master)
 	}
 }

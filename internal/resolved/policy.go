@@ -38,6 +38,8 @@ func (r *Gateway) Policy(f Facts, identity, queue string) (*policies.Policy, err
 		Guards:         r.settings.Guards,
 		LivyVersion:    cmp.Or(f.LivyVersion, r.Spec.LivyVersion),
 		Master:         r.Master,
+		DeployMode:     r.DeployMode,
+		HiveSessions:   r.LivyConf("livy.repl.enable-hive-context") == "true",
 		Environment:    r.Environment,
 		SparkDefaults:  make(map[string]string, len(r.conf.Spark)),
 		Blacklist:      r.blacklist,

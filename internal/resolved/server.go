@@ -30,7 +30,7 @@ func (r *Gateway) Files(f Facts) (map[string]string, error) {
 		dirs = append(dirs, r.Environment.Dir)
 	}
 	return upstream.RenderConf(upstream.ConfInput{
-		Conf: r.conf, Master: r.Master, DeployMode: r.Cluster.DeployMode,
+		Conf: r.conf, Master: r.Master, DeployMode: r.Cluster.DeployMode, Alone: r.Local() && r.Cluster.Name == "",
 		LocalDirs: r.localDirs(dirs...), Forced: policy.Forces, Superuser: r.Login.User,
 	}), nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/store"
@@ -40,6 +42,7 @@ type Intent struct {
 // answered, or none if it is unknown whether Livy received the request.
 type Create struct {
 	l      *Ledger
+	g      *gateway.Gateway
 	record *store.Record
 	repeat *Repeat
 }
@@ -86,7 +89,7 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 	if r.Policy, err = json.Marshal(in.Policy); err != nil {
 		return nil, err
 	}
-	c := &Create{l: l, record: r, repeat: in.Repeat}
+	c := &Create{l: l, g: in.Gateway, record: r, repeat: in.Repeat}
 	if in.Repeat != nil {
 		err = l.beginOnce(ctx, c, in.MaxLive)
 	} else {
@@ -158,14 +161,25 @@ func (l *Ledger) settledAs(ctx context.Context, r *store.Record) (taken, err err
 		"the Livy server was replaced while it answered; look for the %s named %q", r.Kind, r.Name), nil
 }
 
-// Refused cancels the create: Livy started nothing.
+// Refused takes the create back: Livy started nothing. What Livy lists of it all the same
+// is removed there; see removeLeft.
 func (c *Create) Refused(ctx context.Context) {
+	if err := c.removeLeft(ctx); err != nil {
+		c.l.logger.Warn("could not remove from Livy what it lists of a create that it refused",
+			zap.String("gateway", c.g.ID), zap.String("record", c.record.ID), zap.Error(err))
+		c.Failed(ctx, "Livy refused it, and may list it all the same")
+		return
+	}
 	c.l.write(ctx, c.record.GatewayID, c.record.ID, func(ctx context.Context) error {
 		rep, err := c.repetition()
 		if err != nil {
 			return err
 		}
-		return c.l.store.CancelCreate(ctx, c.record, rep)
+		r, err := c.l.store.RecordByID(ctx, c.record.GatewayID, c.record.ID) // a poll may have found it in the list
+		if err != nil {
+			r = c.record
+		}
+		return c.l.store.CancelCreate(ctx, r, rep)
 	})
 }
 

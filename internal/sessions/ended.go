@@ -71,12 +71,40 @@ func (l *Ledger) Deleted(ctx context.Context, g *gateway.Gateway, kind livy.Kind
 	})
 }
 
-// EndedError is the KindNotFound error for clients that ask for an ended session or
-// batch; it says how and when it ended.
+// Ended is the KindNotFound error for clients that ask for an ended session or batch. Its
+// text begins with Livy's own sentence, which clients look for (Zeppelin makes a new
+// session then), and goes on with what became of it.
+type Ended struct {
+	record *store.Record
+}
+
+// Error returns Livy's sentence and the story.
+func (e *Ended) Error() string { return e.Sentence() + " " + e.Story() }
+
+// Unwrap makes it an error of KindNotFound.
+func (e *Ended) Unwrap() error { return gateway.Errorf(gateway.KindNotFound, "%s", e.Error()) }
+
+// Sentence is what Livy says.
+func (e *Ended) Sentence() string { return noSuchID(e.record.PublicID) }
+
+// Story is how and when it ended, in a sentence.
+func (e *Ended) Story() string {
+	r := e.record
+	if r.Live() {
+		return "Livy no longer knows it."
+	}
+	how := r.State
+	if r.Reason != "" {
+		how += ": " + r.Reason
+	}
+	return fmt.Sprintf("This %s ended at %s (%s); its record is %s.", r.Kind, r.Ended.UTC().Format(time.RFC3339), how, r.ID)
+}
+
+// EndedError is the *Ended of a session or batch.
 func (l *Ledger) EndedError(ctx context.Context, gatewayID string, kind livy.Kind, publicID int64) error {
 	k := publicKey{gatewayID, kind, publicID}
 	if told, ok := l.ends.Get(k); ok {
-		return gateway.Errorf(gateway.KindNotFound, "%s", told)
+		return told
 	}
 	r, err := l.store.Record(ctx, gatewayID, string(kind), publicID)
 	switch {
@@ -84,17 +112,13 @@ func (l *Ledger) EndedError(ctx context.Context, gatewayID string, kind livy.Kin
 		return NoSuchID(publicID)
 	case err != nil:
 		return err
-	case r.Live():
-		return gateway.Errorf(gateway.KindNotFound, "Session '%d' not found: Livy no longer knows it.", publicID)
 	}
-	how := r.State
-	if r.Reason != "" {
-		how += ": " + r.Reason
+	told := &Ended{record: r}
+	if r.Live() {
+		return told
 	}
-	told := fmt.Sprintf("Session '%d' not found: this %s ended at %s (%s); its record is %s.",
-		publicID, kind, r.Ended.UTC().Format(time.RFC3339), how, r.ID)
-	l.ends.Add(k, told) // an end is final
-	return gateway.Errorf(gateway.KindNotFound, "%s", told)
+	l.ends.Add(k, told.kept()) // an end is for good
+	return told
 }
 
 // SetRetention sets how long records are kept after their creation, at least MinRetention,

@@ -147,13 +147,16 @@ func (l *Ledger) repeatedLost(ctx context.Context, c *Create, first kept, value 
 
 // replyOf returns the reply to a create whose own reply was lost.
 func replyOf(r *store.Record) (KeptReply, error) {
-	body, err := json.Marshal(map[string]any{
+	body, err := objectOf(r, []string{})
+	return KeptReply{Status: http.StatusCreated, Header: http.Header{"Content-Type": {"application/json"}}, Body: body}, err
+}
+
+// objectOf is a session or batch as Livy shows it, as far as it is on record.
+func objectOf(r *store.Record, log []string) ([]byte, error) {
+	return json.Marshal(map[string]any{
 		"id": r.PublicID, "name": r.Name, "owner": nil, "proxyUser": nil, "state": Shown(r.State),
-		"appId": orNull(r.AppID), "appInfo": map[string]any{"driverLogUrl": nil,
-			"sparkUiUrl": nil}, "log": []string{},
+		"appId": orNull(r.AppID), "appInfo": map[string]any{"driverLogUrl": nil, "sparkUiUrl": nil}, "log": log,
 	})
-	return KeptReply{Status: http.StatusCreated, Header: http.Header{"Content-Type": {"application/json"}},
-		Body: body}, err
 }
 
 func orNull(s string) any {

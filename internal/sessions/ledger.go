@@ -35,7 +35,7 @@ type Ledger struct {
 	now    func() time.Time
 	rand   io.Reader
 	owners *lru.Cache[publicKey, owner]
-	ends   *lru.Cache[publicKey, string] // messages to clients about ended sessions
+	ends   *lru.Cache[publicKey, *Ended] // how sessions ended
 	names  names
 	// completed holds the statements whose outcome is recorded.
 	completed *lru.Cache[string, struct{}]
@@ -46,6 +46,7 @@ type Ledger struct {
 	flushes  singleflight.Group
 
 	mu        sync.Mutex
+	livy      func(*gateway.Gateway) Remover // nil where nothing is to be removed
 	retention time.Duration
 	queue     []waiting                      // changes that are not stored yet
 	logs      map[string]map[string][]string // last log lines seen, by gateway and record
@@ -65,7 +66,7 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 		store: s, logger: logger, now: now, rand: rand, retention: gateway.DefaultRetention,
 		logs: make(map[string]map[string][]string), trimmed: make(map[string]time.Time),
 		replaced: make(map[string]int64),
-		owners:   newCache[publicKey, owner](), ends: newCache[publicKey, string](),
+		owners:   newCache[publicKey, owner](), ends: newCache[publicKey, *Ended](),
 		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
 		observed: make(chan ObservedState, maxObserved),
 	}

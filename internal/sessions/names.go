@@ -2,11 +2,13 @@ package sessions
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 // nameLife is how long the id of a name is cached, namesKept the number of names cached
@@ -64,9 +66,9 @@ func (n *names) forget(gatewayID string) {
 	delete(n.known, gatewayID)
 }
 
-// IDOf returns the public id of the live session or batch with a name, or KindNotFound. With
-// sure it does not use the cache; otherwise the id may be that of a session that has just
-// ended.
+// IDOf finds the public id of the session or batch that has a name now, or of one that
+// ended by itself a short while ago; it fails with KindNotFound if there is none. With sure the cache is not used; otherwise the id may
+// be that of a session that has just ended, which Livy then no longer knows.
 func (l *Ledger) IDOf(
 	ctx context.Context, gatewayID string, kind livy.Kind, name string, sure bool,
 ) (int64, error) {
@@ -82,17 +84,42 @@ func (l *Ledger) IDOf(
 	case err == nil:
 		l.names.put(gatewayID, k, named{id: id, until: now.Add(nameLife)})
 	case gateway.KindOf(err) == gateway.KindNotFound:
-		err = NoSuchName(name)
+		return l.endedID(ctx, gatewayID, kind, name)
 	}
 	return id, err
 }
 
-// NoSuchName returns the error for an unknown name, with Livy's own message.
+// searchedNames is how many of the newest records are searched for a name that nobody
+// has now.
+const searchedNames = 200
+
+// endedID finds what had a name last, if Livy said itself that it ended: Livy lists it for
+// a while yet, and finds it by its name as by its id.
+func (l *Ledger) endedID(ctx context.Context, gatewayID string, kind livy.Kind, name string) (int64, error) {
+	newest, _, err := l.store.Records(ctx, gatewayID, store.RecordFilter{}, 0, searchedNames)
+	if err != nil {
+		return 0, err
+	}
+	for _, r := range newest {
+		if r.Kind != string(kind) || r.Name != name || !r.Confirmed() {
+			continue
+		}
+		if r.Live() || r.Reason != "" || !livy.Finished(r.State) {
+			break
+		}
+		return r.PublicID, nil
+	}
+	return 0, NoSuchName(name)
+}
+
+// NoSuchName says that no session or batch has a name, in Livy's words.
 func NoSuchName(name string) error {
 	return gateway.Errorf(gateway.KindNotFound, "Session '%s' not found.", name)
 }
 
 // NoSuchID returns the error for an unknown public id, with Livy's own message.
 func NoSuchID(publicID int64) error {
-	return gateway.Errorf(gateway.KindNotFound, "Session '%d' not found.", publicID)
+	return gateway.Errorf(gateway.KindNotFound, "%s", noSuchID(publicID))
 }
+
+func noSuchID(publicID int64) string { return fmt.Sprintf("Session '%d' not found.", publicID) }

@@ -16,20 +16,25 @@ const Header = "X-Acs-Spark-Livy-Token"
 // reports whether it came from Basic. Two different tokens are an *Error with
 // ReasonAmbiguous. Tokens in a query or path are ignored, because those end up in logs.
 //
-// A Basic login next to another token is ignored unless its password is clearly a token:
-// otherwise it is the login for a Livy with LDAP authentication, or what clients such as
-// sparkmagic send without a login.
+// Bearer beside Header and Basic beside another token are not looked at unless they
+// plainly are tokens of ours: they are what a platform's single sign-on adds to each
+// request, the login for a Livy that asks for LDAP passwords, or what clients such as
+// sparkmagic send when they have no login at all.
 func FromRequest(h http.Header) (presented string, basicUsed bool, err error) {
 	for _, v := range h[Header] {
 		if presented, err = oneToken(presented, strings.TrimSpace(v)); err != nil {
 			return "", false, err
 		}
 	}
+	inHeader := presented != ""
 	for _, v := range h["Authorization"] {
 		scheme, rest, _ := strings.Cut(strings.TrimSpace(v), " ")
 		rest = strings.TrimSpace(rest)
 		switch {
 		case strings.EqualFold(scheme, "Bearer"):
+			if inHeader && !isOurs(rest) {
+				continue // somebody else's
+			}
 			presented, err = oneToken(presented, rest)
 		case strings.EqualFold(scheme, "Basic"):
 			password := basicPassword(rest)

@@ -40,7 +40,7 @@ const (
 // Properties of the image.
 const (
 	confDir = "/etc/livy"   // where Livy looks for its configuration
-	workDir = "/home/livy"  // working directory of Livy and its drivers if archives are unpacked
+	workDir = "/home/livy"  // home of user; working directory of drivers if archives are unpacked there
 	user    = "10001:10001" // the user that Livy runs as
 	userID  = 10001
 	groupID = 10001
@@ -180,9 +180,11 @@ func (r *Runtime) run(ctx context.Context, l upstream.Launch, follow bool) (upst
 }
 
 func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string) (upstream.Instance, error) {
-	files, err := tarball(map[string]map[string]string{
-		confDir: upstream.WithAddress(l.Files, "0.0.0.0", int(livyPort.Num())), clusterDir: l.ClusterFiles,
-	})
+	conf, err := upstream.WithHome(upstream.WithAddress(l.Files, "0.0.0.0", int(livyPort.Num())), workDir)
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	files, err := tarball(map[string]map[string]string{confDir: conf, clusterDir: l.ClusterFiles})
 	if err != nil {
 		return upstream.Instance{}, err
 	}

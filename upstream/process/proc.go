@@ -38,10 +38,7 @@ func (r *Runtime) markers(gatewayID string) string {
 // environment returns the complete environment of a server. That of this process is not passed
 // on: it may contain secrets, and jobs can read theirs.
 func environment(l upstream.Launch, d dirs, user account, marker string) []string {
-	python := l.Engine.Python
-	if python == "" {
-		python = "python3"
-	}
+	python := pythonOf(l)
 	heap := fmt.Sprintf("-Xmx%dm", upstream.LivyHeap(l.Memory)>>20)
 	env := map[string]string{
 		"PATH":                  os.Getenv("PATH"),
@@ -51,7 +48,7 @@ func environment(l upstream.Launch, d dirs, user account, marker string) []strin
 		"LIVY_HOME":             l.Engine.LivyHome,
 		"LIVY_CONF_DIR":         d.conf,
 		"LIVY_LOG_DIR":          d.logs(),
-		"LIVY_SERVER_JAVA_OPTS": heap + " " + upstream.JavaOptions() + " -Djava.io.tmpdir=" + d.tmp(),
+		"LIVY_SERVER_JAVA_OPTS": heap + " " + upstream.JavaOptions() + " -Djava.io.tmpdir=" + d.tmp() + " -Duser.home=" + d.work, // Java does not heed HOME
 		"SPARK_HOME":            l.Engine.SparkHome,
 		"SPARK_CONF_DIR":        d.conf,
 		"SPARK_LOCAL_DIRS":      d.tmp(),
@@ -76,8 +73,23 @@ func environment(l upstream.Launch, d dirs, user account, marker string) []strin
 	return list
 }
 
-// pickCPUs selects as many of the available cores as the gateway may use, beginning at one that
-// depends on its id, so that gateways are spread out. It returns nil if that would be all cores.
+// pythonOf is the Python that jobs run on: the engine's, or the one with packages that
+// scripts/prepare-engine puts beside Spark. Executors on other machines have neither
+// that path nor those packages.
+func pythonOf(l upstream.Launch) string {
+	if l.Engine.Python != "" {
+		return l.Engine.Python
+	}
+	prepared := filepath.Join(filepath.Dir(l.Engine.SparkHome), "python", "bin", "python3")
+	if _, err := os.Stat(prepared); err == nil && l.RunsLocally() {
+		return prepared
+	}
+	return "python3"
+}
+
+// pickCPUs chooses as many of the cores that we may use as the gateway has,
+// beginning at one that depends on its id so that gateways spread out. It
+// returns nil when that would be all of them.
 func pickCPUs(gatewayID string, n int) *unix.CPUSet {
 	var allowed unix.CPUSet
 	if n <= 0 || unix.SchedGetaffinity(0, &allowed) != nil || allowed.Count() <= n {

@@ -173,8 +173,11 @@ type launching struct {
 const held = `read -r word && exec "$0" </dev/null`
 
 func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Instance, error) {
-	if err := d.prepare(upstream.WithAddress(l.Files, l.user.host(), l.port), l.ClusterFiles, l.Archives,
-		l.user.cred); err != nil {
+	files, err := upstream.WithHome(upstream.WithAddress(l.Files, l.user.host(), l.port), d.work)
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	if err := d.prepare(files, l.ClusterFiles, l.Archives, l.user.cred); err != nil {
 		return upstream.Instance{}, err
 	}
 	if err := l.user.reaches(ctx, append(engineFiles(l.Engine), d.conf)...); err != nil {

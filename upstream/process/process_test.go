@@ -118,6 +118,29 @@ func TestEnvironment(t *testing.T) {
 	}
 }
 
+func TestPython(t *testing.T) {
+	home := t.TempDir()
+	prepared := filepath.Join(home, "python", "bin", "python3")
+	if err := os.MkdirAll(filepath.Dir(prepared), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(prepared, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	beside := filepath.Join(home, "spark")
+	for name, tt := range map[string]struct{ spark, python, master, want string }{
+		"prepared":                  {beside, "", "local[2]", prepared},
+		"the engine's":              {beside, "/opt/py/bin/python", "local[2]", "/opt/py/bin/python"},
+		"none prepared":             {filepath.Join(t.TempDir(), "spark"), "", "local[2]", "python3"},
+		"executors are not with us": {beside, "", "yarn", "python3"},
+	} {
+		l := upstream.Launch{Master: tt.master, Engine: gateway.Engine{SparkHome: tt.spark, Python: tt.python}}
+		if got := pythonOf(l); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 func TestCores(t *testing.T) {
 	r := newRuntime(t, Options{})
 	inst := started(t, r, launch(t, fakeEngine(t)))

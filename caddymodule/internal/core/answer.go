@@ -11,13 +11,17 @@ import (
 	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // answer is a failure as a Livy client gets it: Livy's own {"msg": ...}, and a
 // machine-readable reason where there is one.
 type answer struct {
-	Msg    string `json:"msg"`
+	Msg string `json:"msg"`
+	// Detail tells how an ended session ended. It is not part of Msg: Zeppelin takes a
+	// session for ended only if msg is Livy's sentence and nothing else.
+	Detail string `json:"detail,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Field  string `json:"field,omitempty"`
 
@@ -44,6 +48,7 @@ func answerTo(r *http.Request, err error) answer {
 		match   *livy.Error
 		token   *tokens.Error
 		domain  *gateway.Error
+		ended   *sessions.Ended
 		handler caddyhttp.HandlerError
 	)
 	switch {
@@ -54,6 +59,8 @@ func answerTo(r *http.Request, err error) answer {
 			Msg: token.Error(), Reason: string(token.Reason),
 			status: api.Status(token.Kind), retryAfter: token.RetryAfter,
 		}
+	case errors.As(err, &ended):
+		return answer{Msg: ended.Sentence(), Detail: ended.Story(), status: http.StatusNotFound}
 	case errors.As(err, &domain):
 		return answer{Msg: domain.Error(), Field: domain.Field, status: api.Status(domain.Kind), expected: domain.Expected}
 	case errors.As(err, &handler) && handler.StatusCode < 500 && handler.StatusCode != 0:

@@ -79,7 +79,7 @@ func (a *answer) prepare(header http.Header) {
 	}
 	switch a.status {
 	case http.StatusUnauthorized:
-		header.Set("WWW-Authenticate", `Bearer realm="livy", error="invalid_token"`)
+		header["Www-Authenticate"] = challenges(a.Reason)
 	case http.StatusMethodNotAllowed:
 		header.Set("Allow", a.allow)
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
@@ -187,4 +187,13 @@ func (w *errorWriter) ReadFrom(from io.Reader) (int64, error) {
 func (w *errorWriter) FlushError() error {
 	w.begin()
 	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+// challenges returns the challenges of a 401. A request without any credential is offered
+// Basic too: Livy's own Java client, wget and others send a password only when asked for one.
+func challenges(reason string) []string {
+	if reason == string(tokens.ReasonMissing) {
+		return []string{`Bearer realm="livy"`, `Basic realm="livy", charset="UTF-8"`}
+	}
+	return []string{`Bearer realm="livy", error="invalid_token"`}
 }
