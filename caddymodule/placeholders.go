@@ -276,7 +276,8 @@ func (e *expander) lookup(key string) (text string, known bool, err error) {
 	}
 	e.empty = append(e.empty, emptyText{e.option, "{" + key + "}"})
 	if e.gateway != nil {
-		e.gateway.notes = append(e.gateway.notes, fmt.Sprintf("%s is empty: {%s} in the configuration is empty", e.option[len(e.option)-1], key))
+		e.gateway.notes = append(e.gateway.notes,
+			fmt.Sprintf("%s is empty: {%s} is blank", e.option[len(e.option)-1], key))
 	}
 	return text, true, nil
 }

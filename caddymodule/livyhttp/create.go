@@ -16,7 +16,7 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// create writes a create down, sends it, and completes the record.
+// create records a create request, sends it, and completes the record.
 func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next caddyhttp.Handler) error {
 	create, err := h.begin(r, c)
 	if err != nil {
@@ -26,7 +26,7 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 		}
 		return err
 	}
-	defer h.core.Manager.PollSoon(c.entry.Gateway.ID) // whatever comes of it
+	defer h.core.Manager.PollSoon(c.entry.Gateway.ID) // whatever the outcome
 	setBody(r, c.created.Body)
 	buf := takeBuffer()
 	defer giveBack(buf)
@@ -47,12 +47,15 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 	return h.notCreated(rec, w, r, c, create, buf.Bytes())
 }
 
-// notCreated completes the record of a create that Livy did not confirm.
-func (h *Record) notCreated(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte) error {
+// notCreated completes the record of a create that Livy did not confirm, and answers.
+func (h *Record) notCreated(
+	rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte,
+) error {
 	status := rec.Status()
 	switch {
 	case status == core.StatusClientGone:
-		// Livy may have it or not: as after a lost reply, its lists tell by the name.
+		// Livy may have received it or not. As after a lost reply, the name in Livy's lists will
+		// tell.
 	case status >= 500:
 		create.Failed(r.Context(), fmt.Sprintf("Livy answered %d: %.200s", status, reply))
 	default:
@@ -66,7 +69,9 @@ func (h *Record) notCreated(rec caddyhttp.ResponseRecorder, w http.ResponseWrite
 }
 
 // created completes the record of a create that Livy confirmed, and answers.
-func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte) error {
+func (h *Record) created(
+	rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte,
+) error {
 	g := c.entry.Gateway
 	s, err := livy.ReadBrief(reply)
 	if err != nil {
@@ -80,7 +85,7 @@ func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, 
 	if err != nil {
 		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
 	}
-	// The buffer of the reply is used again; what is kept must be its own.
+	// The buffer of the reply is reused, so the stored reply needs a copy.
 	body = livy.ShowStates(bytes.Clone(body))
 	kept := sessions.KeptReply{Status: http.StatusCreated, Body: body, Header: http.Header{}}
 	for _, name := range []string{"Content-Type", "Location", headerIgnored, headerForced} {
@@ -96,7 +101,7 @@ func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, 
 	return nil
 }
 
-// begin writes down what is about to be sent.
+// begin records what is about to be sent.
 func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	policy, err := c.entry.PolicyFor(c.token.Identity, c.token.Queue)
 	if err != nil {

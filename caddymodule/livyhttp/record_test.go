@@ -134,7 +134,7 @@ func TestRecoveringIsShownAsStarting(t *testing.T) {
 	}
 }
 
-// TestPollsAskRedisNothing counts what a client's polls cost.
+// TestPollsAskRedisNothing counts the calls of Redis for a client's polls.
 func TestPollsAskRedisNothing(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	s.Isolate()
@@ -151,8 +151,8 @@ func TestPollsAskRedisNothing(t *testing.T) {
 	}
 }
 
-// TestANameGoesToAnother ends a named session and starts another of that name, at
-// another instance: what is remembered here is wrong then.
+// TestANameGoesToAnother ends a named session and starts another one with that name at another
+// instance, so that the name in this instance's memory is out of date.
 func TestANameGoesToAnother(t *testing.T) {
 	double := livytest.New()
 	s := caddytest.New(t, double)

@@ -170,7 +170,7 @@ func TestLivyAway(t *testing.T) {
 	}
 }
 
-// seenHeaders remembers all that Livy gets.
+// seenHeaders has all headers that Livy gets.
 type seenHeaders struct {
 	http.Handler
 	mu   sync.Mutex

@@ -16,7 +16,7 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// mint makes a token of the site's gateway.
+// mint creates a token of the site's gateway.
 func mint(s *caddytest.Site, r tokens.CreateRequest) (*tokens.Token, string) {
 	s.T.Helper()
 	r.GatewayID, r.Name = s.Gateway.ID, new("test")
