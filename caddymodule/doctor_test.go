@@ -119,7 +119,7 @@ func TestExamineWhatIsDeclared(t *testing.T) {
 	}
 	for _, want := range []string{"policy_rules is empty: " + empty, "did you mean spark.driver.memory?"} {
 		if !strings.Contains(said, want) {
-			t.Errorf("%q is not said: %s", want, said)
+			t.Errorf("%q is missing in: %s", want, said)
 		}
 	}
 }

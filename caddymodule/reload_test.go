@@ -55,7 +55,7 @@ func TestAReloadWithAnotherRuntimeMakesAnotherCore(t *testing.T) {
 		}
 		now := core.InForce()
 		if now == last {
-			t.Errorf("%s: the core is the one of the runtime before it", runtime)
+			t.Errorf("%s: the core of the previous runtime is used", runtime)
 		}
 		if name := now.Manager.Runtime.Name(); !strings.HasPrefix(runtime, "runtime "+name) {
 			t.Errorf("%s: servers are run by runtime %s", runtime, name)
@@ -91,7 +91,7 @@ func TestAFailedReloadLeavesTheCoreInForce(t *testing.T) {
 			t.Fatal("a configuration with an address that is taken was started")
 		}
 		if got := before.Ledger.SetRetention(month); got != month {
-			t.Fatalf("records are kept for %s now, as the configuration says that was not started", got)
+			t.Fatalf("records are kept for %s, as in the configuration that was not started", got)
 		}
 	}
 }
@@ -161,7 +161,7 @@ func TestAnUnreadableFileChangesNothing(t *testing.T) {
 	}
 	doctored := func() []doctor.Result { return caddymodule.ExamineInForce(t, config) }
 	if found := doctored(); len(found) > 0 {
-		t.Errorf("the doctor says %+v", found)
+		t.Errorf("the doctor reports %+v", found)
 	}
 	revision := e.Gateway.Revision
 	want := `gateway "ruled": policy_rules: ` + file("rules") + " cannot be read: "
@@ -182,7 +182,7 @@ func TestAnUnreadableFileChangesNothing(t *testing.T) {
 			t.Errorf("%s: reload: %v; want %q", name, err, want)
 		}
 		if found := doctored(); len(found) != 1 || found[0].Status != doctor.Fail || !strings.Contains(found[0].Summary, want) {
-			t.Errorf("%s: the doctor says %+v", name, found)
+			t.Errorf("%s: the doctor reports %+v", name, found)
 		}
 		if !strings.Contains(rules(), rule) {
 			t.Errorf("%s: after the refused reload: %s", name, rules())
@@ -304,6 +304,6 @@ func TestBackgroundLogsGoWhereTheConfigurationSays(t *testing.T) {
 	before = text("second")
 	cycle()
 	if text("second") == before {
-		t.Error("the log of the configuration in force was left")
+		t.Error("the log of the configuration in force is not used any more")
 	}
 }

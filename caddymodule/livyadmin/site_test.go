@@ -153,7 +153,7 @@ func TestRefusalsAreInTheAudit(t *testing.T) {
 	}
 	s.Token = token
 	if r := s.Do("POST", "/batches", `{"file":"file:/etc/passwd"}`); r.StatusCode != http.StatusBadRequest {
-		t.Fatalf("a file that is none of its business: %d", r.StatusCode)
+		t.Fatalf("a file that is not allowed: %d", r.StatusCode)
 	}
 	if r := s.Do("POST", "/batches", `nonsense`); r.StatusCode != http.StatusBadRequest {
 		t.Fatalf("nonsense: %d", r.StatusCode)

@@ -78,8 +78,8 @@ func (h *Record) created(
 		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
 	}
 	if now, err := h.core.Manager.Lookup(g.Workspace, g.ID); err == nil && now.Gateway.Status.Epoch != g.Status.Epoch {
-		return gateway.Errorf(gateway.KindUnavailable, "the Livy server was replaced while it answered; look for the %s named %q",
-			c.req.Route.Kind, c.created.Effective.Name)
+		return gateway.Errorf(gateway.KindUnavailable,
+			"the Livy server was replaced while it answered; look for the %s named %q", c.req.Route.Kind, c.created.Effective.Name)
 	}
 	body, err := livy.ShiftIDs(c.req.Route, reply, c.base())
 	if err != nil {

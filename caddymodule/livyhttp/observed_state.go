@@ -23,7 +23,9 @@ func (h *Record) observe(c *call, publicID int64, s livy.Brief) {
 	if s.State == "" || h.core.Ledger.KnowsState(g.ID, kind, publicID, s.State) {
 		return
 	}
-	if h.core.Ledger.ObserveState(sessions.ObservedState{Gateway: g, Kind: kind, PublicID: publicID, State: s.State, AppID: s.AppID}) {
+	if h.core.Ledger.ObserveState(sessions.ObservedState{
+		Gateway: g, Kind: kind, PublicID: publicID, State: s.State, AppID: s.AppID,
+	}) {
 		h.core.Manager.PollSoon(g.ID)
 	}
 }

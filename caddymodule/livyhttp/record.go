@@ -172,7 +172,8 @@ func (h *Record) notFound(
 	if c.req.Sub < 0 && c.req.Name != "" {
 		id, err := h.core.Ledger.IDOf(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.Name, true)
 		if err == nil && id != c.req.ID {
-			return gateway.Errorf(gateway.KindUnavailable, "another %s has the name %q now: try again", c.req.Route.Kind, c.req.Name)
+			return gateway.Errorf(gateway.KindUnavailable,
+				"another %s has the name %q now: try again", c.req.Route.Kind, c.req.Name)
 		}
 	}
 	if c.req.Sub < 0 {

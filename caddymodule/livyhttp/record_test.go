@@ -168,7 +168,7 @@ func TestANameGoesToAnother(t *testing.T) {
 	}
 	elsewhere.Deleted(t.Context(), s.Gateway, livy.KindSession, 0, "token lctk-2")
 	if r := s.Do("GET", "/sessions/mine", ""); r.StatusCode != 404 || !strings.Contains(r.Text, "lctk-2") {
-		t.Errorf("the name of what is gone: %d %s", r.StatusCode, r.Text)
+		t.Errorf("the name of a deleted session: %d %s", r.StatusCode, r.Text)
 	}
 	in := sessions.Intent{ID: "livy-elsewhere", Gateway: s.Gateway, Kind: livy.KindSession, Name: "mine", TokenID: "lctk-2"}
 	create, err := elsewhere.Begin(t.Context(), in)

@@ -119,7 +119,7 @@ func TestIDsGoOnAfterARestartOfLivy(t *testing.T) {
 	}
 	s.AwaitState("etl", gateway.StateStopped)
 	if r := s.Do("GET", "/sessions", ""); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || !strings.Contains(r.Text, "stopped") {
-		t.Errorf("a stopped gateway answers %d %s", r.StatusCode, r.Text)
+		t.Errorf("a stopped gateway: %d %s", r.StatusCode, r.Text)
 	}
 	double.Restart()
 	if _, err := m.Start(ctx, s.Gateway, gateway.By("test")); err != nil {

@@ -130,7 +130,8 @@ func errElsewhere(site string) error {
 	if site == "" {
 		return gateway.Errorf(gateway.KindNotFound, "no Spark UIs are shown here, but on the sites of the gateways")
 	}
-	return gateway.Errorf(gateway.KindNotFound, "no Spark UIs are shown here, but at %s; caddy livy session ui creates a link", site)
+	return gateway.Errorf(gateway.KindNotFound,
+		"no Spark UIs are shown here, but at %s; caddy livy session ui creates a link", site)
 }
 
 // parseSparkUI parses the directive

@@ -37,7 +37,8 @@ func (c *Core) noteTransition(g *gateway.Gateway) {
 	select {
 	case c.events <- e:
 	default:
-		c.Log.Warn("an event was dropped: subscribers are too slow", zap.String("event", name), zap.String("gateway", g.ID))
+		c.Log.Warn("an event was dropped: subscribers are too slow",
+			zap.String("event", name), zap.String("gateway", g.ID))
 	}
 }
 

@@ -57,7 +57,8 @@ func (f *Failures) write(r *http.Request, a *answer, err error) {
 	if ce := f.log.Check(a.level(), "request not served"); ce != nil {
 		// A client may have put its token anywhere, and errors quote what it sent.
 		ce.Write(zap.Int("status", a.status), zap.String("method", r.Method),
-			zap.String("path", tokens.Mask(r.URL.Path)), zap.String("reason", a.Reason), zap.String("error", tokens.Mask(err.Error())))
+			zap.String("path", tokens.Mask(r.URL.Path)), zap.String("reason", a.Reason),
+			zap.String("error", tokens.Mask(err.Error())))
 	}
 }
 
