@@ -14,7 +14,8 @@ import (
 	"github.com/livygateway/livygateway/internal/golden"
 )
 
-// TestAdapt compares what each testdata/*.caddyfile becomes with the JSON beside it.
+// TestAdapt compares the JSON that each testdata/*.caddyfile is adapted to with the file next to
+// it.
 func TestAdapt(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.caddyfile")
 	if err != nil || len(files) == 0 {

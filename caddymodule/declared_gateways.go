@@ -39,7 +39,9 @@ type DeclaredGateway struct {
 func (a *App) declarations(settings *resolved.Settings) ([]control.Declaration, error) {
 	list := make([]control.Declaration, 0, len(a.Gateways))
 	for _, g := range a.Gateways {
-		list = append(list, control.Declaration{Workspace: g.Workspace, Spec: g.Spec, Manual: g.ManualStart, Notes: g.notes})
+		list = append(list, control.Declaration{
+			Workspace: g.Workspace, Spec: g.Spec, Manual: g.ManualStart, Notes: g.notes,
+		})
 	}
 	return list, control.CheckDeclared(settings, list)
 }

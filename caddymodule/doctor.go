@@ -76,7 +76,8 @@ func configInForce(r *http.Request) (*config, error) {
 		return nil, errors.New("the admin endpoint has no server")
 	}
 	ask := r.Clone(r.Context())
-	ask.Method, ask.URL.Path, ask.URL.RawPath, ask.RequestURI, ask.Body = http.MethodGet, "/config/", "", "/config/", http.NoBody
+	ask.Method, ask.RequestURI, ask.Body = http.MethodGet, "/config/", http.NoBody
+	ask.URL.Path, ask.URL.RawPath = "/config/", ""
 	w := httptest.NewRecorder()
 	server.Handler.ServeHTTP(w, ask)
 	if w.Code != http.StatusOK {
@@ -118,13 +119,16 @@ func examineFile(ctx context.Context, file, adapter string) (doctor.Report, erro
 	provisioned, err := caddy.ProvisionContext(&full)
 	if err != nil {
 		return doctor.Run(ctx, func(context.Context) []doctor.Result {
-			return []doctor.Result{doctor.Failure("configuration", err.Error(), "correct it; caddy validate --config "+file+" prints the same error")}
+			return []doctor.Result{doctor.Failure("configuration", err.Error(),
+				"correct it; caddy validate --config "+file+" prints the same error")}
 		}), nil
 	}
 	return examineContext(ctx, provisioned, config, false, config.exposedAdmin()), nil
 }
 
-func examineContext(ctx context.Context, from caddy.Context, config *config, running bool, admin []string) doctor.Report {
+func examineContext(
+	ctx context.Context, from caddy.Context, config *config, running bool, admin []string,
+) doctor.Report {
 	p := patient{config: config, running: running, admin: admin}
 	if app, err := from.AppIfConfigured("http"); err == nil {
 		p.http, _ = app.(*caddyhttp.App)
@@ -132,7 +136,8 @@ func examineContext(ctx context.Context, from caddy.Context, config *config, run
 	app, err := from.AppIfConfigured("livy")
 	if err != nil {
 		return doctor.Run(ctx, func(context.Context) []doctor.Result {
-			return []doctor.Result{doctor.Failure("configuration", "it has no livy app", "add the global option livy, see Caddyfile.example")}
+			return []doctor.Result{doctor.Failure("configuration", "it has no livy app",
+				"add the global option livy, see Caddyfile.example")}
 		})
 	}
 	p.app = app.(*App)

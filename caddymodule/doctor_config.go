@@ -22,14 +22,16 @@ func (p *patient) examineConfig() (found []doctor.Result) {
 		_, err = e.raw(app.RuntimeRaw, optionPath{"runtime"})
 	}
 	if err != nil {
-		found = append(found, doctor.Failure("configuration", err.Error(), "correct it: otherwise Caddy can neither reload nor start again"))
+		found = append(found, doctor.Failure("configuration", err.Error(),
+			"correct it: otherwise Caddy can neither reload nor start again"))
 	}
 	if p.running {
 		return found
 	}
 	for _, d := range p.app.declared {
 		for _, note := range slices.Concat(d.Notes, d.Typos) {
-			found = append(found, doctor.Warning("gateway "+d.Workspace+"/"+d.Spec.Name, note, "correct it in the configuration"))
+			check := "gateway " + d.Workspace + "/" + d.Spec.Name
+			found = append(found, doctor.Warning(check, note, "correct it in the configuration"))
 		}
 	}
 	return found

@@ -15,7 +15,10 @@ import (
 // A job of runtime process is a process on the same machine as Caddy, and often as Redis. The
 // doctor checks what such jobs can connect to, and so does the start of a configuration.
 
-const mendAdmin = "global option: admin unix//run/livygateway/admin.sock|0600 (the commands then take --address unix//run/livygateway/admin.sock)"
+const mendAdmin = "global option: admin unix//run/livygateway/admin.sock|0600 " +
+	"(commands then need --address unix//run/livygateway/admin.sock)"
+
+const mendUser = "set user or users in runtime process, which require root; or use runtime docker"
 
 // examineReach checks what jobs of runtime process can connect to.
 func (p *patient) examineReach() []doctor.Result {
@@ -75,12 +78,13 @@ func examineAdminReach(reach adminReach, runtime *ProcessRuntime, root bool) doc
 	case reach == nobodyReaches:
 		return doctor.Good(check, "the admin endpoint is disabled")
 	case reach == everybodyReaches && root:
-		return doctor.Failure(check, "Caddy is root, and every job of runtime process can connect to the admin endpoint: "+power+", as root", mendAdmin)
+		return doctor.Failure(check,
+			"Caddy is root, and every job of runtime process can connect to the admin endpoint: "+power+", as root", mendAdmin)
 	case reach == everybodyReaches:
-		return doctor.Warning(check, "every job of runtime process can connect to the admin endpoint: "+power, mendAdmin+"; and run jobs as another user")
+		return doctor.Warning(check, "every job of runtime process can connect to the admin endpoint: "+power,
+			mendAdmin+"; and run jobs as another user")
 	case runtime.ourUser():
-		return doctor.Warning(check, "it is on a Unix socket, but jobs run as a user that may open it: "+power,
-			"user or users in runtime process, which need root; or runtime docker")
+		return doctor.Warning(check, "it is on a Unix socket, but jobs run as a user that can open it: "+power, mendUser)
 	}
 	return doctor.Good(check, "a Unix socket that jobs' users cannot open")
 }
@@ -91,13 +95,15 @@ func examineRedisReach(r *Redis, runtime *ProcessRuntime) doctor.Result {
 		"redis unix:///run/redis/redis.sock"
 	switch guard, err := (store.Options{URL: r.URL}).Guard(); {
 	case r.Embedded:
-		return doctor.Warning(check, "jobs can connect to the embedded Redis and change its data", "use a redis-server: "+mend)
+		return doctor.Warning(check, "jobs can connect to the embedded Redis and change its data",
+			"use a redis-server: "+mend)
 	case err != nil:
 		return doctor.Failure(check, err.Error(), "correct the option redis")
 	case guard == "":
-		return doctor.Warning(check, "Redis requires no password: jobs that can connect to it can read and change everything in it", mend)
+		return doctor.Warning(check,
+			"Redis requires no password: jobs that can connect to it can read and change everything in it", mend)
 	case runtime.ourUser():
-		return doctor.Warning(check, "Redis is protected by "+guard+", which jobs' user can read or open", "user or users in runtime process, which need root; or runtime docker")
+		return doctor.Warning(check, "Redis is protected by "+guard+", which jobs' user can read or open", mendUser)
 	default:
 		return doctor.Good(check, "protected by %s", guard)
 	}

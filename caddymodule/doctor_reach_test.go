@@ -19,7 +19,7 @@ import (
 	"github.com/livygateway/livygateway/internal/doctor"
 )
 
-// other is a user of this machine that is neither root nor the tests'.
+// other is a user of this machine, neither root nor the user that runs the tests.
 func otherUser(t *testing.T) string {
 	t.Helper()
 	u, err := user.Lookup("nobody")
@@ -99,7 +99,7 @@ func TestWhatJobsReach(t *testing.T) {
 	}
 }
 
-// The warning when a configuration is put into force, and its absence.
+// The warning when a configuration is put into force.
 func TestWarningOfReach(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root: the warning is for it")
@@ -124,7 +124,7 @@ func TestWarningOfReach(t *testing.T) {
 	}
 }
 
-// The admin endpoint is found in a configuration that Caddy provisioned.
+// The admin endpoint is found in a configuration that Caddy has provisioned.
 func TestAdminOfAContext(t *testing.T) {
 	for text, want := range map[string]adminReach{
 		`{}`: everybodyReaches,
@@ -148,8 +148,8 @@ func TestAdminOfAContext(t *testing.T) {
 	}
 }
 
-// The command line finds an admin endpoint on a Unix socket, whose permission bits
-// are for listening.
+// The command line connects to an admin endpoint on a Unix socket, whose permission bits are for
+// listeners only.
 func TestDialAdminOnASocket(t *testing.T) {
 	dir, err := os.MkdirTemp("", "livygw") // t.TempDir is too long for a socket
 	if err != nil {

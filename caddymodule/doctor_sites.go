@@ -102,7 +102,8 @@ func (p *patient) examineTransport(check, name string, s *server, gateways []pla
 				"bind the site to the address that it uses")
 	case open:
 		return doctor.Warning(check, "plain HTTP on all addresses of this machine: tokens can be read in transit",
-			"bind 127.0.0.1 in the site if all clients are on this machine; otherwise write its address as https://HOST")
+			"bind 127.0.0.1 in the site if all clients are on this machine; "+
+				"otherwise write its address as https://HOST")
 	}
 	return doctor.Good(check, "plain HTTP, on this machine only")
 }
@@ -114,7 +115,8 @@ func examineProxies(check string, s *server) doctor.Result {
 		return doctor.Good(check, "the nearest address that is not a trusted proxy's")
 	}
 	return doctor.Warning(check,
-		"trusted_proxies without trusted_proxies_strict: the first address of X-Forwarded-For is used, which clients can choose; "+
+		"trusted_proxies without trusted_proxies_strict: the first address of X-Forwarded-For is used, "+
+			"which clients can choose; "+
 			"so the address ranges of tokens have no effect, and wrong tokens are counted for invented addresses",
 		"add trusted_proxies_strict beside trusted_proxies, in the global option servers")
 }
@@ -145,7 +147,8 @@ func (p *patient) examineAccessLog(check string, s *server, gateways []placed) d
 	}
 	if name, ok := p.config.unfiltered(); ok {
 		return doctor.Warning(check,
-			fmt.Sprintf("livy_gateway handles only some requests; for the others, the log %q has the header %s", name, tokens.Header),
+			fmt.Sprintf("livy_gateway handles only some requests; for the others, the log %q has the header %s",
+				name, tokens.Header),
 			"in the log's block: format filter { request>headers>"+tokens.Header+" delete }")
 	}
 	return doctor.Good(check, "tokens are removed, and filtered from other requests")
@@ -164,7 +167,8 @@ func (c *config) unfiltered() (string, bool) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.Logging.Logs)) {
 		l := c.Logging.Logs[name]
-		if len(l.Include) > 0 && !covers(l.Include) || slices.Contains(l.Exclude, access) || slices.Contains(l.Exclude, "http.log") || slices.Contains(l.Exclude, "http") {
+		if len(l.Include) > 0 && !covers(l.Include) || slices.Contains(l.Exclude, access) ||
+			slices.Contains(l.Exclude, "http.log") || slices.Contains(l.Exclude, "http") {
 			continue
 		}
 		if !filters(l.Encoder) {
@@ -224,7 +228,8 @@ func (p *patient) examineAdmin() doctor.Result {
 	if len(p.admin) == 0 {
 		return doctor.Good(check, "can only be reached from this machine")
 	}
-	return doctor.Failure(check, "answers at "+strings.Join(p.admin, ", ")+": whoever can connect to it has full control, without a password",
+	return doctor.Failure(check,
+		"answers at "+strings.Join(p.admin, ", ")+": whoever can connect to it has full control, without a password",
 		"global option: admin localhost:2019, or admin unix//run/caddy/admin.sock")
 }
 

@@ -148,7 +148,8 @@ func (p *patient) examineUISite(sites []placed) (results []doctor.Result) {
 	named := func(s placed) bool { return len(s.hosts) == 0 || slices.Contains(s.hosts, host) }
 	if !slices.ContainsFunc(sites, named) {
 		results = append(results, doctor.Warning(check,
-			"spark_ui is "+p.app.sparkUI+", but no site at this address has livy_spark_ui: links to Spark UIs lead nowhere",
+			"spark_ui is "+p.app.sparkUI+", but no site at this address has livy_spark_ui: "+
+				"links to Spark UIs lead nowhere",
 			"add a site "+p.app.sparkUI+" with livy_spark_ui, unless another instance has it"))
 	}
 	for _, name := range slices.Sorted(maps.Keys(p.config.Apps.HTTP.Servers)) {
@@ -156,7 +157,8 @@ func (p *patient) examineUISite(sites []placed) (results []doctor.Result) {
 		for _, h := range s.handlers() {
 			if h.elsewhere(true) && slices.Contains(h.hosts, host) && !s.listensOn(u) {
 				results = append(results, doctor.Warning(check,
-					h.name+" is on "+host+" too, on another port: browsers send a host's cookies to all of its ports", uiMend))
+					h.name+" is on "+host+" too, on another port: browsers send a host's cookies to all of its ports",
+					uiMend))
 			}
 		}
 	}

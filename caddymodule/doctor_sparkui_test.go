@@ -36,7 +36,7 @@ func TestExamineSparkUIs(t *testing.T) {
 				t.Errorf("%s: %q, want %q, in %+v", tt.check, got, tt.want, report.Results)
 			}
 			if text := fmt.Sprintf("%+v", report.Results); !strings.Contains(text, tt.says) {
-				t.Errorf("it does not say %q: %s", tt.says, text)
+				t.Errorf("want %q: %s", tt.says, text)
 			}
 		})
 	}

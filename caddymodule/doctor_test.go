@@ -16,7 +16,7 @@ import (
 	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
-// statuses are a report's results by their check.
+// statuses returns a report's results by their checks.
 func statuses(r doctor.Report) map[string]doctor.Status {
 	all := make(map[string]doctor.Status)
 	for _, res := range r.Results {
@@ -25,7 +25,7 @@ func statuses(r doctor.Report) map[string]doctor.Status {
 	return all
 }
 
-// examined writes a Caddyfile around options and sites and examines it.
+// examined writes a Caddyfile with options and sites, and examines it.
 func examined(t *testing.T, admin, options, sites string, inLivy ...string) doctor.Report {
 	t.Helper()
 	livy := httptest.NewServer(livytest.New())
@@ -98,7 +98,7 @@ func TestExamineFile(t *testing.T) {
 	}
 }
 
-// A configuration that is not in force says what its gateways would say of themselves.
+// For a configuration that is not in force, the notes of its gateways are reported.
 func TestExamineWhatIsDeclared(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "Caddyfile")
 	empty := files(t, map[string]string{"empty": ""})("empty")
@@ -119,7 +119,7 @@ func TestExamineWhatIsDeclared(t *testing.T) {
 	}
 	for _, want := range []string{"policy_rules is empty: " + empty, "did you mean spark.driver.memory?"} {
 		if !strings.Contains(said, want) {
-			t.Errorf("%q is not said: %s", want, said)
+			t.Errorf("%q is missing in: %s", want, said)
 		}
 	}
 }
@@ -149,7 +149,7 @@ func TestExamineWhatIsNoConfiguration(t *testing.T) {
 	}
 }
 
-// The example says that it serves this machine only, and its tokens travel in clear.
+// In the example, only this machine is served, and tokens are sent in clear text.
 func TestTheExampleIsForThisMachineOnly(t *testing.T) {
 	text, err := os.ReadFile("../Caddyfile.example")
 	if err != nil {

@@ -21,8 +21,8 @@ import (
 
 func init() { caddy.RegisterModule(new(noted)) }
 
-// noted is an event handler that writes down what it is told, with the name of the
-// configuration that has it.
+// noted is an event handler that records events, with the name of the configuration that it is
+// in.
 type noted struct {
 	Name string `json:"name"`
 }
@@ -92,7 +92,7 @@ func TestEvents(t *testing.T) {
 	s.AwaitState("etl", gateway.StateRunning)
 	expect("two livy_gateway_started " + etl + " Running")
 
-	// A cluster is more than runtime static can give.
+	// Runtime static cannot provide a cluster.
 	conf := t.TempDir()
 	if err := os.WriteFile(filepath.Join(conf, "yarn-site.xml"), []byte("<configuration></configuration>"), 0o600); err != nil {
 		t.Fatal(err)

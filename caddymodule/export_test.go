@@ -6,7 +6,7 @@ import (
 	"github.com/livygateway/livygateway/internal/doctor"
 )
 
-// ExamineInForce is what the doctor finds in a configuration in force.
+// ExamineInForce returns the doctor's report on a configuration in force.
 func ExamineInForce(t *testing.T, text []byte) []doctor.Result {
 	t.Helper()
 	config, err := readConfig(text)

@@ -36,7 +36,8 @@ var placeholder = regexp.MustCompile(`^\{(env|file)\.[^{}]+\}$`)
 // are replaced.
 func (l *LDAPLogin) checkPassword() error {
 	if !placeholder.MatchString(l.Password) {
-		return fmt.Errorf("ldap_login %q: password must be a placeholder, {file.PATH} or {env.NAME}, not the password itself", l.Name)
+		return fmt.Errorf("ldap_login %q: password must be a placeholder, {file.PATH} or {env.NAME}, "+
+			"not the password itself", l.Name)
 	}
 	return nil
 }
@@ -46,7 +47,9 @@ func (l *LDAPLogin) login() (control.Login, error) {
 	if l.URL == "" || l.BaseDN == "" || l.User == "" {
 		return control.Login{}, fmt.Errorf("ldap_login %q: url, base_dn and user are required", l.Name)
 	}
-	return control.Login{Name: l.Name, StartTLS: l.StartTLS, URL: l.URL, BaseDN: l.BaseDN, User: l.User, Password: l.Password}, nil
+	return control.Login{
+		Name: l.Name, StartTLS: l.StartTLS, URL: l.URL, BaseDN: l.BaseDN, User: l.User, Password: l.Password,
+	}, nil
 }
 
 // readLogins returns the logins of all entries.

@@ -11,7 +11,7 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// TestEveryParameterIsAnOption: each option of a gateway in the Caddyfile sets its
+// TestEveryParameterIsAnOption checks that each option of a gateway in the Caddyfile sets its
 // field and no other.
 func TestEveryParameterIsAnOption(t *testing.T) {
 	for _, p := range gateway.Parameters() {
@@ -39,7 +39,8 @@ func TestEveryParameterIsAnOption(t *testing.T) {
 	}
 }
 
-// TestOldNamesInJSON: a JSON configuration of the version before means the same.
+// TestOldNamesInJSON checks that a JSON configuration of the previous version has the same
+// meaning.
 func TestOldNamesInJSON(t *testing.T) {
 	const old = `{
 		"engines": [{"name":"e","livy_home":"/l","spark_home":"/s","java_home":"/j","python":"p"}],

@@ -45,7 +45,11 @@ type emptyText struct {
 }
 
 func newExpander() *expander {
-	e := &expander{values: make(map[string]string), replacer: caddy.NewEmptyReplacer(), others: caddy.NewReplacer().WithoutFile()}
+	e := &expander{
+		values:   make(map[string]string),
+		replacer: caddy.NewEmptyReplacer(),
+		others:   caddy.NewReplacer().WithoutFile(),
+	}
 	e.replacer.Map(e.value)
 	return e
 }
@@ -77,8 +81,8 @@ var alone = regexp.MustCompile(`^\s*\{([^\s"',={}]+)\}\s*$`)
 
 // entryKinds are the lists with named entries, and the options of single entries.
 var entryKinds = map[string]string{
-	"engines": "engine", "clusters": "cluster", "environments": "environment", "networks": "network", "directories": "directory",
-	"fusion": "fusion", "gateways": "gateway", "ldap_logins": "ldap_login",
+	"engines": "engine", "clusters": "cluster", "environments": "environment", "networks": "network",
+	"directories": "directory", "fusion": "fusion", "gateways": "gateway", "ldap_logins": "ldap_login",
 }
 
 // all expands all strings of v, a pointer to a struct. New options are covered without further
@@ -276,7 +280,8 @@ func (e *expander) lookup(key string) (text string, known bool, err error) {
 	}
 	e.empty = append(e.empty, emptyText{e.option, "{" + key + "}"})
 	if e.gateway != nil {
-		e.gateway.notes = append(e.gateway.notes, fmt.Sprintf("%s is empty: {%s} in the configuration is empty", e.option[len(e.option)-1], key))
+		e.gateway.notes = append(e.gateway.notes,
+			fmt.Sprintf("%s is empty: {%s} is blank", e.option[len(e.option)-1], key))
 	}
 	return text, true, nil
 }
@@ -316,8 +321,8 @@ func unknownPlaceholder(key string) error {
 	if !alone.MatchString("{"+key+"}") || !strings.ContainsAny(key, ".:/") {
 		key = "..." // part of another string, perhaps of a password
 	}
-	return fmt.Errorf("{%s} is not a known placeholder: use {file.PATH}, {env.NAME}, {system.hostname} and similar ones; "+
-		"write \\{ for a literal brace", key)
+	return fmt.Errorf("{%s} is not a known placeholder: use {file.PATH}, {env.NAME}, {system.hostname} "+
+		"and similar ones; write \\{ for a literal brace", key)
 }
 
 // looksMeant reports whether braces in a free text were probably meant as a placeholder.

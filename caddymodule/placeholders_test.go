@@ -13,7 +13,7 @@ import (
 	"go.uber.org/zap"
 )
 
-// files makes files in a directory and returns how to name them in placeholders.
+// files creates files in a directory and returns their placeholders.
 func files(t *testing.T, texts map[string]string) func(name string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -93,8 +93,8 @@ func TestPlaceholders(t *testing.T) {
 	}
 }
 
-// TestPlaceholdersOfEveryOption fills every text that the configuration has, whatever
-// options are added, with a placeholder of a file that is not there.
+// TestPlaceholdersOfEveryOption fills every string of the configuration, including options that
+// are added in future, with a placeholder of a missing file.
 func TestPlaceholdersOfEveryOption(t *testing.T) {
 	const missing = "{file./no/such/file}"
 	texts := 0
@@ -192,7 +192,8 @@ func TestPlaceholdersAreReplacedWhereTheyStand(t *testing.T) {
 	}
 }
 
-// TestErrorsOfPlaceholdersNameOptions as the Caddyfile does, whatever struct they are in.
+// TestErrorsOfPlaceholdersNameOptions checks that errors name options as the Caddyfile does,
+// whatever struct they are in.
 func TestErrorsOfPlaceholdersNameOptions(t *testing.T) {
 	for option, want := range map[string]string{
 		"queue %s":                    "queues: ",

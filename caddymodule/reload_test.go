@@ -23,7 +23,7 @@ import (
 	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
-// loadText loads a configuration whose livy option has these lines.
+// loadText loads a configuration with these lines in the livy option.
 func loadText(t *testing.T, livy, sites string) error {
 	t.Helper()
 	text := "{\n\tadmin off\n\tpersist_config off\n\tauto_https off\n\tlivy {\n" + livy + "\n\t}\n}\n" + sites
@@ -40,8 +40,8 @@ func load(t *testing.T, caddyfile string) error {
 	return caddy.Load(config, true)
 }
 
-// Configurations that differ in how servers are run must not share a core: it
-// would go on running them in the old way.
+// Configurations with different runtimes must not share a core, which would keep using the old
+// one.
 func TestAReloadWithAnotherRuntimeMakesAnotherCore(t *testing.T) {
 	redis := "\t\tredis redis://" + miniredis.RunT(t).Addr() + "/0\n"
 	const engine = "\n\t\tengine x {\n\t\t\turl http://127.0.0.1:1\n\t\t\timage x\n\t\t\tlivy_home /x\n\t\t\tspark_home /x\n\t\t}\n"
@@ -55,7 +55,7 @@ func TestAReloadWithAnotherRuntimeMakesAnotherCore(t *testing.T) {
 		}
 		now := core.InForce()
 		if now == last {
-			t.Errorf("%s: the core is the one of the runtime before it", runtime)
+			t.Errorf("%s: the core of the previous runtime is used", runtime)
 		}
 		if name := now.Manager.Runtime.Name(); !strings.HasPrefix(runtime, "runtime "+name) {
 			t.Errorf("%s: servers are run by runtime %s", runtime, name)
@@ -64,8 +64,7 @@ func TestAReloadWithAnotherRuntimeMakesAnotherCore(t *testing.T) {
 	}
 }
 
-// A configuration that cannot be started leaves all as it was, the admin
-// endpoint's part too.
+// A configuration that cannot be started changes nothing, the admin endpoint included.
 func TestAFailedReloadLeavesTheCoreInForce(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	before := core.InForce()
@@ -74,7 +73,7 @@ func TestAFailedReloadLeavesTheCoreInForce(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer taken.Close()
-	// Apps are started in the order of a map: in one of these tries ours is first.
+	// Apps are started in the order of a map. In one of these attempts, ours is the first.
 	for range 12 {
 		other := fmt.Sprintf("\t\tredis redis://%s/0\n\t\truntime static\n\t\tengine x {\n\t\t\turl http://127.0.0.1:1\n\t\t}", miniredis.RunT(t).Addr())
 		if err := loadText(t, other, "http://"+taken.Addr().String()+" {\n\tlivy_gateway\n}\n"); err == nil {
@@ -92,13 +91,13 @@ func TestAFailedReloadLeavesTheCoreInForce(t *testing.T) {
 			t.Fatal("a configuration with an address that is taken was started")
 		}
 		if got := before.Ledger.SetRetention(month); got != month {
-			t.Fatalf("records are kept for %s now, as the configuration says that was not started", got)
+			t.Fatalf("records are kept for %s, as in the configuration that was not started", got)
 		}
 	}
 }
 
-// A reload that drops what a gateway uses is refused, and the old configuration
-// stays in force.
+// A reload that removes a catalog entry in use is refused, and the old configuration stays in
+// force.
 func TestAReloadCannotDropWhatIsUsed(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	with := strings.Replace(s.Config, "local_dir /data", "local_dir /data\nenvironment analytics {\nconf spark.sql.ansi.enabled true\n}", 1)
@@ -123,8 +122,8 @@ func TestAReloadCannotDropWhatIsUsed(t *testing.T) {
 	}
 }
 
-// TestAnUnreadableFileChangesNothing reloads with a policy file that is gone, and sees
-// that the rules of before still hold.
+// TestAnUnreadableFileChangesNothing reloads with a policy file that was removed, and checks that
+// the earlier rules still apply.
 func TestAnUnreadableFileChangesNothing(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	file := files(t, map[string]string{"rules": "max spark.executor.memory 8g\n", "blacklist": ""})
@@ -162,7 +161,7 @@ func TestAnUnreadableFileChangesNothing(t *testing.T) {
 	}
 	doctored := func() []doctor.Result { return caddymodule.ExamineInForce(t, config) }
 	if found := doctored(); len(found) > 0 {
-		t.Errorf("the doctor says %+v", found)
+		t.Errorf("the doctor reports %+v", found)
 	}
 	revision := e.Gateway.Revision
 	want := `gateway "ruled": policy_rules: ` + file("rules") + " cannot be read: "
@@ -183,7 +182,7 @@ func TestAnUnreadableFileChangesNothing(t *testing.T) {
 			t.Errorf("%s: reload: %v; want %q", name, err, want)
 		}
 		if found := doctored(); len(found) != 1 || found[0].Status != doctor.Fail || !strings.Contains(found[0].Summary, want) {
-			t.Errorf("%s: the doctor says %+v", name, found)
+			t.Errorf("%s: the doctor reports %+v", name, found)
 		}
 		if !strings.Contains(rules(), rule) {
 			t.Errorf("%s: after the refused reload: %s", name, rules())
@@ -194,7 +193,7 @@ func TestAnUnreadableFileChangesNothing(t *testing.T) {
 	}
 }
 
-// TestAFileNamedByMistake names a file with a password wherever a text is taken.
+// TestAFileNamedByMistake puts a placeholder for a password file into every string option.
 func TestAFileNamedByMistake(t *testing.T) {
 	const secret = `hunter2 "and" more`
 	file := files(t, map[string]string{"secret": secret + "\n", "word": "hunter2and-more!\n"})
@@ -224,7 +223,7 @@ func TestAFileNamedByMistake(t *testing.T) {
 	}
 }
 
-// files makes files in a directory and returns how to name them in placeholders.
+// files creates files in a directory and returns their placeholders.
 func files(t *testing.T, texts map[string]string) func(name string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -245,8 +244,8 @@ func parsed(t *testing.T, config []byte) *caddy.Config {
 	return &c
 }
 
-// TestBackgroundLogsGoWhereTheConfigurationSays has a log for "livy" alone, in two
-// configurations. What outlives the reload writes to that of the configuration in force.
+// TestBackgroundLogsGoWhereTheConfigurationSays has a separate log for "livy" in two
+// configurations. What survives the reload writes to the one of the configuration in force.
 func TestBackgroundLogsGoWhereTheConfigurationSays(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	dir := t.TempDir()
@@ -291,7 +290,7 @@ func TestBackgroundLogsGoWhereTheConfigurationSays(t *testing.T) {
 		t.Errorf("the second configuration's logs: for livy %s, the rest %s", text("second"), text("default"))
 	}
 
-	// A configuration that cannot be started takes no log over.
+	// A configuration that cannot be started does not take over logs.
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -305,6 +304,6 @@ func TestBackgroundLogsGoWhereTheConfigurationSays(t *testing.T) {
 	before = text("second")
 	cycle()
 	if text("second") == before {
-		t.Error("the log of the configuration in force was left")
+		t.Error("the log of the configuration in force is not used any more")
 	}
 }

@@ -62,7 +62,8 @@ func (p *ProcessRuntime) Provision(caddy.Context) error {
 
 // Open returns the runtime. It does not access the directory yet.
 func (p *ProcessRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
-	return process.New(process.Options{StateDir: p.StateDir, User: p.User, Users: p.Users, Cgroup: p.Cgroup}, log.Named("process"))
+	options := process.Options{StateDir: p.StateDir, User: p.User, Users: p.Users, Cgroup: p.Cgroup}
+	return process.New(options, log.Named("process"))
 }
 
 // CheckEngine checks that an engine has both distributions.

@@ -46,7 +46,7 @@ func TestStartRefusesDataOfANewerVersion(t *testing.T) {
 	}
 }
 
-// JSON can say what the Caddyfile's parser would not let pass.
+// JSON can have values that the parser of the Caddyfile refuses.
 func TestValidateBounds(t *testing.T) {
 	for option, value := range map[string]string{
 		"max_body": "-1", "max_code": "-1", "max_upload": "-1", "start_timeout": `"-3m"`, "retention": `"59m"`, "audit_retention": `"59m"`,
@@ -64,7 +64,7 @@ func TestValidateBounds(t *testing.T) {
 	}
 }
 
-// Of several mistakes the same one is named every time.
+// Of several errors, the same one is reported every time.
 func TestBoundsAreCheckedInOrder(t *testing.T) {
 	app := App{Retention: 1, AuditRetention: 1, StartTimeout: 1}
 	app.MaxBody, app.MaxCode, app.MaxUpload = -1, -1, -1

@@ -57,7 +57,9 @@ func TestHaltedLivy(t *testing.T) {
 		}
 		eventually(t, 3*time.Minute, "the session being idle", idle)
 		status := func() (since string) {
-			var g struct{ Status struct{ UnresponsiveSince string } }
+			var g struct {
+				Status struct{ UnresponsiveSince string }
+			}
 			c.json(&g, "gateway", "show", "etl", "--json")
 			return g.Status.UnresponsiveSince
 		}

@@ -1,5 +1,5 @@
-// Package livyadmin has the Caddy modules by which gateways are managed and watched: the
-// management API on the admin endpoint and on sites, and the health of an instance.
+// Package livyadmin has the Caddy modules for managing and monitoring gateways: the management
+// API on the admin endpoint and on sites, and the health check of an instance.
 package livyadmin
 
 import (
@@ -17,9 +17,9 @@ func init() {
 	caddy.RegisterModule(new(Admin))
 }
 
-// Admin serves the management API on Caddy's admin endpoint, below `/livy/`. The
-// command line (`caddy livy ...`) uses it. Who may use the admin endpoint may do
-// everything here: keep it on this machine.
+// Admin serves the management API on Caddy's admin endpoint, below `/livy/`. The command line
+// (`caddy livy ...`) uses it. Whoever can connect to the admin endpoint has full control: make it
+// reachable only from this machine.
 type Admin struct {
 	mu      sync.Mutex
 	core    *core.Core // of handler
@@ -31,7 +31,7 @@ func (*Admin) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "admin.api.livy", New: func() caddy.Module { return new(Admin) }}
 }
 
-// Routes returns the one route; the API itself knows the rest.
+// Routes returns the only route. The API routes requests further.
 func (a *Admin) Routes() []caddy.AdminRoute {
 	return []caddy.AdminRoute{{Pattern: "/livy/", Handler: caddy.AdminHandlerFunc(a.serve)}}
 }
@@ -64,8 +64,8 @@ func (a *Admin) handlerFor(c *core.Core) http.Handler {
 	return a.handler
 }
 
-// adminOrigin is who used the admin endpoint: it knows no users, but the command
-// line says who ran it.
+// adminOrigin returns the origin of a request to the admin endpoint, which has no users. The
+// command line sends the name of the user that ran it.
 func adminOrigin(r *http.Request) gateway.Origin {
 	o := gateway.Origin{Actor: "admin", Address: core.HostOf(r.RemoteAddr), Surface: "admin"}
 	if user := r.Header.Get(cli.ActorHeader); user != "" && len(user) <= 64 {

@@ -17,10 +17,10 @@ func init() {
 	httpcaddyfile.RegisterHandlerDirective("livy_health", parseHealth)
 }
 
-// Health is the handler that tells load balancers whether this instance is ready:
-// 200 if it is, 503 if it cannot reach Redis or what Livy servers run on, or has not
-// read the gateways yet. It needs no login, so it names the parts that are missing
-// and says no more of them; the management API's `/v1/health` does.
+// Health is the handler that tells load balancers whether this instance is ready: it replies with
+// 200 if it is, and with 503 if Redis or the runtime cannot be reached, or if the gateways have
+// not been read yet. It requires no login, so the reply only names the parts that are missing;
+// `/v1/health` of the management API has the details.
 type Health struct {
 	core *core.Core
 }
@@ -30,13 +30,13 @@ func (*Health) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.livy_health", New: func() caddy.Module { return new(Health) }}
 }
 
-// Provision finds the app.
+// Provision sets up the handler.
 func (h *Health) Provision(ctx caddy.Context) (err error) {
 	h.core, err = core.Of(ctx)
 	return err
 }
 
-// ServeHTTP answers every request that it gets.
+// ServeHTTP answers all requests.
 func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.Handler) error {
 	health := h.core.Manager.Health(r.Context())
 	answer := struct {
@@ -55,11 +55,11 @@ func (h *Health) ServeHTTP(w http.ResponseWriter, r *http.Request, _ caddyhttp.H
 	return nil
 }
 
-// parseHealth reads the directive
+// parseHealth parses the directive
 //
 //	livy_health <path>
 //
-// which takes another matcher too, as all handler directives do.
+// which also accepts any other matcher, as all handler directives do.
 func parseHealth(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next() // livy_health
 	if h.NextArg() {

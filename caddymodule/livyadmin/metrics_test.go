@@ -38,6 +38,6 @@ func TestMetricsAndLog(t *testing.T) {
 	}
 	log := s.Logged()
 	if !strings.Contains(log, "create request ruled") || !strings.Contains(log, "spark-blacklist.conf:1") {
-		t.Error("the log does not say what the policy did")
+		t.Error("what the policy did is not in the log")
 	}
 }

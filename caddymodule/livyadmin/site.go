@@ -17,14 +17,13 @@ func init() {
 	httpcaddyfile.RegisterHandlerDirective("livy_api", parseAPI)
 }
 
-// API is the handler that serves the management API at `/v1/` of a site, behind an
-// authentication of Caddy's such as `basic_auth` or `forward_auth`: the user is what
-// that sets the placeholder `{http.auth.user.id}` to, and may do everything. A
-// request without such a user is answered 401. All other paths go on to the next
-// handler.
+// API is the handler that serves the management API at `/v1/` of a site. It requires an
+// authentication handler before it, such as `basic_auth` or `forward_auth`: the user is the value
+// of the placeholder `{http.auth.user.id}`, and may do everything. A request without a user gets
+// 401. All other paths are passed on to the next handler.
 //
-// Web pages of other origins cannot use it with a browser's login: their requests
-// are refused (403), bodies must be JSON, and no CORS header is ever sent.
+// Web pages of other origins cannot use the API with a browser's login: their requests are
+// refused with 403, bodies must be JSON, and no CORS headers are sent.
 type API struct {
 	core    *core.Core
 	handler http.Handler
@@ -35,7 +34,7 @@ func (*API) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.livy_api", New: func() caddy.Module { return new(API) }}
 }
 
-// Provision finds the app.
+// Provision sets up the handler.
 func (h *API) Provision(ctx caddy.Context) error {
 	c, err := core.Of(ctx)
 	if err != nil {
@@ -44,22 +43,23 @@ func (h *API) Provision(ctx caddy.Context) error {
 	h.core = c
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		c.API.WriteError(w, r, siteOrigin(r), gateway.Errorf(gateway.KindForbidden, "a web page of another origin asked for this change"))
+		c.API.WriteError(w, r, siteOrigin(r),
+			gateway.Errorf(gateway.KindForbidden, "this change was requested by a web page of another origin"))
 	}))
 	h.handler = sameOrigin.Handler(c.API.Handler(siteOrigin))
 	return nil
 }
 
-// apiPath begins all paths of the API.
+// apiPath is the prefix of all paths of the API.
 const apiPath = "/v1/"
 
-// ServeHTTP serves the API to users that are logged in.
+// ServeHTTP serves the API to logged-in users.
 func (h *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	if len(r.URL.Path) < len(apiPath) || r.URL.Path[:len(apiPath)] != apiPath {
 		return next.ServeHTTP(w, r)
 	}
 	w.Header().Set("Cache-Control", "no-store")
-	api.Harden(w.Header()) // also what the cross-origin check answers
+	api.Harden(w.Header()) // also replies of the cross-origin check
 	o := siteOrigin(r)
 	if o.Actor == "" {
 		o.Actor = core.UnknownActor
@@ -71,14 +71,15 @@ func (h *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 }
 
 var errNobody = gateway.Errorf(gateway.KindUnauthorized,
-	"nobody is logged in: the livy_api directive needs an authentication of Caddy's before it in this site, such as basic_auth or forward_auth, that sets {http.auth.user.id}")
+	"nobody is logged in: livy_api requires an authentication handler before it in this site that sets "+
+		"{http.auth.user.id}, such as basic_auth or forward_auth")
 
-// siteOrigin is who is logged in on a site.
+// siteOrigin returns the user who is logged in on a site.
 func siteOrigin(r *http.Request) gateway.Origin {
 	return gateway.Origin{Actor: core.User(r), Address: core.HostOf(core.ClientAddr(r)), Surface: "site"}
 }
 
-// parseAPI reads the directive
+// parseAPI parses the directive
 //
 //	livy_api [<matcher>]
 func parseAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {

@@ -112,7 +112,7 @@ http://%s {
 		}
 	}
 
-	// A site that nobody has to log in to.
+	// A site without authentication.
 	res, text = ask(open, "GET", gateways, "", nil, false)
 	if res.StatusCode != http.StatusUnauthorized || res.Header.Get("Content-Type") != "application/problem+json" || !strings.Contains(text, "basic_auth") {
 		t.Errorf("a site without authentication: %d %s", res.StatusCode, text)
@@ -125,7 +125,7 @@ http://%s {
 		t.Errorf("the gateways beside it: %d", res.StatusCode)
 	}
 
-	// Health needs no login, and says no more than load balancers need.
+	// Health requires no login, and only shows what load balancers need.
 	if res, text = ask(open, "GET", "/healthz", "", nil, false); res.StatusCode != http.StatusOK || strings.TrimSpace(text) != `{"live":true,"ready":true,"missing":[]}` {
 		t.Errorf("health: %d %s", res.StatusCode, text)
 	}
@@ -140,7 +140,7 @@ http://%s {
 	}
 }
 
-// TestRefusalsAreInTheAudit is refused in every way that the audit tells of.
+// TestRefusalsAreInTheAudit sends one request of each kind of refusal that is audited.
 func TestRefusalsAreInTheAudit(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	const wrong = "lctk-aaaaaaaaaaaaaaaa.not-a-secret-of-ours-0123456789"
@@ -153,7 +153,7 @@ func TestRefusalsAreInTheAudit(t *testing.T) {
 	}
 	s.Token = token
 	if r := s.Do("POST", "/batches", `{"file":"file:/etc/passwd"}`); r.StatusCode != http.StatusBadRequest {
-		t.Fatalf("a file that is none of its business: %d", r.StatusCode)
+		t.Fatalf("a file that is not allowed: %d", r.StatusCode)
 	}
 	if r := s.Do("POST", "/batches", `nonsense`); r.StatusCode != http.StatusBadRequest {
 		t.Fatalf("nonsense: %d", r.StatusCode)

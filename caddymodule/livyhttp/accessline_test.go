@@ -19,8 +19,8 @@ import (
 	"github.com/livygateway/livygateway/internal/ports"
 )
 
-// TestOurLineIsCaddys sends the same request to a gateway and to a site that answers the
-// same without us, and compares the lines of the access log.
+// TestOurLineIsCaddys sends the same request to a gateway, and to a site of plain Caddy that
+// replies the same, and compares the lines in the access log.
 func TestOurLineIsCaddys(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	const path = caddytest.Prefix + "/nowhere?a=b"
@@ -69,7 +69,7 @@ func TestOurLineIsCaddys(t *testing.T) {
 					fmt.Fprintf(&same, "header %s %q\n", name, values[0])
 				}
 			}
-			// Sites by a wildcard have loggers of their own, by the host.
+			// Sites with a wildcard have loggers of their own for each host.
 			site := func(address string) string {
 				_, port, _ := strings.Cut(address, ":")
 				return fmt.Sprintf("http://%s, http://*.example.com:%s, http://*.example.com.:%s {\nbind 127.0.0.1\nlog named {\n}\n%s\n", address, port, port, tc.site)
@@ -112,8 +112,8 @@ func TestOurLineIsCaddys(t *testing.T) {
 	}
 }
 
-// accessLines are the lines of the access log in a piece of the log, without what differs
-// between any two requests.
+// accessLines returns the lines of the access log in a part of the log, without the fields that
+// differ between any two requests.
 func accessLines(t *testing.T, log string) (all []map[string]any) {
 	t.Helper()
 	for text := range strings.Lines(log) {

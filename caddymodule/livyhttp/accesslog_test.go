@@ -15,9 +15,8 @@ import (
 	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
-// TestAMisplacedTokenIsNotLogged sends a token in every part of a request but the ones
-// that are meant for it. The log has credentials switched on, so that nothing is
-// hidden by Caddy.
+// TestAMisplacedTokenIsNotLogged sends a token in every wrong part of a request. The log has
+// credentials enabled, so that Caddy hides nothing.
 func TestAMisplacedTokenIsNotLogged(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	s.Load(strings.Replace(s.Config, "livy {", "servers {\nlog_credentials\n}\nlivy {", 1))

@@ -11,14 +11,14 @@ import (
 	"github.com/livygateway/livygateway/internal/sessions"
 )
 
-// ready waits until the gateway's Livy server can be asked. A gateway that is asleep
-// is started for it, but only for what may reach Livy: whatever can be answered
-// without a server is answered first, also while another request's server starts.
+// ready waits until the gateway's Livy server accepts requests. If the gateway sleeps, the
+// request starts it, but only if it must reach Livy: whatever can be answered without a server is
+// answered first, also while the server is being started for another request.
 func (h *Policy) ready(r *http.Request, c *call) error {
 	if g := c.entry.Gateway; g.Status.State == gateway.StateRunning && g.Status.UnresponsiveSince.IsZero() {
 		return nil
 	}
-	if c.entry.Gateway.Spec.AutoStart.Enabled { // else nobody waits
+	if c.entry.Gateway.Spec.AutoStart.Enabled { // otherwise nobody waits
 		if err := h.answerFirst(r, c); err != nil {
 			return err
 		}
@@ -32,9 +32,9 @@ func (h *Policy) ready(r *http.Request, c *call) error {
 	return nil
 }
 
-// answerFirst answers, as an error, what needs no Livy server; nil is left for what
-// does need one. The body of a create is read, within the policy's bound, and put
-// back: the policy that holds once the server runs may be another one.
+// answerFirst returns an error for a request that can be answered without a Livy server, and nil
+// for one that cannot. The body of a create is read, up to the policy's limit, and put back,
+// since another policy may apply once the server runs.
 func (h *Policy) answerFirst(r *http.Request, c *call) error {
 	if c.req.Route.HasID && c.entry.Asleep() {
 		return h.noneAsleep(r.Context(), c)
@@ -62,14 +62,14 @@ func (h *Policy) answerFirst(r *http.Request, c *call) error {
 		Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, TokenID: c.token.ID, Repeat: c.repeat,
 	})
 	if gateway.KindOf(err) == gateway.KindConflict && c.entry.Gateway.Spec.Fusion != "" {
-		// Whether jobs get the acceleration's settings shows only once the server runs,
-		// and bodies are compared with them.
+		// Bodies are compared with the settings of the acceleration in them, and whether jobs get
+		// these is known only once the server runs.
 		return nil
 	}
 	return err
 }
 
-// noneAsleep says what became of a session or batch of a gateway that is asleep.
+// noneAsleep returns the error for a session or batch of a gateway that sleeps.
 func (h *Policy) noneAsleep(ctx context.Context, c *call) (err error) {
 	g := c.entry.Gateway.ID
 	if c.req.Name != "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// sleep stops the gateway, which requests start again.
+// sleep stops the gateway, which has auto-start.
 func sleep(s *caddytest.Site) {
 	s.T.Helper()
 	m := core.InForce().Manager
@@ -26,7 +26,7 @@ func sleep(s *caddytest.Site) {
 	s.AwaitState("etl", gateway.StateStopped)
 }
 
-// asleep reports whether nobody has asked for the gateway to run.
+// asleep reports whether nothing has started the gateway.
 func asleep(s *caddytest.Site) bool {
 	s.T.Helper()
 	e, err := core.InForce().Manager.Lookup("default", "etl")
@@ -97,7 +97,7 @@ func TestWhatIsRefusedWakesNobody(t *testing.T) {
 			t.Error("the gateway was woken")
 		}
 	})
-	// What passes does wake it, and reaches Livy as it was ruled.
+	// A valid create starts the gateway, and reaches Livy as the policy changed it.
 	if r := s.Do("POST", "/batches", `{"file":"file:/data/job.py","conf":{"spark.executor.memory":"9g"}}`); r.StatusCode != http.StatusCreated ||
 		!strings.Contains(r.Header.Get(headerIgnored), "spark.executor.memory") || !strings.Contains(r.Header.Get(headerForced), "queue") {
 		t.Errorf("what passes: %d %s %v", r.StatusCode, r.Text, r.Header)
@@ -108,7 +108,7 @@ func TestWhatIsRefusedWakesNobody(t *testing.T) {
 	}
 }
 
-// TestARepetitionWakesNobody sends a create again whose reply is kept.
+// TestARepetitionWakesNobody repeats a create whose reply is stored.
 func TestARepetitionWakesNobody(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	const body, key = `{"file":"file:/data/job.py","executorMemory":"1g"}`, "Idempotency-Key: nightly"

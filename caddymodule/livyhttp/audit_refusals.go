@@ -10,10 +10,10 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// noteRefusal puts a refusal of consequence into the audit: a token that was shown
-// and not accepted or may not do this, a request that the policy refuses, the
-// attempt on another token's session. Mistakes in requests are none, nor is a
-// request without any token, which is how clients ask whether they need one.
+// noteRefusal adds a refused request to the audit log: one whose token was not accepted or lacks
+// the right, one that the policy refuses, or one for the session of another token. Other invalid
+// requests are not audited, and neither are requests without a token, with which clients find out
+// whether they need one.
 func (h *Gateway) noteRefusal(r *http.Request, c *call, err error) {
 	if c == nil {
 		return

@@ -14,38 +14,37 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// call is what the handlers of one request tell each other.
+// call is the state of a request that its handlers share.
 type call struct {
 	core  *core.Core
 	entry *control.Entry
-	// awake is the manager's word that this process has not been halted since.
+	// awake is the result of Manager.Awake, by which a later halt of this process is noticed.
 	awake int64
 	req   livy.Request
 	// prefix is the public path before Livy's own, without a trailing slash.
 	prefix string
 	token  *tokens.Token
-	// keepLogin says that a Basic login is for Livy's LDAP.
+	// keepLogin is set if the request has a Basic login for Livy's LDAP.
 	keepLogin bool
 	// created is set for create requests that passed the policy.
 	created *policies.Result
 	// repeat is set for create requests that may be sent again.
 	repeat *sessions.Repeat
-	// page is what a client asked for of a list that is filtered.
+	// page is the page of a filtered list that the client asked for.
 	page *livy.Query
-	// named says that the name in the path was found to be the session or batch req.ID.
+	// named is set once the name in the path has been resolved to req.ID.
 	named bool
-	// createdID is the public id of what the request created, -1 before that.
+	// createdID is the public id of the session or batch that the request created, or -1.
 	createdID int64
-	// unsent says that nothing was sent to Livy.
+	// unsent is set if nothing was sent to Livy.
 	unsent bool
-	// refused is why the request is refused, for the audit, where it was the
-	// gateway's rules that refused it.
+	// refused is the reason for the audit log if a rule of the gateway refused the request.
 	refused string
 }
 
 const callVar = "livy_call"
 
-// callOf returns the request's call; the handlers after Gateway rely on it.
+// callOf returns the request's call. The handlers after Gateway depend on it.
 func callOf(r *http.Request) (*call, error) {
 	c, ok := caddyhttp.GetVar(r.Context(), callVar).(*call)
 	if !ok {
@@ -54,7 +53,7 @@ func callOf(r *http.Request) (*call, error) {
 	return c, nil
 }
 
-// base is what was added to Livy's ids of this request's kind.
+// base returns the number that is added to Livy's ids of this request's kind.
 func (c *call) base() int64 {
 	if c.req.Route.Kind == livy.KindBatch {
 		return c.entry.Gateway.Status.BatchBase

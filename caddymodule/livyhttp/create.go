@@ -16,7 +16,7 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// create writes a create down, sends it, and completes the record.
+// create records a create request, sends it, and completes the record.
 func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next caddyhttp.Handler) error {
 	create, err := h.begin(r, c)
 	if err != nil {
@@ -26,7 +26,7 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 		}
 		return err
 	}
-	defer h.core.Manager.PollSoon(c.entry.Gateway.ID) // whatever comes of it
+	defer h.core.Manager.PollSoon(c.entry.Gateway.ID) // whatever the outcome
 	setBody(r, c.created.Body)
 	buf := takeBuffer()
 	defer giveBack(buf)
@@ -47,14 +47,15 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 	return h.notCreated(rec, w, r, c, create, buf.Bytes())
 }
 
-// notCreated completes the record of a create that Livy did not confirm.
-func (h *Record) notCreated(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request,
-	c *call, create *sessions.Create, reply []byte,
+// notCreated completes the record of a create that Livy did not confirm, and answers.
+func (h *Record) notCreated(
+	rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte,
 ) error {
 	status := rec.Status()
 	switch {
 	case status == core.StatusClientGone:
-		// Livy may have it or not: as after a lost reply, its lists tell by the name.
+		// Livy may have received it or not. As after a lost reply, the name in Livy's lists will
+		// tell.
 	case status >= 500:
 		create.Failed(r.Context(), fmt.Sprintf("Livy answered %d: %.200s", status, reply))
 	default:
@@ -68,8 +69,8 @@ func (h *Record) notCreated(rec caddyhttp.ResponseRecorder, w http.ResponseWrite
 }
 
 // created completes the record of a create that Livy confirmed, and answers.
-func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request,
-	c *call, create *sessions.Create, reply []byte,
+func (h *Record) created(
+	rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte,
 ) error {
 	g := c.entry.Gateway
 	s, err := livy.ReadBrief(reply)
@@ -77,14 +78,14 @@ func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, 
 		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
 	}
 	if now, err := h.core.Manager.Lookup(g.Workspace, g.ID); err == nil && now.Gateway.Status.Epoch != g.Status.Epoch {
-		return gateway.Errorf(gateway.KindUnavailable, "the Livy server was replaced while it answered; look for the %s named %q",
-			c.req.Route.Kind, c.created.Effective.Name)
+		return gateway.Errorf(gateway.KindUnavailable,
+			"the Livy server was replaced while it answered; look for the %s named %q", c.req.Route.Kind, c.created.Effective.Name)
 	}
 	body, err := livy.ShiftIDs(c.req.Route, reply, c.base())
 	if err != nil {
 		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
 	}
-	// The buffer of the reply is used again; what is kept must be its own.
+	// The buffer of the reply is reused, so the stored reply needs a copy.
 	body = livy.ShowStates(bytes.Clone(body))
 	kept := sessions.KeptReply{Status: http.StatusCreated, Body: body, Header: http.Header{}}
 	for _, name := range []string{"Content-Type", "Location", headerIgnored, headerForced} {
@@ -100,7 +101,7 @@ func (h *Record) created(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, 
 	return nil
 }
 
-// begin writes down what is about to be sent.
+// begin records what is about to be sent.
 func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	policy, err := c.entry.PolicyFor(c.token.Identity, c.token.Queue)
 	if err != nil {

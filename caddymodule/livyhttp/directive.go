@@ -26,8 +26,8 @@ func init() {
 //	    public
 //	}
 //
-// into the handlers that make a gateway, with Spark UIs first and Caddy's reverse_proxy at
-// the end.
+// into the handlers of a gateway, beginning with the one for Spark UIs and ending with Caddy's
+// reverse_proxy.
 func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // livy_gateway
 	matcher, err := h.ExtractMatcherSet()
@@ -53,7 +53,7 @@ func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	return []httpcaddyfile.ConfigValue{{Class: "route", Value: route}}, nil
 }
 
-// UnmarshalCaddyfile reads the directive's arguments and block.
+// UnmarshalCaddyfile parses the arguments and the block of the directive.
 func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	d.Reset()
 	d.Next() // livy_gateway
@@ -61,7 +61,7 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	switch len(args) {
 	case 0:
 	case 1:
-		if args[0] == "" { // it would be all gateways
+		if args[0] == "" { // it would stand for all gateways
 			return directive.Empty(d, "livy_gateway")
 		}
 		h.Gateway = args[0]
@@ -89,12 +89,11 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// proxy is Caddy's reverse_proxy as Livy needs it. Creates and statements on a
-// starting session answer late, so only connecting has a time limit; nothing is
-// retried, since a create that is sent twice starts two sessions; connections are
-// given up before Livy does, which closes idle ones after 30 seconds, since a create
-// sent in that moment would fail; replies come uncompressed, because ids in them may
-// have to be changed.
+// proxy returns Caddy's reverse_proxy with the settings that Livy needs. Only connecting has a
+// time limit, since creates and statements of a starting session are answered late. Nothing is
+// retried, since a create that is sent twice starts two sessions. Idle connections are closed
+// before Livy closes them, after 30 seconds, since a create sent at that moment would fail.
+// Replies are not compressed, because ids in them may have to be changed.
 func proxy() *reverseproxy.Handler {
 	off := false
 	transport := &reverseproxy.HTTPTransport{

@@ -17,8 +17,8 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// TestErrorRoutes has a site's handle_errors answer some failures. What they leave is
-// answered as without them.
+// TestErrorRoutes checks that a site's handle_errors replaces some replies, and that the others
+// are the same as without it.
 func TestErrorRoutes(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	other := s.NewToken("reader", tokens.Settings{Scopes: &[]tokens.Scope{tokens.ScopeRead}})
@@ -88,7 +88,7 @@ func TestErrorRoutes(t *testing.T) {
 	}
 }
 
-// line finds the last entry with a message in the log.
+// line returns the last entry with a message in the log.
 func line(t *testing.T, s *caddytest.Site, message string) (last struct {
 	Level, Logger, Msg, Error string
 	Status                    int
@@ -104,7 +104,7 @@ func line(t *testing.T, s *caddytest.Site, message string) (last struct {
 	return last
 }
 
-// TestLevels looks at how loudly failures are logged.
+// TestLevels checks the log levels of errors.
 func TestLevels(t *testing.T) {
 	double := livytest.New()
 	double.Before = func(_ http.ResponseWriter, r *http.Request) bool {
@@ -134,7 +134,7 @@ func TestLevels(t *testing.T) {
 	if r := s.Do("GET", "/sessions", "", fresh); r.StatusCode != 503 || line(t, s, failed).Level != "warn" {
 		t.Errorf("without Redis: %d %+v", r.StatusCode, line(t, s, failed))
 	}
-	// A client that does not wait for that is no outage.
+	// A client that leaves meanwhile is not an outage.
 	before := core.InForce().Tokens.Stats().Unavailable
 	r, err := http.NewRequest(http.MethodGet, "http://"+s.Address+caddytest.Prefix+"/sessions", http.NoBody)
 	if err != nil {

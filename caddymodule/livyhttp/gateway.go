@@ -17,38 +17,37 @@ func init() {
 	caddy.RegisterModule(new(Gateway))
 }
 
-// Gateway is the first handler of the `livy_gateway` directive. It finds the
-// gateway that a request is meant for, reads the request line strictly against
-// the routes of Livy's REST API, and answers every refusal and failure of the
-// handlers after it as JSON, in the way that Livy clients understand.
+// Gateway is the first handler of the `livy_gateway` directive. It finds the gateway of a
+// request, matches the request line strictly against the routes of Livy's REST API, and answers
+// all errors of the handlers after it in the JSON format that Livy clients understand.
 //
-// It is followed by `livy_token`, `livy_policy`, `livy_record` and Caddy's
-// `reverse_proxy` with the dynamic upstream source `livy`; the directive puts
-// all of them in place.
+// It must be followed by `livy_token`, `livy_policy`, `livy_record` and Caddy's `reverse_proxy`
+// with the dynamic upstream source `livy`. The directive sets up all of them.
 //
-// What a site's error routes (`handle_errors`) do not answer is answered as JSON.
+// If the site has error routes (`handle_errors`), these are asked first. JSON is sent if none of
+// them writes a reply.
 //
-// It sets these placeholders. They are empty where there is no such thing, and as long as it
-// is not known:
+// It sets these placeholders. A placeholder without a value, or whose value is not known yet, is
+// empty:
 //
 // Placeholder | Description
 // ------------|---------------
 // `{http.livy.gateway}` | The name of the gateway
 // `{http.livy.workspace}` | The gateway's workspace
 // `{http.livy.route}` | The route of Livy's API, e.g. `session.statement.create`
-// `{http.livy.token.id}` | The id of the request's token, once it was verified
+// `{http.livy.token.id}` | The id of the request's token, once it has been verified
 // `{http.livy.token.name}` | The token's name
-// `{http.livy.session}` | The public id of the session or batch in the path; of a create, of the one that was created
+// `{http.livy.session}` | The public id of the session or batch in the path, or of the new one
 type Gateway struct {
-	// The name or id of the one gateway of this host. Default: all gateways are
-	// reached at `/api/v1/workspace/{workspace}/livycompute/{name or id}`.
+	// The name or id of the only gateway of this site. Default: all gateways are served, at
+	// `/api/v1/workspace/{workspace}/livycompute/{name or id}`.
 	Gateway string `json:"gateway,omitempty"`
 
 	// The workspace of that gateway. Default: `default`.
 	Workspace string `json:"workspace,omitempty"`
 
-	// Whether this is a public endpoint: it serves only gateways that are public
-	// and answers for all others as if they did not exist.
+	// Whether this is a public endpoint. It then serves only gateways that are public, and
+	// replies for all others as if they did not exist.
 	Public bool `json:"public,omitempty"`
 
 	core   *core.Core
@@ -63,7 +62,7 @@ func (*Gateway) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.livy_gateway", New: func() caddy.Module { return new(Gateway) }}
 }
 
-// Provision finds the app.
+// Provision sets up the handler.
 func (h *Gateway) Provision(ctx caddy.Context) error {
 	h.access, h.failures = core.NewAccessLog(ctx), core.NewFailures(ctx)
 	h.endpoint = core.Endpoint{Gateway: h.Gateway, Workspace: h.Workspace, Public: h.Public}
@@ -72,7 +71,7 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 	return err
 }
 
-// ServeHTTP resolves, matches, and answers failures.
+// ServeHTTP finds the gateway and the route, and answers errors of the handlers after it.
 func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	defer h.access.Take(w, r)()
 	api.Harden(w.Header())
@@ -100,7 +99,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return nil
 }
 
-// resolve finds the gateway and the route.
+// resolve returns the call of a request, with its gateway and route.
 func (h *Gateway) resolve(r *http.Request) (*call, error) {
 	e, prefix, path, err := h.endpoint.Find(h.core.Manager, r)
 	if err != nil {

@@ -9,14 +9,14 @@ import (
 	"github.com/livygateway/livygateway/internal/sessions"
 )
 
-// headerRepeat marks creates that may be sent again.
+// headerRepeat is the header of creates that may be sent again.
 const headerRepeat = "Idempotency-Key"
 
-// maxRepeatKey bounds the header's value, in bytes.
+// maxRepeatKey is the largest length of the header's value, in bytes.
 const maxRepeatKey = 255
 
-// repeatOf reads the header that makes creates safe to send again. Bodies are
-// the same when they mean the same to the policy: ruled is what it made of one.
+// repeatOf parses the header that makes creates safe to send again. Bodies are equal if the
+// policy makes the same request of them, which is ruled.
 func repeatOf(header http.Header, ruled []byte) (*sessions.Repeat, error) {
 	values := header.Values(headerRepeat)
 	if len(values) == 0 {

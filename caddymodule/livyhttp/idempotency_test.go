@@ -10,9 +10,8 @@ import (
 	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
 
-// Go's HTTP client sends a POST with an idempotency key a second time when a
-// connection that it used before breaks. Livy knows no such keys: it would run the
-// same code twice.
+// Go's HTTP client sends a POST with an idempotency key a second time if a reused connection
+// breaks. Livy does not know such keys and would run the same code twice.
 func TestNoHeaderMakesARequestSentTwice(t *testing.T) {
 	double := livytest.New()
 	var posts atomic.Int32

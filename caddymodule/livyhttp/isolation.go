@@ -3,6 +3,7 @@ package livyhttp
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"math"
 
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -10,10 +11,9 @@ import (
 	"github.com/livygateway/livygateway/internal/sessions"
 )
 
-// isolate keeps a token to what it created, on gateways that are isolated. It is
-// called once the id in the path is known, before the request line is written:
-// a list is asked for whole, because what the token may see of it is counted and
-// cut into pages here.
+// isolate restricts a token to what it created, on isolated gateways. It is called once the id in
+// the path is known, and before the request line for Livy is built. Lists are requested as a
+// whole, since the elements that the token may see are counted and divided into pages here.
 func (h *Policy) isolate(ctx context.Context, c *call) error {
 	g := c.entry.Gateway
 	if !g.Spec.Isolated {
@@ -24,7 +24,7 @@ func (h *Policy) isolate(ctx context.Context, c *call) error {
 		own, err := h.core.Ledger.Owns(ctx, g.ID, c.token.ID, c.req.Route.Kind, c.req.ID)
 		if err == nil && !own {
 			c.refused = "isolation: not a session or batch of this token"
-			// What others have is answered as what nobody has.
+			// The sessions and batches of others are answered like ones that do not exist.
 			if err = sessions.NoSuchID(c.req.ID); c.req.Name != "" {
 				err = sessions.NoSuchName(c.req.Name)
 			}
@@ -38,18 +38,19 @@ func (h *Policy) isolate(ctx context.Context, c *call) error {
 	return nil
 }
 
-// errNameTaken refuses a create with a name that another session or batch of the
+// errNameTaken returns the error for a create with a name that another session or batch of the
 // gateway has, whoever created that one.
 func errNameTaken(c *call) error {
 	return gateway.Invalid("name", c.created.Effective.Name,
-		"is taken: all tokens of a gateway share one space of names for each kind, and another living "+string(c.req.Route.Kind)+" has this one")
+		fmt.Sprintf("is taken: another live %s of the gateway has this name, perhaps one of another token",
+			c.req.Route.Kind))
 }
 
-// defaultPage is how many a list holds when the client does not say, as in Livy.
+// defaultPage is the number of elements in a list if the client sets none, as in Livy.
 const defaultPage = 100
 
-// filter leaves in a list what the token created, and cuts out the page that the
-// client asked for. Elements stay as Livy wrote them.
+// filter reduces a list to what the token created, and to the page that the client asked for. It
+// does not change the elements.
 func (h *Record) filter(ctx context.Context, c *call, body []byte) ([]byte, error) {
 	var list struct {
 		Sessions []json.RawMessage `json:"sessions"`

@@ -73,8 +73,8 @@ func TestIsolation(t *testing.T) {
 	}
 }
 
-// TestIsolationTellsNothingOfOthers compares the answers about what another token has
-// with those about what nobody has.
+// TestIsolationTellsNothingOfOthers compares the replies about another token's sessions with
+// those about sessions that do not exist.
 func TestIsolationTellsNothingOfOthers(t *testing.T) {
 	double := livytest.New()
 	double.Manual = true
@@ -105,7 +105,7 @@ func TestIsolationTellsNothingOfOthers(t *testing.T) {
 	}
 	for _, create := range [][2]string{{"/sessions", `{"name":"payroll"}`}, {"/batches", `{"file":"file:/data/x.py","name":"payroll"}`}} {
 		r := s.Do("POST", create[0], create[1], other)
-		if r.StatusCode != 400 || !strings.Contains(r.Text, "one space of names") || strings.ContainsAny(r.JSON(t).Msg, "0123456789") {
+		if r.StatusCode != 400 || !strings.Contains(r.Text, "has this name, perhaps one of another token") || strings.ContainsAny(r.JSON(t).Msg, "0123456789") {
 			t.Errorf("a create by a name that is taken: %d %s", r.StatusCode, r.Text)
 		}
 	}

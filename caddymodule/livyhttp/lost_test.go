@@ -17,8 +17,8 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// TestRedisGoesAwayDuringACreate takes Redis away at each step of a create: the
-// client gets a truthful answer, and afterwards records and Livy agree.
+// TestRedisGoesAwayDuringACreate stops Redis at each step of a create. The client must get a true
+// reply, and records must agree with Livy afterwards.
 func TestRedisGoesAwayDuringACreate(t *testing.T) {
 	double := livytest.New()
 	double.Manual = true
@@ -75,8 +75,8 @@ func TestRedisGoesAwayDuringACreate(t *testing.T) {
 	}
 	agree("at a refusal", 1)
 
-	// Livy's reply is lost: the client hears that it is not known, and the name
-	// tells afterwards.
+	// If Livy's reply is lost, the client is told that the outcome is unknown, and the record is
+	// completed by the name afterwards.
 	double.Before = nil
 	s.Redis.SetError("")
 	loser.lose.Store(true)
@@ -86,7 +86,7 @@ func TestRedisGoesAwayDuringACreate(t *testing.T) {
 	agree("a lost reply", 2)
 }
 
-// replyLoser serves a request and then loses the reply to a create, once told.
+// replyLoser serves requests and loses the reply to a create when it is told to.
 type replyLoser struct {
 	http.Handler
 	lose atomic.Bool
@@ -103,8 +103,8 @@ func (h *replyLoser) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestAClientLeavesDuringACreate closes the connection before Livy has answered: what Livy
-// made of it is the client's, and on record as such.
+// TestAClientLeavesDuringACreate closes the connection before Livy has replied. What Livy created
+// must belong to the client, and be recorded.
 func TestAClientLeavesDuringACreate(t *testing.T) {
 	double := livytest.New()
 	double.Manual = true
@@ -144,7 +144,7 @@ func TestAClientLeavesDuringACreate(t *testing.T) {
 	})
 }
 
-// TestLivyIsRestartedBehindOurBack checks that no id is given out twice.
+// TestLivyIsRestartedBehindOurBack checks that no id is issued twice.
 func TestLivyIsRestartedBehindOurBack(t *testing.T) {
 	double := livytest.New()
 	s := caddytest.New(t, double)

@@ -8,7 +8,7 @@ import (
 
 func TestMain(m *testing.M) { caddytest.Main(m) }
 
-// The headers that clients see and send.
+// Headers that clients see and send.
 const (
 	headerIgnored = "X-Livy-Gateway-Ignored"
 	headerForced  = "X-Livy-Gateway-Forced"

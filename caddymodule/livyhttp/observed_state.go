@@ -5,9 +5,8 @@ import (
 	"github.com/livygateway/livygateway/internal/sessions"
 )
 
-// observeReply looks at a reply that passes by for a state that is not known yet. What is
-// known costs a search of the reply's bytes; only a reply that came in one piece is read
-// as what it is.
+// observeReply looks for a new state in a reply that is passed on. It first searches the bytes of
+// the reply for a known state, and parses only replies that arrived in one piece.
 func (h *Record) observeReply(c *call, reply []byte) {
 	state, ok := livy.StateIn(reply)
 	if !ok || h.core.Ledger.KnowsState(c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID, state) {
@@ -18,13 +17,15 @@ func (h *Record) observeReply(c *call, reply []byte) {
 	}
 }
 
-// observe takes a state that a reply tells, if it is new.
+// observe notes a state in a reply if it is new.
 func (h *Record) observe(c *call, publicID int64, s livy.Brief) {
 	g, kind := c.entry.Gateway, c.req.Route.Kind
 	if s.State == "" || h.core.Ledger.KnowsState(g.ID, kind, publicID, s.State) {
 		return
 	}
-	if h.core.Ledger.ObserveState(sessions.ObservedState{Gateway: g, Kind: kind, PublicID: publicID, State: s.State, AppID: s.AppID}) {
+	if h.core.Ledger.ObserveState(sessions.ObservedState{
+		Gateway: g, Kind: kind, PublicID: publicID, State: s.State, AppID: s.AppID,
+	}) {
 		h.core.Manager.PollSoon(g.ID)
 	}
 }

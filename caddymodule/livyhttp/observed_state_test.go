@@ -14,11 +14,11 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// isPoll reports whether a request to Livy is the gateway's own look at a list.
+// isPoll reports whether a request to Livy is the gateway's own poll of a list.
 func isPoll(r *http.Request) bool { return strings.HasPrefix(r.URL.RawQuery, "from=0&size=200") }
 
-// TestRepliesKeepRecordsTrue lets replies pass by while Livy's lists cannot be
-// had: only they can tell.
+// TestRepliesKeepRecordsTrue passes replies on while Livy's lists cannot be read, so that records
+// can only be updated from replies.
 func TestRepliesKeepRecordsTrue(t *testing.T) {
 	double := livytest.New()
 	double.Manual = true
@@ -62,8 +62,7 @@ func TestRepliesKeepRecordsTrue(t *testing.T) {
 	}
 }
 
-// TestCreatesAndDeletesArePolledAtOnce counts how often Livy is asked for its
-// lists.
+// TestCreatesAndDeletesArePolledAtOnce counts the polls of Livy's lists.
 func TestCreatesAndDeletesArePolledAtOnce(t *testing.T) {
 	double := livytest.New()
 	double.Manual = true
@@ -78,7 +77,7 @@ func TestCreatesAndDeletesArePolledAtOnce(t *testing.T) {
 	}
 	s := caddytest.New(t, double)
 	core.InForce().Manager.PollSoon("lc-unknown") // does nothing
-	// next waits for a poll and says when it was.
+	// next waits for a poll and returns its time.
 	next := func(what string, from int64) time.Duration {
 		t.Helper()
 		for end := time.Now().Add(20 * time.Second); polls.Load() == from; time.Sleep(5 * time.Millisecond) {
@@ -88,8 +87,8 @@ func TestCreatesAndDeletesArePolledAtOnce(t *testing.T) {
 		}
 		return time.Duration(last.Load())
 	}
-	// By itself the next poll is 3 s after the last one: one that comes earlier was
-	// brought about. A busy machine may be too late to show it at the first try.
+	// Normally the next poll is 3 s after the last one. An earlier poll was triggered. A busy
+	// machine may be too slow to show this at the first attempt.
 	early := func(what, method, path string) bool {
 		was := next("the last one", polls.Load())
 		time.Sleep(1100 * time.Millisecond)

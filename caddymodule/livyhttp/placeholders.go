@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// placeholder gives the placeholders of a request, which are listed at Gateway. Nothing is
-// worked out before somebody asks.
+// placeholder returns the value of a placeholder of a request, which the documentation of Gateway
+// lists. Values are computed on demand.
 func (c *call) placeholder(key string) (value any, known bool) {
 	name, ours := strings.CutPrefix(key, "http.livy.")
 	if !ours {
@@ -35,8 +35,8 @@ func (c *call) placeholder(key string) (value any, known bool) {
 	return nil, false
 }
 
-// publicID is the public id of the session or batch that a request is about, "" if there is
-// none or only its name is known.
+// publicID returns the public id of the session or batch that a request is about, or "" if there
+// is none or only its name is known.
 func (c *call) publicID() string {
 	switch {
 	case c.createdID >= 0:

@@ -25,14 +25,13 @@ func init() {
 	caddy.RegisterModule(new(Policy))
 }
 
-// Policy is the handler that makes every request what the gateway's policy wants
-// it to be. The body of a create request is parsed strictly, blacklisted
-// parameters are dropped, the gateway's own values are put in, and the result is
-// written anew; the client's bytes are never passed on. The reply headers
-// `X-Livy-Gateway-Ignored` and `X-Livy-Gateway-Forced` name what was changed.
+// Policy is the handler that applies the gateway's policy to requests. The body of a create is
+// parsed strictly, blacklisted parameters are dropped, the values that the gateway forces are
+// set, and the result is encoded anew: the client's bytes are never passed on. The reply headers
+// `X-Livy-Gateway-Ignored` and `X-Livy-Gateway-Forced` name the parameters that were changed.
 //
-// The request line sent to Livy is built from the matched route, and headers
-// that could change its meaning are removed.
+// The request line sent to Livy is built from the matched route. Headers that could change its
+// meaning are removed.
 type Policy struct {
 	core *core.Core
 	log  *zap.Logger
@@ -43,14 +42,14 @@ func (*Policy) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.livy_policy", New: func() caddy.Module { return new(Policy) }}
 }
 
-// Provision finds the app.
+// Provision sets up the handler.
 func (h *Policy) Provision(ctx caddy.Context) (err error) {
 	h.log = ctx.Logger()
 	h.core, err = core.Of(ctx)
 	return err
 }
 
-// Reply headers that tell a client what the policy did to its create request.
+// Reply headers that show a client what the policy did to its create request.
 const (
 	headerIgnored = "X-Livy-Gateway-Ignored"
 	headerForced  = "X-Livy-Gateway-Forced"
@@ -93,8 +92,8 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	return next.ServeHTTP(w, r)
 }
 
-// target is the request line for Livy: a name in the path becomes an id, and the
-// id Livy's own. With sure a name is not taken from memory.
+// target returns the request URI for Livy. A name in the path is replaced by an id, and a public
+// id by Livy's own. If sure is set, the name is not looked up in memory.
 func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, err error) {
 	g := c.entry.Gateway.ID
 	if c.req.Name != "" {
@@ -113,7 +112,7 @@ func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, er
 	return uri, nil
 }
 
-// body replaces the request's body by what the policy makes of it.
+// body replaces the request's body by the result of the policy.
 func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
 	policy, err := policyOf(c)
 	if err != nil {
@@ -151,7 +150,7 @@ func (h *Policy) body(w http.ResponseWriter, r *http.Request, c *call) error {
 	return nil
 }
 
-// policyOf is the policy for a request's token.
+// policyOf returns the policy for a request's token.
 func policyOf(c *call) (*policies.Policy, error) {
 	policy, err := c.entry.PolicyFor(c.token.Identity, c.token.Queue)
 	if err != nil {
@@ -160,23 +159,23 @@ func policyOf(c *call) (*policies.Policy, error) {
 	return policy, nil
 }
 
-// allow refuses routes that are switched off.
+// allow returns an error if the route is disabled.
 func (h *Policy) allow(c *call) error {
 	policy, err := policyOf(c)
 	if err != nil {
 		return err
 	}
 	if err := policy.AllowRoute(c.req.Route); err != nil {
-		c.refused = "policy: route switched off"
+		c.refused = "policy: route disabled"
 		return err
 	}
 	return nil
 }
 
-// rule reads the body and the headers of a create request and makes of it what the
-// policy allows.
+// rule parses the body and the headers of a create request and applies the policy.
 func (h *Policy) rule(r *http.Request, c *call, policy *policies.Policy) (policies.Result, error) {
-	result, err := policy.Create(c.req.Route.Kind, r.Header.Get("Content-Encoding"), r.Header.Get("Content-Type"), r.Body)
+	coding, contentType := r.Header.Get("Content-Encoding"), r.Header.Get("Content-Type")
+	result, err := policy.Create(c.req.Route.Kind, coding, contentType, r.Body)
 	if err != nil {
 		if len(result.Report.Refused) > 0 {
 			c.refused = "policy: " + result.Report.Refused[0].Source
@@ -207,7 +206,7 @@ func setHeader(w http.ResponseWriter, name, value string) {
 	}
 }
 
-// setBody gives the request a body of known length in plain UTF-8 JSON, or none.
+// setBody sets the request's body, of known length in plain UTF-8 JSON, or none.
 func setBody(r *http.Request, body []byte) {
 	if len(body) == 0 {
 		r.Body, r.ContentLength, r.TransferEncoding = http.NoBody, 0, nil

@@ -11,8 +11,8 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// TestForgedAddresses shows what trusted_proxies_strict changes: a proxy writes the
-// address that it saw after what the client sent.
+// TestForgedAddresses shows the effect of trusted_proxies_strict: a proxy appends the address of
+// its client to the header that the client sent.
 func TestForgedAddresses(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	_, secret, err := core.InForce().Tokens.Create(t.Context(), tokens.CreateRequest{

@@ -9,11 +9,11 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// readTimeout bounds how long Livy may take to begin its reply to a read. Creates,
-// statements and uploads have no such bound: Livy answers some of them late.
+// readTimeout is the longest time until Livy begins its reply to a read. Creates, statements and
+// uploads have no such limit, since Livy answers some of them late.
 var readTimeout = 30 * time.Second
 
-// readLimit ends a read whose reply does not begin in time. The zero value limits nothing.
+// readLimit ends a read whose reply does not begin in time. Its zero value has no limit.
 type readLimit struct {
 	timer   *time.Timer
 	cancel  context.CancelFunc
@@ -34,7 +34,7 @@ func (l *readLimit) limit(r *http.Request) *http.Request {
 	return r.WithContext(ctx)
 }
 
-// begun lifts the limit: the reply has begun, and may take as long as it is.
+// begun removes the limit once the reply has begun: the rest of it may take any time.
 func (l *readLimit) begun() {
 	if l.timer != nil {
 		l.timer.Stop()

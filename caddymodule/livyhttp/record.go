@@ -16,16 +16,17 @@ func init() {
 	caddy.RegisterModule(new(Record))
 }
 
-// Record is the handler that keeps the ledger. A create is written down before
-// it is sent, with a name by which it is known again whatever is lost, and
-// completed by Livy's reply. Ids in replies are made unique over restarts of
-// the Livy server, Location gets the public path, `recovering` is shown as
-// `starting`, and what is no more is answered 404 with what became of it. On
-// isolated gateways a token sees only what it created. Other replies pass
-// through; a state that they tell is written down.
+// Record is the handler that keeps the records of sessions and batches. A create is recorded
+// before it is sent, with a generated name by which it can be found if the reply is lost, and the
+// record is completed from Livy's reply.
 //
-// A create with the header `Idempotency-Key` that is sent again within 24 hours
-// gets the first reply again and starts nothing.
+// In replies, ids are translated into ids that stay unique over restarts of the Livy server,
+// `Location` gets the public path, and the state `recovering` is shown as `starting`. The 404 for
+// a session or batch that has ended says how it ended. On isolated gateways, a token sees only
+// what it created. Other replies are passed on unchanged; new states in them are recorded.
+//
+// A create with the header `Idempotency-Key` that is repeated within 24 hours gets the first
+// reply again and starts nothing.
 type Record struct {
 	core *core.Core
 }
@@ -35,29 +36,29 @@ func (*Record) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.livy_record", New: func() caddy.Module { return new(Record) }}
 }
 
-// Provision finds the app.
+// Provision sets up the handler.
 func (h *Record) Provision(ctx caddy.Context) (err error) {
 	h.core, err = core.Of(ctx)
 	return err
 }
 
-// plan is what is done with the reply to a request that creates nothing. It is made once,
-// before the request is sent: a reply passes as it comes unless there is a reason to read
-// it whole.
+// plan is how the reply to a request that is not a create is handled. It is made before the
+// request is sent. A reply is streamed unless there is a reason to read it whole.
 type plan struct {
-	// words changes Livy's words for states, observe notes the state that is told.
+	// words replaces Livy's words for states, and observe notes the state in the reply.
 	words, observe bool
 
-	// The reasons to read a successful reply whole: ids in it are raised, it is a list that
-	// is cut down to what the token created, or it tells of a statement that is on record.
+	// Reasons to read a successful reply whole: ids in it must be translated, it is a list that
+	// is reduced to what the token created, or it is about an audited statement.
 	shift, own bool
 	statement  *statementAudit
 
-	// gone reads a 404 whole: it may be about what has ended.
+	// gone is set if a 404 is read whole, since it may be about a session or batch that has
+	// ended.
 	gone bool
 }
 
-// plan decides what is done with the reply.
+// plan returns how the reply to a request is handled.
 func (h *Record) plan(r *http.Request, c *call) (p plan, err error) {
 	p.statement, err = h.newStatementAudit(r, c)
 	p.words = c.req.Route.Reply != livy.ReplyOther
@@ -68,7 +69,7 @@ func (h *Record) plan(r *http.Request, c *call) (p plan, err error) {
 	return p, err
 }
 
-// readsWhole reports whether a reply has to be held back and read.
+// readsWhole reports whether a reply must be buffered.
 func (p *plan) readsWhole(method string, status int) bool {
 	if status == http.StatusNotFound {
 		return p.gone
@@ -76,7 +77,7 @@ func (p *plan) readsWhole(method string, status int) bool {
 	return (p.shift || p.own || p.statement != nil) && status < 300 && method != http.MethodHead
 }
 
-// ServeHTTP passes the request on and does with the reply what is planned.
+// ServeHTTP passes the request on, and handles the reply as planned.
 func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	c, err := callOf(r)
 	if err != nil {
@@ -98,7 +99,7 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		limit.begun()
 		c.cleanHeader(header)
 		if p.own {
-			header.Del("Content-Length") // it is that of the whole list
+			header.Del("Content-Length") // that of the whole list
 		}
 		return p.readsWhole(c.req.Method, status)
 	})
@@ -124,7 +125,7 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	}
 }
 
-// followUp takes note of a session or batch that the request ended.
+// followUp records that the request ended a session or batch.
 func (h *Record) followUp(ctx context.Context, c *call, status int) {
 	g := c.entry.Gateway
 	if c.req.Method == http.MethodDelete && status == http.StatusOK {
@@ -136,9 +137,9 @@ func (h *Record) followUp(ctx context.Context, c *call, status int) {
 	}
 }
 
-// answerWhole answers with a reply that was read whole.
-func (h *Record) answerWhole(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request,
-	c *call, p *plan, reply []byte,
+// answerWhole answers with a reply that was buffered.
+func (h *Record) answerWhole(
+	rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, p *plan, reply []byte,
 ) error {
 	if p.statement != nil {
 		p.statement.look(r.Context(), rec.Status(), reply)
@@ -160,17 +161,21 @@ func (h *Record) answerWhole(rec caddyhttp.ResponseRecorder, w http.ResponseWrit
 	return nil
 }
 
-// notFound says what became of a session or batch that Livy does not know. A
-// 404 about something below it, e.g. a statement, is passed on.
-func (h *Record) notFound(rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, body []byte) error {
+// notFound answers with how a session or batch ended that Livy does not know any more. A 404
+// about something inside it, e.g. a statement, is passed on.
+func (h *Record) notFound(
+	rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, body []byte,
+) error {
 	if c.req.Sub < 0 && c.req.Name != "" {
 		id, err := h.core.Ledger.IDOf(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.Name, true)
 		if err == nil && id != c.req.ID {
-			return gateway.Errorf(gateway.KindUnavailable, "another %s is named %q now: ask again", c.req.Route.Kind, c.req.Name)
+			return gateway.Errorf(gateway.KindUnavailable,
+				"another %s has the name %q now: try again", c.req.Route.Kind, c.req.Name)
 		}
 	}
 	if c.req.Sub < 0 {
-		if err := h.core.Ledger.EndedError(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID); gateway.KindOf(err) == gateway.KindNotFound {
+		err := h.core.Ledger.EndedError(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID)
+		if gateway.KindOf(err) == gateway.KindNotFound {
 			w.Header().Del("Content-Length")
 			return err
 		}

@@ -173,7 +173,7 @@ func TestRecoveringIsShownAsStarting(t *testing.T) {
 	}
 }
 
-// TestPollsAskRedisNothing counts what a client's polls cost.
+// TestPollsAskRedisNothing counts the calls of Redis for a client's polls.
 func TestPollsAskRedisNothing(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	s.Isolate()
@@ -190,8 +190,8 @@ func TestPollsAskRedisNothing(t *testing.T) {
 	}
 }
 
-// TestANameGoesToAnother ends a named session and starts another of that name, at
-// another instance: what is remembered here is wrong then.
+// TestANameGoesToAnother ends a named session and starts another one with that name at another
+// instance, so that the name in this instance's memory is out of date.
 func TestANameGoesToAnother(t *testing.T) {
 	double := livytest.New()
 	s := caddytest.New(t, double)
@@ -207,7 +207,7 @@ func TestANameGoesToAnother(t *testing.T) {
 	}
 	elsewhere.Deleted(t.Context(), s.Gateway, livy.KindSession, 0, "token lctk-2")
 	if r := s.Do("GET", "/sessions/mine", ""); r.StatusCode != 404 || !strings.Contains(r.Text, "lctk-2") {
-		t.Errorf("the name of what is gone: %d %s", r.StatusCode, r.Text)
+		t.Errorf("the name of a deleted session: %d %s", r.StatusCode, r.Text)
 	}
 	in := sessions.Intent{ID: "livy-elsewhere", Gateway: s.Gateway, Kind: livy.KindSession, Name: "mine", TokenID: "lctk-2"}
 	create, err := elsewhere.Begin(t.Context(), in)

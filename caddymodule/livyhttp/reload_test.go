@@ -13,13 +13,13 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// TestReload changes the configuration again and again while requests are under
-// way, slow ones among them. Every request that reached Livy must be answered.
+// TestReload reloads the configuration repeatedly while requests are in progress, some of them
+// slow. Every request that reached Livy must be answered.
 //
-// A connection that is opened, or taken up again, in the very moment in which
-// Caddy swaps its listeners can be closed before its request is read (any Caddy
-// does that, see net/http's Shutdown); nothing was done for it, and clients
-// connect again. Such requests are counted here, not failures.
+// A connection that is opened or reused at the moment in which Caddy replaces its listeners can
+// be closed before its request is read (in any Caddy, see net/http's Shutdown). Nothing was done
+// for such a request, and clients connect again. These requests are counted here, and are not
+// failures.
 func TestReload(t *testing.T) {
 	double := livytest.New()
 	s := caddytest.New(t, double)

@@ -13,8 +13,8 @@ import (
 
 var replyBuffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// maxPooled bounds the buffers that are kept: one large reply must not hold its memory
-// for ever.
+// maxPooled is the largest size of buffers that are kept: one large reply should not use its
+// memory forever.
 const maxPooled = 1 << 20
 
 func takeBuffer() *bytes.Buffer {
@@ -29,8 +29,8 @@ func giveBack(buf *bytes.Buffer) {
 	}
 }
 
-// cleanHeader takes out of a reply's header what is Livy's own, and makes its Location
-// the public one.
+// cleanHeader removes headers of Livy's own from a reply, and replaces its Location by the public
+// one.
 func (c *call) cleanHeader(header http.Header) {
 	header.Del("Set-Cookie")
 	header.Del("Server")
@@ -45,15 +45,14 @@ func (c *call) cleanHeader(header http.Header) {
 	}
 }
 
-// writeWhole answers. That it could not be written is no failure of the request: the
-// client is gone, and nobody is left to be told.
+// writeWhole writes a reply. An error while writing is ignored, since the client has gone.
 func writeWhole(w http.ResponseWriter, header http.Header, status int, body []byte) {
 	header.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body)
 }
 
-// replay answers a repetition as the first create was answered.
+// replay answers a repeated create with the reply to the first one.
 func replay(w http.ResponseWriter, reply *sessions.KeptReply) {
 	header := w.Header()
 	maps.Copy(header, reply.Header)

@@ -125,7 +125,7 @@ func TestIDsGoOnAfterARestartOfLivy(t *testing.T) {
 	}
 	s.AwaitState("etl", gateway.StateStopped)
 	if r := s.Do("GET", "/sessions", ""); r.StatusCode != 503 || r.Header.Get("Retry-After") == "" || !strings.Contains(r.Text, "stopped") {
-		t.Errorf("a stopped gateway answers %d %s", r.StatusCode, r.Text)
+		t.Errorf("a stopped gateway: %d %s", r.StatusCode, r.Text)
 	}
 	double.Restart()
 	if _, err := m.Start(ctx, s.Gateway, gateway.By("test")); err != nil {
@@ -176,7 +176,7 @@ func TestLivyAway(t *testing.T) {
 	}
 }
 
-// seenHeaders remembers all that Livy gets.
+// seenHeaders has all headers that Livy gets.
 type seenHeaders struct {
 	http.Handler
 	mu   sync.Mutex

@@ -16,7 +16,7 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// requestLines remembers the request lines that arrive, as they arrive.
+// requestLines records the request lines that arrive, unchanged.
 type requestLines struct {
 	mu    sync.Mutex
 	lines map[string]http.Header
@@ -35,8 +35,8 @@ func (s *requestLines) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestOnlyCanonicalRequestLinesArrive sends thousands of mutated request lines,
-// raw, and looks at what comes out on the other side.
+// TestOnlyCanonicalRequestLinesArrive sends thousands of mutated request lines, raw, and checks
+// the request lines that Livy gets.
 func TestOnlyCanonicalRequestLinesArrive(t *testing.T) {
 	arrived := &requestLines{lines: make(map[string]http.Header)}
 	s := caddytest.New(t, arrived)
@@ -74,8 +74,7 @@ func TestOnlyCanonicalRequestLinesArrive(t *testing.T) {
 	}
 }
 
-// raw sends a request line as it is and returns the status, 0 if there was no
-// answer.
+// raw sends a request line unchanged and returns the status, or 0 if there was no reply.
 func raw(s *caddytest.Site, l livytest.Line) int {
 	conn, err := net.Dial("tcp", s.Address)
 	if err != nil {

@@ -13,17 +13,16 @@ import (
 	"github.com/livygateway/livygateway/internal/sessions"
 )
 
-// statementAudit is the part of the record handler that records which statements are
-// run, for gateways whose statement audit is on.
+// statementAudit records statements, for gateways whose statement audit is on.
 type statementAudit struct {
 	h    *Record
 	c    *call
 	addr string
-	code string // of a statement that is about to be run
+	code string // of a statement to be run
 }
 
 // newStatementAudit returns nil for requests that are not audited. It reads the code of a
-// statement and puts the body back.
+// statement, and puts the body back.
 func (h *Record) newStatementAudit(r *http.Request, c *call) (*statementAudit, error) {
 	if c.entry.Gateway.Spec.StatementAudit == gateway.AuditOff {
 		return nil, nil
@@ -51,7 +50,7 @@ func (h *Record) newStatementAudit(r *http.Request, c *call) (*statementAudit, e
 	}
 }
 
-// look records what the reply says.
+// look records the statements in a reply.
 func (a *statementAudit) look(ctx context.Context, status int, reply []byte) {
 	if status >= 300 {
 		return

@@ -50,6 +50,6 @@ func TestStatementAudit(t *testing.T) {
 		t.Errorf("audited with code: %+v", failed)
 	}
 	if err := (&gateway.Spec{StatementAudit: "all"}).Validate(&gateway.Catalog{}); err == nil {
-		t.Error("an unknown kind of audit is taken")
+		t.Error("an unknown kind of audit is accepted")
 	}
 }

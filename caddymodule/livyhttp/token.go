@@ -15,15 +15,15 @@ func init() {
 	caddy.RegisterModule(new(Token))
 }
 
-// Token is the handler that lets a request on only with a valid token of the
-// gateway, in the header `x-acs-spark-livy-token`, as `Authorization: Bearer`,
-// or as the password of Basic authentication. It sets the placeholder
-// `{http.auth.user.id}` to the token's id (never its text), so that access logs
-// show it as `user_id`. The token is removed from the request. A Basic login is
-// passed on only where livy.conf turns LDAP on and the token came in its header.
+// Token is the handler that requires a valid token of the gateway, in the header
+// `x-acs-spark-livy-token`, as `Authorization: Bearer`, or as the password of Basic
+// authentication. It sets the placeholder `{http.auth.user.id}` to the id of the token, which
+// access logs then show as `user_id`; the secret is never logged. The token is removed from the
+// request. A Basic login is only passed on if livy.conf enables LDAP and the token is in its
+// header.
 //
-// When Redis cannot be asked the answer is 503 with Retry-After, and nothing is
-// let through.
+// If Redis cannot be reached, requests get 503 with Retry-After, except for reads with a token
+// that was verified a short time before (the option `grace`).
 type Token struct {
 	core *core.Core
 }
@@ -33,7 +33,7 @@ func (*Token) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.livy_token", New: func() caddy.Module { return new(Token) }}
 }
 
-// Provision finds the app.
+// Provision sets up the handler.
 func (h *Token) Provision(ctx caddy.Context) (err error) {
 	h.core, err = core.Of(ctx)
 	return err
@@ -67,7 +67,7 @@ func (h *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return next.ServeHTTP(w, r)
 }
 
-// access is what a route asks of a token.
+// access returns the access that a route requires.
 func access(r *livy.Route) tokens.Access {
 	a := tokens.AccessWrite
 	if r.Method == http.MethodGet {

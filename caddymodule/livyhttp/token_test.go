@@ -16,7 +16,7 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// mint makes a token of the site's gateway.
+// mint creates a token of the site's gateway.
 func mint(s *caddytest.Site, r tokens.CreateRequest) (*tokens.Token, string) {
 	s.T.Helper()
 	r.GatewayID, r.Name = s.Gateway.ID, new("test")
@@ -137,6 +137,6 @@ func TestLDAPLoginIsPassedOn(t *testing.T) {
 	}
 	s.Do("GET", url("etl"), "", "Authorization: Basic "+base64.StdEncoding.EncodeToString([]byte("alice:"+s.Token)))
 	if strings.Contains(livy.text.String(), "Authorization") {
-		t.Errorf("a login reached Livy that is none of its own: %s", livy.text.String())
+		t.Errorf("a login that is not Livy's was passed on to it: %s", livy.text.String())
 	}
 }

@@ -15,9 +15,8 @@ func init() {
 	caddy.RegisterModule(new(Upstreams))
 }
 
-// Upstreams is the dynamic upstream source for Caddy's `reverse_proxy`: the Livy
-// server of the gateway that the `livy_gateway` handler found. It is used behind
-// that handler only.
+// Upstreams is the dynamic upstream source for Caddy's `reverse_proxy`: the Livy server of the
+// gateway that the `livy_gateway` handler found. It can only be used after that handler.
 type Upstreams struct{}
 
 // CaddyModule returns the Caddy module information.
@@ -25,8 +24,8 @@ func (*Upstreams) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.reverse_proxy.upstreams.livy", New: func() caddy.Module { return new(Upstreams) }}
 }
 
-// GetUpstreams returns the one server; it asks nobody, unless this process was halted
-// since the request came.
+// GetUpstreams returns the Livy server. It uses the network only if this process was halted since
+// the request arrived.
 func (*Upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error) {
 	c, err := callOf(r)
 	if err != nil {
@@ -45,7 +44,7 @@ func (*Upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error
 
 var errNoUpstream = errors.New("no Livy server")
 
-// UnmarshalCaddyfile reads "dynamic livy", which has no options.
+// UnmarshalCaddyfile parses "dynamic livy", which has no options.
 func (*Upstreams) UnmarshalCaddyfile(d *caddyfile.Dispenser) error { return directive.Options(d, nil) }
 
 // Interface guards

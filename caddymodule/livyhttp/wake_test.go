@@ -32,7 +32,7 @@ func TestARequestWakesAStoppedGateway(t *testing.T) {
 		s.AwaitState("etl", gateway.StateStopped)
 	}
 
-	// Whoever has no token wakes nobody.
+	// A request without a token does not start the gateway.
 	patch(`{"autoStart":{"enabled":true}}`)
 	stop()
 	if r := s.Do("GET", "/sessions", "", "X-Acs-Spark-Livy-Token: lctk-nobody.x"); r.StatusCode != http.StatusUnauthorized {

@@ -17,8 +17,8 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// history is a Spark history server that shows two applications, the first of
-// which is not that of base. It writes down what it was asked for besides.
+// history is a Spark history server with two applications, of which only the second is that of
+// base. It records the other requests that it gets.
 func history(t *testing.T, base *string, seen *[]string) string {
 	t.Helper()
 	const list = `[{"id":"local-1","name":"x","attempts":[{"startTimeEpoch":1}]},
@@ -113,8 +113,8 @@ func TestEventsAreForTheHistoryServer(t *testing.T) {
 	}
 }
 
-// TestSparkUIOnYarn finds applications at the cluster's own proxy, if its own
-// ResourceManager knows them as the gateway's.
+// TestSparkUIOnYarn finds applications at the cluster's proxy if its ResourceManager has tagged
+// them with the gateway.
 func TestSparkUIOnYarn(t *testing.T) {
 	s := caddytest.New(t, livytest.New())
 	reports := map[string]string{}
@@ -146,7 +146,7 @@ func TestSparkUIOnYarn(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Load(strings.Replace(s.Config, "local_dir /data", "local_dir /data\ncluster lake {\nmaster yarn\nconf_dir "+confDir+"\n}", 1))
-	// Runtime static has no clusters: this is how a gateway looks that was started with one.
+	// Runtime static has no clusters. This is the status of a gateway that was started with one.
 	g, err := core.InForce().Store.Gateway(t.Context(), s.Gateway.ID)
 	if err != nil {
 		t.Fatal(err)

@@ -19,8 +19,8 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// TestSparkUIPolicy looks at the headers that guard a site against the pages of a
-// driver, whatever the driver says.
+// TestSparkUIPolicy checks the headers that protect a site from the pages of a driver, whatever
+// headers the driver sends.
 func TestSparkUIPolicy(t *testing.T) {
 	double := livytest.New()
 	double.Manual = true
@@ -92,7 +92,7 @@ func TestBrowserOrigin(t *testing.T) {
 	}
 }
 
-// TestASiteForSparkUIs moves the Spark UIs to a site of their own, and back.
+// TestASiteForSparkUIs moves Spark UIs to a site of their own, and back.
 func TestASiteForSparkUIs(t *testing.T) {
 	double := livytest.New()
 	double.Manual = true
@@ -104,7 +104,7 @@ func TestASiteForSparkUIs(t *testing.T) {
 	after := strings.Replace(before, "local_dir /data", "local_dir /data\nspark_ui http://"+ui+"/", 1) +
 		fmt.Sprintf("http://%s {\nlog\nlivy_spark_ui\n}\n", ui)
 	s.Load(before)
-	// One session by a host that is the gateway, one by the path of all gateways.
+	// One session on the gateway's own host, and one on the path of all gateways.
 	s.Do("POST", "http://"+one+"/sessions", "{}")
 	s.Do("POST", "/sessions", "{}")
 	link := func(id string) (l api.UILink) {
@@ -227,7 +227,7 @@ func TestSparkUISiteOptions(t *testing.T) {
 		{"spark_ui https://ui.example.com", "livy_spark_ui", ""},
 		{"spark_ui https://UI.example.com:443/", "livy_spark_ui {\npublic\n}", ""},
 		{"spark_ui http://127.0.0.1:8999", "livy_spark_ui /api/*", ""},
-		{"", "livy_spark_ui", "must say where this site is"},
+		{"", "livy_spark_ui", "must have the address of this site"},
 		{"spark_ui ui.example.com", "respond ok", "must be the address of a site"},
 		{"spark_ui ftp://ui.example.com", "respond ok", "must be the address of a site"},
 		{"spark_ui https://ui.example.com/path", "respond ok", "nothing after the host"},

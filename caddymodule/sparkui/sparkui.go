@@ -1,4 +1,4 @@
-// Package sparkui is the Caddy module that shows Spark UIs.
+// Package sparkui provides the Caddy module that shows Spark UIs.
 package sparkui
 
 import (
@@ -24,27 +24,27 @@ func init() {
 
 // SparkUI is the handler that shows Spark UIs.
 //
-// On a site of its own it shows those of all gateways and nothing else. The site's address
-// is the option `spark_ui` of the `livy` app. Pages of a Spark UI come from drivers, which
-// run users' code: on a host of their own their scripts share no origin, login or cookie
+// On a site of its own, it shows the Spark UIs of all gateways and nothing else. The address of
+// that site is the option `spark_ui` of the `livy` app. Pages of a Spark UI come from drivers,
+// which run users' code. On a host of their own, their scripts share no origin, login or cookie
 // with the gateways and the management API.
 //
-// Before `livy_gateway` it shows them on the gateway's own site, below the gateway's path,
-// while there is no site of their own. The directive `livy_gateway` puts it there.
+// If Spark UIs have no site of their own, the handler stands before `livy_gateway` and shows them
+// on the gateway's site, below the gateway's path. The directive `livy_gateway` sets this up.
 type SparkUI struct {
-	// The name or id of the one gateway of this host. Default: all gateways are
-	// reached at `/api/v1/workspace/{workspace}/livycompute/{name or id}`.
+	// The name or id of the only gateway of this site. Default: all gateways are served, at
+	// `/api/v1/workspace/{workspace}/livycompute/{name or id}`.
 	Gateway string `json:"gateway,omitempty"`
 
 	// The workspace of that gateway. Default: `default`.
 	Workspace string `json:"workspace,omitempty"`
 
-	// Whether only the Spark UIs of gateways that are public are shown.
+	// Whether to show only the Spark UIs of public gateways.
 	Public bool `json:"public,omitempty"`
 
-	// Whether the handler stands before `livy_gateway` on a gateway's site. It then leaves
-	// all that is no Spark UI to the next handler, and shows none while the `livy` app has
-	// the option `spark_ui`. Default: false, a site of its own.
+	// Whether the handler stands before `livy_gateway` on a gateway's site. It then passes all
+	// other requests on to the next handler, and shows no Spark UIs if the `livy` app has the
+	// option `spark_ui`. Default: false, for a site of its own.
 	BesideGateway bool `json:"beside_gateway,omitempty"`
 
 	core     *core.Core
@@ -60,14 +60,14 @@ func (*SparkUI) CaddyModule() caddy.ModuleInfo {
 	}
 }
 
-// Provision finds the app.
+// Provision sets up the handler.
 func (h *SparkUI) Provision(ctx caddy.Context) error {
 	app, err := core.AppOf(ctx)
 	if err != nil {
 		return err
 	}
 	if !h.BesideGateway && app.SparkUISite() == "" {
-		return errors.New("livy_spark_ui: the livy block must say where this site is, " +
+		return errors.New("livy_spark_ui: the livy block must have the address of this site, " +
 			"e.g. spark_ui https://ui.example.com")
 	}
 	h.core, h.access, h.failures = app.Core(), core.NewAccessLog(ctx), core.NewFailures(ctx)
@@ -77,13 +77,13 @@ func (h *SparkUI) Provision(ctx caddy.Context) error {
 
 var errOnlyUIs = gateway.Errorf(gateway.KindNotFound,
 	"this site shows Spark UIs only, at "+gateway.EndpointPrefix+"{workspace}/"+gateway.EndpointMiddle+
-		"/{gateway}"+gateway.SparkUIPath+"{record}/; caddy livy session ui makes a link to one")
+		"/{gateway}"+gateway.SparkUIPath+"{record}/; caddy livy session ui creates a link to one")
 
 // ServeHTTP serves Spark UIs.
 func (h *SparkUI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	visit, err := h.visit(r)
 	if visit == nil && h.BesideGateway {
-		return next.ServeHTTP(w, r) // also where no gateway was found: the next handler tells
+		return next.ServeHTTP(w, r) // also if no gateway was found: the next handler replies
 	}
 	defer h.access.Take(w, r)()
 	api.Harden(w.Header())
@@ -96,8 +96,7 @@ func (h *SparkUI) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	return nil
 }
 
-// visit reads which Spark UI a request is for; nil if it is for none. Of other requests it
-// reads no more than it has to.
+// visit returns the Spark UI that a request is for, or nil if it is for none.
 func (h *SparkUI) visit(r *http.Request) (*sparkui.Visit, error) {
 	if !strings.Contains(r.URL.Path, gateway.SparkUIPath) {
 		return nil, errOnlyUIs
@@ -126,15 +125,16 @@ func (h *SparkUI) serve(w http.ResponseWriter, r *http.Request, visit *sparkui.V
 	return h.core.SparkUI.Serve(w, r, visit)
 }
 
-// errElsewhere answers where no Spark UIs are shown.
+// errElsewhere returns the error for a site that shows no Spark UIs.
 func errElsewhere(site string) error {
 	if site == "" {
-		return gateway.Errorf(gateway.KindNotFound, "no Spark UIs are shown here: the gateways' own sites do")
+		return gateway.Errorf(gateway.KindNotFound, "no Spark UIs are shown here, but on the sites of the gateways")
 	}
-	return gateway.Errorf(gateway.KindNotFound, "no Spark UIs are shown here: %s does, and caddy livy session ui makes a link", site)
+	return gateway.Errorf(gateway.KindNotFound,
+		"no Spark UIs are shown here, but at %s; caddy livy session ui creates a link", site)
 }
 
-// parseSparkUI reads the directive
+// parseSparkUI parses the directive
 //
 //	livy_spark_ui [<matcher>] {
 //	    public

@@ -25,7 +25,7 @@ type hosted struct{ upstream.Runtime }
 
 func (hosted) DriverHost(context.Context, string) (string, error) { return "127.0.0.1", nil }
 
-// driver is a Spark driver with a UI, on a port where such are looked for.
+// driver is a Spark driver with a UI, on one of the ports that are searched.
 func driver(t *testing.T, base string, seen *[]string) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -136,7 +136,7 @@ func TestSparkUI(t *testing.T) {
 		t.Errorf("the driver was reached: %v", seen[before:])
 	}
 
-	// A browser opens a link and goes on with the cookie, for this path alone.
+	// A browser opens a link and continues with the cookie, on this path only.
 	var link api.UILink
 	if status, body := s.Manage("POST", "records/"+rec.ID+"/ui-link", &link); status != 201 {
 		t.Fatalf("%d %s", status, body)

@@ -11,19 +11,19 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// cookieName is the cookie of a browser that opened a link.
+// cookieName is the name of the cookie that a browser gets from a link.
 const cookieName = "livy_ui"
 
-// admission is how somebody came to see a Spark UI.
+// admission is how a request was admitted.
 type admission int
 
 const (
 	admitted       admission = iota + 1
-	admittedByLink           // answered with a cookie and the way to the page
+	admittedByLink           // answered with a cookie and a redirect to the page
 )
 
-// admit lets in who has a token, a cookie or a link. A link or a cookie of another site
-// is none here.
+// admit checks the token, cookie or link of a request. Links and cookies of other sites are not
+// valid here.
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, v *Visit, id, base string) (admission, error) {
 	if link := r.URL.Query().Get(gateway.SparkUILinkParameter); link != "" {
 		return admittedByLink, s.openLink(w, r, v, id, base, link)
@@ -36,21 +36,21 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, v *Visit, id, bas
 	return admitted, s.checkToken(r, v, id)
 }
 
-// openLink gives a browser with a signed link a cookie for the one Spark UI, and leads it
-// to the page without the signature.
+// openLink checks a signed link, and gives the browser a cookie for this one Spark UI and a
+// redirect to the page without the signature.
 func (s *Server) openLink(w http.ResponseWriter, r *http.Request, v *Visit, id, base, link string) error {
 	ok, err := s.ledger.CheckUI(r.Context(), sessions.UILink(v.Site), id, link)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return gateway.Errorf(gateway.KindForbidden, "this link is not valid any more: make a new one")
+		return gateway.Errorf(gateway.KindForbidden, "this link is not valid any more: create a new one")
 	}
 	value, err := s.ledger.SignUI(r.Context(), sessions.UICookie(v.Site), id, sessions.UICookieLife)
 	if err != nil {
 		return err
 	}
-	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure wherever the site is
+	http.SetCookie(w, &http.Cookie{ //nolint:gosec // Secure if the site uses HTTPS
 		Name: cookieName, Value: value, Path: base, MaxAge: int(sessions.UICookieLife.Seconds()),
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: r.TLS != nil || strings.HasPrefix(cmp.Or(v.Site, v.Origin), "https:"),
@@ -61,7 +61,7 @@ func (s *Server) openLink(w http.ResponseWriter, r *http.Request, v *Visit, id, 
 	return nil
 }
 
-// checkToken verifies a request's token for one record.
+// checkToken verifies a request's token for a record.
 func (s *Server) checkToken(r *http.Request, v *Visit, id string) error {
 	presented, _, err := tokens.FromRequest(r.Header)
 	if err != nil {

@@ -9,24 +9,24 @@ import (
 )
 
 const (
-	// foundLife is how long what was found is believed to be there.
+	// foundLife is how long a found Spark UI is used without another search.
 	foundLife = 5 * time.Second
-	// forgotten is after which time nothing at all is remembered of it.
+	// forgotten is how long an expired entry is kept.
 	forgotten = time.Minute
-	// patience is how long finding a Spark UI may take.
+	// patience is the longest time of a search.
 	patience = 20 * time.Second
 )
 
-// cache remembers for a while where Spark UIs were found, and looks for one only once at
-// the same time, however many ask for it.
+// cache remembers for a while where Spark UIs were found. There is at most one search for a Spark
+// UI at a time, for all requests.
 type cache struct {
 	searches singleflight.Group
 	mu       sync.Mutex
 	entries  map[foundKey]found
 }
 
-// foundKey is what a found Spark UI is remembered by. The gateway is part of it: who may
-// see a record of one gateway must not see it as another gateway's.
+// foundKey identifies a found Spark UI. It has the gateway, since whoever may see a record of one
+// gateway must not see it as another gateway's.
 type foundKey struct{ gateway, record string }
 
 type found struct {
@@ -34,8 +34,7 @@ type found struct {
 	until time.Time
 }
 
-// get returns what is remembered, or what look finds; look is told where it was before, if
-// that is known.
+// get returns what is cached, or what look finds. It passes the previous result to look, or nil.
 func (c *cache) get(ctx context.Context, key foundKey, look func(context.Context, *target) (*target, error)) (*target, error) {
 	c.mu.Lock()
 	last := c.entries[key]
@@ -44,7 +43,7 @@ func (c *cache) get(ctx context.Context, key foundKey, look func(context.Context
 		return last.target, nil
 	}
 	search := c.searches.DoChan(key.gateway+"/"+key.record, func() (any, error) {
-		// Whoever asked first may leave before the answer is there.
+		// The first client may leave before the search ends.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		t, err := look(ctx, last.target)

@@ -25,10 +25,10 @@ func TestCache(t *testing.T) {
 		var wg sync.WaitGroup
 		wg.Go(func() {
 			if _, err := c.get(leaving, key, look); !errors.Is(err, context.Canceled) {
-				t.Errorf("who left: %v", err)
+				t.Errorf("the client that left: %v", err)
 			}
 		})
-		synctest.Wait() // the one who leaves is the one for whom it is looked
+		synctest.Wait() // the client that leaves is the one that began the search
 		for range 20 {
 			wg.Go(func() {
 				if got, err := c.get(t.Context(), key, look); err != nil || got.origin != "http://a" {
@@ -40,21 +40,21 @@ func TestCache(t *testing.T) {
 		leave()
 		wg.Wait()
 		if looked != 1 || last != nil {
-			t.Errorf("looked for %d times, want once; told of %+v", looked, last)
+			t.Errorf("%d searches, want 1; previous result %+v", looked, last)
 		}
 
 		nothing := errors.New("nothing")
 		other := foundKey{"lc-b", "livy-1"}
 		if _, err := c.get(t.Context(), other, func(context.Context, *target) (*target, error) { return nil, nothing }); !errors.Is(err, nothing) {
-			t.Errorf("the same record as another gateway's: %v", err)
+			t.Errorf("the same record of another gateway: %v", err)
 		}
 		time.Sleep(foundLife)
 		if _, err := c.get(t.Context(), key, look); err != nil || looked != 2 || last == nil {
-			t.Errorf("later: looked for %d times, want twice; told of %+v; %v", looked, last, err)
+			t.Errorf("later: %d searches, want 2; previous result %+v; %v", looked, last, err)
 		}
 		time.Sleep(foundLife + 2*forgotten)
 		if _, err := c.get(t.Context(), other, look); err != nil || len(c.entries) != 1 {
-			t.Errorf("%d are remembered for ever; %v", len(c.entries), err)
+			t.Errorf("%d entries are kept forever; %v", len(c.entries), err)
 		}
 	})
 }

@@ -21,15 +21,15 @@ import (
 	"github.com/livygateway/livygateway/upstream/yarn"
 )
 
-// Drivers take the first free port from 4040 on; Spark tries 16 more, and
-// spark.ui.port can begin elsewhere. These are looked at.
+// Drivers use the first free port from 4040 on. Spark tries 16 more, and spark.ui.port can be set
+// to another one. All ports in this range are searched.
 const (
 	firstUIPort = 4040
 	lastUIPort  = 4140
 )
 
-// finder finds the Spark UIs of records: at drivers that run beside Livy
-// servers, at YARN's proxy, and at the history server.
+// finder finds the Spark UIs of records: of drivers that run next to Livy servers, at YARN's
+// proxy, and at the history server.
 type finder struct {
 	// Runtime knows where drivers run.
 	Runtime   upstream.Runtime
@@ -40,14 +40,14 @@ type finder struct {
 	found     cache
 }
 
-// target is where the Spark UI of a record is.
+// target is the location of a record's Spark UI.
 type target struct {
 	origin string // scheme://host:port
-	root   string // the path of the UI there, "" where it has the host for itself
-	links  string // the path of the UI in its own links, "" where it is the browser's
-	app    string // the application's id, which no other one has
-	// finished says that it is the history server's; attempt is then which attempt
-	// of the application is shown, "" where there is but one.
+	root   string // the path of the UI there, "" if it is at the root
+	links  string // the path in the UI's own links, "" if it is the public path
+	app    string // the unique id of the application
+	// finished is set if the UI is that of the history server. attempt is the attempt of the
+	// application that is shown, "" if there is only one.
 	finished bool
 	attempt  string
 }
@@ -61,8 +61,8 @@ func (u *finder) Serves(g *gateway.Gateway, p *policies.Policy) bool {
 	return p.DriversHere() || u.yarnConf(g) != "" || u.manager.History() != nil
 }
 
-// yarnConf is the directory with the configuration of the YARN that a gateway's
-// jobs run on, "" if there is none.
+// yarnConf returns the directory with the configuration of the YARN that a gateway's jobs run on,
+// or "".
 func (u *finder) yarnConf(g *gateway.Gateway) string {
 	c, ok := u.manager.Catalog().Cluster(g.InForce().Cluster)
 	if !ok || !strings.HasPrefix(c.Master, "yarn") {
@@ -78,9 +78,8 @@ func (u *finder) find(ctx context.Context, g *gateway.Gateway, id string) (*targ
 	})
 }
 
-// look looks for the Spark UI of a record: that of the application itself while it lives,
-// and at the history server, if there is one, when it has ended. last is where it was
-// before, if that is known.
+// look searches for the Spark UI of a record: the application's own while it is live, and that of
+// the history server, if there is one, afterwards. last is the previous result, or nil.
 func (u *finder) look(ctx context.Context, g *gateway.Gateway, id string, last *target) (t *target, err error) {
 	r, err := u.record(ctx, g.ID, id)
 	if err != nil {
@@ -96,12 +95,13 @@ func (u *finder) look(ctx context.Context, g *gateway.Gateway, id string, last *
 	case history != nil:
 		t, err = u.finished(ctx, history, r)
 	default:
-		err = gateway.Errorf(gateway.KindNotFound, "%s %s has ended (%s), and its Spark UI with it", r.Kind, id, r.State)
+		err = gateway.Errorf(gateway.KindNotFound,
+			"%s %s has ended (%s), and its Spark UI with it", r.Kind, id, r.State)
 	}
 	if err != nil {
 		return nil, err
 	}
-	if !t.finished && strings.HasPrefix(r.SparkUI, "/") { // a history server is told the path
+	if !t.finished && strings.HasPrefix(r.SparkUI, "/") { // a history server gets the path in a header
 		t.links = r.SparkUI
 	}
 	return t, nil
@@ -111,10 +111,9 @@ func errNoUI(r *store.Record) error {
 	return gateway.NotNow("the driver of %s %s does not serve its Spark UI now (state %s)", r.Kind, r.ID, r.State)
 }
 
-// onYarn finds the Spark UI of an application on YARN. Spark answers the
-// cluster's proxy alone, so that is where it is: at the address that the
-// cluster's own configuration names, for the application that its own
-// ResourceManager knows as this gateway's.
+// onYarn finds the Spark UI of an application on YARN. Spark only accepts requests from the
+// cluster's proxy, so this is where it is found: at the address in the cluster's own
+// configuration, for an application that its ResourceManager has tagged with this gateway.
 func (u *finder) onYarn(ctx context.Context, g *gateway.Gateway, r *store.Record) (*target, error) {
 	if r.AppID == "" {
 		return nil, errNoUI(r)
@@ -136,13 +135,14 @@ func (u *finder) onYarn(ctx context.Context, g *gateway.Gateway, r *store.Record
 	return &target{origin: app.Proxy, root: app.ProxyPath(), app: app.ID}, nil
 }
 
-// beside finds the driver that runs a record on the host of its Livy server.
-// Only a driver that says itself that it is this record's is taken: another one,
-// or another program on such a port, is never reached.
+// beside finds the driver of a record on the host of its Livy server. The driver itself must
+// report that it is this record's, so that neither another driver nor another program on such a
+// port is ever reached.
 func (u *finder) beside(ctx context.Context, g *gateway.Gateway, r *store.Record, last *target) (*target, error) {
 	hoster, ok := u.Runtime.(upstream.DriverHoster)
 	if !ok {
-		return nil, gateway.Errorf(gateway.KindNotFound, "Spark UIs cannot be reached with runtime %s", u.Runtime.Name())
+		return nil, gateway.Errorf(gateway.KindNotFound,
+			"Spark UIs cannot be reached with runtime %s", u.Runtime.Name())
 	}
 	host, err := hoster.DriverHost(ctx, g.ID)
 	if err != nil {
@@ -158,7 +158,7 @@ func (u *finder) beside(ctx context.Context, g *gateway.Gateway, r *store.Record
 	return nil, errNoUI(r)
 }
 
-// search asks all ports of a host; nil if the record has no driver there.
+// search tries all ports of a host. It returns nil if the record has no driver there.
 func (u *finder) search(ctx context.Context, host, id string) *target {
 	hits := make(chan *target, lastUIPort-firstUIPort+1)
 	var wg sync.WaitGroup
@@ -182,7 +182,7 @@ func (u *finder) search(ctx context.Context, host, id string) *target {
 	return <-hits
 }
 
-// app is the id of the application that a driver runs, "" if it is none.
+// app returns the id of the application of the driver at origin, or "" if there is none.
 func (u *finder) app(ctx context.Context, origin string) string {
 	var apps []struct{ ID string }
 	if err := u.ask(ctx, origin+applicationsPath, &apps); err != nil || len(apps) != 1 {
@@ -194,8 +194,8 @@ func (u *finder) app(ctx context.Context, origin string) string {
 // applicationsPath is where Spark UIs and history servers list applications.
 const applicationsPath = "/api/v1/applications"
 
-// runs asks whether an application (or "application/attempt", as in paths) is the
-// one of a record: its proxy base says so.
+// runs reports whether an application (or "application/attempt", as in paths) is that of a
+// record, by its spark.ui.proxyBase.
 func (u *finder) runs(ctx context.Context, origin, app, id string) bool {
 	var env struct{ SparkProperties [][2]string }
 	if err := u.ask(ctx, origin+applicationsPath+"/"+app+"/environment", &env); err != nil {
@@ -225,11 +225,10 @@ func (u *finder) ask(ctx context.Context, address string, into any) error {
 	return json.NewDecoder(http.MaxBytesReader(nil, resp.Body, 4<<20)).Decode(into)
 }
 
-// escapeApp makes an application's id, which a driver may make up, one segment of
-// a path.
+// escapeApp escapes an application's id, which a driver can choose, for use in a path.
 func escapeApp(id string) string { return url.PathEscape(id) }
 
-// record reads a record, or what is remembered of it.
+// record reads a record.
 func (u *finder) record(ctx context.Context, gatewayID, id string) (*store.Record, error) {
 	r, err := u.store.RecordByID(ctx, gatewayID, id)
 	if gateway.KindOf(err) == gateway.KindNotFound {

@@ -5,27 +5,27 @@ import (
 	"regexp"
 )
 
-// headers are the headers that pages of the UI may have. A driver runs users' code:
-// others could set cookies, give a page's scripts power over the whole site
-// (Service-Worker-Allowed) or have a browser throw the site's logins away
-// (Clear-Site-Data). What guards the site is the gateway's to say (contentPolicy).
+// headers are the reply headers that pages of the UI may have. A driver runs users' code. With
+// other headers, it could set cookies, extend a script's scope to the whole site
+// (Service-Worker-Allowed) or delete the site's logins in a browser (Clear-Site-Data). The
+// headers that protect the site are set by the gateway (contentPolicy).
 var headers = []string{
 	"Content-Disposition", "Content-Encoding", "Content-Length", "Content-Type", "Date",
 	"Etag", "Last-Modified", "Location", "Vary", "X-Frame-Options", "X-Xss-Protection",
 }
 
-// contentPolicy is the Content-Security-Policy of the pages of one Spark UI: a driver's page
-// holds scripts that users wrote, and they run in the origin of the site, whose other
-// pages they must neither read nor act on.
+// contentPolicy returns the Content-Security-Policy for pages of a Spark UI. A driver's pages can
+// have scripts that users wrote. They run in the origin of the site and must not read or change
+// its other pages.
 //
-// Everything is loaded from below the UI's own path alone, since scripts would else ask
-// for the UIs of other records with the browser's cookies, or for what else the site
-// serves. Windows (no allow-popups) and frames of the same origin could be read just so.
-// The sandbox keeps the origin, which Spark's own scripts need for their requests.
+// Everything is loaded from the UI's own path. Otherwise, scripts could request the UIs of other
+// records with the browser's cookies, or anything else that the site serves. They could also read
+// windows (so there is no allow-popups) and frames of the same origin. The sandbox keeps the
+// origin, which Spark's own scripts need for their requests.
 func contentPolicy(origin, base string) string {
 	own, fetched := origin+base+"/", origin+base+"/"
 	if origin == "" {
-		own, fetched = "'self'", "'none'" // the pages are shown, and ask for nothing more
+		own, fetched = "'self'", "'none'" // pages are shown, but cannot load data
 	}
 	return "sandbox allow-scripts allow-same-origin allow-forms allow-downloads" +
 		"; default-src " + own + " 'unsafe-inline' data:" +
@@ -34,14 +34,13 @@ func contentPolicy(origin, base string) string {
 		"; manifest-src 'none'; base-uri 'none'"
 }
 
-// policyHost matches the hosts that a Content-Security-Policy can name; IPv6 addresses are
-// none.
+// policyHost matches hosts that can be in a Content-Security-Policy, which IPv6 addresses cannot.
 var policyHost = regexp.MustCompile(`^[A-Za-z0-9._-]+(:[0-9]{1,5})?$`)
 
-// BrowserOrigin is the origin that a request's answer has in the browser, "" where a
-// policy cannot name it. Where Caddy is reached by plain HTTP and the browser's own
-// connection may be HTTPS, `http` stands for both. What a proxy says is believed if the
-// proxy is trusted.
+// BrowserOrigin returns the origin of a request's reply in the browser, or "" if a policy cannot
+// name it. If Caddy is reached by plain HTTP although the browser's connection may be HTTPS, the
+// origin begins with http, which matches both. Headers of a proxy are only used if the proxy is
+// trusted.
 func BrowserOrigin(r *http.Request, trustedProxy bool) string {
 	scheme, host := "http", r.Host
 	if r.TLS != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// pastApp is an application as a history server lists it.
+// pastApp is an application in the list of a history server.
 type pastApp struct {
 	ID, Name string
 	Attempts []struct {
@@ -25,20 +25,20 @@ type pastApp struct {
 }
 
 const (
-	// maxPast bounds the applications that are looked into for one record; each
-	// costs the history server the reading of an event log.
+	// maxPast is the largest number of applications that are examined for one record. For each of
+	// them, the history server reads an event log.
 	maxPast = 30
-	// clocks is by how much the clocks of gateway and cluster may differ.
+	// clocks is the largest difference between the clocks of gateway and cluster.
 	clocks = time.Minute
-	// unseen is how long after its end an application may be unknown to a history
-	// server, which looks for new ones every 10 seconds by default.
+	// unseen is how long after its end an application may be missing from a history server, which
+	// looks for new ones every 10 seconds by default.
 	unseen = time.Minute
 )
 
-// finished finds the application of a record that has ended at the history
-// server. What has the cluster's id is asked for by that, the rest is among the
-// applications that began while the record lived. In any case the application's
-// own settings must say that it is this record's.
+// finished finds the application of an ended record at the history server. If the application's
+// id is known, only this application is requested. Otherwise, it is searched among the
+// applications that began while the record was live. In either case, the application's own
+// settings must have the record's id.
 func (u *finder) finished(ctx context.Context, h *gateway.HistoryServer, r *store.Record) (*target, error) {
 	origin := strings.TrimSuffix(h.URL, "/")
 	var apps []pastApp
@@ -68,16 +68,18 @@ func (u *finder) finished(ctx context.Context, h *gateway.HistoryServer, r *stor
 		return t, nil
 	}
 	if u.now().Sub(r.Ended) < unseen {
-		return nil, gateway.NotNow("%s %s has just ended, and the history server does not show it yet", r.Kind, r.ID)
+		return nil, gateway.NotNow(
+			"%s %s has just ended, and the history server does not show it yet", r.Kind, r.ID)
 	}
 	if err != nil && ctx.Err() != nil {
 		return nil, gateway.Wrap(gateway.KindUnavailable, "asking the history server", err)
 	}
-	return nil, gateway.Errorf(gateway.KindNotFound, "%s %s has ended (%s), and the history server does not know it", r.Kind, r.ID, r.State)
+	return nil, gateway.Errorf(gateway.KindNotFound,
+		"%s %s has ended (%s), and the history server does not know it", r.Kind, r.ID, r.State)
 }
 
-// startedDuring lists the applications that began while a record lived, the
-// likeliest first.
+// startedDuring returns the applications that began while a record was live, the most likely ones
+// first.
 func (u *finder) startedDuring(ctx context.Context, origin string, r *store.Record) ([]pastApp, error) {
 	const layout = "2006-01-02T15:04:05.000"
 	end := r.Ended
@@ -110,8 +112,8 @@ func (u *finder) startedDuring(ctx context.Context, origin string, r *store.Reco
 	return apps[:min(len(apps), maxPast)], nil
 }
 
-// path is the application, and its attempt where there are several, in paths of
-// the history server.
+// path returns the application, and its attempt if there are several, as in paths of the history
+// server.
 func (t *target) path() string {
 	if t.attempt == "" {
 		return escapeApp(t.app)
@@ -119,8 +121,8 @@ func (t *target) path() string {
 	return escapeApp(t.app) + "/" + escapeApp(t.attempt)
 }
 
-// historyPage reports whether a page of the history server is one of the
-// application's own, or what all pages are made with.
+// historyPage reports whether a page of the history server belongs to the application, or is a
+// static file of all pages.
 func (t *target) historyPage(page string) bool {
 	app, err := url.PathUnescape(page)
 	if err != nil {
@@ -134,8 +136,8 @@ func (t *target) historyPage(page string) bool {
 	return strings.HasPrefix(app, "static/")
 }
 
-// toHistory sends the browser to the application's first page at the history
-// server, and reports whether it did.
+// toHistory redirects the browser to the application's first page at the history server, and
+// reports whether it did.
 func (t *target) toHistory(w http.ResponseWriter, r *http.Request, base, page string) bool {
 	if !t.finished || page != "" {
 		return false

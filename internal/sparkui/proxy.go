@@ -22,8 +22,7 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// pass passes a request on to where the UI is, without anything that could let it in
-// elsewhere.
+// pass sends a request to the UI, without anything that would give access to other places.
 func (s *Server) pass(w http.ResponseWriter, r *http.Request, t *target, base, page string) (failed error) {
 	changed := t.changedLinks(base)
 	proxy := &httputil.ReverseProxy{
@@ -37,14 +36,17 @@ func (s *Server) pass(w http.ResponseWriter, r *http.Request, t *target, base, p
 			p.Out.URL = &url.URL{Scheme: scheme, Host: host, Path: t.root + "/" + plain, RawQuery: query.Encode()}
 			p.Out.Host = host
 			if len(changed) > 0 {
-				p.Out.Method = http.MethodGet // the length is that of the page as it is changed
+				p.Out.Method = http.MethodGet // the length must be that of the changed page
 			}
-			// What is sent uncompressed can be read here.
-			for _, name := range []string{"Cookie", "Authorization", tokens.Header, "X-Forwarded-Context", "X-Forwarded-For", "Forwarded", "Accept-Encoding"} {
+			// An uncompressed page can be changed here.
+			for _, name := range []string{
+				"Cookie", "Authorization", tokens.Header, "X-Forwarded-Context", "X-Forwarded-For", "Forwarded",
+				"Accept-Encoding",
+			} {
 				p.Out.Header.Del(name)
 			}
 			if t.finished {
-				p.Out.Header.Set("X-Forwarded-Context", base) // a driver has its spark.ui.proxyBase
+				p.Out.Header.Set("X-Forwarded-Context", base) // a driver has spark.ui.proxyBase
 			}
 		},
 		ModifyResponse: func(resp *http.Response) error {
@@ -69,8 +71,8 @@ func (s *Server) pass(w http.ResponseWriter, r *http.Request, t *target, base, p
 
 var errUIGone = errors.New("the application has ended")
 
-// location is the public path of where the UI sends the browser. It is false for
-// a way out of the UI, which YARN's proxy shows when the application has ended.
+// location returns the public path of a redirect within the UI. It returns false for a redirect
+// out of the UI, which YARN's proxy sends when the application has ended.
 func (t *target) location(base, location string) (public string, ok bool) {
 	to, err := url.Parse(location)
 	if err != nil {
@@ -89,19 +91,18 @@ func (t *target) location(base, location string) (public string, ok bool) {
 	return "", false
 }
 
-// maxPage bounds a page whose links are changed.
+// maxPage is the largest size of a page whose links are changed.
 const maxPage = 16 << 20
 
-// changedLinks are the paths that pages of a Spark UI name themselves by, where that is
-// not their public path: the one at YARN's proxy, which a driver in client mode writes
-// whatever its settings say, and the one that the driver was given, where that was
-// another site's.
+// changedLinks returns the paths in links of a Spark UI's pages that are not its public path: the
+// path at YARN's proxy, which a driver in client mode uses whatever its settings are, and the
+// path that the driver was given, if that belongs to another site.
 func (t *target) changedLinks(base string) []string {
 	return slices.DeleteFunc([]string{t.links, t.root}, func(path string) bool { return path == "" || path == base })
 }
 
-// changeLinks changes the links of a page to the public path. Of a HEAD request it leaves
-// the headers.
+// changeLinks replaces the paths in from by the public path in the links of a page. For a HEAD
+// request, it only changes the headers.
 func changeLinks(from []string, base string, resp *http.Response, head bool) error {
 	if len(from) == 0 {
 		return nil
@@ -128,8 +129,8 @@ func changeLinks(from []string, base string, resp *http.Response, head bool) err
 	return nil
 }
 
-// newTransport reaches drivers, YARN and the history server; nothing else is
-// dialled through it.
+// newTransport returns the transport for requests to drivers, YARN and the history server. It is
+// used for nothing else.
 func newTransport() *http.Transport {
 	return &http.Transport{
 		DialContext:           (&net.Dialer{Timeout: 2 * time.Second}).DialContext,

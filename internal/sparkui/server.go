@@ -1,6 +1,5 @@
-// Package sparkui shows the Spark UIs of sessions and batches: it finds where one is, lets
-// in who may see it, and passes requests on to it with its links, headers and cookies
-// made safe for the site that it is shown on.
+// Package sparkui shows the Spark UIs of sessions and batches. It finds them, checks access, and
+// passes requests on, with links, headers and cookies changed to be safe for the site.
 package sparkui
 
 import (
@@ -21,7 +20,7 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Options are what a Server works with.
+// Options are the options of a Server.
 type Options struct {
 	Store   *store.Store
 	Ledger  *sessions.Ledger
@@ -39,40 +38,42 @@ type Server struct {
 	log    *zap.Logger
 }
 
-// New returns a Server. It asks nobody yet.
+// New returns a Server. It does not use the network yet.
 func New(o Options) *Server {
 	return &Server{
 		finder: newFinder(o.Store, o.Runtime, o.Manager), ledger: o.Ledger, tokens: o.Tokens, log: o.Logger,
 	}
 }
 
-// Visit is a request for a page of a Spark UI, as far as it is understood already.
+// Visit is a parsed request for a page of a Spark UI.
 type Visit struct {
-	// Gateway is the one whose session or batch it is.
+	// Gateway is the gateway of the session or batch.
 	Gateway *gateway.Gateway
 	// Prefix is the public path of the gateway, without a slash at its end.
 	Prefix string
-	// Path is what follows gateway.SparkUIPath: the id of a record, and a page.
+	// Path is the part of the path after gateway.SparkUIPath: the id of a record, and a page.
 	Path string
-	// Site is the origin of the site that shows all Spark UIs, "" if there is none.
+	// Site is the origin of the site that shows all Spark UIs, or "" if there is none.
 	Site string
-	// Origin is the origin of the answer in the browser, "" if that is not known.
+	// Origin is the origin of the reply in the browser, or "" if it is not known.
 	Origin string
-	// ClientAddr is where the request comes from.
+	// ClientAddr is the address of the client.
 	ClientAddr string
 }
 
-// Serve answers a request with a page of the Spark UI of one record, for who has a token
-// of the gateway, or in a browser that opened a signed link. Failures are returned before
-// anything is written.
+// Serve answers a request with a page of a record's Spark UI, if the request has a token of the
+// gateway, or comes from a browser that opened a signed link. It returns errors before anything
+// has been written.
 func (s *Server) Serve(w http.ResponseWriter, r *http.Request, v *Visit) error {
 	id, page, slash := strings.Cut(v.Path, "/")
 	base := v.Prefix + gateway.SparkUIPath + id
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		return &livy.Error{Status: http.StatusMethodNotAllowed, Message: "the Spark UI is read-only", Allow: "GET, HEAD"}
+		return &livy.Error{
+			Status: http.StatusMethodNotAllowed, Message: "the Spark UI is read-only", Allow: "GET, HEAD",
+		}
 	}
 	if badPage(page) {
-		return gateway.Errorf(gateway.KindNotFound, "this page of the Spark UI is switched off")
+		return gateway.Errorf(gateway.KindNotFound, "this page of the Spark UI is disabled")
 	}
 	how, err := s.admit(w, r, v, id, base)
 	if err != nil || how == admittedByLink {
@@ -90,17 +91,18 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, v *Visit) error {
 		return nil
 	}
 	if target.finished && !target.historyPage(page) {
-		return gateway.Errorf(gateway.KindNotFound, "this page is not one of the application's")
+		return gateway.Errorf(gateway.KindNotFound, "this page does not belong to the application")
 	}
 	w.Header().Set("Content-Security-Policy", contentPolicy(cmp.Or(v.Site, v.Origin), base))
 	return s.pass(w, r, target, base, page)
 }
 
-// badPage reports whether a page must not be seen: what acts on the application or
-// looks into its threads, and every odd spelling of a path.
+// badPage reports whether a page must not be shown: one that acts on the application or shows its
+// threads, or any unusual spelling of a path.
 func badPage(page string) bool {
 	plain, err := url.PathUnescape(page)
-	if err != nil || plain != "" && path.Clean("/"+plain) != strings.TrimSuffix("/"+plain, "/") && plain != "/" || strings.ContainsAny(plain, "\\;") {
+	if err != nil || strings.ContainsAny(plain, "\\;") ||
+		plain != "" && plain != "/" && path.Clean("/"+plain) != strings.TrimSuffix("/"+plain, "/") {
 		return true
 	}
 	for segment := range strings.SplitSeq(strings.ToLower(plain), "/") {

@@ -7,8 +7,8 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// ParseSite reads the address of a site as browsers name it: scheme, host, and
-// port where it is not the scheme's own.
+// ParseSite returns the origin of a site's address as browsers write it: scheme, host, and the
+// port unless it is the scheme's default.
 func ParseSite(text string) (string, error) {
 	bad := func(rule string) error { return gateway.Invalid("spark_ui", text, rule) }
 	u, err := url.Parse(text)
@@ -28,7 +28,7 @@ func ParseSite(text string) (string, error) {
 	return u.Scheme + "://" + host, nil
 }
 
-// DefaultPort is the port of http or https.
+// DefaultPort returns the default port of http or https.
 func DefaultPort(scheme string) string {
 	if scheme == "https" {
 		return "443"

@@ -6,8 +6,7 @@ import (
 	"testing"
 )
 
-// Main runs a package's tests and keeps what Caddy writes down out of the data of whoever
-// runs them.
+// Main runs a package's tests with a temporary data directory for Caddy.
 func Main(m *testing.M) {
 	dir, err := os.MkdirTemp("", "caddymodule")
 	if err != nil {

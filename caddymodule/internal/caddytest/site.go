@@ -1,4 +1,5 @@
-// Package caddytest runs a Caddy with a gateway in this process, in front of a Livy double.
+// Package caddytest runs Caddy with a gateway inside the test process, in front of a test double
+// of Livy.
 package caddytest
 
 import (
@@ -34,7 +35,7 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// Site is a Caddy in this process, in front of a Livy double.
+// Site is a Caddy in this process, in front of a test double of Livy.
 type Site struct {
 	T       *testing.T
 	Address string // of the site with all gateways
@@ -45,19 +46,19 @@ type Site struct {
 	Token   string
 	TokenID string
 	Redis   *miniredis.Miniredis
-	// Client is the site's own: a connection of another site may be left in a
-	// shared one, to the same port.
+	// Client is not shared with other sites: a shared client may keep connections of another site
+	// on the same port.
 	Client *http.Client
 }
 
-// A busy machine can keep an answer of the Redis in this process back for long.
+// On a busy machine, replies of the Redis in this process may take long.
 func init() { core.RedisPatience = storetest.Patience }
 
-// Prefix is the path of the gateway
+// Prefix is the path of the gateway.
 const Prefix = "/api/v1/workspace/default/livycompute/etl"
 
-// New starts Caddy with a gateway "etl" that runs, and a token for it.
-// Only one can be there at a time: Caddy has one configuration.
+// New starts Caddy with a running gateway "etl", and a token for it. Only one Site can exist at a
+// time, since Caddy has one configuration.
 func New(t *testing.T, livyServer http.Handler) *Site {
 	t.Helper()
 	livy := httptest.NewServer(livyServer)
@@ -121,6 +122,7 @@ http://%s {
 	return s
 }
 
+// Load replaces Caddy's configuration.
 func (s *Site) Load(caddyfile string) {
 	s.T.Helper()
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), nil)
@@ -134,9 +136,8 @@ func (s *Site) Load(caddyfile string) {
 	s.Client.CloseIdleConnections()
 }
 
-// awaitListeners waits until nobody listens for the configuration before any more.
-// Caddy ends those listeners in the background, and with them the connections that
-// they have not yet taken.
+// awaitListeners waits until the listeners of the previous configuration are closed. Caddy closes
+// them in the background, with the connections that they have not accepted yet.
 func (s *Site) awaitListeners() {
 	s.T.Helper()
 	for range 3000 {
@@ -145,11 +146,11 @@ func (s *Site) awaitListeners() {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	s.T.Fatal("the listeners of the configuration before do not end")
+	s.T.Fatal("the listeners of the previous configuration are not closed")
 }
 
-// listeners counts the sockets that listen on an address's port; 0 where the system
-// does not tell.
+// listeners counts the sockets that listen on an address's port, or 0 if the system has no such
+// table.
 func listeners(address string) (n int) {
 	_, text, _ := net.SplitHostPort(address)
 	port, _ := strconv.Atoi(text)
@@ -166,6 +167,7 @@ func listeners(address string) (n int) {
 	return n
 }
 
+// AwaitState waits until a gateway is in a state.
 func (s *Site) AwaitState(name string, state gateway.State) {
 	s.T.Helper()
 	for range 3000 {
@@ -177,13 +179,13 @@ func (s *Site) AwaitState(name string, state gateway.State) {
 	s.T.Fatalf("gateway %s does not become %s", name, state)
 }
 
-// Reply is what came back.
+// Reply is the reply to a request.
 type Reply struct {
 	*http.Response
 	Text string
 }
 
-// Do sends a request with the token; headers are "Name: value".
+// Do sends a request with the token. Headers are written as "Name: value".
 func (s *Site) Do(method, url, body string, headers ...string) Reply {
 	s.T.Helper()
 	if strings.HasPrefix(url, "/") {
@@ -217,6 +219,7 @@ func (s *Site) Do(method, url, body string, headers ...string) Reply {
 	return Reply{resp, string(text)}
 }
 
+// JSON parses a reply.
 func (r Reply) JSON(t *testing.T) (v struct {
 	ID     int64
 	Msg    string
@@ -230,6 +233,7 @@ func (r Reply) JSON(t *testing.T) (v struct {
 	return v
 }
 
+// Logged returns the log of Caddy.
 func (s *Site) Logged() string {
 	s.T.Helper()
 	text, err := os.ReadFile(s.Log)
@@ -239,7 +243,7 @@ func (s *Site) Logged() string {
 	return string(text)
 }
 
-// Manage asks the management API.
+// Manage sends a request to the management API.
 func (s *Site) Manage(method, path string, into any) (int, string) {
 	s.T.Helper()
 	w := httptest.NewRecorder()
@@ -253,6 +257,7 @@ func (s *Site) Manage(method, path string, into any) (int, string) {
 	return w.Code, w.Body.String()
 }
 
+// NewToken creates a token, and returns the header to send it in.
 func (s *Site) NewToken(name string, settings tokens.Settings) (header string) {
 	s.T.Helper()
 	settings.Name = &name
@@ -263,6 +268,7 @@ func (s *Site) NewToken(name string, settings tokens.Settings) (header string) {
 	return tokens.Header + ": " + secret
 }
 
+// Records returns records of the gateway.
 func (s *Site) Records(f store.RecordFilter) []*store.Record {
 	s.T.Helper()
 	got, _, err := core.InForce().Store.Records(context.Background(), s.Gateway.ID, f, 0, 1000)
@@ -272,7 +278,7 @@ func (s *Site) Records(f store.RecordFilter) []*store.Record {
 	return got
 }
 
-// RecordOf finds a record by its public id.
+// RecordOf returns the record with a public id.
 func RecordOf(records []*store.Record, publicID int64) *store.Record {
 	for _, r := range records {
 		if r.PublicID == publicID {
@@ -282,7 +288,7 @@ func RecordOf(records []*store.Record, publicID int64) *store.Record {
 	return &store.Record{}
 }
 
-// Respecify changes the gateway and waits until the data path knows.
+// Respecify changes the gateway's settings, and waits until they apply to requests.
 func (s *Site) Respecify(change func(*gateway.Spec)) {
 	s.T.Helper()
 	c := core.InForce()
@@ -303,12 +309,13 @@ func (s *Site) Respecify(change func(*gateway.Spec)) {
 	s.T.Fatal("the change of the gateway does not arrive")
 }
 
-// Isolate switches the gateway's isolation on.
+// Isolate makes the gateway isolated.
 func (s *Site) Isolate() {
 	s.T.Helper()
 	s.Respecify(func(spec *gateway.Spec) { spec.Isolated = true })
 }
 
+// Await waits until a condition holds.
 func (s *Site) Await(ok func() bool) {
 	s.T.Helper()
 	for range 3000 {
@@ -317,5 +324,5 @@ func (s *Site) Await(ok func() bool) {
 		}
 		time.Sleep(10 * time.Millisecond)
 	}
-	s.T.Fatal("what was waited for does not come")
+	s.T.Fatal("the condition does not become true")
 }

@@ -20,29 +20,27 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// Caddy copies a request's headers for its access log before any handler runs. It knows to
-// hide Authorization, but neither the token's header, nor a token that was put where it
-// does not belong, nor a signed link to a Spark UI. Nor can it be told, so a site with a
-// plain `log` directive would write them down. For the requests that reach a gateway,
-// Caddy's line is therefore replaced by the same line without these secrets, written by the
-// same loggers. (Fields added by log_append are the one thing that cannot be carried over:
-// Caddy keeps them to itself.) TestOurLineIsCaddys compares the two.
+// Caddy copies a request's headers for its access log before any handler runs. It hides
+// Authorization, but neither the header of tokens, nor a token in any other place, nor a signed
+// link to a Spark UI, and it has no option for that. A site with a plain `log` directive would
+// log them. For requests that reach a gateway, Caddy's line is therefore replaced by the same
+// line without these secrets, written to the same loggers. (Only fields added by log_append are
+// missing, since Caddy does not export them.) TestOurLineIsCaddys compares the two lines.
 
-// AccessLog writes the lines of one server.
+// AccessLog writes access log lines of one server.
 type AccessLog struct {
 	server *caddyhttp.Server
 	logger *zap.Logger
 }
 
-// accessLoggerModule makes caddy.Context.Logger give the logger that Caddy's
-// own access log uses.
+// accessLoggerModule makes caddy.Context.Logger return the logger of Caddy's own access log.
 type accessLoggerModule struct{}
 
 func (accessLoggerModule) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.log.access"}
 }
 
-// NewAccessLog returns nil where the server writes no access log.
+// NewAccessLog returns nil if the server has no access log.
 func NewAccessLog(ctx caddy.Context) *AccessLog {
 	server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
 	if !ok || server.Logs == nil {
@@ -51,7 +49,7 @@ func NewAccessLog(ctx caddy.Context) *AccessLog {
 	return &AccessLog{server: server, logger: ctx.Logger(accessLoggerModule{})}
 }
 
-// Take keeps Caddy from logging the request, and returns what logs it instead.
+// Take keeps Caddy from logging the request, and returns the function that logs it instead.
 func (a *AccessLog) Take(w http.ResponseWriter, r *http.Request) (done func()) {
 	skip, _ := caddyhttp.GetVar(r.Context(), caddyhttp.LogSkipVar).(bool)
 	if a == nil || skip || !a.logs(r) {
@@ -75,7 +73,7 @@ func (a *AccessLog) Take(w http.ResponseWriter, r *http.Request) (done func()) {
 		took := time.Since(start)
 		if repl := Replacer(r); repl != nil {
 			if all, ok := repl.Get("http.request.duration"); ok {
-				took, _ = all.(time.Duration) // also that of the handlers before
+				took, _ = all.(time.Duration) // includes the handlers before this one
 			}
 		}
 		header := maskHeader(rec.Header())
@@ -84,14 +82,14 @@ func (a *AccessLog) Take(w http.ResponseWriter, r *http.Request) (done func()) {
 			write()
 			return
 		}
-		// Handlers such as encode hold back what they have not yet written. The request's
-		// context ends when all of it has been written.
+		// Handlers such as encode buffer what they have not written yet. The request's context
+		// ends when all of it has been written.
 		header = header.Clone()
 		context.AfterFunc(r.Context(), write)
 	}
 }
 
-// maskURI is the request's URI without secrets.
+// maskURI returns the request's URI without secrets.
 func maskURI(r *http.Request) string {
 	uri := r.RequestURI
 	if query := r.URL.Query(); query.Has(gateway.SparkUILinkParameter) {
@@ -101,8 +99,8 @@ func maskURI(r *http.Request) string {
 	return tokens.Mask(uri)
 }
 
-// maskHeader returns a header without anything that looks like a token in its names
-// and values: itself if there is nothing, else a copy.
+// maskHeader returns a header without anything that looks like a token in its names and values:
+// the same header if it has none, otherwise a copy.
 func maskHeader(header http.Header) http.Header {
 	var clean http.Header
 	for name, values := range header {
@@ -129,7 +127,9 @@ func maskHeader(header http.Header) http.Header {
 	return clean
 }
 
-func (a *AccessLog) write(rec caddyhttp.ResponseRecorder, header http.Header, r *http.Request, took time.Duration, read int) {
+func (a *AccessLog) write(
+	rec caddyhttp.ResponseRecorder, header http.Header, r *http.Request, took time.Duration, read int,
+) {
 	level, message := levelAndMessage(r, rec.Status())
 	var fields []zap.Field
 	for _, name := range a.names(r) {
@@ -160,7 +160,7 @@ func (a *AccessLog) write(rec caddyhttp.ResponseRecorder, header http.Header, r 
 	}
 }
 
-// levelAndMessage are those of Caddy's line.
+// levelAndMessage returns the level and message of Caddy's line.
 func levelAndMessage(r *http.Request, status int) (level zapcore.Level, message string) {
 	level, message = zapcore.InfoLevel, "handled request"
 	if nop, _ := caddyhttp.GetVar(r.Context(), "unhandled").(bool); nop {
@@ -177,8 +177,8 @@ func levelAndMessage(r *http.Request, status int) (level zapcore.Level, message 
 	return level, message
 }
 
-// writeError finds out, as Caddy does, whether an answer that took longer than the server's
-// write timeout still reached the client.
+// writeError returns, as Caddy does, the error if a reply that took longer than the server's
+// write timeout did not reach the client.
 func (a *AccessLog) writeError(rec caddyhttp.ResponseRecorder, r *http.Request, took time.Duration) error {
 	limit := time.Duration(a.server.WriteTimeout)
 	if limit <= 0 || r.ProtoMajor != 1 || took < limit {
@@ -191,7 +191,7 @@ func (a *AccessLog) writeError(rec caddyhttp.ResponseRecorder, r *http.Request, 
 	return err
 }
 
-// countingBody counts what is read of a request's body.
+// countingBody counts the bytes that are read from a request's body.
 type countingBody struct {
 	io.ReadCloser
 	read int
@@ -203,7 +203,7 @@ func (b *countingBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// host is a request's host as the names of loggers have it.
+// host returns a request's host as it is spelled in names of loggers.
 func host(r *http.Request) string {
 	name, _, err := net.SplitHostPort(r.Host)
 	if err != nil {
@@ -223,8 +223,8 @@ func (a *AccessLog) logs(r *http.Request) bool {
 	return !slices.ContainsFunc(a.server.Logs.SkipHosts, matches) && !a.server.Logs.SkipUnmappedHosts
 }
 
-// names are the loggers that Caddy chooses for a request: those that log_name
-// set, else those of the host, of a wildcard for it, or the default.
+// names returns the loggers that Caddy chooses for a request: those that log_name set, else those
+// of the host, of a matching wildcard, or the default.
 func (a *AccessLog) names(r *http.Request) []string {
 	if set, ok := caddyhttp.GetVar(r.Context(), caddyhttp.AccessLoggerNameVarKey).([]any); ok {
 		var names []string
@@ -241,7 +241,7 @@ func (a *AccessLog) names(r *http.Request) []string {
 	}
 	labels := strings.Split(name, ".")
 	for i := range labels {
-		if labels[i] == "" { // as in a name with a dot at its end
+		if labels[i] == "" { // a name that ends with a dot
 			continue
 		}
 		labels[i] = "*"
@@ -252,8 +252,8 @@ func (a *AccessLog) names(r *http.Request) []string {
 	return []string{a.server.Logs.DefaultLoggerName}
 }
 
-// recorderOf finds the recorder that Caddy put around the response in order to log it; nil
-// if there is none. Handlers put recorders of their own around it, so it is the innermost.
+// recorderOf returns the recorder that Caddy wrapped around the response in order to log it, or
+// nil. Handlers wrap recorders of their own around it, so it is the innermost one.
 func recorderOf(w http.ResponseWriter) (rec caddyhttp.ResponseRecorder) {
 	for w != nil {
 		if r, ok := w.(caddyhttp.ResponseRecorder); ok {

@@ -15,8 +15,8 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// answer is a failure as a Livy client gets it: Livy's own {"msg": ...}, and a
-// machine-readable reason where there is one.
+// answer is an error as Livy clients get it: Livy's own {"msg": ...}, and a machine-readable
+// reason if there is one.
 type answer struct {
 	Msg string `json:"msg"`
 	// Detail tells how an ended session ended. It is not part of Msg: Zeppelin takes a
@@ -28,18 +28,19 @@ type answer struct {
 	status     int
 	allow      string
 	retryAfter time.Duration
-	// expected says that it is no fault: a gateway that is stopped, a client that left.
+	// expected is set if nothing is wrong: a gateway that is stopped, a client that left.
 	expected bool
 }
 
-// defaultRetry is what Retry-After says when nothing better is known.
+// defaultRetry is the value of Retry-After if no better one is known.
 const defaultRetry = 2 * time.Second
 
-// StatusClientGone is the status of a request whose client left before there was an answer.
-// Caddy's reverse_proxy writes it too.
+// StatusClientGone is the status of a request whose client left before it got a reply. Caddy's
+// reverse_proxy uses it too.
 const StatusClientGone = 499
 
-// answerTo is the one place where the data path chooses a status.
+// answerTo returns the answer to an error. It is the only place that chooses a status for
+// requests to gateways.
 func answerTo(r *http.Request, err error) answer {
 	if errors.Is(r.Context().Err(), context.Canceled) {
 		return answer{Msg: "the client left", status: StatusClientGone, expected: true}
@@ -66,8 +67,8 @@ func answerTo(r *http.Request, err error) answer {
 	case errors.As(err, &handler) && handler.StatusCode < 500 && handler.StatusCode != 0:
 		return answer{Msg: http.StatusText(handler.StatusCode), status: handler.StatusCode}
 	case errors.As(err, &handler):
-		// reverse_proxy could not reach Livy, or Livy broke off. This is ours to
-		// mend, and a later try can succeed.
+		// reverse_proxy could not connect to Livy, or Livy closed the connection. The client is
+		// not to blame, and a later try can succeed.
 		return answer{Msg: "the Livy server of this gateway does not answer", status: http.StatusServiceUnavailable}
 	default:
 		return answer{Msg: "internal error of the gateway", status: http.StatusInternalServerError}

@@ -6,15 +6,14 @@ import (
 	"github.com/caddyserver/caddy/v2"
 )
 
-// App is the livy app as the handlers see it: they are built without the package that
-// holds it.
+// App is the livy app as the handlers see it. Their packages do not import the app's.
 type App interface {
-	// Core returns what the configuration shares with those before and after it.
+	// Core returns the core that the configuration shares with earlier and later ones.
 	Core() *Core
 	// SparkUISite returns the address of the site that shows the Spark UIs of all
 	// gateways, "" if the gateways' own sites do.
 	SparkUISite() string
-	// ServeDoctor answers a request of the admin endpoint with what is wrong.
+	// ServeDoctor answers a request of the admin endpoint with the doctor's results.
 	ServeDoctor(w http.ResponseWriter, r *http.Request) error
 }
 

@@ -8,7 +8,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 )
 
-// ClientAddr is the client's address as Caddy's trusted_proxies settings see it.
+// ClientAddr returns the client's address according to Caddy's trusted_proxies settings.
 func ClientAddr(r *http.Request) string {
 	if ip, ok := caddyhttp.GetVar(r.Context(), caddyhttp.ClientIPVarKey).(string); ok && ip != "" {
 		return ip
@@ -22,7 +22,7 @@ func FromTrustedProxy(r *http.Request) bool {
 	return trusted
 }
 
-// HostOf is the host of host:port.
+// HostOf returns the host of host:port.
 func HostOf(addr string) string {
 	if host, _, err := net.SplitHostPort(addr); err == nil {
 		return host
@@ -30,13 +30,13 @@ func HostOf(addr string) string {
 	return addr
 }
 
-// Replacer returns the request's placeholders, nil outside of Caddy's server.
+// Replacer returns the request's placeholders, or nil outside of Caddy's server.
 func Replacer(r *http.Request) *caddy.Replacer {
 	repl, _ := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer)
 	return repl
 }
 
-// User is who is logged in, by an authentication of Caddy's or by a token.
+// User returns the user of a request, whom an authentication handler or a token identified.
 func User(r *http.Request) string {
 	repl := Replacer(r)
 	if repl == nil {
@@ -46,8 +46,8 @@ func User(r *http.Request) string {
 	return user
 }
 
-// What the audit log calls who shows a token that is none, and the sites with the
-// livy_gateway directive.
+// UnknownActor is the actor in the audit log if there is no valid token or user. SurfaceLivy
+// stands for sites with the livy_gateway directive.
 const (
 	UnknownActor = "unknown"
 	SurfaceLivy  = "livy"

@@ -1,6 +1,5 @@
-// Package core is what the Caddy modules of Livy Gateway share: the one Core that
-// outlives a reload, how a handler finds it, and what all of them do alike: answer
-// failures, write the access log, name the client.
+// Package core has what the Caddy modules of Livy Gateway share: the Core that survives reloads,
+// how handlers find it, error replies, the access log, metrics and events.
 package core
 
 import (
@@ -23,15 +22,15 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// pool holds what must outlive a reload: connections, caches, the supervision of Livy
-// servers. Configurations that agree on Redis and runtime share one Core.
+// pool holds the cores: connections, caches and the supervision of Livy servers survive a reload.
+// Configurations with the same Redis and runtime share one Core.
 var pool = caddy.NewUsagePool()
 
-// RedisPatience is how long an answer of Redis is waited for; 0 is the store's default.
-// Tests are more patient.
+// RedisPatience is how long to wait for a reply of Redis; 0 is the store's default. Tests wait
+// longer.
 var RedisPatience time.Duration
 
-// Core is everything below the Caddy surface, wired together.
+// Core has all parts of the gateway that do not depend on Caddy, wired together.
 type Core struct {
 	Store    *store.Store
 	Tokens   *tokens.Service
@@ -43,28 +42,28 @@ type Core struct {
 	Log      *zap.Logger
 
 	events   chan event
-	embedded func() // ends the embedded Redis, if there is one
+	embedded func() // stops the embedded Redis, if there is one
 	once     sync.Once
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 }
 
-// Options are what a core is made with.
+// Options are the options of a Core.
 type Options struct {
-	// Redis is where the state is kept.
+	// Redis is where the state is stored.
 	Redis store.Options
-	// Embedded takes an in-memory Redis in this process instead.
+	// Embedded uses an in-memory Redis in this process instead.
 	Embedded bool
-	// Tokens holds for all tokens.
+	// Tokens has the settings of all tokens.
 	Tokens tokens.Options
-	// MarkDir keeps what must be known when Redis was restored from a backup.
+	// MarkDir is the directory of the files by which a restored Redis is noticed.
 	MarkDir string
-	// OpenRuntime opens what runs Livy servers; it must not use the network.
+	// OpenRuntime opens the runtime. It must not use the network.
 	OpenRuntime func(*zap.Logger) (upstream.Runtime, error)
 }
 
-// Acquire returns the core with a key, and makes it if there is none. Each call needs
-// one of Release.
+// Acquire returns the core with a key, and creates it if there is none. Each call needs a call of
+// Release.
 func Acquire(key string, o Options) (*Core, error) {
 	value, _, err := pool.LoadOrNew(key, func() (caddy.Destructor, error) { return New(o) })
 	if err != nil {
@@ -73,7 +72,7 @@ func Acquire(key string, o Options) (*Core, error) {
 	return value.(*Core), nil
 }
 
-// Release lets go of a core, which ends with its last user.
+// Release releases a core, which ends with its last user.
 func Release(key string, c *Core) error {
 	last, err := pool.Delete(key)
 	if last {
@@ -82,7 +81,7 @@ func Release(key string, c *Core) error {
 	return err
 }
 
-// New makes a core. It uses no network yet.
+// New creates a core. It does not use the network yet.
 func New(o Options) (_ *Core, err error) {
 	c := &Core{Log: zap.New(liveCore{}).Named("livy"), events: make(chan event, maxEvents)}
 	rt, err := o.OpenRuntime(c.Log)
@@ -124,9 +123,8 @@ func New(o Options) (_ *Core, err error) {
 	return c, nil
 }
 
-// Start begins the work that goes on in the background, once. It fails when Redis holds
-// what this version does not understand; a Redis that is away is waited for in the
-// background.
+// Start starts the background work, once. It fails if Redis has data that this version does not
+// understand. If Redis cannot be reached, it waits for Redis in the background.
 func (c *Core) Start() error {
 	err := c.checkSchema(context.Background())
 	if err != nil && gateway.KindOf(err) != gateway.KindUnavailable {
@@ -136,7 +134,7 @@ func (c *Core) Start() error {
 		ctx, cancel := context.WithCancel(context.Background())
 		c.cancel = cancel
 		if err != nil {
-			c.Log.Warn("Redis is away; waiting for it", zap.Error(err))
+			c.Log.Warn("Redis cannot be reached; waiting for it", zap.Error(err))
 			c.wg.Go(func() { c.awaitSchema(ctx) })
 		}
 		c.wg.Go(func() { c.Tokens.Run(ctx) })
@@ -156,7 +154,7 @@ func (c *Core) awaitSchema(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := c.checkSchema(ctx)
 		if err == nil {
-			c.Log.Info("Redis is there")
+			c.Log.Info("Redis can be reached")
 			return
 		}
 		if gateway.KindOf(err) != gateway.KindUnavailable {
@@ -169,7 +167,7 @@ func (c *Core) awaitSchema(ctx context.Context) {
 	}
 }
 
-// Destruct ends it all; it runs when no configuration uses the core any more.
+// Destruct ends the core. It is called when no configuration uses the core any more.
 func (c *Core) Destruct() error {
 	c.Manager.Close(caddy.Exiting())
 	if c.cancel != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Endpoint is which gateways a site serves: one by name, or all by the path.
+// Endpoint says which gateways a site serves: one, or all of them by the path.
 type Endpoint struct {
 	Gateway, Workspace string
 	// Public serves only gateways that are public.
@@ -18,8 +18,7 @@ type Endpoint struct {
 var errNoEndpoint = gateway.Errorf(gateway.KindNotFound,
 	"no gateway at this path: it must be "+gateway.EndpointPrefix+"{workspace}/"+gateway.EndpointMiddle+"/{gateway}/...")
 
-// Find finds the gateway that a request is meant for, the public path before Livy's own,
-// and that one.
+// Find returns the gateway of a request, the public path before Livy's own, and Livy's own path.
 func (e *Endpoint) Find(m *control.Manager, r *http.Request) (found *control.Entry, prefix, path string, err error) {
 	path = r.URL.EscapedPath()
 	workspace, name := e.Workspace, e.Gateway

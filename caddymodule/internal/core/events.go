@@ -8,14 +8,14 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// eventOf are the states whose beginning is an event of Caddy's, with its name.
+// eventOf maps states to the names of the Caddy events that are emitted when they begin.
 var eventOf = map[gateway.State]string{
 	gateway.StateRunning: "livy_gateway_started",
 	gateway.StateStopped: "livy_gateway_stopped",
 	gateway.StateError:   "livy_gateway_failed",
 }
 
-// maxEvents bounds the events that wait for a subscriber.
+// maxEvents is the largest number of queued events.
 const maxEvents = 256
 
 type event struct {
@@ -23,8 +23,8 @@ type event struct {
 	data map[string]any
 }
 
-// noteTransition queues the event of a gateway that came to another state. Subscribers may
-// take their time, and the supervision must not wait for them.
+// noteTransition queues the event of a gateway that entered another state. Subscribers may be
+// slow, and supervision must not wait for them.
 func (c *Core) noteTransition(g *gateway.Gateway) {
 	name := eventOf[g.Status.State]
 	if name == "" {
@@ -37,12 +37,12 @@ func (c *Core) noteTransition(g *gateway.Gateway) {
 	select {
 	case c.events <- e:
 	default:
-		c.Log.Warn("an event was dropped: subscribers are too slow", zap.String("event", name), zap.String("gateway", g.ID))
+		c.Log.Warn("an event was dropped: subscribers are too slow",
+			zap.String("event", name), zap.String("gateway", g.ID))
 	}
 }
 
-// emitEvents emits what is queued, in its order, through the configuration in force, until
-// ctx ends.
+// emitEvents emits queued events, in order, through the configuration in force, until ctx ends.
 func (c *Core) emitEvents(ctx context.Context) {
 	for {
 		select {

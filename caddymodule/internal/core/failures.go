@@ -19,12 +19,12 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// Failures answers what the handlers of a site fail with: by the site's error routes
-// (handle_errors), and as JSON where these have no answer.
+// Failures answers errors of a site's handlers: with the site's error routes (handle_errors), or
+// with JSON if these write no reply.
 //
-// Caddy runs error routes for errors that handlers return. It logs such an error too, with
-// the headers of the request as they came, and so with the token. Therefore the error is
-// not returned: its routes are run here.
+// Caddy runs error routes for errors that handlers return. But it also logs such an error with
+// the original headers of the request, including the token. Therefore the error is not returned,
+// and its routes are run here.
 type Failures struct {
 	log    *zap.Logger
 	once   sync.Once
@@ -34,7 +34,7 @@ type Failures struct {
 // NewFailures returns the Failures of the handler that is being provisioned.
 func NewFailures(ctx caddy.Context) *Failures { return &Failures{log: ctx.Logger()} }
 
-// Answer answers a failure.
+// Answer answers an error.
 func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error) {
 	a := answerTo(r, err)
 	f.write(r, &a, err)
@@ -51,16 +51,18 @@ func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-// write logs a failure: what nobody has to mend at level DEBUG, an outage as a warning.
+// write logs an error: at level DEBUG if nobody has to do anything, and as a warning if something
+// cannot be reached.
 func (f *Failures) write(r *http.Request, a *answer, err error) {
 	if ce := f.log.Check(a.level(), "request not served"); ce != nil {
 		// A client may have put its token anywhere, and errors quote what it sent.
 		ce.Write(zap.Int("status", a.status), zap.String("method", r.Method),
-			zap.String("path", tokens.Mask(r.URL.Path)), zap.String("reason", a.Reason), zap.String("error", tokens.Mask(err.Error())))
+			zap.String("path", tokens.Mask(r.URL.Path)), zap.String("reason", a.Reason),
+			zap.String("error", tokens.Mask(err.Error())))
 	}
 }
 
-// level is how much a failure matters to who reads the log.
+// level returns the log level of an error.
 func (a *answer) level() zapcore.Level {
 	switch {
 	case a.status < 500 || a.expected:
@@ -71,8 +73,8 @@ func (a *answer) level() zapcore.Level {
 	return zapcore.ErrorLevel
 }
 
-// prepare sets the headers that a failure's answer has whoever writes it, and takes out
-// those of an answer that was begun.
+// prepare sets the headers that every reply to an error has, and removes those of a reply that
+// was begun.
 func (a *answer) prepare(header http.Header) {
 	for _, name := range []string{"Content-Length", "Content-Type", "Content-Encoding", "Location", "Etag", "Last-Modified"} {
 		header.Del(name)
@@ -90,7 +92,7 @@ func (a *answer) prepare(header http.Header) {
 	}
 }
 
-// writeTo answers with JSON.
+// writeTo writes the JSON reply.
 func (a *answer) writeTo(w http.ResponseWriter) {
 	body, _ := json.Marshal(a)
 	header := w.Header()
@@ -102,10 +104,10 @@ func (a *answer) writeTo(w http.ResponseWriter) {
 	_, _ = w.Write(body)
 }
 
-// byRoutes lets the server's error routes answer, and reports whether they did.
+// byRoutes runs the server's error routes, and reports whether they wrote a reply.
 func (f *Failures) byRoutes(w http.ResponseWriter, r *http.Request, a *answer) bool {
 	server, _ := r.Context().Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server)
-	// Not while modules are made: error routes are made after all others.
+	// Not while modules are provisioned: error routes are provisioned after all others.
 	f.once.Do(func() {
 		if server != nil && server.Errors != nil && len(server.Errors.Routes) > 0 {
 			f.routes = server.Errors.Routes.Compile(caddyhttp.HandlerFunc(func(http.ResponseWriter, *http.Request) error { return nil }))
@@ -116,7 +118,7 @@ func (f *Failures) byRoutes(w http.ResponseWriter, r *http.Request, a *answer) b
 	}
 	failure := caddyhttp.Error(a.status, errors.New(tokens.Mask(a.Msg)))
 	probe := &errorWriter{ResponseWriterWrapper: &caddyhttp.ResponseWriterWrapper{ResponseWriter: w}, status: a.status}
-	// The page of an operator is no data: it may have styles and scripts.
+	// A page of the operator is not data: it may have styles and scripts.
 	w.Header().Del("Content-Security-Policy")
 	restore(r)
 	if err := f.routes.ServeHTTP(probe, server.Errors.WithError(r, failure)); err != nil {
@@ -125,9 +127,9 @@ func (f *Failures) byRoutes(w http.ResponseWriter, r *http.Request, a *answer) b
 	return probe.answered
 }
 
-// restore makes the request again what it was when it came, as error routes expect it,
-// without what they must neither log nor send on. It does so in place, as Caddy does: the
-// placeholders are those of this request.
+// restore gives the request its original method and URL back, as error routes expect, but without
+// secrets, which they must neither log nor send on. It changes the request in place, as Caddy
+// does, since the placeholders belong to this request.
 func restore(r *http.Request) {
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
 		r.Method, r.RemoteAddr, r.RequestURI = original.Method, original.RemoteAddr, original.RequestURI
@@ -146,16 +148,16 @@ func restore(r *http.Request) {
 	}
 }
 
-// errorWriter finds out whether error routes answer. Where none of them takes a failure
-// Caddy still writes its status, and nothing else: that is no answer.
+// errorWriter finds out whether error routes write a reply. If none of them handles an error,
+// Caddy still writes its status, and nothing else, which does not count as a reply.
 type errorWriter struct {
 	*caddyhttp.ResponseWriterWrapper
-	status   int // of the failure
+	status   int // of the error
 	held     bool
 	answered bool
 }
 
-// WriteHeader holds the failure's own status back until something follows it.
+// WriteHeader holds the error's own status back until something follows it.
 func (w *errorWriter) WriteHeader(status int) {
 	header := w.Header()
 	if status == w.status && !w.answered && header.Get("Content-Type") == "" && header.Get("Content-Length") == "" {

@@ -11,16 +11,16 @@ import (
 // Config is what a configuration puts into force.
 type Config struct {
 	Core *Core
-	// Log is the livy app's logger, which goes where that configuration's logs do.
+	// Log is the livy app's logger, which writes to the logs of that configuration.
 	Log *zap.Logger
-	// Emit emits an event of Caddy's.
+	// Emit emits a Caddy event.
 	Emit func(name string, data map[string]any)
 }
 
 var inForce atomic.Pointer[Config]
 
-// InForce returns the core of the configuration in force, nil if that has no livy app. It
-// is for what is made before apps are, the admin endpoint, and for what outlives a reload.
+// InForce returns the core of the configuration in force, or nil if that has no livy app. It is
+// for the admin endpoint, which is set up before apps are, and for what survives reloads.
 func InForce() *Core {
 	if c := inForce.Load(); c != nil {
 		return c.Core
@@ -28,18 +28,18 @@ func InForce() *Core {
 	return nil
 }
 
-// SetInForce puts a configuration into force and returns the one before; nil for none.
+// SetInForce puts a configuration into force and returns the previous one. Either may be nil.
 func SetInForce(c *Config) (before *Config) { return inForce.Swap(c) }
 
-// outOfForce forgets a core that has ended.
+// outOfForce removes a core that has ended.
 func outOfForce(c *Core) {
 	if now := inForce.Load(); now != nil && now.Core == c {
 		inForce.CompareAndSwap(now, nil)
 	}
 }
 
-// logCore is where the log of the configuration in force goes, Caddy's default log if none
-// with a livy app is.
+// logCore returns the log of the configuration in force, or Caddy's default log if that has no
+// livy app.
 func logCore() zapcore.Core {
 	if c := inForce.Load(); c != nil {
 		return c.Log.Core()

@@ -6,9 +6,9 @@ import (
 	"go.uber.org/zap/zapcore"
 )
 
-// liveCore sends log entries to the livy app's logger of the configuration in force: what
-// outlives a reload must neither write to a log that was closed by it, nor past the logs
-// that the configuration has for "livy".
+// liveCore sends log entries to the livy app's logger of the configuration in force. What
+// survives a reload must not write to a log that the reload closed, nor bypass the logs that the
+// configuration has for "livy".
 type liveCore struct {
 	fields []zapcore.Field
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// Metrics are made once and registered with each configuration's registry,
-// since Caddy makes a new registry at every reload.
+// The metrics are created once and registered with each configuration's registry, since Caddy
+// creates a new registry at every reload.
 var (
 	policyTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "livy", Name: "policy_total",
@@ -18,11 +18,11 @@ var (
 	}, []string{"gateway", "action"})
 	createsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
 		Namespace: "caddy", Subsystem: "livy", Name: "creates_total",
-		Help: "Create requests by kind (session, batch) and what the gateway decided (sent, refused).",
+		Help: "Create requests by kind (session, batch) and decision of the gateway (sent, refused).",
 	}, []string{"gateway", "kind", "decision"})
 )
 
-// RegisterMetrics makes the metrics part of a configuration's registry.
+// RegisterMetrics registers the metrics with a configuration's registry.
 func RegisterMetrics(ctx caddy.Context) error {
 	for _, c := range []prometheus.Collector{policyTotal, createsTotal, coreCollector{}} {
 		err := ctx.GetMetricsRegistry().Register(c)
@@ -50,7 +50,7 @@ func CountCreate(gateway, kind string, r *policies.Report, refused bool) {
 	}
 }
 
-// coreCollector reads the core's own counters when metrics are asked for.
+// coreCollector reads the core's own counters when metrics are collected.
 type coreCollector struct{}
 
 var (
@@ -58,13 +58,14 @@ var (
 	silentDesc   = prometheus.NewDesc("caddy_livy_gateways_unresponsive",
 		"Running gateways whose Livy server does not answer.", nil, nil)
 	tokensDesc = prometheus.NewDesc("caddy_livy_token_checks_total",
-		"Token checks by where the answer came from or why there was none.", []string{"result"}, nil)
+		"Token checks by the source of the result, or the reason why there was none.", []string{"result"}, nil)
 )
 
 var (
 	leasesDesc = prometheus.NewDesc("caddy_livy_leases_held", "Gateways that this instance supervises.", nil, nil)
-	othersDesc = prometheus.NewDesc("caddy_livy_other_instances", "Other instances on the same Redis, heard of within some seconds.", nil, nil)
-	movesDesc  = prometheus.NewDesc("caddy_livy_lease_changes_total",
+	othersDesc = prometheus.NewDesc("caddy_livy_other_instances",
+		"Other instances on the same Redis that were seen within the last seconds.", nil, nil)
+	movesDesc = prometheus.NewDesc("caddy_livy_lease_changes_total",
 		"Leases taken over from another instance or an earlier process (takeover), and lost (loss).", []string{"change"}, nil)
 )
 

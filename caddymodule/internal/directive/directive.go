@@ -1,5 +1,5 @@
-// Package directive has what the Caddyfile's directives and options of Livy Gateway share:
-// the order of the directives, and the reading of arguments.
+// Package directive has what the Caddyfile directives and options of Livy Gateway share: the
+// order of directives, and parsing of arguments.
 package directive
 
 import (
@@ -14,15 +14,15 @@ import (
 )
 
 func init() {
-	// Health, API and Spark UIs pass on what is not their own to the next. The order is set
-	// here and not where each is registered, since that would make it the order in which
-	// packages happen to be initialised.
+	// Health, API and Spark UIs pass other requests on to the next handler. The order is set here
+	// and not where each is registered, since it would then depend on the order in which packages
+	// are initialized.
 	for _, name := range []string{"livy_health", "livy_api", "livy_spark_ui", "livy_gateway"} {
 		httpcaddyfile.RegisterDirectiveOrder(name, httpcaddyfile.Before, "respond")
 	}
 }
 
-// Size reads an option's only argument, a size such as 1MiB.
+// Size parses an option's only argument, a size such as 1MiB.
 func Size(d *caddyfile.Dispenser, target *int64) error {
 	option := d.Val()
 	var text string
@@ -37,8 +37,7 @@ func Size(d *caddyfile.Dispenser, target *int64) error {
 	return nil
 }
 
-// Limit is Duration for an option that also takes the word "never", which stands for the
-// value never.
+// Limit is Duration for an option that also accepts "never", which stands for the value never.
 func Limit(d *caddyfile.Dispenser, target *caddy.Duration, never caddy.Duration) error {
 	option, args := d.Val(), d.RemainingArgs()
 	if len(args) != 1 {
@@ -56,7 +55,7 @@ func Limit(d *caddyfile.Dispenser, target *caddy.Duration, never caddy.Duration)
 	return nil
 }
 
-// Duration reads an option's only argument, a duration such as 3m.
+// Duration parses an option's only argument, a duration such as 3m.
 func Duration(d *caddyfile.Dispenser, target *caddy.Duration) error {
 	option := d.Val()
 	var text string
@@ -71,9 +70,9 @@ func Duration(d *caddyfile.Dispenser, target *caddy.Duration) error {
 	return nil
 }
 
-// Text reads an option's only argument. An empty one is an error: it is most
-// often {$NAME} of a variable that is not set, and would be as if the option were not
-// there.
+// Text parses an option's only argument. An empty argument is an error: it usually comes from
+// {$NAME} of a variable that is not set, and would have the same effect as leaving the option
+// out.
 func Text(d *caddyfile.Dispenser, target *string) error {
 	option := d.Val()
 	if !d.AllArgs(target) {
@@ -85,12 +84,12 @@ func Text(d *caddyfile.Dispenser, target *string) error {
 	return nil
 }
 
-// Empty refuses an argument that is empty.
+// Empty returns the error for an empty argument.
 func Empty(d *caddyfile.Dispenser, option string) error {
-	return d.Errf("%s: its argument is empty; is an environment variable not set? Leave the option out if nothing is meant", option)
+	return d.Errf("%s: its argument is empty: set the environment variable if it is one, or leave the option out", option)
 }
 
-// Flag reads an option without arguments.
+// Flag parses an option without arguments.
 func Flag(d *caddyfile.Dispenser, target *bool) error {
 	*target = true
 	if d.NextArg() {
@@ -99,7 +98,7 @@ func Flag(d *caddyfile.Dispenser, target *bool) error {
 	return nil
 }
 
-// Append reads an option's arguments, at least one, and appends them to a list.
+// Append parses an option's arguments, at least one, and appends them to a list.
 func Append(d *caddyfile.Dispenser, list *[]string) error {
 	option, args := d.Val(), d.RemainingArgs()
 	if len(args) == 0 {
@@ -112,7 +111,7 @@ func Append(d *caddyfile.Dispenser, list *[]string) error {
 	return nil
 }
 
-// Number reads an option's only argument; nil if there is none and none is wanted.
+// Number parses an option's only argument. It returns nil if there is none and none is wanted.
 func Number(d *caddyfile.Dispenser, wanted bool) (*int, error) {
 	option := d.Val()
 	args := d.RemainingArgs()
@@ -129,12 +128,12 @@ func Number(d *caddyfile.Dispenser, wanted bool) (*int, error) {
 	return &n, nil
 }
 
-// Options reads a block of options that each have one value, given once.
+// Options parses a block of options that have one value each, given once.
 func Options(d *caddyfile.Dispenser, options map[string]*string) error {
 	return OptionLists(d, options, nil)
 }
 
-// OptionLists is Options where some options have several values.
+// OptionLists is Options with additional options that have several values.
 func OptionLists(d *caddyfile.Dispenser, options map[string]*string, lists map[string]*[]string) error {
 	d.Next() // the module's name
 	if d.NextArg() {
