@@ -4,4 +4,5 @@ package livygateway
 
 import (
 	_ "github.com/livygateway/livygateway/caddymodule"
+	_ "github.com/livygateway/livygateway/caddymodule/livyconsole"
 )
