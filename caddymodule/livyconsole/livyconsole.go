@@ -4,6 +4,8 @@ package livyconsole
 import (
 	"fmt"
 	"net/http"
+	"net/url"
+	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -29,6 +31,13 @@ func init() {
 // Keep it off the hosts of `livy_gateway` and `livy_spark_ui`: pages of Spark UIs are
 // written by users' code, and would run in the origin of the console.
 type Console struct {
+	// The address of the site with `livy_gateway`, e.g. `https://livy.example.com`. The page
+	// shows gateways' endpoints with it. Default: people say it in the page.
+	Endpoint string `json:"endpoint,omitempty"`
+
+	// The address of a site with `livy_gateway` that is public. Default: none is shown.
+	PublicEndpoint string `json:"public_endpoint,omitempty"`
+
 	files *console.Handler
 }
 
@@ -37,9 +46,28 @@ func (*Console) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.livy_console", New: func() caddy.Module { return new(Console) }}
 }
 
-// Provision reads the console's files.
+// Provision reads the options.
 func (c *Console) Provision(caddy.Context) error {
-	c.files = console.New()
+	repl := caddy.NewReplacer()
+	for name, address := range map[string]*string{"endpoint": &c.Endpoint, "public_endpoint": &c.PublicEndpoint} {
+		*address = strings.TrimRight(repl.ReplaceAll(*address, ""), "/")
+		if err := checkAddress(*address); err != nil {
+			return fmt.Errorf("livy_console: %s: %w", name, err)
+		}
+	}
+	c.files = console.New(console.Options{Endpoint: c.Endpoint, PublicEndpoint: c.PublicEndpoint})
+	return nil
+}
+
+// checkAddress checks the address of a site.
+func checkAddress(address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("must be the address of a site, such as https://livy.example.com (got %q)", address)
+	}
 	return nil
 }
 
@@ -69,16 +97,26 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // parse reads the directive
 //
-//	livy_console [<matcher>]
+//	livy_console [<matcher>] {
+//		endpoint        <url>
+//		public_endpoint <url>
+//	}
 func parse(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next() // livy_console
 	if h.NextArg() {
 		return nil, h.ArgErr()
 	}
-	if h.NextBlock(0) {
-		return nil, h.Errf("livy_console has no options (got %q)", h.Val())
+	c := new(Console)
+	for h.NextBlock(0) {
+		into := map[string]*string{"endpoint": &c.Endpoint, "public_endpoint": &c.PublicEndpoint}[h.Val()]
+		if into == nil {
+			return nil, h.Errf("livy_console has the options endpoint and public_endpoint (got %q)", h.Val())
+		}
+		if !h.AllArgs(into) {
+			return nil, h.ArgErr()
+		}
 	}
-	return new(Console), nil
+	return c, nil
 }
 
 // Interface guards

@@ -106,6 +106,8 @@ type call struct {
 	// order is the change that the request asks for: by whom, and on what condition
 	// (see onlyIfMatch).
 	order gateway.Order
+	// untagged replies have no ETag although they are read as JSON; see Route.Tagged.
+	untagged bool
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }

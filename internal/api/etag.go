@@ -93,11 +93,13 @@ func (c *call) replyRevision(status int, revision int64, v any) error {
 func (c *call) replyText(status int, text []byte) error {
 	header := c.w.Header()
 	header.Set("Content-Type", "application/json")
-	if c.reading() && status == http.StatusOK && header.Get("Cache-Control") == "" {
+	if c.reading() && status == http.StatusOK && !c.untagged {
 		if header.Get("ETag") == "" {
 			header.Set("ETag", etag(0, text))
 		}
-		header.Set("Cache-Control", "private, no-cache") // to be kept, and asked about each time
+		if header.Get("Cache-Control") == "" { // a site says no-store: its users' programs may keep it, their browsers not
+			header.Set("Cache-Control", "private, no-cache") // to be kept, and asked about each time
+		}
 		if c.unchanged(header.Get("ETag")) {
 			header.Del("Content-Type")
 			c.w.WriteHeader(http.StatusNotModified)

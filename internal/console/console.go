@@ -10,6 +10,7 @@ import (
 	"embed"
 	"encoding/hex"
 	"fmt"
+	"html"
 	"io/fs"
 	"net/http"
 	"path"
@@ -48,14 +49,28 @@ type file struct {
 // console has other paths.
 const assets = "/console/"
 
+// Options are what the operator tells the page.
+type Options struct {
+	// Endpoint and PublicEndpoint are the addresses of the sites with livy_gateway, e.g.
+	// "https://livy.example.com", which the API does not know; empty where nobody says.
+	Endpoint, PublicEndpoint string
+}
+
 // Handler serves the console at the root of a site.
 type Handler struct {
 	files map[string]*file
+	index *file
 }
 
-// New returns the handler. The files are read and compressed once for the process.
-func New() *Handler { return &Handler{files: load()} }
+// New returns the handler.
+func New(o Options) *Handler {
+	files := load()
+	index := strings.NewReplacer("{endpoint}", html.EscapeString(o.Endpoint), "{public}", html.EscapeString(o.PublicEndpoint)).
+		Replace(string(files["/"].plain))
+	return &Handler{files: files, index: newFile("index.html", []byte(index), files["/"].cache)}
+}
 
+// load reads and compresses the files, once for the process.
 var load = sync.OnceValue(func() map[string]*file {
 	static, err := fs.Sub(embedded, "static")
 	if err != nil {
@@ -149,6 +164,9 @@ func (h *Handler) Serves(path string) bool {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	Harden(w.Header())
 	f := h.files[r.URL.Path]
+	if r.URL.Path == "/" {
+		f = h.index
+	}
 	switch {
 	case f == nil:
 		// A page of an older version asks for files that are no more: it is to be loaded anew.

@@ -35,5 +35,8 @@ export function setSite(text) {
 
 /** The endpoint by the gateway's name, which people read more easily than its id. */
 export const pathOf = (g) => `/api/v1/workspace/${g.workspace}/livycompute/${g.spec.name}`;
+/** shortEndpoint is what tells endpoints apart in a table. */
+export const shortEndpoint = (g) => `…/livycompute/${g.spec.name}`;
+
 export const endpointOf = (g) => site.value + pathOf(g);
 export const publicEndpointOf = (g) => (g.spec.public && publicSite ? publicSite + pathOf(g) : '');

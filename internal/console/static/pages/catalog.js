@@ -2,6 +2,7 @@
 import { html } from '../lib.js';
 import { useResource } from '../live.js';
 import { Failure, Skeleton, useTitle } from '../parts/parts.js';
+import { plural } from '../parts/format.js';
 import { Icon } from '../parts/icons.js';
 import { showWays, way } from '../parts/ways.js';
 
@@ -11,7 +12,7 @@ const pairs = (o) => Object.entries(o || {}).map(([k, v]) => `${k}=${v}`).join('
 export const describe = {
   engines: (e) => [e.livy && `Livy ${e.livy}`, e.spark && `Spark ${e.spark}`, e.scala && `Scala ${e.scala}`, e.java && `Java ${e.java}`].filter(Boolean).join(', '),
   clusters: (c) => [c.master, c.deployMode && `deploy mode ${c.deployMode}`].filter(Boolean).join(', '),
-  environments: (e) => [[...(e.pyFiles || []), ...(e.archives || []), ...(e.jars || []), ...(e.files || [])].join(', '), Object.keys(e.conf || {}).length && `${Object.keys(e.conf).length} settings`, Object.keys(e.env || {}).length && `${Object.keys(e.env).length} variables`].filter(Boolean).join(', '),
+  environments: (e) => [[...(e.pyFiles || []), ...(e.archives || []), ...(e.jars || []), ...(e.files || [])].join(', '), Object.keys(e.conf || {}).length && plural(Object.keys(e.conf).length, 'setting'), Object.keys(e.env || {}).length && plural(Object.keys(e.env).length, 'variable')].filter(Boolean).join(', '),
   networks: (n) => [n.dockerNetwork, n.vpc && `VPC ${n.vpc}`].filter(Boolean).join(', '),
   directories: (d) => [d.type, d.source, `at ${d.path}`, d.readOnly && 'read-only', d.vpc && `VPC ${d.vpc}`].filter(Boolean).join(', '),
   fusion: (f) => [(f.spark || []).length && `for Spark ${f.spark.join(', ')}`, (f.cpuFlags || []).length && `CPU with ${f.cpuFlags.join(', ')}`].filter(Boolean).join(', '),

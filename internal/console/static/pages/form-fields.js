@@ -58,8 +58,8 @@ export function Sections({ catalog, error, file, form, change, base, settings, w
         <input value=${(get('disabledRoutes') || []).join(', ')} placeholder="session.job.*" spellcheck="false" onChange=${(e) => set('disabledRoutes', e.currentTarget.value.split(/[\s,]+/).filter(Boolean))} /><//></section>
     <section class="card"><h2>Automatic stop and start</h2><${Automatic} get=${get} set=${set} common=${common} /></section>
     <section class="card"><h2>Policy and audit</h2>
-      ${radios('policy', [['', 'As the operator says', ''], ['open', 'Open', 'Clients may set whatever no guard, blacklist or rule forbids.'], ['strict', 'Strict', 'Clients may set what is on a list, and what policy.rules allows.']])}
-      ${radios('statementAudit', [['', 'Nothing', ''], ['hash', 'Who ran what', 'When, for how long, and the code’s SHA-256.'], ['code', 'The code too', '']])}
+      ${radios('policy', [['', 'As the operator says', 'The default of the configuration, else open.'], ['open', 'Open', 'Clients may set whatever no guard, blacklist or rule forbids.'], ['strict', 'Strict', 'Clients may set what is on a list, and what policy.rules allows.']])}
+      ${radios('statementAudit', [['', 'Nothing', 'Statements are not written down.'], ['hash', 'Who ran what', 'When, for how long, and the code’s SHA-256.'], ['code', 'The code too', 'And the text that was run.']])}
       ${explain && html`<p class="hint">What the saved policy does to a request: <a href=${explain}>explain</a>.</p>`}</section>
     <section class="card"><h2>Configuration files</h2><${Files} get=${get} set=${set} error=${error} file=${file} waits=${waits} /></section>`;
 }

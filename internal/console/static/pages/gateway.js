@@ -2,13 +2,14 @@
 import { html } from '../lib.js';
 import { paths } from '../api.js';
 import { can } from '../me.js';
-import { useResource } from '../live.js';
+import { now, useResource } from '../live.js';
 import { gatewayLink, link } from '../router.js';
 import { useLive } from '../usage.js';
 import { restart, start, stop } from '../actions.js';
 import { Menu } from '../parts/dialog.js';
 import { Failure, Id, Notice, Skeleton, State, Tabs, Time } from '../parts/parts.js';
 import { Icon } from '../parts/icons.js';
+import { exact, span } from '../parts/format.js';
 import { GatewayOverview } from './gateway-overview.js';
 import { menuOf } from './gateways.js';
 import { RecordPage } from './record.js';
@@ -34,11 +35,11 @@ export function GatewayPage({ workspace, name, rest: [tab = 'overview', id = '']
   if (!g) return html`<${Crumbs} name=${name} /><${Skeleton} />`;
   const Part = parts[tab];
   return html`<${Crumbs} name=${g.spec.name} workspace=${workspace} />
-    <div class="head"><div class="title"><h1>${g.spec.name}</h1><${State} of=${g.status.state} /><span class="faint">for <${Time} at=${g.status.since} /></span></div>
+    <div class="head"><div class="title"><h1>${g.spec.name}</h1><${State} of=${g.status.state} /><span class="faint" title=${exact(g.status.since)}>for ${span(Math.max(0, now.value - +new Date(g.status.since)))}</span></div>
       <div class="buttons"><${Life} g=${g} live=${live} /><${Menu} label=${'More about ' + g.spec.name} items=${menuOf(g, live)} /></div></div>
     <p class="facts"><${Id} text=${g.id} /><span>${g.spec.engine}</span><span>${g.spec.cpu} CPU, ${g.spec.memory}</span>${g.spec.queue && html`<span>Queue ${g.spec.queue}</span>`}
       <span>Created by ${g.createdBy} <${Time} at=${g.createdAt} /></span></p>
-    <${Notices} g=${g} live=${live} />
+    <${Notices} g=${g} live=${live} notes=${tab === 'overview' || tab === 'configuration'} />
     <${Tabs} label="Parts of this gateway" at=${Part ? tab : 'overview'} items=${tabs.filter(([t]) => t !== 'audit' || can('audit', workspace)).map(([t, text]) => [t, text, gatewayLink(g, ...(t === 'overview' ? [] : [t]))])} />
     ${tab === 'sessions' && id ? html`<${RecordPage} key=${id} g=${g} id=${id} />` : Part ? html`<${Part} g=${g} />` : html`<${GatewayOverview} g=${g} live=${live} />`}`;
 }
@@ -55,7 +56,7 @@ function Life({ g, live }) {
     ${can('edit', g.workspace) && html`<a class="button" href=${link(['edit', g.workspace, g.spec.name])}>Edit</a>`}`;
 }
 
-function Notices({ g, live }) {
+function Notices({ g, live, notes }) {
   return html`
     ${g.status.state === 'Error' && html`<${Notice} tone="bad"><p><strong>The Livy server does not run.</strong> It is tried again with growing pauses.</p><pre tabindex="0">${g.status.reason}</pre><//>`}
     ${g.status.state !== 'Error' && g.status.reason && html`<${Notice}><p>${g.status.reason}</p><//>`}
@@ -64,5 +65,5 @@ function Notices({ g, live }) {
     ${g.declared && html`<${Notice}><p>This gateway stands in Caddy's configuration. Its settings are changed there.</p><//>`}
     ${g.status.fusionOff && html`<${Notice} tone="warn"><p>Jobs run without acceleration: ${g.status.fusionOff}</p><//>`}
     ${g.status.unseen && html`<${Notice} tone="warn"><p>The states of its sessions are not followed: ${g.status.unseen}</p><//>`}
-    ${(g.notes || []).map((n) => html`<${Notice} key=${n}><p>${n}</p><//>`)}`;
+    ${notes && (g.notes || []).map((n) => html`<${Notice} key=${n}><p>${n}</p><//>`)}`;
 }

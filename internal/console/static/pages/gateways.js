@@ -5,7 +5,7 @@ import { can } from '../me.js';
 import { useResource } from '../live.js';
 import { gatewayLink, link, route, setQuery } from '../router.js';
 import { useLive, Used } from '../usage.js';
-import { endpointOf } from '../endpoint.js';
+import { endpointOf, shortEndpoint } from '../endpoint.js';
 import { remove, restart, start, stop } from '../actions.js';
 import { Menu } from '../parts/dialog.js';
 import { Empty, Failure, Id, Pager, Search, Select, Skeleton, SortHead, State, Time, useTitle } from '../parts/parts.js';
@@ -92,9 +92,9 @@ function Row({ g, many }) {
     <td data-label="Name" class="main"><a href=${gatewayLink(g)}>${g.spec.name}</a>${many && html`<span class="sub">${g.workspace}</span>`}
       ${g.restartNeeded?.length ? html`<span class="tag warn" title=${g.restartNeeded.join(', ')}>restart needed</span>` : null}</td>
     <td data-label="Status"><${State} of=${g.status.state} title=${g.status.reason || ''} /></td>
-    <td data-label="Endpoint"><${Id} text=${endpointOf(g)} label=${`Copy the endpoint of ${g.spec.name}`} /></td>
-    <td data-label="Engine">${g.spec.engine}${g.spec.fusion ? html`<span class="tag">${g.spec.fusion}</span>` : null}</td>
-    <td data-label="Queue">${g.spec.queue || html`<span class="faint">–</span>`}</td>
+    <td data-label="Endpoint"><${Id} text=${endpointOf(g)} short=${shortEndpoint(g)} label=${`Copy the endpoint of ${g.spec.name}`} /></td>
+    <td data-label="Engine" class="nowrap">${g.spec.engine}${g.spec.fusion ? html`<span class="tag">${g.spec.fusion}</span>` : null}</td>
+    <td data-label="Queue" class="clip">${g.spec.queue || html`<span class="faint">–</span>`}</td>
     <td data-label="Created"><${Time} at=${g.createdAt} /><span class="sub">${g.createdBy}</span></td>
     <td data-label="Live" class="num">${live ? html`<a href=${gatewayLink(g, 'sessions')} aria-label=${`${live.total} live sessions and batches of ${g.spec.name}`}>${live.total}</a>` : '…'}</td>
     <td data-label="In use"><${Used} live=${live} spec=${g.spec} elsewhere=${Boolean(g.spec.cluster)} /></td>

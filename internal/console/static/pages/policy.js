@@ -57,7 +57,7 @@ export function Explain({ g }) {
   };
   return html`<h2 class="below">Explain a request</h2>
     <p class="hint">What would become of the body of a create request. Nothing is created.</p>
-    <div class="columns"><div class="stack">
+    <div class="columns even explain"><div class="stack">
       <div class="segments" role="group" aria-label="What it creates">${['session', 'batch'].map((k) => html`<button key=${k} aria-pressed=${k === kind} onClick=${() => setKind(k)}>${k === 'session' ? 'Session' : 'Batch'}</button>`)}</div>
       <${Editor} label="Body of the request" value=${texts[kind]} set=${(t) => setTexts({ ...texts, [kind]: t })} error=${wrong} rows=${12} />
       <div class="buttons start"><button class="button primary" onClick=${run}>Explain</button></div></div>

@@ -26,7 +26,7 @@ export function RecordPage({ g, id }) {
       ${live && can('close', g.workspace) && html`<button class="button" onClick=${() => closeRecord(g, r)}>Close</button>`}
       <button class="iconbutton framed" aria-label="Command line and API" title="Command line and API" onClick=${() => showWays([way.record(g, r), way.closeRecord(g, r), way.ui(g, r), way.statements(g)])}><${Icon} name="terminal" /></button></div></div>
     ${r.reason && html`<${Notice} tone=${['dead', 'error'].includes(r.state) ? 'bad' : 'info'}><p>${r.reason}</p><//>`}
-    <div class="columns"><dl class="list">${recordFacts(r).map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd>${v}</dd></div>`)}</dl>
+    <div class="columns"><dl class="list settings">${recordFacts(r).map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd>${v}</dd></div>`)}</dl>
       <div class="stack"><h3>Resource configuration</h3><${Code} text=${JSON.stringify(r.resources, null, 2)} /></div></div>
     <h3>What the policy did</h3><${Report} of=${c} />
     <h3>End of the log</h3>
@@ -38,9 +38,9 @@ export function RecordPage({ g, id }) {
 export function Report({ of }) {
   const rows = ['refused', 'ignored', 'forced', 'lowered'].flatMap((what) => (of[what] || []).map((e) => ({ what, ...e })));
   if (!rows.length) return html`<p class="hint">Nothing: the request went through as it was.</p>`;
-  return html`<div class="tablebox"><table class="rows"><thead><tr><th>Effect</th><th>Key</th><th>Given</th><th>Set</th><th>Rule</th><th>Source</th></tr></thead>
-    <tbody>${rows.map((e, i) => html`<tr key=${i}><td data-label="Effect"><span class=${`tag ${e.what === 'refused' ? 'bad' : 'warn'}`}>${e.what}</span></td><td data-label="Key"><code>${e.key}</code></td>
-      <td data-label="Given" class="clip"><code>${e.given || ''}</code></td><td data-label="Set" class="clip"><code>${e.set || ''}</code></td><td data-label="Rule">${e.rule}</td><td data-label="Source">${e.source}</td></tr>`)}</tbody></table></div>`;
+  return html`<div class="tablebox"><table class="rows"><thead><tr><th>Effect</th><th>Key</th><th>Given</th><th>Set</th></tr></thead>
+    <tbody>${rows.map((e, i) => html`<tr key=${i}><td data-label="Effect"><span class=${`tag ${{ refused: 'bad', forced: '' }[e.what] ?? 'warn'}`}>${e.what}</span></td><td data-label="Key" class="wide"><code>${e.key}</code><span class="sub full">${e.rule}${e.source && e.source !== 'built-in' ? ` · ${e.source}` : ''}</span></td>
+      <td data-label="Given" class="clip"><code>${e.given || ''}</code></td><td data-label="Set" class="clip"><code>${e.set || ''}</code></td></tr>`)}</tbody></table></div>`;
 }
 
 function Statements({ g, r }) {

@@ -9,7 +9,7 @@ import { Menu, open } from '../parts/dialog.js';
 import { Empty, Failure, Id, Pager, Skeleton, State, Time, useTitle } from '../parts/parts.js';
 import { Icon } from '../parts/icons.js';
 import { showWays, way } from '../parts/ways.js';
-import { number } from '../parts/format.js';
+import { day, number } from '../parts/format.js';
 import { CreateToken, EditToken, ResetToken } from './token-dialogs.js';
 
 const size = 50;
@@ -34,7 +34,7 @@ export function Tokens({ g }) {
 }
 
 const TokenTable = ({ rows, gateways = false }) => html`<div class="tablebox"><table class="rows">
-  <thead><tr><th>Name</th>${gateways && html`<th>Gateway</th>`}<th>Status</th><th>Token ID</th><th>Expired At</th><th>May</th><th>Last use</th><th class="num">Uses</th><th>Created</th><th><span class="offscreen">Actions</span></th></tr></thead>
+  <thead><tr><th>Name</th>${gateways && html`<th>Gateway</th>`}<th>Status</th><th>Token ID</th><th>Expired At</th><th>Scopes</th><th>Last use</th><th class="num">Uses</th><th>Created</th><th><span class="offscreen">Actions</span></th></tr></thead>
   <tbody>${rows.map(({ t, g }) => html`<${TokenRow} key=${t.id} t=${t} g=${g} gateways=${gateways} />`)}</tbody></table></div>`;
 
 function TokenRow({ t, g, gateways }) {
@@ -48,8 +48,8 @@ function TokenRow({ t, g, gateways }) {
     ${gateways && html`<td data-label="Gateway"><a href=${gatewayLink(g, 'tokens')}>${g.spec.name}</a></td>`}
     <td data-label="Status"><${State} of=${t.state} />${t.previousUntil && new Date(t.previousUntil) > new Date() ? html`<span class="sub">former text until <${Time} at=${t.previousUntil} /></span>` : null}</td>
     <td data-label="Token ID"><${Id} text=${t.id} /></td>
-    <td data-label="Expired At"><${Time} at=${t.expiresAt} /></td>
-    <td data-label="May">${(t.scopes || []).length ? t.scopes.join(', ') : 'everything'}${limits && html`<span class="sub" title=${limits}>${limits}</span>`}</td>
+    <td data-label="Expired At" class="nowrap">${day(t.expiresAt)}<span class="sub"><${Time} at=${t.expiresAt} /></span></td>
+    <td data-label="Scopes">${(t.scopes || []).length ? t.scopes.join(', ') : 'everything'}${limits && html`<span class="sub" title=${limits}>${limits}</span>`}</td>
     <td data-label="Last use"><${Time} at=${t.lastUsedAt} none="never" />${t.lastAddress && html`<span class="sub" title=${t.lastAgent}>${t.lastAddress}</span>`}</td>
     <td data-label="Uses" class="num">${number(t.uses)}</td>
     <td data-label="Created"><${Time} at=${t.createdAt} /><span class="sub">${t.createdBy}</span></td>
@@ -86,7 +86,7 @@ function MergedTokens({ list, error }) {
   return html`<div class="head"><h1>${title}</h1></div>
     ${error ? html`<${Failure} error=${error} />` : !list ? html`<${Skeleton} />` : list.gateways.length === 0 ? html`<${TokensOrNone} rows=${[]} />`
       : html`<div class="tablebox"><table class="rows">
-        <thead><tr><th>Name</th><th>Gateway</th><th>Status</th><th>Token ID</th><th>Expired At</th><th>May</th><th>Last use</th><th class="num">Uses</th><th>Created</th><th><span class="offscreen">Actions</span></th></tr></thead>
+        <thead><tr><th>Name</th><th>Gateway</th><th>Status</th><th>Token ID</th><th>Expired At</th><th>Scopes</th><th>Last use</th><th class="num">Uses</th><th>Created</th><th><span class="offscreen">Actions</span></th></tr></thead>
         <tbody>${list.gateways.map((g) => html`<${GatewayTokens} key=${g.id} g=${g} owner=${known} />`)}</tbody></table></div>`}`;
 }
 

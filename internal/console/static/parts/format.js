@@ -1,18 +1,24 @@
 // How things are written: times, sizes, durations.
 
-const relative = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'short' });
+const relative = new Intl.RelativeTimeFormat('en', { numeric: 'always', style: 'short' });
 /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
-const units = [['year', 31536000], ['month', 2592000], ['day', 86400], ['hour', 3600], ['minute', 60]];
+const units = [['year', 31536000 * 2], ['month', 2592000 * 4], ['day', 86400], ['hour', 3600], ['minute', 60]];
 
 /** ago is "5 min. ago" or "in 364 days". */
 export function ago(time, now) {
   const s = (new Date(time).getTime() - now) / 1000;
   if (Math.abs(s) < 45) return s > 5 ? 'in a moment' : 'just now';
   for (const [unit, size] of units) {
-    if (Math.abs(s) >= size * 0.95) return relative.format(Math.round(s / size), unit);
+    if (Math.abs(s) < size * 0.95) continue;
+    // Years and months are said from two years and four months on.
+    const one = unit === 'year' ? size / 2 : unit === 'month' ? size / 4 : size;
+    return relative.format(Math.round(s / one), unit);
   }
   return relative.format(Math.round(s / 60), 'minute');
 }
+
+/** day is a date: "26 Nov 2027". */
+export const day = (time) => new Date(time).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
 
 export function exact(time) {
   const d = new Date(time);
@@ -40,5 +46,8 @@ export function mebibytes(text) {
   const power = { k: 1 / 1024, '': 1, m: 1, g: 1024, t: 1048576, p: 1073741824 };
   return Number(m[1]) * power[m[2].toLowerCase()];
 }
+
+/** hours are hours as people read them: what is little is not nothing. */
+export const hours = (n) => (n > 0 && n < 0.01 ? '< 0.01' : Number(n || 0).toLocaleString('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 }));
 
 export const plural = (n, one, many = one + 's') => `${number(n)} ${n === 1 ? one : many}`;

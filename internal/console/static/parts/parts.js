@@ -59,7 +59,7 @@ export function Copy({ text, label = 'Copy', words = false }) {
 }
 
 /** Id is an id or an address in monospace, with a button that copies it. */
-export const Id = ({ text, label = '' }) => html`<span class="id"><code title=${text}>${text}</code><${Copy} text=${text} label=${label || 'Copy ' + text} /></span>`;
+export const Id = ({ text, label = '', short = '' }) => html`<span class="id"><code title=${text}>${short || text}</code><${Copy} text=${text} label=${label || 'Copy ' + text} /></span>`;
 
 /** Code is a block to copy. */
 export const Code = ({ text, label = 'Copy' }) => html`<div class="code"><pre tabindex="0"><code>${text}</code></pre><${Copy} text=${text} label=${label} /></div>`;

@@ -29,7 +29,7 @@ const color = (name) => {
  * Bars is a bar for each day and series. A table of the same numbers belongs beside it.
  * @param {{days: string[], series: {label: string, values: number[], tone?: string}[], label: string, unit?: string}} props
  */
-export function Bars({ days, series, label, unit = '' }) {
+export function Bars({ days, series, label: heading, unit = '' }) {
   const box = useRef(/** @type {HTMLElement|null} */ (null));
   useEffect(() => {
     let plot, gone = false;
@@ -41,9 +41,9 @@ export function Bars({ days, series, label, unit = '' }) {
       const text = color('text'), grid = color('grid');
       const axis = { stroke: text, grid: { stroke: grid, width: 1 }, ticks: { show: false }, font: '12px system-ui', size: 44 };
       plot = new uPlot({
-        width: at.clientWidth, height: 190, cursor: { drag: { x: false, y: false }, points: { show: false } }, legend: { show: false },
+        width: at.clientWidth, height: 190, cursor: { drag: { x: false, y: false }, points: { show: false } }, legend: { show: false }, tzDate: (t) => uPlot.tzDate(new Date(t * 1e3), 'Etc/UTC'),
         scales: { x: { time: true, range: (_, min, max) => [min - 43200, max + 43200] }, y: { range: (_, min, max) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] } },
-        axes: [{ ...axis, grid: { show: false }, size: 28 }, { ...axis, values: (_, v) => v.map((n) => n.toLocaleString('en') + unit) }],
+        axes: [{ ...axis, grid: { show: false }, size: 28, space: 64, values: (_, v) => v.map(label) }, { ...axis, values: (_, v) => v.map((n) => n.toLocaleString('en') + unit) }],
         series: [{}, ...series.map((s, i) => ({
           label: s.label, fill: color(s.tone || `series${i}`), width: 0, points: { show: false },
           paths: uPlot.paths.bars({ size: [0.7, 36], radius: 0.15 }),
@@ -68,11 +68,13 @@ export function Bars({ days, series, label, unit = '' }) {
       plot?.destroy();
     };
   }, [JSON.stringify([days, series])]);
-  return html`<figure class="plot"><figcaption>${label}${series.length > 1 && html`<span class="legend">${series.map((s, i) => html`<span key=${s.label}><i class=${`key ${s.tone || `series${i}`}`}></i>${s.label}</span>`)}</span>`}</figcaption>
-    <div ref=${box} role="img" aria-label=${`${label}: ${describe(days, series)}`}></div></figure>`;
+  return html`<figure class="plot"><figcaption>${heading}${series.length > 1 && html`<span class="legend">${series.map((s, i) => html`<span key=${s.label}><i class=${`key ${s.tone || `series${i}`}`}></i>${s.label}</span>`)}</span>`}</figcaption>
+    <div ref=${box} role="img" aria-label=${`${heading}: ${describe(days, series)}`}></div></figure>`;
 }
 
 const describe = (days, series) => series.map((s) => `${s.label} from ${days[0]} to ${days.at(-1)}, most ${Math.max(0, ...s.values).toLocaleString('en')}`).join('; ');
+
+const label = (s) => new Date(s * 1000).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 
 /** lastDays are the days up to today, as YYYY-MM-DD in UTC. */
 export const lastDays = (n) => Array.from({ length: n }, (_, i) => new Date(Date.now() - (n - 1 - i) * 86400000).toISOString().slice(0, 10));
