@@ -23,8 +23,8 @@ func init() {
 	httpcaddyfile.RegisterHandlerDirective("livy_health", parseHealth)
 	httpcaddyfile.RegisterHandlerDirective("livy_api", parseAPI)
 	httpcaddyfile.RegisterHandlerDirective("livy_spark_ui", parseSparkUI)
-	// Health and API pass on what is not their own to the next.
-	for _, directive := range []string{"livy_health", "livy_api", "livy_spark_ui", "livy_gateway"} {
+	// Health, API and console (livyconsole) pass on what is not their own to the next.
+	for _, directive := range []string{"livy_health", "livy_api", "livy_console", "livy_spark_ui", "livy_gateway"} {
 		httpcaddyfile.RegisterDirectiveOrder(directive, httpcaddyfile.Before, "respond")
 	}
 }

@@ -11,16 +11,12 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	// The other directives take their places first, so that livy_api comes before the console.
-	_ "github.com/livygateway/livygateway/caddymodule"
-
 	"github.com/livygateway/livygateway/internal/console"
 )
 
 func init() {
 	caddy.RegisterModule(new(Console))
-	httpcaddyfile.RegisterHandlerDirective("livy_console", parse)
-	httpcaddyfile.RegisterDirectiveOrder("livy_console", httpcaddyfile.Before, "respond")
+	httpcaddyfile.RegisterHandlerDirective("livy_console", parse) // caddymodule gives it its place
 }
 
 // Console is the handler that serves the web console at the root of a site. It stands beside

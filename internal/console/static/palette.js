@@ -2,7 +2,7 @@
 import { html, useEffect, useMemo, useRef, useState } from './lib.js';
 import { get, paths } from './api.js';
 import { can } from './me.js';
-import { gatewayLink, go, link } from './router.js';
+import { gatewayLink, go } from './router.js';
 import { restart, start, stop } from './actions.js';
 import { Dialog, open } from './parts/dialog.js';
 import { State } from './parts/parts.js';

@@ -71,7 +71,7 @@ const Filters = ({ state, change, children }) => html`<div class="filters">
   <${Select} compact label="Status" value=${state === 'live' ? '' : state} set=${(v) => change({ state: v })} options=${[['', 'Any status'], ...states.map((s) => [s, s])]} />${children}</div>`;
 
 export const RecordTable = ({ rows, gateways = false }) => html`<div class="tablebox"><table class="rows">
-  <thead><tr><th>Session ID</th>${gateways && html`<th>Gateway</th>`}<th>Status</th><th>Creation time</th><th>Resource configuration</th><th>Duration</th><th>Token</th><th>Policy</th><th>Spark UI</th><th><span class="offscreen">Actions</span></th></tr></thead>
+  <thead><tr><th>Session ID</th>${gateways && html`<th>Gateway</th>`}<th>Status</th><th>Creation time</th><th>Resource configuration</th><th>Duration</th><th>Token</th>${!gateways && html`<th>Policy</th>`}<th>Spark UI</th><th><span class="offscreen">Actions</span></th></tr></thead>
   <tbody>${rows.map(({ r, g }) => html`<${RecordRow} key=${r.id} r=${r} g=${g} gateways=${gateways} />`)}</tbody></table></div>`;
 
 function RecordRow({ r, g, gateways }) {
@@ -80,14 +80,14 @@ function RecordRow({ r, g, gateways }) {
   const did = [c.ignored.length && `${c.ignored.length} ignored`, c.lowered.length && `${c.lowered.length} lowered`, c.forced.length && `${c.forced.length} forced`].filter(Boolean);
   const list = [...c.ignored.map((e) => `ignored: ${e.key}`), ...c.forced.map((e) => `forced: ${e.key}`), ...c.lowered.map((e) => `lowered: ${e.key}`)].join('\n');
   return html`<tr>
-    <td data-label="Session ID" class="main"><a href=${gatewayLink(g, 'sessions', r.id)}>${title(r)}</a>${r.name && html`<span class="sub" title=${r.name}>${r.name}</span>`}</td>
+    <td data-label="Session ID" class="main"><a href=${gatewayLink(g, 'sessions', r.id)}>${title(r)}</a>${r.name && r.name !== r.id && html`<span class="sub" title=${r.name}>${r.name}</span>`}</td>
     ${gateways && html`<td data-label="Gateway"><a href=${gatewayLink(g)}>${g.spec.name}</a></td>`}
     <td data-label="Status"><${State} of=${r.state} title=${r.reason || ''} /></td>
     <td data-label="Creation time"><${Time} at=${r.created} /></td>
     <td data-label="Resources"><button class="plain" title="Show as JSON" onClick=${() => showJSON(`Resource configuration of ${title(r)}`, r.resources)}>${r.resources?.kind && html`<span class="tag">${r.resources.kind}</span>`}<code>${shape(r)}</code></button></td>
     <td data-label="Duration" class="nowrap">${lasted(r)}<span class="sub">${inHours(hours(r))} vCore-h</span></td>
     <td data-label="Token" class="clip">${r.tokenName || html`<span class="faint" title="Found in Livy without a create through the gateway">none</span>`}${r.resources?.proxyUser && html`<span class="sub">as ${r.resources.proxyUser}</span>`}</td>
-    <td data-label="Policy">${did.length ? html`<span class="marks" title=${list}>${did.map((d) => html`<span class=${d.endsWith('forced') ? 'tag' : 'tag warn'} key=${d}>${d}</span>`)}</span>` : html`<span class="faint">–</span>`}</td>
+    ${!gateways && html`<td data-label="Policy">${did.length ? html`<span class="marks" title=${list}>${did.map((d) => html`<span class=${d.endsWith('forced') ? 'tag' : 'tag warn'} key=${d}>${d}</span>`)}</span>` : html`<span class="faint">–</span>`}</td>`}
     <td data-label="Spark UI">${r.sparkUi ? html`<button class="plain" onClick=${() => openUI(g, r, () => site.value)}>Open<${Icon} name="external" /></button>` : html`<span class="faint">–</span>`}</td>
     <td class="actions">${live && can('close', g.workspace) && html`<button class="button small" aria-label=${'Close ' + title(r)} onClick=${() => closeRecord(g, r)}>Close</button>`}
       <${Menu} label=${'More about ' + title(r)} items=${[
