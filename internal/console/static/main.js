@@ -43,7 +43,7 @@ function Page() {
       if (!workspace) return html`<${Gateways} />`;
       if (name) return html`<${GatewayPage} key=${workspace + '/' + name} workspace=${workspace} name=${name} rest=${rest} />`;
   }
-  return html`<${Empty} title="There is no such page"><p><a href="#/gateways">Livy Gateways</a> is where everything begins.</p><//>`;
+  return html`<div class="head"><h1>Not found</h1></div><${Empty} title="There is no such page"><p><a href="#/gateways">Livy Gateways</a> is where everything begins.</p><//>`;
 }
 
 const themes = [['', 'Like the system', 'auto'], ['light', 'Light', 'sun'], ['dark', 'Dark', 'moon']];

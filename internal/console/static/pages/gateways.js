@@ -89,7 +89,7 @@ function Row({ g, many }) {
   const running = g.desired === 'Running' || ['Starting', 'Running'].includes(g.status.state);
   const busy = ['Stopping'].includes(g.status.state);
   return html`<tr>
-    <td data-label="Name" class="main"><a href=${gatewayLink(g)}>${g.spec.name}</a>${many && html`<span class="sub">${g.workspace}</span>`}
+    <td data-label="Name" class="main"><a href=${gatewayLink(g)} title=${g.spec.name}>${g.spec.name}</a>${many && html`<span class="sub">${g.workspace}</span>`}
       ${g.restartNeeded?.length ? html`<span class="tag warn" title=${g.restartNeeded.join(', ')}>restart needed</span>` : null}</td>
     <td data-label="Status"><${State} of=${g.status.state} title=${g.status.reason || ''} /></td>
     <td data-label="Endpoint"><${Id} text=${endpointOf(g)} short=${shortEndpoint(g)} label=${`Copy the endpoint of ${g.spec.name}`} /></td>
