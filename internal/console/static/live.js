@@ -38,6 +38,7 @@ class Resource {
     this.at = Date.now();
     this.busy = call('GET', this.path).then(
       (data) => batch(() => {
+        learn(data);
         this.data.value = data;
         this.error.value = null;
       }),
@@ -54,6 +55,13 @@ class Resource {
     });
     return this.busy;
   }
+}
+
+/** ids are those of the gateways that were seen, by "workspace/name": events name ids. */
+const ids = new Map();
+
+function learn(data) {
+  for (const g of Array.isArray(data?.gateways) ? data.gateways : [data]) if (g?.spec) ids.set(`${g.workspace}/${g.spec.name}`, g.id);
 }
 
 /** @type {Map<string, Resource>} */
@@ -98,7 +106,11 @@ export function refresh(part = '') {
 function concerns(kind, data) {
   const mine = (path) => {
     const m = path.match(/^\/v1\/workspaces\/([^/]+)\/gateways\/([^/?]+)/);
-    return !m || [data.gateway, data.name].includes(decodeURIComponent(m[2]));
+    if (!m) return true;
+    const workspace = decodeURIComponent(m[1]), named = decodeURIComponent(m[2]);
+    if (data.workspace && data.workspace !== workspace) return false;
+    const id = ids.get(`${workspace}/${named}`);
+    return !id || [named, id].some((n) => n === data.gateway || n === data.name);
   };
   switch (kind) {
     case 'gateway':
@@ -112,9 +124,12 @@ function concerns(kind, data) {
   }
 }
 
-/** follow reads the stream of events until it ends. It resolves to false if there is none. */
-async function follow() {
-  const reply = await fetch(location.origin + '/v1/events', { headers: { Accept: 'text/event-stream' }, cache: 'no-store' });
+/**
+ * follow reads the stream of events until it ends. It resolves to false if there is none.
+ * @param {AbortSignal} signal
+ */
+async function follow(signal) {
+  const reply = await fetch(location.origin + '/v1/events', { headers: { Accept: 'text/event-stream' }, cache: 'no-store', signal });
   if (reply.status === 404 || reply.status === 405) return false;
   if (!reply.ok || !reply.body) throw new Error(`events: ${reply.status}`);
   batch(() => { mode.value = 'events'; connection.value = ''; });
@@ -153,6 +168,45 @@ function handle(block) {
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));
 
+/** seen resolves once somebody looks at this page. */
+const seen = () => new Promise((done) => {
+  if (!document.hidden) return done(undefined);
+  const look = () => {
+    if (document.hidden) return;
+    document.removeEventListener('visibilitychange', look);
+    done(undefined);
+  };
+  document.addEventListener('visibilitychange', look);
+});
+
+/**
+ * followAlways keeps a stream of events while somebody looks at the page. Over HTTP/1.1 a
+ * browser has six connections to a site for all of its tabs: those in the background, and
+ * pages that were left, hold none.
+ */
+async function followAlways() {
+  let stream = new AbortController(), timer = 0;
+  document.addEventListener('visibilitychange', () => {
+    clearTimeout(timer);
+    if (document.hidden) timer = setTimeout(() => stream.abort(), 10000);
+  });
+  addEventListener('pagehide', () => stream.abort());
+  for (;;) {
+    await seen();
+    stream = new AbortController();
+    try {
+      if (!(await follow(stream.signal))) {
+        mode.value = 'polling';
+        return;
+      }
+    } catch {
+      // away, or nobody looks
+    }
+    mode.value = 'polling'; // until the stream is back
+    await pause(retryEvery);
+  }
+}
+
 /** start follows the server for as long as the page is open. */
 export function start() {
   setInterval(() => { now.value = Date.now(); }, 5000);
@@ -183,18 +237,5 @@ export function start() {
       refresh();
     })();
   });
-  void (async () => {
-    for (;;) {
-      try {
-        if (!(await follow())) {
-          mode.value = 'polling';
-          return;
-        }
-      } catch {
-        if (mode.value === '') mode.value = 'polling';
-      }
-      if (mode.value === 'events') mode.value = 'polling'; // until the stream is back
-      await pause(retryEvery);
-    }
-  })();
+  void followAlways();
 }

@@ -4,6 +4,7 @@ import { gatewayLink } from '../router.js';
 import { certain, configured, endpointOf, publicEndpointOf, publicSite, setSite, site } from '../endpoint.js';
 import { Used } from '../usage.js';
 import { Code, Id, State, Time, useTitle } from '../parts/parts.js';
+import { plural } from '../parts/format.js';
 import { setups } from './setups.js';
 
 export function GatewayOverview({ g, live }) {
@@ -21,7 +22,7 @@ export function GatewayOverview({ g, live }) {
     <div class="stack">
       <section class="card"><h2>Now</h2><dl class="list">
         <div><dt>Status</dt><dd><${State} of=${g.status.state} /></dd></div>
-        <div><dt>Live</dt><dd>${live ? html`<a href=${gatewayLink(g, 'sessions') + '?state=live'}>${live.total} sessions and batches</a>` : '…'}</dd></div>
+        <div><dt>Live</dt><dd>${live ? html`<a href=${gatewayLink(g, 'sessions') + '?state=live'}>${plural(live.total, 'session or batch', 'sessions and batches')}</a>` : '…'}</dd></div>
         <div><dt>In use</dt><dd><${Used} live=${live} spec=${g.spec} elsewhere=${Boolean(g.spec.cluster)} /></dd></div>
         <div><dt>Livy</dt><dd>${g.status.livyVersion || g.spec.livyVersion}</dd></div>
         <div><dt>Automatic stop</dt><dd>${g.spec.autoStop?.enabled ? `after ${g.spec.autoStop.minutes} idle minutes` : 'off'}</dd></div>

@@ -60,7 +60,7 @@ function Notices({ g, live, notes }) {
   return html`
     ${g.status.state === 'Error' && html`<${Notice} tone="bad"><p><strong>The Livy server does not run.</strong> It is tried again with growing pauses.</p><pre tabindex="0">${g.status.reason}</pre><//>`}
     ${g.status.state !== 'Error' && g.status.reason && html`<${Notice}><p>${g.status.reason}</p><//>`}
-    ${g.restartNeeded?.length && g.status.state === 'Running' ? html`<${Notice} tone="warn"><p><strong>Restart needed:</strong> ${g.restartNeeded.join(', ')}. The running Livy server was started without.
+    ${g.restartNeeded?.length && g.status.state === 'Running' ? html`<${Notice} tone="warn"><p><strong>Restart needed:</strong> ${g.restartNeeded.join(', ')}. The running Livy server was started with other values.
       ${can('start', g.workspace) && html` <button class="button small" onClick=${() => restart(g, live?.total)}>Restart</button>`}</p><//>` : null}
     ${g.declared && html`<${Notice}><p>This gateway stands in Caddy's configuration. Its settings are changed there.</p><//>`}
     ${g.status.fusionOff && html`<${Notice} tone="warn"><p>Jobs run without acceleration: ${g.status.fusionOff}</p><//>`}

@@ -79,17 +79,22 @@ export function Menu({ label, items }) {
     const m = menu.current;
     const place = (e) => {
       if (e.newState !== 'open') return;
+      // Before it is shown, so without its size: at the button's corner that has more room.
       const at = button.current.getBoundingClientRect();
-      const below = at.bottom + m.offsetHeight + 8 < innerHeight;
-      m.style.top = `${below ? at.bottom + 4 : at.top - m.offsetHeight - 4}px`;
-      m.style.left = `${Math.max(8, Math.min(at.right - m.offsetWidth, innerWidth - m.offsetWidth - 8))}px`;
-      /** @type {HTMLElement|null} */ (m.querySelector('button, a'))?.focus();
+      const below = at.bottom < innerHeight * 0.6, leftward = at.right > 220;
+      m.style.top = below ? `${at.bottom + 4}px` : 'auto';
+      m.style.bottom = below ? 'auto' : `${innerHeight - at.top + 4}px`;
+      m.style.right = leftward ? `${document.documentElement.clientWidth - at.right}px` : 'auto';
+      m.style.left = leftward ? 'auto' : `${Math.max(8, at.left)}px`;
     };
+    const focus = (e) => e.newState === 'open' && /** @type {HTMLElement|null} */ (m.querySelector('button, a'))?.focus();
     const hide = () => m.matches(':popover-open') && m.hidePopover();
-    m.addEventListener('toggle', place);
+    m.addEventListener('beforetoggle', place);
+    m.addEventListener('toggle', focus);
     addEventListener('scroll', hide, true);
     return () => {
-      m.removeEventListener('toggle', place);
+      m.removeEventListener('beforetoggle', place);
+      m.removeEventListener('toggle', focus);
       removeEventListener('scroll', hide, true);
     };
   }, []);

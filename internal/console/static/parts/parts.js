@@ -53,7 +53,7 @@ export function Copy({ text, label = 'Copy', words = false }) {
     clearTimeout(timer.current);
     timer.current = setTimeout(() => setDone(false), 1600);
   };
-  return html`<button type="button" class=${words ? 'button small' : 'iconbutton'} onClick=${copy} aria-label=${words ? undefined : label} title=${label}>
+  return html`<button type="button" class=${words ? 'button' : 'iconbutton'} onClick=${copy} aria-label=${words ? undefined : label} title=${label}>
     <${Icon} name=${done ? 'check' : 'copy'} />${words ? html`<span>${done ? 'Copied' : label}</span>` : null}
     <span class="offscreen" role="status">${done ? 'Copied' : ''}</span></button>`;
 }
