@@ -92,7 +92,7 @@ func TestConsoleFollowsEvents(t *testing.T) {
 	}
 	news.mu.Lock()
 	news.over = map[string]any{
-		"gateways": map[string]any{"total": 3, "byState": map[string]any{"Running": 2, "Error": 1}}, "live": map[string]any{"sessions": 7, "batches": 2},
+		"gateways": map[string]any{"total": 3, "byState": map[string]any{"running": 2, "error": 1}}, "live": map[string]any{"sessions": 7, "batches": 2},
 		"attention": []any{map[string]any{"kind": "error", "workspace": "default", "gateway": "etl", "message": "<b>the disk is full</b>"}}, "usage": usage,
 	}
 	news.mu.Unlock()
@@ -113,11 +113,11 @@ func TestConsoleShowsWhatOneMayDo(t *testing.T) {
 		role, workspace string
 		shown, hidden   string
 	}{
-		{"admin", "*", "Create Livy Gateway, Stop, Edit, Create Token, Reset", ""},
-		{"operator", "default", "Stop, Create Token, Reset", "Create Livy Gateway, Edit"},
-		{"member", "default", "Create Token", "Create Livy Gateway, Stop, Edit, Reset"},
-		{"viewer", "default", "", "Create Livy Gateway, Stop, Edit, Create Token, Reset"},
-		{"admin", "other", "", "Stop, Edit, Create Token, Reset"},
+		{"admin", "*", "Create Livy Gateway, Stop, Edit, Tokens, Logs, Create Token, Reset", ""},
+		{"operator", "default", "Stop, Tokens, Logs, Create Token", "Create Livy Gateway, Edit, Reset"},
+		{"member", "default", "Tokens, Create Token", "Create Livy Gateway, Stop, Edit, Logs, Reset"},
+		{"viewer", "default", "Sessions", "Create Livy Gateway, Stop, Edit, Tokens, Logs, Create Token, Reset"},
+		{"admin", "other", "", "Stop, Edit, Tokens, Create Token, Reset"},
 	}
 	for _, tt := range tests {
 		news.mu.Lock()

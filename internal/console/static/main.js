@@ -2,7 +2,7 @@
 import { html, render, useEffect, useState } from './lib.js';
 import { connection } from './api.js';
 import { start } from './live.js';
-import { me, user, whoami } from './me.js';
+import { me, reach, user, whoami } from './me.js';
 import { go, route, startRouter } from './router.js';
 import { Dialogs } from './parts/dialog.js';
 import { Empty, Failure } from './parts/parts.js';
@@ -27,6 +27,9 @@ const places = [
   ['catalog', 'Catalog', 'catalog'],
   ['audit', 'Audit', 'audit'],
 ];
+
+/** needs are the actions without which a page is of no use. */
+const needs = { audit: 'audit', tokens: 'tokens', sessions: 'records' };
 
 function Page() {
   const { path } = route.value;
@@ -80,7 +83,7 @@ function App() {
       <span class="who">${me.value?.user && html`<span title=${(me.value.groups || []).join(', ')}>${user()}</span>`}<${Theme} /></span>
     </header>
     <nav class="side" aria-label="Pages">
-      ${places.map(([id, text, icon]) => html`<a key=${id} href=${'#/' + id} aria-current=${id === at ? 'page' : undefined}><${Icon} name=${icon} /><span>${text.startsWith('Livy ') ? html`<span class="long">Livy </span>${text.slice(5)}` : text}</span></a>`)}
+      ${places.filter(([id]) => !needs[id] || reach(needs[id])).map(([id, text, icon]) => html`<a key=${id} href=${'#/' + id} aria-current=${id === at ? 'page' : undefined}><${Icon} name=${icon} /><span>${text.startsWith('Livy ') ? html`<span class="long">Livy </span>${text.slice(5)}` : text}</span></a>`)}
       ${me.value?.version && html`<p class="version">${me.value.version}</p>`}
     </nav>
     <main id="main" tabindex="-1">

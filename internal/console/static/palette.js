@@ -1,7 +1,7 @@
 // The command palette: Ctrl-K, and any gateway, token, session or page is a few letters away.
 import { html, useEffect, useMemo, useRef, useState } from './lib.js';
 import { get, paths } from './api.js';
-import { can } from './me.js';
+import { can, reach } from './me.js';
 import { gatewayLink, go } from './router.js';
 import { restart, start, stop } from './actions.js';
 import { Dialog, open } from './parts/dialog.js';
@@ -20,6 +20,7 @@ export function openPalette() {
 const pages = [['Livy Gateways', '#/gateways', 'gateway'], ['Overview', '#/overview', 'overview'], ['Sessions', '#/sessions', 'sessions'], ['My tokens', '#/tokens', 'token'], ['Catalog', '#/catalog', 'catalog'], ['Audit', '#/audit', 'audit']];
 
 async function recordsOf(gateways) {
+  if (!reach('records')) return [];
   const byId = new Map(gateways.map((g) => [g.id, g]));
   const all = await get('/v1/records?limit=200').catch(() => null);
   if (all) return all.records.map((r) => ({ r, g: byId.get(r.gatewayId) })).filter((x) => x.g);
@@ -37,10 +38,10 @@ function Palette({ close }) {
     void (async () => {
       const { gateways } = await get('/v1/gateways?limit=1000').catch(() => ({ gateways: [] }));
       add(gateways.map((g) => ({ text: g.spec.name, more: `${g.workspace} ${g.id}`, href: gatewayLink(g), icon: 'gateway', kind: 'Gateway', state: g.status.state })));
-      add(gateways.flatMap((g) => [['Tokens', 'tokens'], ['Sessions', 'sessions'], ['Logs', 'logs'], ['Policy', 'policy']].map(([text, tab]) => ({ text: `${g.spec.name}: ${text}`, href: gatewayLink(g, tab), icon: 'gateway', kind: 'Page' }))));
-      add(gateways.filter((g) => can('start', g.workspace)).flatMap((g) => (g.desired === 'Running'
-        ? [{ text: `Stop ${g.spec.name}`, run: () => stop(g), icon: 'stop', kind: 'Action' }, { text: `Restart ${g.spec.name}`, run: () => restart(g), icon: 'play', kind: 'Action' }]
-        : [{ text: `Start ${g.spec.name}`, run: () => start(g), icon: 'play', kind: 'Action' }])));
+      add(gateways.flatMap((g) => [['Tokens', 'tokens'], ['Sessions', 'sessions'], ['Logs', 'logs'], ['Policy', 'policy']].filter(([, tab]) => !['tokens', 'logs'].includes(tab) || reach(tab, g.workspace)).map(([text, tab]) => ({ text: `${g.spec.name}: ${text}`, href: gatewayLink(g, tab), icon: 'gateway', kind: 'Page' }))));
+      add(gateways.flatMap((g) => (g.desired === 'Running'
+        ? can('stop', g.workspace) ? [{ text: `Stop ${g.spec.name}`, run: () => stop(g), icon: 'stop', kind: 'Action' }, { text: `Restart ${g.spec.name}`, run: () => restart(g), icon: 'play', kind: 'Action' }] : []
+        : can('start', g.workspace) ? [{ text: `Start ${g.spec.name}`, run: () => start(g), icon: 'play', kind: 'Action' }] : [])));
       if (can('create')) add([{ text: 'Create Livy Gateway', href: '#/new', icon: 'plus', kind: 'Action' }]);
       const [tokens, records] = await Promise.all([tokensOf(gateways), recordsOf(gateways)]);
       add(tokens.map(({ t, g }) => ({ text: t.name, more: `${t.id} ${g.spec.name}`, href: gatewayLink(g, 'tokens'), icon: 'token', kind: 'Token', state: t.state })));

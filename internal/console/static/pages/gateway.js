@@ -1,7 +1,7 @@
 // One gateway: its head, and the tabs below.
 import { html } from '../lib.js';
 import { paths } from '../api.js';
-import { can } from '../me.js';
+import { can, reach } from '../me.js';
 import { now, useResource } from '../live.js';
 import { gatewayLink, link } from '../router.js';
 import { useLive } from '../usage.js';
@@ -26,6 +26,9 @@ const tabs = [
   ['usage', 'Usage'], ['audit', 'Audit'], ['configuration', 'Configuration'],
 ];
 
+/** needs are the actions without which a tab is of no use. */
+const needs = { audit: 'audit', logs: 'logs', tokens: 'tokens', sessions: 'records', usage: 'records' };
+
 const parts = { sessions: Sessions, tokens: Tokens, policy: Policy, logs: Logs, usage: Usage, audit: Audit, configuration: Configuration };
 
 export function GatewayPage({ workspace, name, rest: [tab = 'overview', id = ''] }) {
@@ -40,7 +43,7 @@ export function GatewayPage({ workspace, name, rest: [tab = 'overview', id = '']
     <p class="facts"><${Id} text=${g.id} /><span>${g.spec.engine}</span><span>${g.spec.cpu} CPU, ${g.spec.memory}</span>${g.spec.queue && html`<span>Queue ${g.spec.queue}</span>`}
       <span>Created by ${g.createdBy} <${Time} at=${g.createdAt} /></span></p>
     <${Notices} g=${g} live=${live} notes=${tab === 'overview' || tab === 'configuration'} />
-    <${Tabs} label="Parts of this gateway" at=${Part ? tab : 'overview'} items=${tabs.filter(([t]) => t !== 'audit' || can('audit', workspace)).map(([t, text]) => [t, text, gatewayLink(g, ...(t === 'overview' ? [] : [t]))])} />
+    <${Tabs} label="Parts of this gateway" at=${Part ? tab : 'overview'} items=${tabs.filter(([t]) => !needs[t] || reach(needs[t], workspace)).map(([t, text]) => [t, text, gatewayLink(g, ...(t === 'overview' ? [] : [t]))])} />
     ${tab === 'sessions' && id ? html`<${RecordPage} key=${id} g=${g} id=${id} />` : Part ? html`<${Part} g=${g} />` : html`<${GatewayOverview} g=${g} live=${live} />`}`;
 }
 
@@ -48,11 +51,9 @@ const Crumbs = ({ name, workspace = '' }) => html`<nav class="crumbs" aria-label
   ${workspace && html`<a href=${link(['gateways'], { ws: workspace })}>${workspace}</a><${Icon} name="chevron" />`}<span aria-current="page">${name}</span></nav>`;
 
 function Life({ g, live }) {
-  if (!can('start', g.workspace)) return null;
   const on = g.desired === 'Running' || ['Starting', 'Running'].includes(g.status.state);
-  return html`${on
-    ? html`<button class="button" onClick=${() => stop(g, live?.total)}><${Icon} name="stop" />Stop</button>`
-    : html`<button class="button primary" onClick=${() => start(g)} disabled=${g.status.state === 'Stopping'}><${Icon} name="play" />Start</button>`}
+  return html`${on ? can('stop', g.workspace) && html`<button class="button" onClick=${() => stop(g, live?.total)}><${Icon} name="stop" />Stop</button>`
+    : can('start', g.workspace) && html`<button class="button primary" onClick=${() => start(g)} disabled=${g.status.state === 'Stopping'}><${Icon} name="play" />Start</button>`}
     ${can('edit', g.workspace) && html`<a class="button" href=${link(['edit', g.workspace, g.spec.name])}>Edit</a>`}`;
 }
 
@@ -61,7 +62,7 @@ function Notices({ g, live, notes }) {
     ${g.status.state === 'Error' && html`<${Notice} tone="bad"><p><strong>The Livy server does not run.</strong> It is tried again with growing pauses.</p><pre tabindex="0">${g.status.reason}</pre><//>`}
     ${g.status.state !== 'Error' && g.status.reason && html`<${Notice}><p>${g.status.reason}</p><//>`}
     ${g.restartNeeded?.length && g.status.state === 'Running' ? html`<${Notice} tone="warn"><p><strong>Restart needed:</strong> ${g.restartNeeded.join(', ')}. The running Livy server was started with other values.
-      ${can('start', g.workspace) && html` <button class="button small" onClick=${() => restart(g, live?.total)}>Restart</button>`}</p><//>` : null}
+      ${can('stop', g.workspace) && html` <button class="button small" onClick=${() => restart(g, live?.total)}>Restart</button>`}</p><//>` : null}
     ${g.declared && html`<${Notice}><p>This gateway stands in Caddy's configuration. Its settings are changed there.</p><//>`}
     ${g.status.fusionOff && html`<${Notice} tone="warn"><p>Jobs run without acceleration: ${g.status.fusionOff}</p><//>`}
     ${g.status.unseen && html`<${Notice} tone="warn"><p>The states of its sessions are not followed: ${g.status.unseen}</p><//>`}

@@ -1,7 +1,7 @@
 // The list of gateways.
 import { html, useMemo, useState } from '../lib.js';
 import { paths } from '../api.js';
-import { can } from '../me.js';
+import { can, reach } from '../me.js';
 import { useResource } from '../live.js';
 import { gatewayLink, link, route, setQuery } from '../router.js';
 import { useLive, Used } from '../usage.js';
@@ -99,19 +99,18 @@ function Row({ g, many }) {
     <td data-label="Live" class="num">${live ? html`<a href=${gatewayLink(g, 'sessions')} aria-label=${`${live.total} live sessions and batches of ${g.spec.name}`}>${live.total}</a>` : '…'}</td>
     <td data-label="In use"><${Used} live=${live} spec=${g.spec} elsewhere=${Boolean(g.spec.cluster)} /></td>
     <td class="actions">
-      ${can('start', g.workspace) && (running || busy
-        ? html`<button class="button small" disabled=${busy} onClick=${() => stop(g, live?.total)} aria-label=${'Stop ' + g.spec.name}><${Icon} name="stop" />Stop</button>`
-        : html`<button class="button small" onClick=${() => start(g)} aria-label=${'Start ' + g.spec.name}><${Icon} name="play" />Start</button>`)}
-      <a class="button small" href=${gatewayLink(g, 'tokens')} aria-label=${'Tokens of ' + g.spec.name}><${Icon} name="token" />Tokens</a>
+      ${running || busy ? can('stop', g.workspace) && html`<button class="button small" disabled=${busy} onClick=${() => stop(g, live?.total)} aria-label=${'Stop ' + g.spec.name}><${Icon} name="stop" />Stop</button>`
+        : can('start', g.workspace) && html`<button class="button small" onClick=${() => start(g)} aria-label=${'Start ' + g.spec.name}><${Icon} name="play" />Start</button>`}
+      ${reach('tokens', g.workspace) && html`<a class="button small" href=${gatewayLink(g, 'tokens')} aria-label=${'Tokens of ' + g.spec.name}><${Icon} name="token" />Tokens</a>`}
       <${Menu} label=${'More about ' + g.spec.name} items=${menuOf(g, live)} /></td></tr>`;
 }
 
 /** menuOf is what else can be done with a gateway. */
 export const menuOf = (g, live) => [
   can('edit', g.workspace) && { text: 'Edit', href: link(['edit', g.workspace, g.spec.name]) },
-  can('start', g.workspace) && g.desired === 'Running' && { text: 'Restart…', run: () => restart(g, live?.total) },
+  can('stop', g.workspace) && g.desired === 'Running' && { text: 'Restart…', run: () => restart(g, live?.total) },
   { text: 'Sessions', href: gatewayLink(g, 'sessions') },
-  { text: 'Logs', href: gatewayLink(g, 'logs') },
+  can('logs', g.workspace) && { text: 'Logs', href: gatewayLink(g, 'logs') },
   { text: 'Command line and API', run: () => showWays([way.show(g), way.start(g), way.stop(g), way.restart(g), way.tokens(g), way.records(g), way.remove(g)]) },
   can('delete', g.workspace) && { text: 'Delete…', danger: true, disabled: g.declared, run: () => remove(g) },
 ];

@@ -37,16 +37,19 @@ const Figure = ({ label, value, href = '' }) => html`<div class="figure"><span>$
 
 function Shown({ of: o }) {
   const days = o.usage || [];
+  // The overview's states are in lower case.
+  const count = (s) => o.gateways.byState?.[s] || o.gateways.byState?.[s.toLowerCase()] || 0;
   const sum = (field) => days.reduce((n, d) => n + (d[field] || 0), 0);
   return html`<div class="figures">
       <${Figure} label="Livy Gateways" value=${number(o.gateways.total)} href="#/gateways" />
-      ${states.filter((s) => o.gateways.byState?.[s]).map((s) => html`<div class="figure" key=${s}><${State} of=${s} /><a href=${link(['gateways'], { state: s })}>${number(o.gateways.byState[s])}</a></div>`)}
+      ${states.filter((s) => count(s)).map((s) => html`<div class="figure" key=${s}><${State} of=${s} /><a href=${link(['gateways'], { state: s })}>${number(count(s))}</a></div>`)}
       ${o.live && html`<${Figure} label="Live sessions" value=${number(o.live.sessions)} href="#/sessions?state=live" /><${Figure} label="Live batches" value=${number(o.live.batches)} href="#/sessions?state=live" />`}</div>
-    <section class="card"><h2>Needs attention</h2>${o.attention?.length ? html`<ul class="attention">${o.attention.map((a, i) => html`<li key=${i} data-tone=${/error|failed|down/.test(a.kind) ? 'bad' : 'warn'}><${Icon} name="warning" />
-      <span>${a.gateway && html`<a href=${link(['gateways', a.workspace, a.gateway])}>${a.gateway}</a> `}${a.message}</span></li>`)}</ul>` : html`<p class="hint">Nothing: all gateways are as they are wanted.</p>`}</section>
+    <section class="card"><h2>Needs attention</h2>${o.attention?.length ? html`<ul class="attention">${o.attention.map((a, i) => html`<li key=${i} data-tone=${a.kind === 'error' ? 'bad' : 'warn'}><${Icon} name="warning" />
+      <span>${a.gateway && html`<a href=${link(['gateways', a.workspace, a.gateway])}>${a.gateway}</a> `}${a.message}</span></li>`)}${o.attentionTotal > o.attention.length && html`<li>and ${number(o.attentionTotal - o.attention.length)} more</li>`}</ul>` : html`<p class="hint">Nothing: all gateways are as they are wanted.</p>`}</section>
     ${days.length > 0 && html`<div class="columns even">
       <${Bars} label=${`vCore-hours a day, ${number(sum('vcoreHours'), 1)} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'vCore-hours', values: days.map((d) => d.vcoreHours) }]} />
       <${Bars} label=${`GB-hours a day, ${number(sum('gbHours'), 1)} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'GB-hours', values: days.map((d) => d.gbHours), tone: 'series1' }]} />
-      <${Bars} label=${`Creates a day, ${number(sum('creates'))} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'creates', values: days.map((d) => d.creates), tone: 'series2' }]} />
-      <${Bars} label=${`Refusals a day, ${number(sum('refused'))} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'refused', values: days.map((d) => d.refused), tone: 'bad' }]} /></div>`}`;
+      <${Bars} whole label=${`Creates a day, ${number(sum('creates'))} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'creates', values: days.map((d) => d.creates), tone: 'series2' }]} />
+      ${days.some((d) => d.refused !== undefined) && html`<${Bars} whole label=${`Refusals a day, ${number(sum('refused'))} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'refused', values: days.map((d) => d.refused), tone: 'bad' }]} />`}</div>`}
+    `;
 }

@@ -2,6 +2,7 @@
 import { html, useState } from '../lib.js';
 import { call, paths } from '../api.js';
 import { useResource } from '../live.js';
+import { can } from '../me.js';
 import { Code, Empty, Failure, Notice, Skeleton, useTitle } from '../parts/parts.js';
 import { Editor } from '../parts/editor.js';
 import { Icon } from '../parts/icons.js';
@@ -27,7 +28,7 @@ export function Policy({ g }) {
     ${error ? html`<${Failure} error=${error} retry=${refresh} />` : !data ? html`<${Skeleton} rows=${4} />` : html`
       ${(data.notes || []).map((n) => html`<${Notice} key=${n} tone="warn"><p>${n}</p><//>`)}
       ${data.rules.length === 0 ? html`<${Empty} title="No rules"><p>Clients may set whatever no built-in guard forbids.</p><//>` : html`<${Rules} rules=${data.rules} />`}`}
-    <${Explain} g=${g} /></section>`;
+    ${can('explain', g.workspace) && html`<${Explain} g=${g} />`}</section>`;
 }
 
 const Rules = ({ rules }) => html`<div class="tablebox"><table class="rows"><thead><tr><th>Key</th><th>Rule</th><th>Value</th><th>Otherwise</th><th>Source</th></tr></thead>

@@ -2,7 +2,7 @@
 import { html } from '../lib.js';
 import { paths } from '../api.js';
 import { useResource } from '../live.js';
-import { can } from '../me.js';
+import { can, useOwnTokens } from '../me.js';
 import { gatewayLink } from '../router.js';
 import { site } from '../endpoint.js';
 import { closeRecord, openUI } from '../actions.js';
@@ -14,24 +14,26 @@ import { span } from '../parts/format.js';
 
 export function RecordPage({ g, id }) {
   const { data: r, error, refresh } = useResource(paths.record(g.workspace, g.spec.name, id));
+  const mine = useOwnTokens(g.workspace);
   useTitle(r ? `${title(r)} of ${g.spec.name}` : id);
   if (error) return html`<${Failure} error=${error} retry=${refresh} />`;
   if (!r) return html`<${Skeleton} />`;
   const live = !ended.includes(r.state);
+  const mayClose = can('closeRecord', g.workspace, mine(r.tokenId));
   const c = changed(r);
   return html`<section>
     <p class="crumbs"><a href=${gatewayLink(g, 'sessions')}>Sessions</a><${Icon} name="chevron" /><span>${title(r)}</span></p>
     <div class="head sub"><div class="title"><h2>${title(r)}</h2><${State} of=${r.state} /></div><div class="buttons">
-      ${r.sparkUi && html`<button class="button" onClick=${() => openUI(g, r, () => site.value)}>Spark UI<${Icon} name="external" /></button>`}
-      ${live && can('close', g.workspace) && html`<button class="button" onClick=${() => closeRecord(g, r)}>Close</button>`}
+      ${r.sparkUi && mayClose && html`<button class="button" onClick=${() => openUI(g, r, () => site.value)}>Spark UI<${Icon} name="external" /></button>`}
+      ${live && mayClose && html`<button class="button" onClick=${() => closeRecord(g, r)}>Close</button>`}
       <button class="iconbutton framed" aria-label="Command line and API" title="Command line and API" onClick=${() => showWays([way.record(g, r), way.closeRecord(g, r), way.ui(g, r), way.statements(g)])}><${Icon} name="terminal" /></button></div></div>
     ${r.reason && html`<${Notice} tone=${['dead', 'error'].includes(r.state) ? 'bad' : 'info'}><p>${r.reason}</p><//>`}
     <div class="columns"><dl class="list settings">${recordFacts(r).map(([k, v]) => html`<div key=${k}><dt>${k}</dt><dd>${v}</dd></div>`)}</dl>
       <div class="stack"><h3>Resource configuration</h3><${Code} text=${JSON.stringify(r.resources, null, 2)} /></div></div>
     <h3>What the policy did</h3><${Report} of=${c} />
     <h3>End of the log</h3>
-    ${r.log?.length ? html`<${Code} text=${r.log.join('\n')} label="Copy the log" />` : html`<p class="hint">${live ? 'The record gets the end of its log once it has ended.' : 'Livy gave no log in time.'} The Livy server's own output is in <a href=${gatewayLink(g, 'logs')}>Logs</a>.</p>`}
-    ${r.kind === 'session' && html`<h3>Statements</h3><${Statements} g=${g} r=${r} />`}</section>`;
+    ${r.log?.length ? html`<${Code} text=${r.log.join('\n')} label="Copy the log" />` : html`<p class="hint">${live ? 'The record gets the end of its log once it has ended.' : 'Livy gave no log in time.'}${can('logs', g.workspace) && html` The Livy server's own output is in <a href=${gatewayLink(g, 'logs')}>Logs</a>.`}</p>`}
+    ${r.kind === 'session' && can('statements', g.workspace) && html`<h3>Statements</h3><${Statements} g=${g} r=${r} />`}</section>`;
 }
 
 /** Report lists what a policy ignored, forced, lowered and refused. */

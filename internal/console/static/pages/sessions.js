@@ -2,7 +2,7 @@
 import { html } from '../lib.js';
 import { paths, query } from '../api.js';
 import { useResource } from '../live.js';
-import { can } from '../me.js';
+import { can, useOwnTokens } from '../me.js';
 import { gatewayLink, route, setQuery } from '../router.js';
 import { site } from '../endpoint.js';
 import { closeRecord, openUI } from '../actions.js';
@@ -76,6 +76,7 @@ export const RecordTable = ({ rows, gateways = false }) => html`<div class="tabl
 
 function RecordRow({ r, g, gateways }) {
   const live = !ended.includes(r.state);
+  const own = useOwnTokens(g.workspace)(r.tokenId);
   const c = changed(r);
   const did = [c.ignored.length && `${c.ignored.length} ignored`, c.lowered.length && `${c.lowered.length} lowered`, c.forced.length && `${c.forced.length} forced`].filter(Boolean);
   const list = [...c.ignored.map((e) => `ignored: ${e.key}`), ...c.forced.map((e) => `forced: ${e.key}`), ...c.lowered.map((e) => `lowered: ${e.key}`)].join('\n');
@@ -88,8 +89,8 @@ function RecordRow({ r, g, gateways }) {
     <td data-label="Duration" class="nowrap">${lasted(r)}<span class="sub">${inHours(hours(r))} vCore-h</span></td>
     <td data-label="Token" class="clip">${r.tokenName || html`<span class="faint" title="Found in Livy without a create through the gateway">none</span>`}${r.resources?.proxyUser && html`<span class="sub">as ${r.resources.proxyUser}</span>`}</td>
     ${!gateways && html`<td data-label="Policy">${did.length ? html`<span class="marks" title=${list}>${did.map((d) => html`<span class=${d.endsWith('forced') ? 'tag' : 'tag warn'} key=${d}>${d}</span>`)}</span>` : html`<span class="faint">–</span>`}</td>`}
-    <td data-label="Spark UI">${r.sparkUi ? html`<button class="plain" onClick=${() => openUI(g, r, () => site.value)}>Open<${Icon} name="external" /></button>` : html`<span class="faint">–</span>`}</td>
-    <td class="actions">${live && can('close', g.workspace) && html`<button class="button small" aria-label=${'Close ' + title(r)} onClick=${() => closeRecord(g, r)}>Close</button>`}
+    <td data-label="Spark UI">${r.sparkUi && can('closeRecord', g.workspace, own) ? html`<button class="plain" onClick=${() => openUI(g, r, () => site.value)}>Open<${Icon} name="external" /></button>` : html`<span class="faint">–</span>`}</td>
+    <td class="actions">${live && can('closeRecord', g.workspace, own) && html`<button class="button small" aria-label=${'Close ' + title(r)} onClick=${() => closeRecord(g, r)}>Close</button>`}
       <${Menu} label=${'More about ' + title(r)} items=${[
         { text: 'Details', href: gatewayLink(g, 'sessions', r.id) },
         { text: 'Resource configuration', run: () => showJSON(`Resource configuration of ${title(r)}`, r.resources) },

@@ -2,12 +2,14 @@
 import { html, useState } from '../lib.js';
 import { call, paths } from '../api.js';
 import { refresh } from '../live.js';
+import { bounds, isMine } from '../me.js';
 import { endpointOf } from '../endpoint.js';
 import { Dialog } from '../parts/dialog.js';
 import { Code, Copy, Notice } from '../parts/parts.js';
 import { toast } from '../parts/toast.js';
 import { way, Ways } from '../parts/ways.js';
 
+/** @type {[number, string][]} */
 const presets = [[7, '7 days'], [30, '30 days'], [90, '90 days'], [365, '365 days']];
 const scopes = [
   ['sessions', 'Sessions', 'create and use interactive sessions'],
@@ -46,13 +48,13 @@ const Other = ({ error, fields }) => (error && !fields.includes(error.field) ? h
 const fields = ['name', 'expireDays', 'expiresAt', 'scopes', 'cidrs', 'identity', 'queue', 'maxSessions', 'maxBatches', 'requestsPerSecond', 'overlapHours', 'token'];
 
 /** Expiry chooses when a token ends: presets, or a date that is at least tomorrow. */
-function Expiry({ days, set, error }) {
+function Expiry({ days, set, error, most = 36500 }) {
   const other = !presets.some(([d]) => d === days);
   return html`<fieldset class="field"><legend>Expired At</legend>
-    <div class="choices">${presets.map(([d, text]) => html`<label key=${d}><input type="radio" name="expiry" checked=${days === d} onChange=${() => set(d)} /><span>${text}</span></label>`)}
-      <label><input type="radio" name="expiry" checked=${other} onChange=${() => set(60)} /><span>Other</span></label></div>
-    ${other && html`<input type="date" aria-label="Date" min=${dateIn(1)} value=${dateIn(days)} onChange=${(e) => { const n = Math.ceil((+new Date(e.currentTarget.value) - Date.now()) / day); if (n >= 1) set(n); }} />`}
-    <small>${dateIn(days)}, in ${days} ${days === 1 ? 'day' : 'days'}. At least 1 day.</small>
+    <div class="choices">${presets.filter(([d]) => d <= most).map(([d, text]) => html`<label key=${d}><input type="radio" name="expiry" checked=${days === d} onChange=${() => set(d)} /><span>${text}</span></label>`)}
+      <label><input type="radio" name="expiry" checked=${other} onChange=${() => set(Math.min(60, most))} /><span>Other</span></label></div>
+    ${other && html`<input type="date" aria-label="Date" min=${dateIn(1)} max=${dateIn(most)} value=${dateIn(days)} onChange=${(e) => { const n = Math.ceil((+new Date(e.currentTarget.value) - Date.now()) / day); if (n >= 1) set(n); }} />`}
+    <small>${dateIn(days)}, in ${days} ${days === 1 ? 'day' : 'days'}. At least 1 day${most < 36500 ? `, at most ${most} for you` : ''}.</small>
     <${Wrong} error=${error} field="expireDays" /><${Wrong} error=${error} field="expiresAt" /></fieldset>`;
 }
 
@@ -71,22 +73,25 @@ function limits(f) {
 
 const blank = { name: '', days: 365, scopes: [], cidrs: '', identity: '', queue: '', maxSessions: '', maxBatches: '', requestsPerSecond: '' };
 
-function More({ form, change, error, opened = false }) {
+function More({ form, change, error, opened = false, within = null }) {
+  const offered = scopes.filter(([id]) => !within || within.scopes.includes(id));
   const text = (name, label, hint, kind = 'text') => html`<label class="field"><span>${label}</span>
     <input type=${kind} min="0" step=${name === 'requestsPerSecond' ? 'any' : '1'} value=${form[name]} onInput=${(e) => change(name, e.currentTarget.value)} /><small>${hint}</small><${Wrong} error=${error} field=${name} /></label>`;
   return html`<details class="more" open=${opened || Boolean(error && fields.slice(3, 10).includes(error.field))}><summary>Scopes, networks and limits</summary><div class="stack">
     <fieldset class="field"><legend>Scopes</legend>
-      ${scopes.map(([id, name, what]) => html`<label class="check" key=${id}><input type="checkbox" checked=${form.scopes.includes(id)}
+      ${offered.map(([id, name, what]) => html`<label class="check" key=${id}><input type="checkbox" checked=${form.scopes.includes(id)}
         onChange=${(e) => change('scopes', e.currentTarget.checked ? [...form.scopes, id] : form.scopes.filter((s) => s !== id))} /><span>${name}<small>${what}</small></span></label>`)}
       <small>Without any: all sessions and batches of the gateway.</small><${Wrong} error=${error} field="scopes" /></fieldset>
     <label class="field"><span>Networks</span><input value=${form.cidrs} placeholder="10.0.0.0/8, 192.0.2.7" spellcheck="false" onInput=${(e) => change('cidrs', e.currentTarget.value)} />
       <small>Address ranges that may use it. Empty: all.</small><${Wrong} error=${error} field="cidrs" /></label>
-    <div class="two">${text('identity', 'Identity', 'Its jobs run as this user.')}${text('queue', 'Queue', 'Its jobs go into this queue.')}</div>
+    ${!within && html`<div class="two">${text('identity', 'Identity', 'Its jobs run as this user.')}${text('queue', 'Queue', 'Its jobs go into this queue.')}</div>`}
     <div class="three">${text('maxSessions', 'Live sessions', 'Most at a time.', 'number')}${text('maxBatches', 'Live batches', 'Most at a time.', 'number')}${text('requestsPerSecond', 'Requests a second', 'Of each instance.', 'number')}</div></div></details>`;
 }
 
 export function CreateToken({ g, close }) {
-  const { form, change, error, busy, send } = useForm(blank);
+  const within = bounds(g.workspace);
+  const most = within?.days || 36500;
+  const { form, change, error, busy, send } = useForm({ ...blank, days: Math.min(365, most) });
   const [made, setMade] = useState(/** @type {any} */ (null));
   const body = { name: form.name.trim(), expireDays: form.days, ...limits(form) };
   if (made) return html`<${Shown} g=${g} made=${made} close=${close} />`;
@@ -98,8 +103,8 @@ export function CreateToken({ g, close }) {
   return html`<${Dialog} title="Create Token" close=${close} keep><form class="stack" onSubmit=${submit}>
     <label class="field"><span>Name</span><input data-focus required maxlength="200" value=${form.name} autocomplete="off" placeholder="airflow" onInput=${(e) => change('name', e.currentTarget.value)} />
       <small>Whoever reads records and the audit sees it.</small><${Wrong} error=${error} field="name" /></label>
-    <${Expiry} days=${form.days} set=${(d) => change('days', d)} error=${error} />
-    <${More} form=${form} change=${change} error=${error} />
+    <${Expiry} days=${form.days} set=${(d) => change('days', d)} error=${error} most=${most} />
+    <${More} form=${form} change=${change} error=${error} within=${within} />
     <${Other} error=${error} fields=${fields} />
     <${Ways} ways=${[way.createToken(g, body)]} />
     <div class="buttons"><button type="button" class="button" onClick=${close}>Cancel</button><button class="button primary" disabled=${busy}>Create</button></div></form><//>`;
@@ -120,6 +125,7 @@ function Shown({ g, made, close }) {
 export function ResetToken({ g, t, close }) {
   const { form, change, error, busy, send } = useForm({ overlap: 0, days: 0 });
   const [made, setMade] = useState(/** @type {any} */ (null));
+  const most = (isMine(t) && bounds(g.workspace)?.days) || 36500;
   /** @type {any} */
   const body = {};
   if (form.overlap) body.overlapHours = form.overlap;
@@ -138,7 +144,7 @@ export function ResetToken({ g, t, close }) {
       <small>With time in between, clients can be changed over one after the other.</small><${Wrong} error=${error} field="overlapHours" /></fieldset>
     <fieldset class="field"><legend>Expired At</legend><div class="choices">
       <label><input type="radio" name="expiry" checked=${form.days === 0} onChange=${() => change('days', 0)} /><span>Unchanged</span></label>
-      ${presets.map(([d, text]) => html`<label key=${d}><input type="radio" name="expiry" checked=${form.days === d} onChange=${() => change('days', d)} /><span>${text}</span></label>`)}</div>
+      ${presets.filter(([d]) => d <= most).map(([d, text]) => html`<label key=${d}><input type="radio" name="expiry" checked=${form.days === d} onChange=${() => change('days', d)} /><span>${text}</span></label>`)}</div>
       <${Wrong} error=${error} field="expireDays" /></fieldset>
     <${Other} error=${error} fields=${fields} />
     <${Ways} ways=${[way.resetToken(g, t, body)]} />

@@ -2,7 +2,7 @@
 import { html, useState } from '../lib.js';
 import { get, paths } from '../api.js';
 import { useResource } from '../live.js';
-import { can, me } from '../me.js';
+import { can, isMine, me, reach } from '../me.js';
 import { gatewayLink } from '../router.js';
 import { revoke, setTokenEnabled } from '../actions.js';
 import { Menu, open } from '../parts/dialog.js';
@@ -14,15 +14,13 @@ import { CreateToken, EditToken, ResetToken } from './token-dialogs.js';
 
 const size = 50;
 
-const mayUse = (g, t) => can('tokens', g.workspace) || (can('own-token', g.workspace) && t.createdBy === me.value?.user);
-
 export function Tokens({ g }) {
   useTitle(`Tokens of ${g.spec.name}`);
   const [offset, go] = useState(0);
   const path = paths.tokens(g.workspace, g.spec.name);
   const { data, error, refresh } = useResource(`${path}?limit=${size}&offset=${offset}`);
   const create = () => open((close) => html`<${CreateToken} g=${g} close=${close} />`);
-  const may = can('tokens', g.workspace) || can('own-token', g.workspace);
+  const may = Boolean(reach('createToken', g.workspace));
   return html`<section>
     <div class="head sub"><h2>Tokens</h2><div class="buttons">
       <button class="iconbutton framed" aria-label="Command line and API" title="Command line and API" onClick=${() => showWays([way.tokens(g), way.createToken(g, { name: 'NAME' })])}><${Icon} name="terminal" /></button>
@@ -38,7 +36,7 @@ const TokenTable = ({ rows, gateways = false }) => html`<div class="tablebox"><t
   <tbody>${rows.map(({ t, g }) => html`<${TokenRow} key=${t.id} t=${t} g=${g} gateways=${gateways} />`)}</tbody></table></div>`;
 
 function TokenRow({ t, g, gateways }) {
-  const may = t.state !== 'revoked' && mayUse(g, t);
+  const may = (action) => t.state !== 'revoked' && can(action, g.workspace, isMine(t));
   const limits = [
     t.cidrs?.length && `from ${t.cidrs.join(', ')}`, t.identity && `as ${t.identity}`, t.queue && `in ${t.queue}`,
     t.maxSessions && `${t.maxSessions} sessions`, t.maxBatches && `${t.maxBatches} batches`, t.requestsPerSecond && `${t.requestsPerSecond}/s`,
@@ -52,15 +50,15 @@ function TokenRow({ t, g, gateways }) {
     <td data-label="Scopes">${(t.scopes || []).length ? t.scopes.join(', ') : 'everything'}${limits && html`<span class="sub" title=${limits}>${limits}</span>`}</td>
     <td data-label="Last use"><${Time} at=${t.lastUsedAt} none="never" />${t.lastAddress && html`<span class="sub" title=${t.lastAgent}>${t.lastAddress}</span>`}</td>
     <td data-label="Uses" class="num">${number(t.uses)}</td>
-    <td data-label="Created"><${Time} at=${t.createdAt} /><span class="sub">${t.createdBy}</span></td>
-    <td class="actions">${may && html`<button class="button small" aria-label=${'Reset ' + t.name} onClick=${() => open((close) => html`<${ResetToken} g=${g} t=${t} close=${close} />`)}>Reset</button>
+    <td data-label="Created"><${Time} at=${t.createdAt} /><span class="sub">${t.owner || t.createdBy}</span></td>
+    <td class="actions">${may('resetToken') && html`<button class="button small" aria-label=${'Reset ' + t.name} onClick=${() => open((close) => html`<${ResetToken} g=${g} t=${t} close=${close} />`)}>Reset</button>`}
       <${Menu} label=${'More about ' + t.name} items=${[
-        { text: 'Edit…', run: () => open((close) => html`<${EditToken} g=${g} t=${t} close=${close} />`) },
-        t.state === 'disabled' ? { text: 'Enable', run: () => setTokenEnabled(g, t, true) } : { text: 'Disable', run: () => setTokenEnabled(g, t, false) },
+        may('editToken') && { text: 'Edit…', run: () => open((close) => html`<${EditToken} g=${g} t=${t} close=${close} />`) },
+        t.state === 'disabled' ? may('enableToken') && { text: 'Enable', run: () => setTokenEnabled(g, t, true) } : may('disableToken') && { text: 'Disable', run: () => setTokenEnabled(g, t, false) },
         { text: 'Its sessions', href: gatewayLink(g, 'sessions') + '?token=' + t.id },
         { text: 'Command line and API', run: () => showWays([way.updateToken(g, t, { name: t.name }), way.resetToken(g, t, { overlapHours: 24 }), way.tokenVerb(g, t, 'disable'), way.tokenVerb(g, t, 'enable'), way.tokenVerb(g, t, 'revoke')]) },
-        { text: 'Revoke…', danger: true, run: () => revoke(g, t) },
-      ]} />`}</td></tr>`;
+        may('disableToken') && { text: 'Revoke…', danger: true, run: () => revoke(g, t) },
+      ]} /></td></tr>`;
 }
 
 /** AllTokens are those of whoever is logged in, or of all gateways where the server does not tell who that is. */
@@ -92,7 +90,7 @@ function MergedTokens({ list, error }) {
 
 function GatewayTokens({ g, owner }) {
   const { data } = useResource(paths.tokens(g.workspace, g.spec.name) + '?limit=200');
-  return (data?.tokens || []).filter((t) => !owner || t.createdBy === owner).map((t) => html`<${TokenRow} key=${t.id} t=${t} g=${g} gateways />`);
+  return (data?.tokens || []).filter((t) => !owner || (t.owner || t.createdBy) === owner).map((t) => html`<${TokenRow} key=${t.id} t=${t} g=${g} gateways />`);
 }
 
 /** tokensOf reads all tokens that can be seen, for the palette. */
