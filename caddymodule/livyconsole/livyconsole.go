@@ -2,6 +2,7 @@
 package livyconsole
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -21,8 +22,9 @@ func init() {
 
 // Console is the handler that serves the web console at the root of a site. It stands beside
 // `livy_api`, which the page is a client of, behind an authentication of Caddy's such as
-// `basic_auth` or `forward_auth`; a request without a user (`{http.auth.user.id}`) is
-// answered 401. Paths that are not the console's go on to the next handler.
+// `basic_auth` or `forward_auth`; a request without a user is answered 401. There are no
+// data in the page: what somebody may see and do, `livy_api` decides. Paths that are not
+// the console's go on to the next handler.
 //
 // Keep it off the hosts of `livy_gateway` and `livy_spark_ui`: pages of Spark UIs are
 // written by users' code, and would run in the origin of the console.
@@ -30,6 +32,10 @@ type Console struct {
 	// The address of the site with `livy_gateway`, e.g. `https://livy.example.com`. The page
 	// shows gateways' endpoints with it. Default: people say it in the page.
 	Endpoint string `json:"endpoint,omitempty"`
+
+	// The user, as a text with placeholders; the page is served to whoever has one. Where
+	// `livy_api` has its option `user`, this is the same. Default: `{http.auth.user.id}`.
+	User string `json:"user,omitempty"`
 
 	// The address of a site with `livy_gateway` that is public. Default: none is shown.
 	PublicEndpoint string `json:"public_endpoint,omitempty"`
@@ -77,7 +83,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	user := ""
 	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		user, _ = repl.GetString("http.auth.user.id")
+		user = repl.ReplaceAll(cmp.Or(c.User, "{http.auth.user.id}"), "")
 	}
 	if user == "" {
 		console.Harden(w.Header())
@@ -96,6 +102,7 @@ func (c *Console) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 //	livy_console [<matcher>] {
 //		endpoint        <url>
 //		public_endpoint <url>
+//		user            <text>
 //	}
 func parse(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next() // livy_console
@@ -104,9 +111,9 @@ func parse(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	}
 	c := new(Console)
 	for h.NextBlock(0) {
-		into := map[string]*string{"endpoint": &c.Endpoint, "public_endpoint": &c.PublicEndpoint}[h.Val()]
+		into := map[string]*string{"endpoint": &c.Endpoint, "public_endpoint": &c.PublicEndpoint, "user": &c.User}[h.Val()]
 		if into == nil {
-			return nil, h.Errf("livy_console has the options endpoint and public_endpoint (got %q)", h.Val())
+			return nil, h.Errf("livy_console has the options endpoint, public_endpoint and user (got %q)", h.Val())
 		}
 		if !h.AllArgs(into) {
 			return nil, h.ArgErr()

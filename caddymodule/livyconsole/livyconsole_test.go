@@ -72,6 +72,23 @@ func TestServes(t *testing.T) {
 	}
 }
 
+// TestUser serves the page to whoever another placeholder names.
+func TestUser(t *testing.T) {
+	c := &Console{User: "{test.user}"}
+	if err := c.Provision(caddy.Context{}); err != nil {
+		t.Fatal(err)
+	}
+	for user, status := range map[string]int{"ann": 200, "": 401} {
+		r := httptest.NewRequest("GET", "/", nil)
+		repl := caddy.NewEmptyReplacer()
+		repl.Set("test.user", user)
+		w := httptest.NewRecorder()
+		if err := c.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), caddy.ReplacerCtxKey, repl)), nil); err != nil || w.Code != status {
+			t.Errorf("%q: %d, %v", user, w.Code, err)
+		}
+	}
+}
+
 func TestAddresses(t *testing.T) {
 	tests := map[string]bool{
 		"": true, "https://livy.example.com": true, "http://127.0.0.1:8998/": true, "https://example.com/livy": true,
@@ -125,7 +142,7 @@ func TestCaddyfile(t *testing.T) {
 		{"livy_console /x {\nendpoint https://a\npublic_endpoint https://b\n}", "", []string{"livy_console"}},
 		{"livy_console {\nendpoint\n}", "wrong argument count", nil},
 		{"livy_console {\nendpoint a b\n}", "wrong argument count", nil},
-		{"livy_console {\nendpoints https://a\n}", "endpoint and public_endpoint", nil},
+		{"livy_console {\nendpoints https://a\n}", "endpoint, public_endpoint and user", nil},
 		{"livy_console /x y", "wrong argument count", nil},
 	}
 	for _, tt := range tests {

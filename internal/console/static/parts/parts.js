@@ -89,7 +89,7 @@ export function Pager({ total, offset, size, go }) {
 /** Meter is how much of a limit is used. */
 export const Meter = ({ used, limit, text }) => {
   const part = limit > 0 ? Math.min(1, used / limit) : 0;
-  return html`<span class="meter" title=${text}><meter min="0" max="1" value=${part} aria-label=${text}></meter><span>${text}</span></span>`;
+  return html`<span class="meter" data-over=${used > limit ? '' : undefined} title=${text}><meter min="0" max="1" value=${part} aria-label=${text}></meter><span>${text}</span></span>`;
 };
 
 /** Search is a field that filters while one types. */
