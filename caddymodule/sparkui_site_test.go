@@ -274,6 +274,7 @@ func TestExamineSparkUIs(t *testing.T) {
 		{"the API beside them", history, "http://a.test:28101 {\nlivy_api\nlivy_gateway\n}", "Spark UIs :28101", doctor.Warn, "livy_api is on the same host"},
 		{"the API beside them, by path", history, "http://a.test:28101 {\nhandle /v1/* {\nlivy_api\n}\nhandle {\nlivy_gateway\n}\n}", "Spark UIs :28101", doctor.Warn, "livy_api"},
 		{"the API beside them, on all hosts", history, ":28101 {\nlivy_api\nlivy_gateway\n}", "Spark UIs :28101", doctor.Warn, "livy_api"},
+		{"the console beside them", history, "http://a.test:28101 {\nlivy_console\nlivy_gateway\n}", "Spark UIs :28101", doctor.Warn, "livy_console is on the same host"},
 		{"the API on another host", history, "http://a.test:28101 {\nlivy_gateway\n}\nhttp://b.test:28101 {\nlivy_api\n}", "Spark UIs :28101", "", ""},
 		{"a site of their own", separate, "http://a.test:28101 {\nlivy_api\nlivy_gateway\n}\nhttp://ui.test:28101 {\nlivy_spark_ui\n}", "Spark UIs :28101", doctor.OK, ""},
 		{"a site that is not their own", separate, "http://ui.test:28101 {\nlivy_spark_ui /api/v1/*\nlivy_api\n}", "Spark UIs :28101", doctor.Warn, "livy_api"},

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +16,17 @@ func TestConsole(t *testing.T) {
 	w := newConsole(t, "")
 	w.shows("Create your first Livy Gateway")
 	w.picture("empty")
+
+	// What the page asks for again and again costs a 304.
+	var statuses []int
+	w.eval(`(async () => {
+		const ask = (headers) => fetch(location.origin + '/v1/catalog', {cache: 'no-store', headers});
+		const first = await ask({}), again = await ask({'If-None-Match': first.headers.get('ETag')});
+		return [first.status, again.status];
+	})()`, &statuses)
+	if !slices.Equal(statuses, []int{200, 304}) {
+		t.Errorf("the catalog is answered %v", statuses)
+	}
 
 	// Mistakes are shown where they are, and nothing that was typed is lost.
 	w.press("Create Livy Gateway")
