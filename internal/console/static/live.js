@@ -131,6 +131,7 @@ function concerns(kind, data) {
 async function follow(signal) {
   const reply = await fetch(location.origin + '/v1/events', { headers: { Accept: 'text/event-stream' }, cache: 'no-store', signal });
   if (reply.status === 404 || reply.status === 405) return false;
+  if (reply.status === 503) await pause(20000); // too many streams are open
   if (!reply.ok || !reply.body) throw new Error(`events: ${reply.status}`);
   batch(() => { mode.value = 'events'; connection.value = ''; });
   refresh();

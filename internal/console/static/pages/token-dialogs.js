@@ -2,7 +2,7 @@
 import { html, useState } from '../lib.js';
 import { call, paths } from '../api.js';
 import { refresh } from '../live.js';
-import { bounds, isMine } from '../me.js';
+import { bounds, isMine, me } from '../me.js';
 import { endpointOf } from '../endpoint.js';
 import { Dialog } from '../parts/dialog.js';
 import { Code, Copy, Notice } from '../parts/parts.js';
@@ -45,7 +45,7 @@ function useForm(initial) {
 
 const Wrong = ({ error, field }) => (error && error.field === field ? html`<small class="wrong" role="alert">${error.rule || error.message}</small>` : null);
 const Other = ({ error, fields }) => (error && !fields.includes(error.field) ? html`<p class="wrong" role="alert">${error.message}</p>` : null);
-const fields = ['name', 'expireDays', 'expiresAt', 'scopes', 'cidrs', 'identity', 'queue', 'maxSessions', 'maxBatches', 'requestsPerSecond', 'overlapHours', 'token'];
+const fields = ['name', 'expireDays', 'expiresAt', 'scopes', 'cidrs', 'owner', 'identity', 'queue', 'maxSessions', 'maxBatches', 'requestsPerSecond', 'overlapHours', 'token'];
 
 /** Expiry chooses when a token ends: presets, or a date that is at least tomorrow. */
 function Expiry({ days, set, error, most = 36500 }) {
@@ -66,24 +66,25 @@ function limits(f) {
   const body = {};
   if (f.scopes.length) body.scopes = f.scopes;
   if (list(f.cidrs).length) body.cidrs = list(f.cidrs);
-  for (const name of ['identity', 'queue']) if (f[name].trim()) body[name] = f[name].trim();
+  for (const name of ['owner', 'identity', 'queue']) if (f[name].trim()) body[name] = f[name].trim();
   for (const name of ['maxSessions', 'maxBatches', 'requestsPerSecond']) if (Number(f[name]) > 0) body[name] = Number(f[name]);
   return body;
 }
 
-const blank = { name: '', days: 365, scopes: [], cidrs: '', identity: '', queue: '', maxSessions: '', maxBatches: '', requestsPerSecond: '' };
+const blank = { name: '', days: 365, scopes: [], cidrs: '', owner: '', identity: '', queue: '', maxSessions: '', maxBatches: '', requestsPerSecond: '' };
 
-function More({ form, change, error, opened = false, within = null }) {
+function More({ form, change, error, opened = false, within = null, owned = false }) {
   const offered = scopes.filter(([id]) => !within || within.scopes.includes(id));
   const text = (name, label, hint, kind = 'text') => html`<label class="field"><span>${label}</span>
     <input type=${kind} min="0" step=${name === 'requestsPerSecond' ? 'any' : '1'} value=${form[name]} onInput=${(e) => change(name, e.currentTarget.value)} /><small>${hint}</small><${Wrong} error=${error} field=${name} /></label>`;
-  return html`<details class="more" open=${opened || Boolean(error && fields.slice(3, 10).includes(error.field))}><summary>Scopes, networks and limits</summary><div class="stack">
+  return html`<details class="more" open=${opened || Boolean(error && fields.slice(3, 11).includes(error.field))}><summary>Scopes, networks and limits</summary><div class="stack">
     <fieldset class="field"><legend>Scopes</legend>
       ${offered.map(([id, name, what]) => html`<label class="check" key=${id}><input type="checkbox" checked=${form.scopes.includes(id)}
         onChange=${(e) => change('scopes', e.currentTarget.checked ? [...form.scopes, id] : form.scopes.filter((s) => s !== id))} /><span>${name}<small>${what}</small></span></label>`)}
       <small>Without any: all sessions and batches of the gateway.</small><${Wrong} error=${error} field="scopes" /></fieldset>
     <label class="field"><span>Networks</span><input value=${form.cidrs} placeholder="10.0.0.0/8, 192.0.2.7" spellcheck="false" onInput=${(e) => change('cidrs', e.currentTarget.value)} />
       <small>Address ranges that may use it. Empty: all.</small><${Wrong} error=${error} field="cidrs" /></label>
+    ${owned && text('owner', 'Owner', 'A user who may see, reset and revoke it: me, or a name. Empty: nobody.')}
     ${!within && html`<div class="two">${text('identity', 'Identity', 'Its jobs run as this user.')}${text('queue', 'Queue', 'Its jobs go into this queue.')}</div>`}
     <div class="three">${text('maxSessions', 'Live sessions', 'Most at a time.', 'number')}${text('maxBatches', 'Live batches', 'Most at a time.', 'number')}${text('requestsPerSecond', 'Requests a second', 'Of each instance.', 'number')}</div></div></details>`;
 }
@@ -104,7 +105,7 @@ export function CreateToken({ g, close }) {
     <label class="field"><span>Name</span><input data-focus required maxlength="200" value=${form.name} autocomplete="off" placeholder="airflow" onInput=${(e) => change('name', e.currentTarget.value)} />
       <small>Whoever reads records and the audit sees it.</small><${Wrong} error=${error} field="name" /></label>
     <${Expiry} days=${form.days} set=${(d) => change('days', d)} error=${error} most=${most} />
-    <${More} form=${form} change=${change} error=${error} within=${within} />
+    <${More} form=${form} change=${change} error=${error} within=${within} owned=${!within && Boolean(me.value?.user)} />
     <${Other} error=${error} fields=${fields} />
     <${Ways} ways=${[way.createToken(g, body)]} />
     <div class="buttons"><button type="button" class="button" onClick=${close}>Cancel</button><button class="button primary" disabled=${busy}>Create</button></div></form><//>`;
@@ -153,7 +154,7 @@ export function ResetToken({ g, t, close }) {
 
 export function EditToken({ g, t, close }) {
   const before = {
-    name: t.name, days: 0, scopes: t.scopes || [], cidrs: (t.cidrs || []).join(', '), identity: t.identity || '', queue: t.queue || '',
+    name: t.name, days: 0, scopes: t.scopes || [], cidrs: (t.cidrs || []).join(', '), owner: '', identity: t.identity || '', queue: t.queue || '',
     maxSessions: t.maxSessions || '', maxBatches: t.maxBatches || '', requestsPerSecond: t.requestsPerSecond || '',
   };
   const { form, change, error, busy, send } = useForm(before);

@@ -83,7 +83,7 @@ export function flags(values) {
 }
 
 const tokenFlags = (b) => flags({
-  name: b.name, 'expire-days': b.expireDays, scope: b.scopes, cidr: b.cidrs, identity: b.identity, queue: b.queue,
+  name: b.name, 'expire-days': b.expireDays, scope: b.scopes, cidr: b.cidrs, owner: b.owner, identity: b.identity, queue: b.queue,
   'max-sessions': b.maxSessions, 'max-batches': b.maxBatches, 'requests-per-second': b.requestsPerSecond,
 });
 
