@@ -42,7 +42,7 @@ func newConsole(t *testing.T, extra string) *consoleWorld {
 	livy := livytest.New()
 	double := httptest.NewServer(livy)
 	t.Cleanup(double.Close)
-	c := newConsoleOn(t, "runtime static\n\t\tqueue root.default root.etl\n\t\tengine spark-3.5 {\n\t\t\tspark 3.5.8\n\t\t\turl "+double.URL+"\n\t\t}", extra)
+	c := newConsoleOn(t, "runtime static\n\t\tqueue root.default root.etl\n\t\tdirectory warehouse {\n\t\t\ttype local\n\t\t\tsource "+t.TempDir()+"\n\t\t\tpath /mnt/warehouse\n\t\t}\n\t\tengine spark-3.5 {\n\t\t\tspark 3.5.8\n\t\t\turl "+double.URL+"\n\t\t}", extra)
 	c.livy = livy
 	return c
 }
@@ -59,9 +59,9 @@ func newConsoleOn(t *testing.T, livyBlock, extra string) *consoleWorld {
 	if err := chromedp.Listen(w.page, w.note); err != nil {
 		t.Fatal(err)
 	}
-	w.look(1280, 800, "light")
 	w.open("http://" + annLogin + "@" + w.site + "/")
 	w.await("the console", `document.querySelector('h1') !== null`)
+	w.look(1280, 800, "light")
 	w.text("window.marker = 'not loaded again'")
 	t.Cleanup(func() {
 		w.mu.Lock()
@@ -117,6 +117,13 @@ func (w *consoleWorld) look(width, height int64, scheme string) {
 	if _, err := chromedp.Call(w.page, emulation.SetEmulatedMedia, media); err != nil {
 		w.t.Fatal(err)
 	}
+	// Until it is painted so: axe-core looks at colours.
+	var painted bool
+	w.eval(`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`, &painted)
+	if w.text("matchMedia('(prefers-color-scheme: "+scheme+")').matches") != "true" {
+		w.t.Errorf("the page is not shown %s", scheme)
+	}
+	w.eval(`new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))`, &painted)
 }
 
 // place goes to a page of the console without loading it again.

@@ -83,7 +83,7 @@ function App() {
       <span class="who">${me.value?.user && html`<span title=${(me.value.groups || []).join(', ')}>${user()}</span>`}<${Theme} /></span>
     </header>
     <nav class="side" aria-label="Pages">
-      ${places.filter(([id]) => !needs[id] || reach(needs[id])).map(([id, text, icon]) => html`<a key=${id} href=${'#/' + id} aria-current=${id === at ? 'page' : undefined}><${Icon} name=${icon} /><span>${text.startsWith('Livy ') ? html`<span class="long">Livy </span>${text.slice(5)}` : text}</span></a>`)}
+      ${places.filter(([id]) => !needs[id] || reach(needs[id])).map(([id, text, icon]) => html`<a key=${id} href=${'#/' + id} aria-current=${id === at ? 'page' : undefined}><${Icon} name=${icon} />${text.startsWith('Livy ') ? html`<span class="long">${text}</span><span class="short">${text.slice(5)}</span>` : html`<span>${text}</span>`}</a>`)}
       ${me.value?.version && html`<p class="version">${me.value.version}</p>`}
     </nav>
     <main id="main" tabindex="-1">
