@@ -46,7 +46,8 @@ function Page() {
       if (!workspace) return html`<${Gateways} />`;
       if (name) return html`<${GatewayPage} key=${workspace + '/' + name} workspace=${workspace} name=${name} rest=${rest} />`;
   }
-  return html`<div class="head"><h1>Not found</h1></div><${Empty} title="There is no such page"><p><a href="#/gateways">Livy Gateways</a> is where everything begins.</p><//>`;
+  return html`<div class="head"><h1>Not found</h1></div><${Empty} title="There is no such page"><p>
+    <a href="#/gateways">Livy Gateways</a> is where everything begins.</p><//>`;
 }
 
 const themes = [['', 'Like the system', 'auto'], ['light', 'Light', 'sun'], ['dark', 'Dark', 'moon']];
@@ -79,7 +80,8 @@ function App() {
     <a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.getElementById('main').focus(); }}>To the content</a>
     <header class="top">
       <a class="brand" href="#/gateways"><span class="mark" aria-hidden="true"></span>Livy Gateway</a>
-      <button class="jump" onClick=${openPalette} aria-keyshortcuts="Control+K"><${Icon} name="search" /><span>Jump to a gateway, token or session</span><kbd>Ctrl K</kbd></button>
+      <button class="jump" onClick=${openPalette} aria-keyshortcuts="Control+K"><${Icon} name="search" />
+        <span>Jump to a gateway, token or session</span><kbd>Ctrl K</kbd></button>
       <span class="who">${me.value?.user && html`<span title=${(me.value.groups || []).join(', ')}>${user()}</span>`}<${Theme} /></span>
     </header>
     <nav class="side" aria-label="Pages">
@@ -87,7 +89,8 @@ function App() {
       ${me.value?.version && html`<p class="version">${me.value.version}</p>`}
     </nav>
     <main id="main" tabindex="-1">
-      ${connection.value && html`<div class="lost" role="alert"><span class="spinner" aria-hidden="true"></span>${connection.value} Trying again; what you typed is kept.</div>`}
+      ${connection.value && html`<div class="lost" role="alert">
+        <span class="spinner" aria-hidden="true"></span>${connection.value} Trying again; what you typed is kept.</div>`}
       ${me.value?.refused ? html`<${Failure} error=${{ message: me.value.refused }} retry=${() => location.reload()} />` : html`<${Page} />`}
     </main>
     <${Toasts} showWays=${showWays} /><${Dialogs} />`;

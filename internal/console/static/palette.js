@@ -72,7 +72,8 @@ function Palette({ close }) {
       <input data-focus type="text" role="combobox" aria-expanded="true" aria-controls="palette-list" aria-activedescendant=${found.length ? `palette-${chosen}` : undefined} autocomplete="off" spellcheck="false"
         placeholder="Gateway, token, session, page or action" value=${q} onKeyDown=${keys} onInput=${(e) => { setQ(e.currentTarget.value); setAt(0); }} /></label>
     <div class="found" id="palette-list" role="listbox" aria-label="Found" ref=${list}>${found.map((i, n) => html`<div key=${i.kind + i.text + (i.more || '')} id=${`palette-${n}`} role="option" aria-selected=${n === chosen}
-      onClick=${() => choose(i)} onMouseMove=${() => n !== chosen && setAt(n)}><${Icon} name=${i.icon} /><span class="what">${i.text}<small>${i.more || ''}</small></span>${i.state && html`<${State} of=${i.state} />`}<span class="kind">${i.kind}</span></div>`)}</div>
+      onClick=${() => choose(i)} onMouseMove=${() => n !== chosen && setAt(n)}><${Icon} name=${i.icon} />
+        <span class="what">${i.text}<small>${i.more || ''}</small></span>${i.state && html`<${State} of=${i.state} />`}<span class="kind">${i.kind}</span></div>`)}</div>
     ${found.length === 0 && html`<p class="hint">Nothing is called like that.</p>`}</div><//>`;
 }
 

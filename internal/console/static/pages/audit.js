@@ -4,8 +4,7 @@ import { get, query } from '../api.js';
 import { useResource } from '../live.js';
 import { route, setQuery } from '../router.js';
 import { Code, Empty, Failure, Search, Select, Skeleton, State, Time, useTitle } from '../parts/parts.js';
-import { Icon } from '../parts/icons.js';
-import { showWays, way } from '../parts/ways.js';
+import { Commands, way } from '../parts/ways.js';
 
 const actions = [['', 'All actions'], ['gateway', 'Gateways'], ['token', 'Tokens'], ['record', 'Sessions and batches'], ['request', 'Requests of clients'], ['api', 'Management requests'], ['refusals', 'Refusals counted']];
 
@@ -41,21 +40,27 @@ function Entries({ gateway, heading }) {
   const seen = new Set();
   const entries = [...(data?.entries || []), ...(older?.entries || [])].filter((e) => !seen.has(e.id) && seen.add(e.id));
   return html`<section>
-    ${heading(html`<div class="buttons"><a class="button" download="audit.jsonl" href=${'/v1/audit/export' + query(filter)}>Export</a>
-      <button class="iconbutton framed" aria-label="Command line and API" title="Command line and API" onClick=${() => showWays([way.audit(Object.fromEntries(Object.entries(filter).filter(([, v]) => v)))])}><${Icon} name="terminal" /></button></div>`)}
+    ${heading(html`<div class="buttons">
+      <a class="button" download="audit.jsonl" href=${'/v1/audit/export' + query(filter)}>Export</a>
+      <${Commands} ways=${() => [way.audit(Object.fromEntries(Object.entries(filter).filter(([, v]) => v)))]} /></div>`)}
     <div class="filters"><${Search} label="Actor" value=${actor} set=${(v) => setQuery({ actor: v })} />
       <${Select} compact label="Action" value=${action} set=${(v) => setQuery({ action: v })} options=${actions} />
       <${Select} compact label="Outcome" value=${outcome} set=${(v) => setQuery({ outcome: v })} options=${[['', 'Done and refused'], ['done', 'Done'], ['refused', 'Refused']]} /></div>
     ${error ? html`<${Failure} error=${error} retry=${refresh} />` : !data ? html`<${Skeleton} />` : entries.length === 0 && !next ? html`<${Empty} title="Nothing is like that" />`
-      : html`<div class="tablebox"><table class="rows"><thead><tr><th>Time</th><th>Actor</th><th>Action</th>${!gateway && html`<th>Gateway</th>`}<th>Outcome</th><th>Detail</th><th>From</th></tr></thead>
+      : html`<div class="tablebox"><table class="rows"><thead><tr><th>Time</th><th>Actor</th>
+        <th>Action</th>${!gateway && html`<th>Gateway</th>`}<th>Outcome</th><th>Detail</th><th>From</th></tr></thead>
         <tbody>${entries.map((e) => html`<${Entry} key=${e.id} e=${e} gateways=${!gateway} />`)}</tbody></table></div>
-      ${next && html`<nav class="pager"><button class="button small" disabled=${busy} onClick=${more}>Older</button></nav>`}`}</section>`;
+      ${next && html`<nav class="pager">
+        <button class="button small" disabled=${busy} onClick=${more}>Older</button></nav>`}`}</section>`;
 }
 
-const Entry = ({ e, gateways }) => html`<tr><td data-label="Time"><${Time} at=${e.time} /></td><td data-label="Actor" class="clip">${e.actor}</td><td data-label="Action"><code>${e.action}</code>${e.count > 1 && html`<span class="tag">× ${e.count}</span>`}</td>
+const Entry = ({ e, gateways }) => html`<tr><td data-label="Time"><${Time} at=${e.time} /></td>
+  <td data-label="Actor" class="clip">${e.actor}</td><td data-label="Action">
+  <code>${e.action}</code>${e.count > 1 && html`<span class="tag">× ${e.count}</span>`}</td>
   ${gateways && html`<td data-label="Gateway">${e.gateway || ''}</td>`}<td data-label="Outcome"><${State} of=${e.outcome} /></td>
   <td data-label="Detail" class="wide">${e.detail}${e.target && html`<span class="sub"><code>${e.target}</code></span>`}
-    ${(e.before || e.after) && html`<details><summary>What changed</summary><${Code} text=${difference(e.before || {}, e.after || {})} /></details>`}</td>
+    ${(e.before || e.after) && html`<details><summary>What changed</summary>
+      <${Code} text=${difference(e.before || {}, e.after || {})} /></details>`}</td>
   <td data-label="From">${e.address || '–'}<span class="sub">${e.surface}</span></td></tr>`;
 
 function difference(before, after) {

@@ -4,8 +4,7 @@ import { can } from '../me.js';
 import { link } from '../router.js';
 import { parameters } from '../parameters.js';
 import { Code, Notice, useTitle } from '../parts/parts.js';
-import { Icon } from '../parts/icons.js';
-import { showWays, way } from '../parts/ways.js';
+import { Commands, way } from '../parts/ways.js';
 
 /** shownValue is a setting in words. */
 export function shownValue(p, value) {
@@ -21,10 +20,15 @@ export function Configuration({ g }) {
   const waiting = g.restartNeeded || [];
   const was = g.status.startedWith;
   return html`<section>
-    <div class="head sub"><h2>Configuration</h2><div class="buttons">${can('edit', g.workspace) && !g.declared && html`<a class="button" href=${link(['edit', g.workspace, g.spec.name])}>Edit</a>`}
-      <button class="iconbutton framed" aria-label="Command line and API" title="Command line and API" onClick=${() => showWays([way.show(g)])}><${Icon} name="terminal" /></button></div></div>
-    ${waiting.length > 0 && html`<${Notice} tone="warn"><p>The running Livy server was started with other values of: ${waiting.join(', ')}.</p><//>`}
-    <dl class="list settings">${parameters.filter((p) => !p.file).map((p) => html`<div key=${p.field}><dt title=${p.help}>${p.label}</dt><dd>${shownValue(p, g.spec[p.field])}
+    <div class="head sub"><h2>Configuration</h2>
+      <div class="buttons">${can('edit', g.workspace) && !g.declared && html`<a class="button" href=${link(['edit', g.workspace, g.spec.name])}>Edit</a>`}
+      <${Commands} ways=${() => [way.show(g)]} /></div></div>
+    ${waiting.length > 0 && html`<${Notice} tone="warn">
+      <p>The running Livy server was started with other values of: ${waiting.join(', ')}.</p><//>`}
+    <dl class="list settings">${parameters.filter((p) => !p.file).map((p) => html`<div key=${p.field}>
+      <dt title=${p.help}>${p.label}</dt><dd>${shownValue(p, g.spec[p.field])}
       ${waiting.includes(p.field) && html`<span class="tag warn">at the next start</span>${was && html` <span class="faint">until then ${shownValue(p, was[p.field])}</span>`}`}</dd></div>`)}</dl>
-    ${parameters.filter((p) => p.file && g.spec[p.field]).map((p) => html`<div key=${p.field}><h3>${p.file}${waiting.includes(p.field) && html` <span class="tag warn">at the next start</span>`}</h3><${Code} text=${g.spec[p.field]} label=${'Copy ' + p.file} /></div>`)}</section>`;
+    ${parameters.filter((p) => p.file && g.spec[p.field]).map((p) => html`<div key=${p.field}>
+      <h3>${p.file}${waiting.includes(p.field) && html` <span class="tag warn">at the next start</span>`}</h3>
+      <${Code} text=${g.spec[p.field]} label=${'Copy ' + p.file} /></div>`)}</section>`;
 }

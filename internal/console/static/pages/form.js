@@ -78,7 +78,9 @@ export function CreateGateway() {
     go(gatewayLink(g));
   };
   return html`<${Frame} title="Create Livy Gateway" back="#/gateways" kept=${kept} drop=${drop} catalog=${catalog} save=${save} action="Create" ways=${[w]}
-    foot=${html`<label class="check"><input type="checkbox" checked=${form.start} onChange=${(e) => change({ start: e.currentTarget.checked })} /><span>Start it right away</span></label>`}
+    foot=${html`<label class="check">
+      <input type="checkbox" checked=${form.start} onChange=${(e) => change({ start: e.currentTarget.checked })} />
+      <span>Start it right away</span></label>`}
     sections=${(props) => html`<${Sections} ...${props} create form=${form} change=${change} base=${{}} settings=${form.settings} waits=${() => false} />`} />`;
 }
 
@@ -119,12 +121,17 @@ function Editing({ g, latest, catalog, reread }) {
     refresh();
     go(gatewayLink(changed));
   };
-  if (g.declared) return html`<${Notice}><p>${g.spec.name} stands in Caddy's configuration; its settings are changed there. <a href=${gatewayLink(g)}>Back</a></p><//>`;
+  if (g.declared) return html`<${Notice}>
+    <p>${g.spec.name} stands in Caddy's configuration; its settings are changed there. <a href=${gatewayLink(g)}>Back</a></p><//>`;
   return html`<${Frame} title=${`Edit ${g.spec.name}`} back=${gatewayLink(g)} kept=${kept} drop=${drop} catalog=${catalog} save=${save} action="Save" ways=${[w]} nothing=${Object.keys(body).length === 0}
-    note=${outdated && html`<${Notice} tone="warn"><p><strong>Somebody changed this gateway meanwhile.</strong> What you changed is kept; the rest is as you opened it.
+    note=${outdated && html`<${Notice} tone="warn"><p>
+      <strong>Somebody changed this gateway meanwhile.</strong> What you changed is kept; the rest is as you opened it.
       <button class="button small" onClick=${reread}>Show what it is now</button></p><//>`}
-    foot=${waiting.length > 0 && html`<div class="restart"><span class="tag warn">Restart needed</span><span>${waiting.map((f) => parameter[f].label).join(', ')}</span>
-      <label class="check"><input type="checkbox" checked=${form.restart} onChange=${(e) => change({ restart: e.currentTarget.checked })} /><span>Restart now${live?.total ? `, which ends ${plural(live.total, 'live session or batch', 'live sessions and batches')}` : ''}</span></label></div>`}
+    foot=${waiting.length > 0 && html`<div class="restart"><span class="tag warn">Restart needed</span>
+      <span>${waiting.map((f) => parameter[f].label).join(', ')}</span>
+      <label class="check">
+        <input type="checkbox" checked=${form.restart} onChange=${(e) => change({ restart: e.currentTarget.checked })} />
+        <span>Restart now${live?.total ? `, which ends ${plural(live.total, 'live session or batch', 'live sessions and batches')}` : ''}</span></label></div>`}
     sections=${(props) => html`<${Sections} ...${props} form=${form} change=${change} base=${g.spec} settings=${form.settings} waits=${waits} explain=${gatewayLink(g, 'policy')} />`} />`;
 }
 
@@ -150,16 +157,19 @@ function Frame({ title, back, kept, drop, catalog, save, action, ways, foot, sec
   }, [error]);
   if (catalog.error) return html`<${Failure} error=${catalog.error} retry=${catalog.refresh} />`;
   if (!catalog.data) return html`<${Skeleton} />`;
-  return html`<nav class="crumbs" aria-label="Where this is"><a href="#/gateways">Livy Gateways</a><${Icon} name="chevron" /><span aria-current="page">${title}</span></nav>
+  return html`<nav class="crumbs" aria-label="Where this is"><a href="#/gateways">Livy Gateways</a><${Icon} name="chevron" />
+    <span aria-current="page">${title}</span></nav>
     <div class="head"><h1>${title}</h1></div>
     ${note}
-    ${kept && html`<${Notice}><p>What you typed before is still here. <button type="button" class="button small" onClick=${drop}>Discard it</button></p><//>`}
+    ${kept && html`<${Notice}>
+      <p>What you typed before is still here. <button type="button" class="button small" onClick=${drop}>Discard it</button></p><//>`}
     <form class="settings-form" ref=${form} onSubmit=${submit} novalidate>
       ${sections({ catalog: catalog.data, error, file: at })}
       <div class="savebar">
         ${error && html`<p class="wrong" role="alert">${error.status === 412 ? 'Somebody changed this gateway meanwhile. Look at what it is now, then save again.' : error.message}</p>`}
         <div class="foot">${foot}</div>
-        <div class="buttons"><${Ways} ways=${ways} /><a class="button" href=${back}>Cancel</a><button class="button primary" disabled=${busy || nothing}>${busy ? 'One moment…' : action}</button></div></div>
+        <div class="buttons"><${Ways} ways=${ways} /><a class="button" href=${back}>Cancel</a>
+          <button class="button primary" disabled=${busy || nothing}>${busy ? 'One moment…' : action}</button></div></div>
     </form>`;
 }
 

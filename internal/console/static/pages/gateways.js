@@ -10,7 +10,7 @@ import { remove, restart, start, stop } from '../actions.js';
 import { Menu } from '../parts/dialog.js';
 import { Empty, Failure, Id, Pager, Search, Select, Skeleton, SortHead, State, Time, useTitle } from '../parts/parts.js';
 import { Icon } from '../parts/icons.js';
-import { showWays, way } from '../parts/ways.js';
+import { Commands, showWays, way } from '../parts/ways.js';
 
 const size = 50;
 const states = ['Created', 'Starting', 'Running', 'Stopping', 'Stopped', 'Error'];
@@ -54,8 +54,10 @@ export function Gateways() {
   const first = data && data.total === 0 && !ws;
   return html`
     <div class="head"><h1>Livy Gateways</h1>
-      <div class="buttons"><button class="iconbutton framed" aria-label="Command line and API" title="Command line and API" onClick=${() => showWays([way.list(ws)])}><${Icon} name="terminal" /></button>
-        ${can('create', ws) && html`<a class="button primary" href=${link(['new'], { workspace: ws })}><${Icon} name="plus" />Create Livy Gateway</a>`}</div></div>
+      <div class="buttons">
+        <${Commands} ways=${() => [way.list(ws)]} />
+        ${can('create', ws) && html`<a class="button primary" href=${link(['new'], { workspace: ws })}>
+          <${Icon} name="plus" />Create Livy Gateway</a>`}</div></div>
     ${first ? html`<${FirstGateway} />` : html`
     <div class="filters">
       <${Search} value=${q} set=${(v) => change({ q: v })} label="Search gateways" />
@@ -63,7 +65,8 @@ export function Gateways() {
       ${workspaces.length > 1 && html`<${Select} compact label="Workspace" value=${ws} set=${(v) => change({ ws: v })} options=${[['', 'All workspaces'], ...workspaces.map((w) => [w, w])]} />`}
       <span class="count" role="status">${total !== undefined ? `${total} ${total === 1 ? 'gateway' : 'gateways'}` : ''}</span></div>
     ${error ? html`<${Failure} error=${error} retry=${refresh} />` : !shown ? html`<${Skeleton} rows=${8} />` : shown.length === 0
-      ? html`<${Empty} title="No gateway is like that"><p><button class="button" onClick=${() => change({ q: '', state: '', ws: '' })}>Show all gateways</button></p><//>`
+      ? html`<${Empty} title="No gateway is like that"><p>
+        <button class="button" onClick=${() => change({ q: '', state: '', ws: '' })}>Show all gateways</button></p><//>`
       : html`<div class="tablebox"><table class="rows">
         <thead><tr>
           <${SortHead} name="name" label="Name" sort=${sort} set=${setSort} />
@@ -89,10 +92,12 @@ function Row({ g, many }) {
   const running = g.desired === 'Running' || ['Starting', 'Running'].includes(g.status.state);
   const busy = ['Stopping'].includes(g.status.state);
   return html`<tr>
-    <td data-label="Name" class="main"><a href=${gatewayLink(g)} title=${g.spec.name}>${g.spec.name}</a>${many && html`<span class="sub">${g.workspace}</span>`}
+    <td data-label="Name" class="main">
+      <a href=${gatewayLink(g)} title=${g.spec.name}>${g.spec.name}</a>${many && html`<span class="sub">${g.workspace}</span>`}
       ${g.restartNeeded?.length ? html`<span class="tag warn" title=${g.restartNeeded.join(', ')}>restart needed</span>` : null}</td>
     <td data-label="Status"><${State} of=${g.status.state} title=${g.status.reason || ''} /></td>
-    <td data-label="Endpoint"><${Id} text=${endpointOf(g)} short=${shortEndpoint(g)} label=${`Copy the endpoint of ${g.spec.name}`} /></td>
+    <td data-label="Endpoint">
+      <${Id} text=${endpointOf(g)} short=${shortEndpoint(g)} label=${`Copy the endpoint of ${g.spec.name}`} /></td>
     <td data-label="Engine" class="nowrap">${g.spec.engine}${g.spec.fusion ? html`<span class="tag">${g.spec.fusion}</span>` : null}</td>
     <td data-label="Queue" class="clip">${g.spec.queue || html`<span class="faint">–</span>`}</td>
     <td data-label="Created"><${Time} at=${g.createdAt} /><span class="sub">${g.createdBy}</span></td>
@@ -117,5 +122,8 @@ export const menuOf = (g, live) => [
 
 const FirstGateway = () => html`<${Empty} title="Create your first Livy Gateway">
   <p>A Livy Gateway gives Airflow, Jupyter, Zeppelin, dbt and plain HTTP one endpoint for Spark, with a Livy server, settings and tokens of its own.</p>
-  <ol class="steps"><li><strong>Create</strong> it: a name is enough.</li><li><strong>Start</strong> it, and create a <strong>token</strong>.</li><li><strong>Connect</strong> your client with what its page gives you to copy.</li></ol>
-  ${can('create') ? html`<p><a class="button primary" href="#/new"><${Icon} name="plus" />Create Livy Gateway</a></p>` : html`<p>Ask an administrator for one.</p>`}<//>`;
+  <ol class="steps"><li><strong>Create</strong> it: a name is enough.</li><li>
+    <strong>Start</strong> it, and create a <strong>token</strong>.</li><li>
+    <strong>Connect</strong> your client with what its page gives you to copy.</li></ol>
+  ${can('create') ? html`<p><a class="button primary" href="#/new">
+    <${Icon} name="plus" />Create Livy Gateway</a></p>` : html`<p>Ask an administrator for one.</p>`}<//>`;

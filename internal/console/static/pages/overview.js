@@ -33,7 +33,8 @@ function fromList({ gateways, total }) {
   return { gateways: { total, byState }, live: null, attention, usage: null };
 }
 
-const Figure = ({ label, value, href = '' }) => html`<div class="figure"><span>${label}</span>${href ? html`<a href=${href}>${value}</a>` : html`<strong>${value}</strong>`}</div>`;
+const Figure = ({ label, value, href = '' }) => html`<div class="figure">
+  <span>${label}</span>${href ? html`<a href=${href}>${value}</a>` : html`<strong>${value}</strong>`}</div>`;
 
 function Shown({ of: o }) {
   const days = o.usage || [];
@@ -42,9 +43,12 @@ function Shown({ of: o }) {
   const sum = (field) => days.reduce((n, d) => n + (d[field] || 0), 0);
   return html`<div class="figures">
       <${Figure} label="Livy Gateways" value=${number(o.gateways.total)} href="#/gateways" />
-      ${states.filter((s) => count(s)).map((s) => html`<div class="figure" key=${s}><${State} of=${s} /><a href=${link(['gateways'], { state: s })}>${number(count(s))}</a></div>`)}
-      ${o.live && html`<${Figure} label="Live sessions" value=${number(o.live.sessions)} href="#/sessions?state=live" /><${Figure} label="Live batches" value=${number(o.live.batches)} href="#/sessions?state=live" />`}</div>
-    <section class="card"><h2>Needs attention</h2>${o.attention?.length ? html`<ul class="attention">${o.attention.map((a, i) => html`<li key=${i} data-tone=${a.kind === 'error' ? 'bad' : 'warn'}><${Icon} name="warning" />
+      ${states.filter((s) => count(s)).map((s) => html`<div class="figure" key=${s}><${State} of=${s} />
+        <a href=${link(['gateways'], { state: s })}>${number(count(s))}</a></div>`)}
+      ${o.live && html`<${Figure} label="Live sessions" value=${number(o.live.sessions)} href="#/sessions?state=live" />
+        <${Figure} label="Live batches" value=${number(o.live.batches)} href="#/sessions?state=live" />`}</div>
+    <section class="card">
+      <h2>Needs attention</h2>${o.attention?.length ? html`<ul class="attention">${o.attention.map((a, i) => html`<li key=${i} data-tone=${a.kind === 'error' ? 'bad' : 'warn'}><${Icon} name="warning" />
       <span>${a.gateway && html`<a href=${link(['gateways', a.workspace, a.gateway])}>${a.gateway}</a> `}${a.message}</span></li>`)}${o.attentionTotal > o.attention.length && html`<li>and ${number(o.attentionTotal - o.attention.length)} more</li>`}</ul>` : html`<p class="hint">Nothing: all gateways are as they are wanted.</p>`}</section>
     ${days.length > 0 && html`<div class="columns even">
       <${Bars} label=${`vCore-hours a day, ${number(sum('vcoreHours'), 1)} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'vCore-hours', values: days.map((d) => d.vcoreHours) }]} />

@@ -5,8 +5,7 @@ import { useResource } from '../live.js';
 import { can } from '../me.js';
 import { Code, Empty, Failure, Notice, Skeleton, useTitle } from '../parts/parts.js';
 import { Editor } from '../parts/editor.js';
-import { Icon } from '../parts/icons.js';
-import { showWays, way, Ways } from '../parts/ways.js';
+import { Commands, way, Ways } from '../parts/ways.js';
 import { Report } from './record.js';
 
 const samples = {
@@ -23,17 +22,22 @@ export function Policy({ g }) {
   useTitle(`Policy of ${g.spec.name}`);
   const { data, error, refresh } = useResource(paths.gateway(g.workspace, g.spec.name) + '/policy');
   return html`<section>
-    <div class="head sub"><h2>Rules in force</h2><div class="buttons"><button class="iconbutton framed" aria-label="Command line and API" title="Command line and API" onClick=${() => showWays([way.policy(g)])}><${Icon} name="terminal" /></button></div></div>
+    <div class="head sub"><h2>Rules in force</h2><div class="buttons">
+      <${Commands} ways=${() => [way.policy(g)]} /></div></div>
     <p class="hint">The policy is <strong>${g.spec.policy || 'open'}</strong>. The guards that hold for every gateway are not listed.</p>
     ${error ? html`<${Failure} error=${error} retry=${refresh} />` : !data ? html`<${Skeleton} rows=${4} />` : html`
       ${(data.notes || []).map((n) => html`<${Notice} key=${n} tone="warn"><p>${n}</p><//>`)}
-      ${data.rules.length === 0 ? html`<${Empty} title="No rules"><p>Clients may set whatever no built-in guard forbids.</p><//>` : html`<${Rules} rules=${data.rules} />`}`}
+      ${data.rules.length === 0 ? html`<${Empty} title="No rules">
+        <p>Clients may set whatever no built-in guard forbids.</p><//>` : html`<${Rules} rules=${data.rules} />`}`}
     ${can('explain', g.workspace) && html`<${Explain} g=${g} />`}</section>`;
 }
 
-const Rules = ({ rules }) => html`<div class="tablebox"><table class="rows"><thead><tr><th>Key</th><th>Rule</th><th>Value</th><th>Otherwise</th><th>Source</th></tr></thead>
-  <tbody>${rules.map((r, i) => html`<tr key=${i}><td data-label="Key"><code>${r.key}</code></td><td data-label="Rule">${effects[r.effect] || r.effect}</td>
-    <td data-label="Value" class="clip"><code title=${r.value}>${r.value || ''}</code></td><td data-label="Otherwise">${r.action || ''}</td><td data-label="Source">${r.source}</td></tr>`)}</tbody></table></div>`;
+const Rules = ({ rules }) => html`<div class="tablebox"><table class="rows"><thead><tr><th>Key</th><th>Rule</th><th>Value</th>
+  <th>Otherwise</th><th>Source</th></tr></thead>
+  <tbody>${rules.map((r, i) => html`<tr key=${i}><td data-label="Key"><code>${r.key}</code></td>
+    <td data-label="Rule">${effects[r.effect] || r.effect}</td>
+    <td data-label="Value" class="clip"><code title=${r.value}>${r.value || ''}</code></td>
+      <td data-label="Otherwise">${r.action || ''}</td><td data-label="Source">${r.source}</td></tr>`)}</tbody></table></div>`;
 
 /** Explain asks what would become of a body; nothing is created. */
 export function Explain({ g }) {
@@ -72,7 +76,9 @@ function lineOf(text, message) {
 }
 
 const Outcome = ({ g, result }) => html`
-  ${result.refusal ? html`<${Notice} tone="bad"><p><strong>Refused with ${result.refusal.status}.</strong> ${result.refusal.detail}</p><//>` : html`<p><span class="tag good">passes</span></p>`}
+  ${result.refusal ? html`<${Notice} tone="bad"><p>
+    <strong>Refused with ${result.refusal.status}.</strong> ${result.refusal.detail}</p><//>` : html`<p>
+    <span class="tag good">passes</span></p>`}
   ${(result.notes || []).map((n) => html`<${Notice} key=${n}><p>${n}</p><//>`)}
   <h3>What the policy does</h3><${Report} of=${result.report || {}} />
   ${result.body && !result.refusal && html`<h3>What Livy would get</h3><${Code} text=${JSON.stringify(result.body, null, 2)} />`}

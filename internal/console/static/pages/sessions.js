@@ -9,7 +9,7 @@ import { closeRecord, openUI } from '../actions.js';
 import { Menu, open, Dialog } from '../parts/dialog.js';
 import { Code, Empty, Failure, Id, Pager, Select, Skeleton, State, Time, useTitle } from '../parts/parts.js';
 import { Icon } from '../parts/icons.js';
-import { showWays, way } from '../parts/ways.js';
+import { Commands, showWays, way } from '../parts/ways.js';
 import { hours as inHours, number, span } from '../parts/format.js';
 
 const size = 50;
@@ -29,7 +29,8 @@ function shape(r) {
   return c.numExecutors ? `${driver} + ${c.numExecutors} × (${c.executorCores || 1} × ${c.executorMemory || '1g'})` : driver;
 }
 
-export const showJSON = (heading, value) => open((close) => html`<${Dialog} title=${heading} close=${close} wide><${Code} text=${JSON.stringify(value, null, 2)} /><//>`);
+export const showJSON = (heading, value) => open((close) => html`<${Dialog} title=${heading} close=${close} wide>
+  <${Code} text=${JSON.stringify(value, null, 2)} /><//>`);
 
 /** changed counts what the policy did to a create. */
 export function changed(r) {
@@ -50,11 +51,13 @@ export function Sessions({ g }) {
   return html`<section>
     <div class="head sub"><h2>Sessions and batches</h2><div class="buttons">
       <a class="button" download=${`${g.spec.name}-records.jsonl`} href=${paths.records(g.workspace, g.spec.name) + '/export' + query(filter)}>Export</a>
-      <button class="iconbutton framed" aria-label="Command line and API" title="Command line and API" onClick=${() => showWays([way.records(g, filter)])}><${Icon} name="terminal" /></button></div></div>
+      <${Commands} ways=${() => [way.records(g, filter)]} /></div></div>
     <${Filters} state=${state} change=${change}>
       <${Select} compact label="Token" value=${token} set=${(v) => change({ token: v })} options=${[['', 'All tokens'], ...(tokens.data?.tokens || []).map((t) => [t.id, t.name])]} />
-      <label class="dates"><span>From</span><input type="date" value=${from} onChange=${(e) => change({ from: e.currentTarget.value })} /></label>
-      <label class="dates"><span>to</span><input type="date" value=${until} onChange=${(e) => change({ until: e.currentTarget.value })} /></label>
+      <label class="dates"><span>From</span>
+        <input type="date" value=${from} onChange=${(e) => change({ from: e.currentTarget.value })} /></label>
+      <label class="dates"><span>to</span>
+        <input type="date" value=${until} onChange=${(e) => change({ until: e.currentTarget.value })} /></label>
       <span class="count" role="status">${data ? number(data.total) : ''}</span><//>
     ${error ? html`<${Failure} error=${error} retry=${refresh} />` : !data ? html`<${Skeleton} /> ` : data.records.length === 0
       ? html`<${Empty} title=${filtered ? 'Nothing is like that' : 'No sessions yet'}>${filtered
@@ -71,7 +74,9 @@ const Filters = ({ state, change, children }) => html`<div class="filters">
   <${Select} compact label="Status" value=${state === 'live' ? '' : state} set=${(v) => change({ state: v })} options=${[['', 'Any status'], ...states.map((s) => [s, s])]} />${children}</div>`;
 
 export const RecordTable = ({ rows, gateways = false }) => html`<div class="tablebox"><table class="rows">
-  <thead><tr><th>Session ID</th>${gateways && html`<th>Gateway</th>`}<th>Status</th><th>Creation time</th><th>Resource configuration</th><th>Duration</th><th>Token</th>${!gateways && html`<th>Policy</th>`}<th>Spark UI</th><th><span class="offscreen">Actions</span></th></tr></thead>
+  <thead><tr><th>Session ID</th>${gateways && html`<th>Gateway</th>`}<th>Status</th><th>Creation time</th>
+    <th>Resource configuration</th><th>Duration</th><th>Token</th>${!gateways && html`<th>Policy</th>`}<th>Spark UI</th><th>
+    <span class="offscreen">Actions</span></th></tr></thead>
   <tbody>${rows.map(({ r, g }) => html`<${RecordRow} key=${r.id} r=${r} g=${g} gateways=${gateways} />`)}</tbody></table></div>`;
 
 function RecordRow({ r, g, gateways }) {
@@ -81,11 +86,13 @@ function RecordRow({ r, g, gateways }) {
   const did = [c.ignored.length && `${c.ignored.length} ignored`, c.lowered.length && `${c.lowered.length} lowered`, c.forced.length && `${c.forced.length} forced`].filter(Boolean);
   const list = [...c.ignored.map((e) => `ignored: ${e.key}`), ...c.forced.map((e) => `forced: ${e.key}`), ...c.lowered.map((e) => `lowered: ${e.key}`)].join('\n');
   return html`<tr>
-    <td data-label="Session ID" class="main"><a href=${gatewayLink(g, 'sessions', r.id)}>${title(r)}</a>${r.name && r.name !== r.id && html`<span class="sub" title=${r.name}>${r.name}</span>`}</td>
+    <td data-label="Session ID" class="main">
+      <a href=${gatewayLink(g, 'sessions', r.id)}>${title(r)}</a>${r.name && r.name !== r.id && html`<span class="sub" title=${r.name}>${r.name}</span>`}</td>
     ${gateways && html`<td data-label="Gateway"><a href=${gatewayLink(g)}>${g.spec.name}</a></td>`}
     <td data-label="Status"><${State} of=${r.state} title=${r.reason || ''} /></td>
     <td data-label="Creation time"><${Time} at=${r.created} /></td>
-    <td data-label="Resources"><button class="plain" title="Show as JSON" onClick=${() => showJSON(`Resource configuration of ${title(r)}`, r.resources)}>${r.resources?.kind && html`<span class="tag">${r.resources.kind}</span>`}<code>${shape(r)}</code></button></td>
+    <td data-label="Resources">
+      <button class="plain" title="Show as JSON" onClick=${() => showJSON(`Resource configuration of ${title(r)}`, r.resources)}>${r.resources?.kind && html`<span class="tag">${r.resources.kind}</span>`}<code>${shape(r)}</code></button></td>
     <td data-label="Duration" class="nowrap">${lasted(r)}<span class="sub">${inHours(hours(r))} vCore-h</span></td>
     <td data-label="Token" class="clip">${r.tokenName || html`<span class="faint" title="Found in Livy without a create through the gateway">none</span>`}${r.resources?.proxyUser && html`<span class="sub">as ${r.resources.proxyUser}</span>`}</td>
     ${!gateways && html`<td data-label="Policy">${did.length ? html`<span class="marks" title=${list}>${did.map((d) => html`<span class=${d.endsWith('forced') ? 'tag' : 'tag warn'} key=${d}>${d}</span>`)}</span>` : html`<span class="faint">–</span>`}</td>`}
@@ -113,7 +120,9 @@ export function AllSessions() {
     <${Filters} state=${state} change=${change} />
     ${failed ? html`<${Failure} error=${failed} retry=${refresh} />` : none && list.data ? html`<${MergedSessions} key=${list.data.gateways.map((g) => g.id).join()} gateways=${list.data.gateways} state=${state} />`
       : !data || !list.data ? html`<${Skeleton} />` : html`<${RowsOrNone} rows=${rows} />
-      ${(data.next || cursor) && html`<nav class="pager" aria-label="Pages"><button class="button small" disabled=${!cursor} onClick=${() => change({})}>Newest</button><button class="button small" disabled=${!data.next} onClick=${() => setQuery({ cursor: data.next })}>Older</button></nav>`}`}`;
+      ${(data.next || cursor) && html`<nav class="pager" aria-label="Pages">
+        <button class="button small" disabled=${!cursor} onClick=${() => change({})}>Newest</button>
+        <button class="button small" disabled=${!data.next} onClick=${() => setQuery({ cursor: data.next })}>Older</button></nav>`}`}`;
 }
 
 const RowsOrNone = ({ rows }) => (rows.length ? html`<${RecordTable} rows=${rows} gateways />` : html`<${Empty} title="No sessions"><p>What clients start through gateways is on record here.</p><//>`);

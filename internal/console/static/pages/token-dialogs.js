@@ -51,8 +51,10 @@ const fields = ['name', 'expireDays', 'expiresAt', 'scopes', 'cidrs', 'owner', '
 function Expiry({ days, set, error, most = 36500 }) {
   const other = !presets.some(([d]) => d === days);
   return html`<fieldset class="field"><legend>Expired At</legend>
-    <div class="choices">${presets.filter(([d]) => d <= most).map(([d, text]) => html`<label key=${d}><input type="radio" name="expiry" checked=${days === d} onChange=${() => set(d)} /><span>${text}</span></label>`)}
-      <label><input type="radio" name="expiry" checked=${other} onChange=${() => set(Math.min(60, most))} /><span>Other</span></label></div>
+    <div class="choices">${presets.filter(([d]) => d <= most).map(([d, text]) => html`<label key=${d}>
+      <input type="radio" name="expiry" checked=${days === d} onChange=${() => set(d)} /><span>${text}</span></label>`)}
+      <label><input type="radio" name="expiry" checked=${other} onChange=${() => set(Math.min(60, most))} />
+        <span>Other</span></label></div>
     ${other && html`<input type="date" aria-label="Date" min=${dateIn(1)} max=${dateIn(most)} value=${dateIn(days)} onChange=${(e) => { const n = Math.ceil((+new Date(e.currentTarget.value) - Date.now()) / day); if (n >= 1) set(n); }} />`}
     <small>${dateIn(days)}, in ${days} ${days === 1 ? 'day' : 'days'}. At least 1 day${most < 36500 ? `, at most ${most} for you` : ''}.</small>
     <${Wrong} error=${error} field="expireDays" /><${Wrong} error=${error} field="expiresAt" /></fieldset>`;
@@ -77,12 +79,15 @@ function More({ form, change, error, opened = false, within = null, owned = fals
   const offered = scopes.filter(([id]) => !within || within.scopes.includes(id));
   const text = (name, label, hint, kind = 'text') => html`<label class="field"><span>${label}</span>
     <input type=${kind} min="0" step=${name === 'requestsPerSecond' ? 'any' : '1'} value=${form[name]} onInput=${(e) => change(name, e.currentTarget.value)} /><small>${hint}</small><${Wrong} error=${error} field=${name} /></label>`;
-  return html`<details class="more" open=${opened || Boolean(error && fields.slice(3, 11).includes(error.field))}><summary>Scopes, networks and limits</summary><div class="stack">
+  return html`<details class="more" open=${opened || Boolean(error && fields.slice(3, 11).includes(error.field))}>
+    <summary>Scopes, networks and limits</summary><div class="stack">
     <fieldset class="field"><legend>Scopes</legend>
-      ${offered.map(([id, name, what]) => html`<label class="check" key=${id}><input type="checkbox" checked=${form.scopes.includes(id)}
+      ${offered.map(([id, name, what]) => html`<label class="check" key=${id}>
+        <input type="checkbox" checked=${form.scopes.includes(id)}
         onChange=${(e) => change('scopes', e.currentTarget.checked ? [...form.scopes, id] : form.scopes.filter((s) => s !== id))} /><span>${name}<small>${what}</small></span></label>`)}
       <small>Without any: all sessions and batches of the gateway.</small><${Wrong} error=${error} field="scopes" /></fieldset>
-    <label class="field"><span>Networks</span><input value=${form.cidrs} placeholder="10.0.0.0/8, 192.0.2.7" spellcheck="false" onInput=${(e) => change('cidrs', e.currentTarget.value)} />
+    <label class="field"><span>Networks</span>
+      <input value=${form.cidrs} placeholder="10.0.0.0/8, 192.0.2.7" spellcheck="false" onInput=${(e) => change('cidrs', e.currentTarget.value)} />
       <small>Address ranges that may use it. Empty: all.</small><${Wrong} error=${error} field="cidrs" /></label>
     ${owned && text('owner', 'Owner', 'A user who may see, reset and revoke it: me, or a name. Empty: nobody.')}
     ${!within && html`<div class="two">${text('identity', 'Identity', 'Its jobs run as this user.')}${text('queue', 'Queue', 'Its jobs go into this queue.')}</div>`}
@@ -102,24 +107,28 @@ export function CreateToken({ g, close }) {
     if (reply) setMade(reply);
   };
   return html`<${Dialog} title="Create Token" close=${close} keep><form class="stack" onSubmit=${submit}>
-    <label class="field"><span>Name</span><input data-focus required maxlength="200" value=${form.name} autocomplete="off" placeholder="airflow" onInput=${(e) => change('name', e.currentTarget.value)} />
+    <label class="field"><span>Name</span>
+      <input data-focus required maxlength="200" value=${form.name} autocomplete="off" placeholder="airflow" onInput=${(e) => change('name', e.currentTarget.value)} />
       <small>Whoever reads records and the audit sees it.</small><${Wrong} error=${error} field="name" /></label>
     <${Expiry} days=${form.days} set=${(d) => change('days', d)} error=${error} most=${most} />
     <${More} form=${form} change=${change} error=${error} within=${within} owned=${!within && Boolean(me.value?.user)} />
     <${Other} error=${error} fields=${fields} />
     <${Ways} ways=${[way.createToken(g, body)]} />
-    <div class="buttons"><button type="button" class="button" onClick=${close}>Cancel</button><button class="button primary" disabled=${busy}>Create</button></div></form><//>`;
+    <div class="buttons"><button type="button" class="button" onClick=${close}>Cancel</button>
+      <button class="button primary" disabled=${busy}>Create</button></div></form><//>`;
 }
 
 /** Shown is the text of a new token, this once. */
 function Shown({ g, made, close }) {
   const [kept, setKept] = useState(false);
   return html`<${Dialog} title=${`Token ${made.name}`} close=${() => kept && close()} keep wide><div class="stack">
-    <${Notice} tone="warn"><p><strong>Copy the token now. You cannot view it again.</strong> If it is lost, reset it or create another one.</p><//>
+    <${Notice} tone="warn"><p>
+      <strong>Copy the token now. You cannot view it again.</strong> If it is lost, reset it or create another one.</p><//>
     <div class="secret"><code data-secret>${made.token}</code><${Copy} text=${made.token} label="Copy the token" words /></div>
     <p class="hint">Clients send it in the header <code>x-acs-spark-livy-token</code>:</p>
     <${Code} text=${`curl -H 'x-acs-spark-livy-token: ${made.token}' \\\n  ${endpointOf(g)}/sessions`} label="Copy the example" />
-    <label class="check"><input type="checkbox" data-focus checked=${kept} onChange=${(e) => setKept(e.currentTarget.checked)} /><span>I have copied it</span></label>
+    <label class="check"><input type="checkbox" data-focus checked=${kept} onChange=${(e) => setKept(e.currentTarget.checked)} />
+      <span>I have copied it</span></label>
     <div class="buttons"><button class="button primary" disabled=${!kept} onClick=${close}>Done</button></div></div><//>`;
 }
 
@@ -141,15 +150,22 @@ export function ResetToken({ g, t, close }) {
   return html`<${Dialog} title=${`Reset ${t.name}`} close=${close} keep><form class="stack" onSubmit=${submit}>
     <p>It gets a new text under the same id, with the same settings.</p>
     <fieldset class="field"><legend>The present text ends</legend><div class="choices">
-      ${overlaps.map(([h, text]) => html`<label key=${h}><input type="radio" name="overlap" checked=${form.overlap === h} onChange=${() => change('overlap', h)} /><span>${text}</span></label>`)}</div>
-      <small>With time in between, clients can be changed over one after the other.</small><${Wrong} error=${error} field="overlapHours" /></fieldset>
+      ${overlaps.map(([h, text]) => html`<label key=${h}>
+        <input type="radio" name="overlap" checked=${form.overlap === h} onChange=${() => change('overlap', h)} />
+        <span>${text}</span></label>`)}</div>
+      <small>With time in between, clients can be changed over one after the other.</small>
+        <${Wrong} error=${error} field="overlapHours" /></fieldset>
     <fieldset class="field"><legend>Expired At</legend><div class="choices">
-      <label><input type="radio" name="expiry" checked=${form.days === 0} onChange=${() => change('days', 0)} /><span>Unchanged</span></label>
-      ${presets.filter(([d]) => d <= most).map(([d, text]) => html`<label key=${d}><input type="radio" name="expiry" checked=${form.days === d} onChange=${() => change('days', d)} /><span>${text}</span></label>`)}</div>
+      <label><input type="radio" name="expiry" checked=${form.days === 0} onChange=${() => change('days', 0)} />
+        <span>Unchanged</span></label>
+      ${presets.filter(([d]) => d <= most).map(([d, text]) => html`<label key=${d}>
+        <input type="radio" name="expiry" checked=${form.days === d} onChange=${() => change('days', d)} />
+        <span>${text}</span></label>`)}</div>
       <${Wrong} error=${error} field="expireDays" /></fieldset>
     <${Other} error=${error} fields=${fields} />
     <${Ways} ways=${[way.resetToken(g, t, body)]} />
-    <div class="buttons"><button type="button" class="button" onClick=${close}>Cancel</button><button class="button primary" disabled=${busy}>Reset</button></div></form><//>`;
+    <div class="buttons"><button type="button" class="button" onClick=${close}>Cancel</button>
+      <button class="button primary" disabled=${busy}>Reset</button></div></form><//>`;
 }
 
 export function EditToken({ g, t, close }) {
@@ -175,12 +191,18 @@ export function EditToken({ g, t, close }) {
     close();
   };
   return html`<${Dialog} title=${`Edit ${t.name}`} close=${close} keep><form class="stack" onSubmit=${submit}>
-    <label class="field"><span>Name</span><input data-focus required value=${form.name} onInput=${(e) => change('name', e.currentTarget.value)} /><${Wrong} error=${error} field="name" /></label>
+    <label class="field"><span>Name</span>
+      <input data-focus required value=${form.name} onInput=${(e) => change('name', e.currentTarget.value)} />
+      <${Wrong} error=${error} field="name" /></label>
     <fieldset class="field"><legend>Expired At</legend><div class="choices">
-      <label><input type="radio" name="expiry" checked=${form.days === 0} onChange=${() => change('days', 0)} /><span>Unchanged</span></label>
-      ${presets.map(([d, text]) => html`<label key=${d}><input type="radio" name="expiry" checked=${form.days === d} onChange=${() => change('days', d)} /><span>${text}</span></label>`)}</div></fieldset>
+      <label><input type="radio" name="expiry" checked=${form.days === 0} onChange=${() => change('days', 0)} />
+        <span>Unchanged</span></label>
+      ${presets.map(([d, text]) => html`<label key=${d}>
+        <input type="radio" name="expiry" checked=${form.days === d} onChange=${() => change('days', d)} />
+        <span>${text}</span></label>`)}</div></fieldset>
     <${More} form=${form} change=${change} error=${error} opened />
     <${Other} error=${error} fields=${fields} />
     <${Ways} ways=${[way.updateToken(g, t, body)]} />
-    <div class="buttons"><button type="button" class="button" onClick=${close}>Cancel</button><button class="button primary" disabled=${busy}>Save</button></div></form><//>`;
+    <div class="buttons"><button type="button" class="button" onClick=${close}>Cancel</button>
+      <button class="button primary" disabled=${busy}>Save</button></div></form><//>`;
 }

@@ -8,7 +8,7 @@ import { revoke, setTokenEnabled } from '../actions.js';
 import { Menu, open } from '../parts/dialog.js';
 import { Empty, Failure, Id, Pager, Skeleton, State, Time, useTitle } from '../parts/parts.js';
 import { Icon } from '../parts/icons.js';
-import { showWays, way } from '../parts/ways.js';
+import { Commands, showWays, way } from '../parts/ways.js';
 import { day, number } from '../parts/format.js';
 import { CreateToken, EditToken, ResetToken } from './token-dialogs.js';
 
@@ -23,16 +23,19 @@ export function Tokens({ g }) {
   const may = Boolean(reach('createToken', g.workspace));
   return html`<section>
     <div class="head sub"><h2>Tokens</h2><div class="buttons">
-      <button class="iconbutton framed" aria-label="Command line and API" title="Command line and API" onClick=${() => showWays([way.tokens(g), way.createToken(g, { name: 'NAME' })])}><${Icon} name="terminal" /></button>
+      <${Commands} ways=${() => [way.tokens(g), way.createToken(g, { name: 'NAME' })]} />
       ${may && html`<button class="button primary" onClick=${create}><${Icon} name="plus" />Create Token</button>`}</div></div>
     ${error ? html`<${Failure} error=${error} retry=${refresh} />` : !data ? html`<${Skeleton} rows=${4} />` : data.total === 0
-      ? html`<${Empty} title="No tokens yet"><p>Clients send a token in the header <code>x-acs-spark-livy-token</code>. Without one nobody gets through.</p>
+      ? html`<${Empty} title="No tokens yet">
+        <p>Clients send a token in the header <code>x-acs-spark-livy-token</code>. Without one nobody gets through.</p>
         ${may && html`<p><button class="button primary" onClick=${create}>Create Token</button></p>`}<//>`
-      : html`<${TokenTable} rows=${data.tokens.map((t) => ({ t, g }))} /><${Pager} total=${data.total} offset=${offset} size=${size} go=${go} />`}</section>`;
+      : html`<${TokenTable} rows=${data.tokens.map((t) => ({ t, g }))} />
+        <${Pager} total=${data.total} offset=${offset} size=${size} go=${go} />`}</section>`;
 }
 
 const TokenTable = ({ rows, gateways = false }) => html`<div class="tablebox"><table class="rows">
-  <thead><tr><th>Name</th>${gateways && html`<th>Gateway</th>`}<th>Status</th><th>Token ID</th><th>Expired At</th><th>Scopes</th><th>Last use</th><th class="num">Uses</th><th>Created</th><th><span class="offscreen">Actions</span></th></tr></thead>
+  <thead><tr><th>Name</th>${gateways && html`<th>Gateway</th>`}<th>Status</th><th>Token ID</th><th>Expired At</th><th>Scopes</th>
+    <th>Last use</th><th class="num">Uses</th><th>Created</th><th><span class="offscreen">Actions</span></th></tr></thead>
   <tbody>${rows.map(({ t, g }) => html`<${TokenRow} key=${t.id} t=${t} g=${g} gateways=${gateways} />`)}</tbody></table></div>`;
 
 function TokenRow({ t, g, gateways }) {
@@ -44,11 +47,13 @@ function TokenRow({ t, g, gateways }) {
   return html`<tr>
     <td data-label="Name" class="main"><strong>${t.name}</strong></td>
     ${gateways && html`<td data-label="Gateway"><a href=${gatewayLink(g, 'tokens')}>${g.spec.name}</a></td>`}
-    <td data-label="Status"><${State} of=${t.state} />${t.previousUntil && new Date(t.previousUntil) > new Date() ? html`<span class="sub">former text until <${Time} at=${t.previousUntil} /></span>` : null}</td>
+    <td data-label="Status">
+      <${State} of=${t.state} />${t.previousUntil && new Date(t.previousUntil) > new Date() ? html`<span class="sub">former text until <${Time} at=${t.previousUntil} /></span>` : null}</td>
     <td data-label="Token ID"><${Id} text=${t.id} /></td>
     <td data-label="Expired At" class="nowrap">${day(t.expiresAt)}<span class="sub"><${Time} at=${t.expiresAt} /></span></td>
     <td data-label="Scopes">${(t.scopes || []).length ? t.scopes.join(', ') : 'everything'}${limits && html`<span class="sub" title=${limits}>${limits}</span>`}</td>
-    <td data-label="Last use"><${Time} at=${t.lastUsedAt} none="never" />${t.lastAddress && html`<span class="sub" title=${t.lastAgent}>${t.lastAddress}</span>`}</td>
+    <td data-label="Last use">
+      <${Time} at=${t.lastUsedAt} none="never" />${t.lastAddress && html`<span class="sub" title=${t.lastAgent}>${t.lastAddress}</span>`}</td>
     <td data-label="Uses" class="num">${number(t.uses)}</td>
     <td data-label="Created"><${Time} at=${t.createdAt} /><span class="sub">${t.owner || t.createdBy}</span></td>
     <td class="actions">${may('resetToken') && html`<button class="button small" aria-label=${'Reset ' + t.name} onClick=${() => open((close) => html`<${ResetToken} g=${g} t=${t} close=${close} />`)}>Reset</button>`}
@@ -75,7 +80,8 @@ export function AllTokens() {
 }
 
 const TokensOrNone = ({ rows }) => (rows.length ? html`<${TokenTable} rows=${rows} gateways />`
-  : html`<${Empty} title="You have no tokens"><p>Choose a gateway and create one on its page <a href="#/gateways">Tokens</a>.</p><//>`);
+  : html`<${Empty} title="You have no tokens">
+    <p>Choose a gateway and create one on its page <a href="#/gateways">Tokens</a>.</p><//>`);
 
 /** MergedTokens reads the tokens of one gateway after the other. */
 function MergedTokens({ list, error }) {
@@ -84,7 +90,8 @@ function MergedTokens({ list, error }) {
   return html`<div class="head"><h1>${title}</h1></div>
     ${error ? html`<${Failure} error=${error} />` : !list ? html`<${Skeleton} />` : list.gateways.length === 0 ? html`<${TokensOrNone} rows=${[]} />`
       : html`<div class="tablebox"><table class="rows">
-        <thead><tr><th>Name</th><th>Gateway</th><th>Status</th><th>Token ID</th><th>Expired At</th><th>Scopes</th><th>Last use</th><th class="num">Uses</th><th>Created</th><th><span class="offscreen">Actions</span></th></tr></thead>
+        <thead><tr><th>Name</th><th>Gateway</th><th>Status</th><th>Token ID</th><th>Expired At</th><th>Scopes</th>
+          <th>Last use</th><th class="num">Uses</th><th>Created</th><th><span class="offscreen">Actions</span></th></tr></thead>
         <tbody>${list.gateways.map((g) => html`<${GatewayTokens} key=${g.id} g=${g} owner=${known} />`)}</tbody></table></div>`}`;
 }
 

@@ -21,7 +21,8 @@ export function Dialog({ title, close, children, wide = false, keep = false }) {
   return html`<dialog ref=${ref} class=${wide ? 'wide' : ''} aria-labelledby=${id}
       onCancel=${(e) => { e.preventDefault(); if (e.target === ref.current) close(); }}
       onMouseDown=${(e) => { if (e.target === ref.current && !keep) close(); }}>
-    <header><h2 id=${id}>${title}</h2><button class="iconbutton" aria-label="Close" onClick=${close}><${Icon} name="close" /></button></header>
+    <header><h2 id=${id}>${title}</h2><button class="iconbutton" aria-label="Close" onClick=${close}>
+      <${Icon} name="close" /></button></header>
     <div class="body">${children}</div></dialog>`;
 }
 
@@ -66,7 +67,8 @@ export function Confirm({ title, children, action, word = '', run, close, ways =
       <input data-focus value=${typed} autocomplete="off" spellcheck="false" onInput=${(e) => setTyped(e.currentTarget.value)} /></label>`}
     ${error && html`<p class="wrong" role="alert">${error}</p>`}
     ${ways}
-    <div class="buttons"><button type="button" class="button" onClick=${close} data-focus=${word ? undefined : true}>Cancel</button>
+    <div class="buttons">
+      <button type="button" class="button" onClick=${close} data-focus=${word ? undefined : true}>Cancel</button>
       <button class="button danger" disabled=${busy || (word !== '' && typed !== word)}>${action}</button></div></form><//>`;
 }
 
@@ -106,7 +108,8 @@ export function Menu({ label, items }) {
     all[(at + (e.key === 'ArrowDown' ? 1 : -1) + all.length) % all.length]?.focus();
   };
   const shown = items.filter(Boolean);
-  return html`<button ref=${button} type="button" class="iconbutton" aria-label=${label} aria-haspopup="menu" popovertarget=${id}><${Icon} name="more" /></button>
+  return html`<button ref=${button} type="button" class="iconbutton" aria-label=${label} aria-haspopup="menu" popovertarget=${id}>
+    <${Icon} name="more" /></button>
     <div ref=${menu} id=${id} popover="auto" role="menu" aria-label=${label} class="menu" onKeyDown=${keys}>
       ${shown.map((i) => (i.href
         ? html`<a role="menuitem" href=${i.href}>${i.text}</a>`

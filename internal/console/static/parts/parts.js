@@ -16,7 +16,8 @@ const tones = {
 /** State is a dot and a word. */
 export const State = ({ of, title = '' }) => {
   const word = String(of || 'unknown');
-  return html`<span class="state" data-tone=${tones[word.toLowerCase()] || 'idle'} title=${title}><i aria-hidden="true"></i>${word.replaceAll('_', ' ')}</span>`;
+  return html`<span class="state" data-tone=${tones[word.toLowerCase()] || 'idle'} title=${title}>
+    <i aria-hidden="true"></i>${word.replaceAll('_', ' ')}</span>`;
 };
 
 /** Time is relative; the exact one is its title. */
@@ -59,16 +60,20 @@ export function Copy({ text, label = 'Copy', words = false }) {
 }
 
 /** Id is an id or an address in monospace, with a button that copies it. */
-export const Id = ({ text, label = '', short = '' }) => html`<span class="id"><code title=${text}>${short || text}</code><${Copy} text=${text} label=${label || 'Copy ' + text} /></span>`;
+export const Id = ({ text, label = '', short = '' }) => html`<span class="id"><code title=${text}>${short || text}</code>
+  <${Copy} text=${text} label=${label || 'Copy ' + text} /></span>`;
 
 /** Code is a block to copy. */
-export const Code = ({ text, label = 'Copy' }) => html`<div class="code"><pre tabindex="0"><code>${text}</code></pre><${Copy} text=${text} label=${label} /></div>`;
+export const Code = ({ text, label = 'Copy' }) => html`<div class="code"><pre tabindex="0"><code>${text}</code></pre>
+  <${Copy} text=${text} label=${label} /></div>`;
 
 /** Failure shows why something could not be read. */
 export const Failure = ({ error, retry = undefined }) => html`<div class="notice" data-tone="bad" role="alert">
-  <${Icon} name="warning" /><div><p>${error.message}</p>${retry && html`<button class="button small" onClick=${retry}>Try again</button>`}</div></div>`;
+  <${Icon} name="warning" /><div>
+    <p>${error.message}</p>${retry && html`<button class="button small" onClick=${retry}>Try again</button>`}</div></div>`;
 
-export const Notice = ({ tone = 'info', children }) => html`<div class="notice" data-tone=${tone}><${Icon} name="warning" /><div>${children}</div></div>`;
+export const Notice = ({ tone = 'info', children }) => html`<div class="notice" data-tone=${tone}><${Icon} name="warning" />
+  <div>${children}</div></div>`;
 
 export const Empty = ({ title, children }) => html`<div class="empty"><h2>${title}</h2>${children}</div>`;
 
@@ -89,7 +94,8 @@ export function Pager({ total, offset, size, go }) {
 /** Meter is how much of a limit is used. */
 export const Meter = ({ used, limit, text }) => {
   const part = limit > 0 ? Math.min(1, used / limit) : 0;
-  return html`<span class="meter" data-over=${used > limit ? '' : undefined} title=${text}><meter min="0" max="1" value=${part} aria-label=${text}></meter><span>${text}</span></span>`;
+  return html`<span class="meter" data-over=${used > limit ? '' : undefined} title=${text}>
+    <meter min="0" max="1" value=${part} aria-label=${text}></meter><span>${text}</span></span>`;
 };
 
 /** Search is a field that filters while one types. */

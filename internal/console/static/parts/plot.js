@@ -68,7 +68,9 @@ export function Bars({ days, series, label: heading, whole = false }) {
       plot?.destroy();
     };
   }, [JSON.stringify([days, series])]);
-  return html`<figure class="plot"><figcaption>${heading}${series.length > 1 && html`<span class="legend">${series.map((s, i) => html`<span key=${s.label}><i class=${`key ${s.tone || `series${i}`}`}></i>${s.label}</span>`)}</span>`}</figcaption>
+  return html`<figure class="plot">
+    <figcaption>${heading}${series.length > 1 && html`<span class="legend">${series.map((s, i) => html`<span key=${s.label}>
+    <i class=${`key ${s.tone || `series${i}`}`}></i>${s.label}</span>`)}</span>`}</figcaption>
     <div ref=${box} role="img" aria-label=${`${heading}: ${describe(days, series)}`}></div></figure>`;
 }
 

@@ -23,4 +23,5 @@ export const Toasts = ({ showWays }) => html`<div class="toasts" role="status" a
   ${toasts.value.map((t) => html`<div key=${t.id} class="toast" data-tone=${t.tone}>
     <span>${t.text}</span>
     ${t.ways && html`<button class="button small" onClick=${() => showWays(t.ways)}><${Icon} name="terminal" />Command</button>`}
-    <button class="iconbutton" aria-label="Close message" onClick=${() => close(t.id)}><${Icon} name="close" /></button></div>`)}</div>`;
+    <button class="iconbutton" aria-label="Close message" onClick=${() => close(t.id)}>
+      <${Icon} name="close" /></button></div>`)}</div>`;

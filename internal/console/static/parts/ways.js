@@ -2,6 +2,7 @@
 import { html, useState } from '../lib.js';
 import { user } from '../me.js';
 import { paths, query } from '../api.js';
+import { Icon } from './icons.js';
 import { Code } from './parts.js';
 import { Dialog, open } from './dialog.js';
 
@@ -98,6 +99,10 @@ const Way = ({ of: w }) => html`<section class="way">
   <h3>${w.title}</h3>
   <${Code} text=${w.cli} label=${'Copy the command: ' + w.title} />
   <${Code} text=${curl(w)} label=${'Copy the API call: ' + w.title} /></section>`;
+
+/** Commands is the button that shows them; ways is asked when it is pressed. */
+export const Commands = ({ ways }) => html`<button class="iconbutton framed" aria-label="Command line and API"
+  title="Command line and API" onClick=${() => showWays(ways())}><${Icon} name="terminal" /></button>`;
 
 /** showWays opens them in a dialog. */
 export function showWays(ways, title = 'Command line and API') {
