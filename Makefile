@@ -27,7 +27,7 @@ endif
 TESTFLAGS := -tags $(TAGS) -count=1 -timeout 50m
 UNIT       = ./...
 
-.PHONY: torture fuzz help build xcaddy run test unit lint bench image engine clients yarn judge clean
+.PHONY: torture fuzz help build xcaddy run test unit lint bench image engine clients console yarn judge clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -77,6 +77,9 @@ image: ## build the container image of Livy and Spark
 
 clients: ## prepare Airflow, sparkmagic and the OpenAPI tools for the integration tests
 	@scripts/prepare-clients
+
+console: ## prepare what checks the web console: the TypeScript compiler and axe-core
+	@scripts/prepare-console
 
 yarn: ## prepare a YARN on one machine for the integration tests
 	@scripts/prepare-yarn

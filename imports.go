@@ -5,6 +5,7 @@ package livygateway
 import (
 	_ "github.com/livygateway/livygateway/caddymodule"
 	_ "github.com/livygateway/livygateway/caddymodule/livyadmin"
+	_ "github.com/livygateway/livygateway/caddymodule/livyconsole"
 	_ "github.com/livygateway/livygateway/caddymodule/livyhttp"
 	_ "github.com/livygateway/livygateway/caddymodule/sparkui"
 )

@@ -10,6 +10,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
+	_ "github.com/livygateway/livygateway/caddymodule/livyconsole" // the example has it
 	"github.com/livygateway/livygateway/internal/doctor"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"

@@ -103,7 +103,7 @@ func TestFirstLightIsTight(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for file, want := range map[string]os.FileMode{"admin.sock": 0o600, "redis.sock": 0o600, "redis": 0o700, "token": 0o600, "caddy.log": 0o600, "redis.log": 0o600} {
+	for file, want := range map[string]os.FileMode{"admin.sock": 0o600, "redis.sock": 0o600, "redis": 0o700, "token": 0o600, "caddy.log": 0o600, "redis.log": 0o600, "console-password": 0o600, "console-hash": 0o600} {
 		info, err := os.Stat(filepath.Join(dir, ".run", file))
 		if err != nil || info.Mode().Perm() != want {
 			t.Errorf(".run/%s: %v, %v; want %v", file, info.Mode(), err, want)

@@ -111,6 +111,8 @@ type call struct {
 	r *http.Request
 	// order identifies the caller and holds the condition of a change (see onlyIfMatch).
 	order gateway.Order
+	// untagged replies have no ETag although they are read as JSON; see Route.Tagged.
+	untagged bool
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }

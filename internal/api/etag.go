@@ -90,11 +90,14 @@ func (c *call) replyRevision(status int, revision int64, v any) error {
 func (c *call) replyText(status int, text []byte) error {
 	header := c.w.Header()
 	header.Set("Content-Type", "application/json")
-	if c.reading() && status == http.StatusOK && header.Get("Cache-Control") == "" {
+	if c.reading() && status == http.StatusOK && !c.untagged {
 		if header.Get("ETag") == "" {
 			header.Set("ETag", etag(0, text))
 		}
-		header.Set("Cache-Control", "private, no-cache") // may be cached, but must be revalidated
+		// A site says no-store: programs of its users may keep a reply, their browsers may not.
+		if header.Get("Cache-Control") == "" {
+			header.Set("Cache-Control", "private, no-cache") // may be cached, but must be revalidated
+		}
 		if c.unchanged(header.Get("ETag")) {
 			header.Del("Content-Type")
 			c.w.WriteHeader(http.StatusNotModified)

@@ -16,6 +16,7 @@ func HealthStatus(h control.Health) int {
 
 func (c *call) health() error {
 	h := c.Manager.Health(c.ctx())
+	c.untagged = true
 	c.w.Header().Set("Cache-Control", "no-store")
 	return c.reply(HealthStatus(h), h)
 }

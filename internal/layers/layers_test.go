@@ -22,9 +22,9 @@ const module = "github.com/livygateway/livygateway"
 // order lists the layers from top to bottom: a layer imports only those below it. A layer
 // is a folder with all that is in it, but for folders that are layers of their own.
 var order = []string{
-	"caddymodule/internal/caddytest", "caddymodule", "caddymodule/livyadmin", "caddymodule/livyhttp", "caddymodule/sparkui",
+	"caddymodule/internal/caddytest", "caddymodule", "caddymodule/livyadmin", "caddymodule/livyconsole", "caddymodule/livyhttp", "caddymodule/sparkui",
 	"caddymodule/internal/core", "caddymodule/internal/directive",
-	"cli", "sparkui", "api", "control", "resolved", "tokens", "sessions", "policies", "upstream", "store", "doctor", "gateway", "livy",
+	"cli", "console", "sparkui", "api", "control", "resolved", "tokens", "sessions", "policies", "upstream", "store", "doctor", "gateway", "livy",
 }
 
 // apart are layers that know nothing of each other, although order has one above the other:

@@ -26,6 +26,7 @@ const (
 	Bucket     = "bucket"     // rclone, FUSE and gofakes3: an object store that can be mounted
 	Mount      = "mount"      // the right to mount file systems: root, outside of most containers
 	Browser    = "browser"    // the chromium program
+	Console    = "console"    // npm's packages that check the web console (make console)
 	Yarn       = "yarn"       // a YARN on one machine (make yarn)
 	Xcaddy     = "xcaddy"     // the xcaddy program
 	Actionlint = "actionlint" // the actionlint program

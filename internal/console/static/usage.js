@@ -1,0 +1,30 @@
+// What gateways take at present: their live sessions and batches.
+import { html } from './lib.js';
+import { paths } from './api.js';
+import { mode, useResource } from './live.js';
+import { gib, mebibytes, number } from './parts/format.js';
+import { Meter } from './parts/parts.js';
+
+/**
+ * useLive is the live records of a gateway, summed up. Gateways that do not run have none.
+ * A list asks this of each, so without events it does so less often.
+ */
+export function useLive(g) {
+  const on = g && ['Running', 'Starting', 'Stopping'].includes(g.status.state);
+  const { data } = useResource(on ? paths.records(g.workspace, g.spec.name) + '?state=live&limit=500' : '', { every: mode.value === 'events' ? 0 : 10000 });
+  if (!on) return { total: 0, milliCpu: 0, memoryMb: 0 };
+  if (!data) return null;
+  const sum = (field) => data.records.reduce((n, r) => n + (r[field] || 0), 0);
+  return { total: data.total, milliCpu: sum('milliCpu'), memoryMb: sum('memoryMb') };
+}
+
+/** Used shows the cores and the memory that jobs take, of what the gateway has. */
+export function Used({ live, spec, elsewhere = false }) {
+  if (!live) return html`<span class="faint">…</span>`;
+  const limit = mebibytes(spec.memory);
+  const cores = number(live.milliCpu / 1000, 1);
+  if (elsewhere) return html`<span title="The jobs of this gateway run on a cluster">${cores} CPU, ${gib(live.memoryMb)}</span>`;
+  return html`<span class="meters">
+    <${Meter} used=${live.milliCpu / 1000} limit=${spec.cpu} text=${`${cores} of ${spec.cpu} CPU`} />
+    <${Meter} used=${live.memoryMb} limit=${limit} text=${`${number(live.memoryMb / 1024, 1)} of ${gib(limit)}`} /></span>`;
+}
