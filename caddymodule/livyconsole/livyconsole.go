@@ -12,12 +12,13 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
+	_ "github.com/livygateway/livygateway/caddymodule/internal/directive" // the order of directives
 	"github.com/livygateway/livygateway/internal/console"
 )
 
 func init() {
 	caddy.RegisterModule(new(Console))
-	httpcaddyfile.RegisterHandlerDirective("livy_console", parse) // caddymodule gives it its place
+	httpcaddyfile.RegisterHandlerDirective("livy_console", parse)
 }
 
 // Console is the handler that serves the web console at the root of a site. It stands beside
