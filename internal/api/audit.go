@@ -3,7 +3,9 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 )
@@ -55,8 +57,29 @@ func (c *call) auditFilter() (f store.AuditFilter, err error) {
 	if f.From, err = c.timeQuery("from"); err != nil {
 		return f, err
 	}
+	f.Visible = c.seesEntry()
 	f.Until, err = c.timeQuery("until")
 	return f, err
+}
+
+// seesEntry returns which entries the caller may see, nil for all: those about gateways
+// of the workspaces whose audit it may read. Entries that are about no gateway, and about
+// tokens of gateways that are deleted, are for those who may read the audit everywhere.
+func (c *call) seesEntry() func(*store.AuditEntry) bool {
+	if c.sees(access.Everywhere) {
+		return nil
+	}
+	return func(e *store.AuditEntry) bool {
+		workspace, _, named := strings.Cut(e.Gateway, "/")
+		if !named {
+			g := c.Manager.Known(e.GatewayID)
+			if g == nil {
+				return false
+			}
+			workspace = g.Workspace
+		}
+		return c.sees(workspace)
+	}
 }
 
 // exportAudit writes all that the filter chooses, newest first, one JSON object a

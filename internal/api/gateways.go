@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -79,6 +80,7 @@ func (c *call) list(workspace string) error {
 	if err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(all, func(g *gateway.Gateway) bool { return !c.sees(g.Workspace) })
 	list := GatewayList{Total: int64(len(all)), Gateways: []Gateway{}}
 	for _, g := range cut(all, p) {
 		list.Gateways = append(list.Gateways, c.shown(g))

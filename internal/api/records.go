@@ -31,7 +31,11 @@ func (c *call) listRecords() error {
 	if err != nil {
 		return err
 	}
-	records, total, err := c.Store.Records(c.ctx(), g.ID, filter, int64(p.offset), int64(p.limit))
+	read, err := c.recordReader(g)
+	if err != nil {
+		return err
+	}
+	records, total, err := read(filter, p.offset, p.limit)
 	if err != nil {
 		return err
 	}
@@ -75,6 +79,9 @@ func (c *call) record() (*gateway.Gateway, *store.Record, error) {
 		r, err = c.Store.Record(c.ctx(), g.ID, kind, n)
 	} else {
 		r, err = c.Store.RecordByID(c.ctx(), g.ID, ref)
+	}
+	if err == nil {
+		err = c.mine(g, r.TokenID)
 	}
 	if gateway.KindOf(err) == gateway.KindNotFound {
 		return nil, nil, gateway.Errorf(gateway.KindNotFound, "no record %q of gateway %q", ref, g.Spec.Name)
@@ -149,8 +156,12 @@ func (c *call) exportRecords() error {
 	if filter.Until.IsZero() {
 		filter.Until = time.Now().Add(time.Millisecond)
 	}
+	read, err := c.recordReader(g)
+	if err != nil {
+		return err
+	}
 	written := map[string]bool{} // of the last record's millisecond
-	records, _, err := c.Store.Records(c.ctx(), g.ID, filter, 0, exportAtOnce)
+	records, _, err := read(filter, 0, exportAtOnce)
 	if err != nil {
 		return err
 	}
@@ -173,7 +184,7 @@ func (c *call) exportRecords() error {
 			}
 			written[r.ID] = true
 		}
-		if records, _, err = c.Store.Records(c.ctx(), g.ID, filter, 0, exportAtOnce+int64(len(written))); err != nil {
+		if records, _, err = read(filter, 0, exportAtOnce+len(written)); err != nil {
 			// The status is sent: only breaking off tells that lines are missing.
 			panic(http.ErrAbortHandler)
 		}

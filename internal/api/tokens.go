@@ -2,8 +2,10 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
@@ -57,10 +59,16 @@ func (c *call) createToken() error {
 	if err := c.read(&body); err != nil {
 		return err
 	}
-	if err := c.check(g, &body.Settings); err != nil {
+	if body.Owner == ownerMe {
+		body.Owner = c.rights.User
+	}
+	create := c.Tokens.Create
+	if c.reach == access.Own {
+		create = c.createOwn(g)
+	} else if err := c.check(g, &body.Settings); err != nil {
 		return err
 	}
-	token, secret, err := c.Tokens.Create(c.ctx(), body)
+	token, secret, err := create(c.ctx(), body)
 	if err != nil {
 		return err
 	}
@@ -82,10 +90,17 @@ func (c *call) listTokens() error {
 	if err != nil {
 		return err
 	}
+	owner, err := c.ownerQuery()
+	if err != nil {
+		return err
+	}
 	all, err := c.Tokens.List(c.ctx(), g.ID)
 	if err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(all, func(t *tokens.Token) bool {
+		return owner != "" && t.Owner != owner || c.reach == access.Own && t.Owner != c.rights.User
+	})
 	list := TokenList{Total: int64(len(all)), Tokens: []Token{}}
 	for _, t := range cut(all, p) {
 		list.Tokens = append(list.Tokens, c.present(t))
@@ -101,6 +116,9 @@ func (c *call) onToken(do func(g *gateway.Gateway, id string) (*tokens.Token, er
 		return err
 	}
 	id := c.r.PathValue("token")
+	if err := c.mine(g, id); err != nil {
+		return err
+	}
 	if err := c.tokenIfMatch(g, id); err != nil {
 		return err
 	}
@@ -147,14 +165,22 @@ func (c *call) resetToken() error {
 	if err != nil {
 		return err
 	}
+	id := c.r.PathValue("token")
+	if err := c.mine(g, id); err != nil {
+		return err
+	}
 	var body tokens.ResetRequest
 	if err := c.read(&body); err != nil {
 		return err
 	}
-	if err := c.tokenIfMatch(g, c.r.PathValue("token")); err != nil {
+	if err := c.tokenIfMatch(g, id); err != nil {
 		return err
 	}
-	token, secret, err := c.Tokens.Reset(c.ctx(), c.order, g.ID, c.r.PathValue("token"), body)
+	reset := c.Tokens.Reset
+	if c.reach == access.Own {
+		reset = c.resetOwn
+	}
+	token, secret, err := reset(c.ctx(), c.order, g.ID, id, body)
 	if err != nil {
 		return err
 	}
@@ -179,6 +205,9 @@ func (c *call) revokeToken() error {
 		return err
 	}
 	id := c.r.PathValue("token")
+	if err := c.mine(g, id); err != nil {
+		return err
+	}
 	if err := c.tokenIfMatch(g, id); err != nil {
 		return err
 	}

@@ -116,3 +116,25 @@ func (m *Manager) IDOf(text string) string {
 	}
 	return id
 }
+
+// Known returns the gateway with an id as this instance knows it, nil if there is none.
+func (m *Manager) Known(id string) *gateway.Gateway {
+	if p := m.view.current.Load(); p != nil && p.byID[id] != nil {
+		return p.byID[id].Gateway
+	}
+	return nil
+}
+
+// Snapshot returns all gateways as this instance knows them, by workspace and name. They
+// must not be changed. It fails with KindUnavailable until they have been read.
+func (m *Manager) Snapshot() ([]*gateway.Gateway, error) {
+	if m.view.current.Load() == nil {
+		return nil, gateway.Errorf(gateway.KindUnavailable, "the gateways have not been read from Redis yet")
+	}
+	entries := m.view.all()
+	all := make([]*gateway.Gateway, len(entries))
+	for i, e := range entries {
+		all[i] = e.Gateway
+	}
+	return all, nil
+}

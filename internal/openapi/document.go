@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/api"
 )
 
@@ -64,7 +65,8 @@ func Document(root string) ([]byte, error) {
 }
 
 const description = "Gateways, their tokens, the records of their sessions and batches, and the audit.\n\n" +
-	"On a site the API is behind an authentication of Caddy's; on Caddy's admin endpoint, below /livy, whoever reaches it may do everything. " +
+	"On a site the API is behind an authentication of Caddy's, and roles in the configuration say who may do what: x-required-role is the least role that may make a call, " +
+	"x-own-role the one that may make it for tokens of one's own. On Caddy's admin endpoint, below /livy, whoever reaches it may do everything. " +
 	"Bodies are JSON. Errors are problems (RFC 9457) with a machine-readable kind. " +
 	"Lists come in pages, and a Link header leads to the next one. " +
 	"A change can be made to depend, with If-Match, on the ETag of an earlier reply; with If-None-Match what has not changed is answered 304."
@@ -92,8 +94,10 @@ func pathParams(path string) []any {
 
 func operation(types *types, r *api.Route) object {
 	op := object{"operationId": r.Name, "summary": r.Summary, "tags": []string{tag(r.Path)}, "responses": responses(types, r)}
-	if r.Doc != "" {
-		op["description"] = r.Doc
+	op["description"] = strings.TrimSpace(r.Doc + " " + NeedsRole(r))
+	op["x-required-role"] = r.Access.Role.String()
+	if r.Access.Own {
+		op["x-own-role"] = access.Member.String()
 	}
 	params := []any{}
 	for _, p := range r.Query {
@@ -123,9 +127,28 @@ func operation(types *types, r *api.Route) object {
 	return op
 }
 
+// NeedsRole says in a sentence who may make a call.
+func NeedsRole(r *api.Route) string {
+	role := r.Access.Role.String()
+	where := "in the workspace"
+	if !r.InWorkspace() {
+		where = "in a workspace, and takes in the workspaces where the caller has it"
+	}
+	switch {
+	case r.Access.Role == access.None:
+		return "Needs no role, only a login."
+	case r.Access.Own && r.InWorkspace():
+		return "Needs the role " + role + " in the workspace; a member may do it for tokens of their own and what was made with them."
+	case r.Access.Own:
+		return "Needs the role " + role + " " + where + "; of a member it takes in tokens of their own and what was made with them."
+	default:
+		return "Needs the role " + role + " " + where + "."
+	}
+}
+
 // tag groups the calls by what they are about.
 func tag(path string) string {
-	for _, word := range []string{"tokens", "records", "statements", "usage", "policy", "gateways", "audit", "environments", "catalog"} {
+	for _, word := range []string{"tokens", "records", "statements", "usage", "policy", "gateways", "audit", "environments", "catalog", "events"} {
 		if strings.Contains(path, "/"+word) {
 			return word
 		}
@@ -149,13 +172,13 @@ func paramSchema(p api.Param) object {
 	return s
 }
 
-// Statuses that any call can have: 400 for a query that it does not know; 401 and
-// 403 come from what guards a site.
+// Statuses that any call can have: 400 for a query that it does not know; 401 comes from
+// what guards a site, 403 from that and from roles.
 var anyCall = []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusInternalServerError, http.StatusServiceUnavailable}
 
 func responses(types *types, r *api.Route) object {
 	problems := append(slices.Clone(anyCall), r.Errors...)
-	if strings.Contains(strings.TrimPrefix(r.Path, "/v1/workspaces/{workspace}/gateways"), "{") {
+	if strings.Contains(r.Path, "{") { // also a workspace in which the caller has no role
 		problems = append(problems, http.StatusNotFound)
 	}
 	if r.Method != http.MethodGet {

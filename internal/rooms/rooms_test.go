@@ -20,7 +20,7 @@ const module = "github.com/livygateway/livygateway"
 
 // order is the house from top to bottom: a room imports only rooms below it.
 var order = []string{
-	"caddymodule", "cli", "api", "control", "resolved", "tokens", "sessions", "policies", "upstream", "store", "doctor", "gateway", "livy",
+	"caddymodule", "cli", "api", "control", "access", "events", "resolved", "tokens", "sessions", "policies", "upstream", "store", "doctor", "gateway", "livy",
 }
 
 // only says who alone may import what is outside.

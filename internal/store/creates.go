@@ -18,7 +18,7 @@ import (
 //
 // KEYS: see recordKeys, and as the tenth the key of the repetition, or "records"
 // again. ARGV: the record (see putRecord), limit or 0, time to live of the
-// repetition's key in ms or 0, its value
+// repetition's key in ms or 0, its value, channel, message
 var beginCreate = redis.NewScript(putRecord + `
 local a = {}
 for j = 1, 11 do a[j] = ARGV[j] end
@@ -34,6 +34,7 @@ if other and other ~= id and redis.call('SISMEMBER', KEYS[3], other) == 1 then r
 if not put(a) then return {'changed', ''} end
 redis.call('HSET', KEYS[7], kind .. ':' .. name, id)
 if ARGV[13] ~= '0' then redis.call('SET', KEYS[10], ARGV[14], 'PX', ARGV[13]) end
+redis.call('PUBLISH', ARGV[15], ARGV[16])
 return {'ok', ''}
 `)
 
@@ -69,7 +70,7 @@ func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repe
 		keys[len(keys)-1] = s.repetition(r, rep.Key)
 		life, value = rep.Life.Milliseconds(), rep.Value
 	}
-	got, err := beginCreate.Run(ctx, s.rdb, keys, append(args, limit, life, value)...).StringSlice()
+	got, err := beginCreate.Run(ctx, s.rdb, keys, append(args, limit, life, value, s.channel(), message(TopicRecords, r.GatewayID))...).StringSlice()
 	if err != nil {
 		return wrap("writing down a create", err)
 	}

@@ -7,11 +7,11 @@ import (
 // dropRecords removes records and all that finds them, unless they live. The
 // sums of usage stay.
 //
-// KEYS: see recordKeys; ARGV: for each record: id, kind, public id or "", name,
-// token, state, "1" to remove it though it lives
+// KEYS: see recordKeys; ARGV: channel, message, and for each record: id, kind, public id
+// or "", name, token, state, "1" to remove it though it lives
 var dropRecords = newScript(`
 local dropped = 0
-for i = 1, #ARGV, 7 do
+for i = 3, #ARGV, 7 do
   local id, kind, public, name, token, state = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]
   if ARGV[i+6] == '1' or redis.call('SISMEMBER', KEYS[3], id) == 0 then
     dropped = dropped + redis.call('HDEL', KEYS[1], id)
@@ -27,6 +27,7 @@ for i = 1, #ARGV, 7 do
     if redis.call('HGET', KEYS[7], kind .. ':' .. name) == id then redis.call('HDEL', KEYS[7], kind .. ':' .. name) end
   end
 end
+if dropped > 0 then redis.call('PUBLISH', ARGV[1], ARGV[2]) end
 return dropped
 `)
 
@@ -39,7 +40,8 @@ func (s *Store) drop(ctx context.Context, f Fence, gatewayID, living string, rec
 	if len(records) == 0 {
 		return 0, nil
 	}
-	args := make([]any, 0, 7*len(records))
+	args := make([]any, 0, 2+7*len(records))
+	args = append(args, s.channel(), message(TopicRecords, gatewayID))
 	for _, r := range records {
 		public := ""
 		if r.PublicID >= 0 {

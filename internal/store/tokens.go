@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,10 +21,19 @@ import (
 //	token:<token id>        hash: doc (the row as JSON), gateway, rev, index (the
 //	                        sums that have a secret: key, comma separated),
 //	                        revoked (ms), and what use left behind: uses,
-//	                        used_at (ms), used_address, used_agent, previous_used_at (ms)
+//	                        used_at (ms), used_address, used_agent, previous_used_at (ms),
+//	                        and owner, if it has one
 //	tokens:<gateway id>     sorted set of token ids by time of creation (ms)
 //	secret:<sha-256, hex>   the token id; only for secrets that the caller chose,
 //	                        since ours carry the id in their text
+//	owner-tokens:<owner>    sorted set of the token ids of a user, by time of creation
+//	                        (ms), negative once they are revoked
+//
+// The owner is a field of its own and no part of doc: a version that knows no owners
+// writes doc anew when it changes a token, without what it does not know, and leaves
+// other fields alone. So owners need no new schema, and a token without the field is
+// nobody's. Such a version also revokes without a word to owner-tokens, which therefore
+// is never believed alone.
 //
 // A revoked token stays as a tombstone for TombstoneLife, so that its secret is
 // answered with "revoked" and cannot be supplied again.
@@ -46,6 +56,10 @@ type TokenFields struct {
 	UpdatedAt time.Time `json:"updatedAt"`
 	ExpiresAt time.Time `json:"expiresAt"`
 	Disabled  bool      `json:"disabled"`
+
+	// Owner is the user whose token it is: who made it for themselves, or for whom it
+	// was made. Empty means nobody's.
+	Owner string `json:"owner,omitempty"`
 
 	// Scopes limit what the token may do; none means all of the gateway's
 	// sessions and batches.
@@ -124,8 +138,10 @@ func (r *TokenRow) indexSums() []string {
 }
 
 // putTokenScript creates (expected revision 0) or changes a token.
-// KEYS: token, list, audit. ARGV: id, expected revision, doc, gateway, index, created
-// (ms), channel, message, prefix of secret keys, entry of the audit.
+// KEYS: token, list, audit, the owner's list (the gateway's again if it has none).
+// ARGV: id, expected revision, doc, gateway, index, created (ms), channel, message, prefix
+// of secret keys, entry of the audit, message about the gateway, owner or "", how many
+// tokens the owner may have or 0, prefix of token keys.
 const putTokenScript = `
 local rev = redis.call('HGET', KEYS[1], 'rev')
 if ARGV[2] == '0' then
@@ -148,6 +164,20 @@ for sum in string.gmatch(ARGV[5], '[^,]+') do
   if owner and owner ~= ARGV[1] then return 'taken' end
   keep[sum] = true
 end
+local owned = ARGV[2] == '0' and ARGV[12] ~= ''
+local most = tonumber(ARGV[13])
+if owned and most > 0 and redis.call('ZCOUNT', KEYS[4], '(0', '+inf') >= most then
+  -- Some of them may be gone without a word.
+  for _, other in ipairs(redis.call('ZRANGEBYSCORE', KEYS[4], '(0', '+inf')) do
+    local key = ARGV[14] .. other
+    if redis.call('EXISTS', key) == 0 then
+      redis.call('ZREM', KEYS[4], other)
+    elseif redis.call('HEXISTS', key, 'revoked') == 1 then
+      redis.call('ZADD', KEYS[4], '-' .. redis.call('ZSCORE', KEYS[4], other), other)
+    end
+  end
+  if redis.call('ZCOUNT', KEYS[4], '(0', '+inf') >= most then return 'many' end
+end
 redis.call('XADD', KEYS[3], '*', 'e', ARGV[10])
 for sum in string.gmatch(redis.call('HGET', KEYS[1], 'index') or '', '[^,]+') do
   if not keep[sum] then redis.call('DEL', ARGV[9] .. sum) end
@@ -155,13 +185,19 @@ end
 for sum in pairs(keep) do redis.call('SET', ARGV[9] .. sum, ARGV[1]) end
 redis.call('HSET', KEYS[1], 'doc', ARGV[3], 'gateway', ARGV[4], 'index', ARGV[5], 'rev', tonumber(ARGV[2]) + 1)
 redis.call('ZADD', KEYS[2], ARGV[6], ARGV[1])
+if owned then
+  redis.call('HSET', KEYS[1], 'owner', ARGV[12])
+  redis.call('ZADD', KEYS[4], ARGV[6], ARGV[1])
+end
 redis.call('PUBLISH', ARGV[7], ARGV[8])
+redis.call('PUBLISH', ARGV[7], ARGV[11])
 return 'ok'
 `
 
 // revokeTokenScript turns a token into a tombstone, whatever its revision.
 // KEYS: token, list, audit. ARGV: id, gateway, now (ms), life (ms), channel, message,
-// prefix of secret keys, entry of the audit, expected revision (empty: any).
+// prefix of secret keys, entry of the audit, expected revision (empty: any), message
+// about the gateway, prefix of the owners' lists.
 const revokeTokenScript = `
 if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
 if redis.call('HEXISTS', KEYS[1], 'revoked') == 0 then
@@ -175,8 +211,12 @@ if redis.call('HEXISTS', KEYS[1], 'revoked') == 0 then
     redis.call('PEXPIRE', ARGV[7] .. sum, ARGV[4])
   end
   redis.call('ZREM', KEYS[2], ARGV[1])
+  local owner = redis.call('HGET', KEYS[1], 'owner')
+  local since = owner and redis.call('ZSCORE', ARGV[11] .. owner, ARGV[1])
+  if since and tonumber(since) > 0 then redis.call('ZADD', ARGV[11] .. owner, 'XX', '-' .. since, ARGV[1]) end
 end
 redis.call('PUBLISH', ARGV[5], ARGV[6])
+redis.call('PUBLISH', ARGV[5], ARGV[10])
 return 'ok'
 `
 
@@ -195,7 +235,8 @@ return 1
 `)
 
 // CreateToken stores a new token. An id that is in use, or a supplied secret
-// that another token has or had, is KindConflict (with Field "id" or "token").
+// that another token has or had, is KindConflict (with Field "id" or "token"), as is
+// one more than Write.MaxOwned (Field "owner").
 func (s *Store) CreateToken(ctx context.Context, row *TokenRow, w Write) error {
 	row.Revision = 0
 	return s.putToken(ctx, "creating a token", "token.create", row, w)
@@ -209,7 +250,9 @@ func (s *Store) UpdateToken(ctx context.Context, row *TokenRow, w Write) error {
 }
 
 func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRow, w Write) error {
-	doc, err := json.Marshal(row)
+	stored := *row
+	stored.Owner = "" // see the keys above
+	doc, err := json.Marshal(&stored)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -217,10 +260,15 @@ func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRo
 	if err != nil {
 		return err
 	}
+	owned := s.key("tokens", row.GatewayID)
+	if row.Owner != "" {
+		owned = s.key("owner-tokens", row.Owner)
+	}
 	status, err := s.runConfirmed(ctx, doing, putTokenScript,
-		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.auditKey()},
+		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.auditKey(), owned},
 		row.ID, strconv.FormatInt(row.Revision, 10), doc, row.GatewayID, strings.Join(row.indexSums(), ","),
-		row.CreatedAt.UnixMilli(), s.channel(), message(TopicToken, row.ID), s.key("secret", ""), entry)
+		row.CreatedAt.UnixMilli(), s.channel(), message(TopicToken, row.ID), s.key("secret", ""), entry,
+		message(TopicTokens, row.GatewayID), row.Owner, w.MaxOwned, s.key("token", ""))
 	if err != nil {
 		return err
 	}
@@ -230,6 +278,11 @@ func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRo
 		return nil
 	case "exists":
 		return &gateway.Error{Kind: gateway.KindConflict, Field: "id", Value: row.ID, Rule: "is in use"}
+	case "many":
+		return &gateway.Error{
+			Kind: gateway.KindConflict, Field: "owner", Value: row.Owner,
+			Rule: "may have " + gateway.Count(w.MaxOwned, "token") + " and has as many, expired ones included: revoke one first",
+		}
 	case "taken":
 		return &gateway.Error{Kind: gateway.KindConflict, Field: "token", Value: "(not shown)", Rule: "must not be the present or a former secret of another token"}
 	case "stale":
@@ -255,7 +308,7 @@ func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.
 	status, err := s.runConfirmed(ctx, doing, revokeTokenScript,
 		[]string{s.key("token", id), s.key("tokens", gatewayID), s.auditKey()},
 		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken, id), s.key("secret", ""),
-		entry, expected)
+		entry, expected, message(TopicTokens, gatewayID), s.key("owner-tokens", ""))
 	if err != nil {
 		return err
 	}
@@ -314,6 +367,13 @@ func (s *Store) Tokens(ctx context.Context, gatewayID string) ([]*TokenRow, erro
 	if err != nil {
 		return nil, wrap(doing, err)
 	}
+	rows, err := s.TokensByID(ctx, ids)
+	return slices.DeleteFunc(rows, func(r *TokenRow) bool { return r == nil || !r.RevokedAt.IsZero() }), err
+}
+
+// TokensByID reads tokens, also tombstones; nil where there is none.
+func (s *Store) TokensByID(ctx context.Context, ids []string) ([]*TokenRow, error) {
+	const doing = "reading tokens"
 	rows := make([]*TokenRow, 0, len(ids))
 	for len(ids) > 0 {
 		n := min(len(ids), 500)
@@ -327,15 +387,14 @@ func (s *Store) Tokens(ctx context.Context, gatewayID string) ([]*TokenRow, erro
 		}
 		for _, reply := range replies {
 			if len(reply.Val()) == 0 {
-				continue // gone since the list was read
+				rows = append(rows, nil)
+				continue
 			}
 			row, err := parseTokenRow(reply.Val())
 			if err != nil {
 				return nil, err
 			}
-			if row.RevokedAt.IsZero() {
-				rows = append(rows, row)
-			}
+			rows = append(rows, row)
 		}
 		ids = ids[n:]
 	}
@@ -378,6 +437,7 @@ func parseTokenRow(fields map[string]string) (*TokenRow, error) {
 		}
 		return time.Time{}
 	}
+	row.Owner = fields["owner"]
 	row.Revision = number("rev")
 	row.RevokedAt = moment("revoked")
 	row.Usage = TokenUsage{

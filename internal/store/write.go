@@ -22,6 +22,9 @@ type Write struct {
 	// an entry for a creation only, and the other methods write one with what the
 	// store knows.
 	Audit *AuditEntry
+	// MaxOwned is how many tokens the owner of a new token may have with it; 0 means
+	// any number. Expired tokens count, revoked ones do not.
+	MaxOwned int
 }
 
 // ErrFenced means that nothing was written because another instance holds the lease

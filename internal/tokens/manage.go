@@ -46,6 +46,10 @@ type CreateRequest struct {
 	// By says who asked.
 	By gateway.Origin `json:"-"`
 	Settings
+	// Owner is the user whose token it is to be, who may then see, reset, disable and
+	// revoke it. "me" stands for who asks. Default: nobody's, except for a token that
+	// users make for themselves.
+	Owner string `json:"owner,omitempty"`
 	// Secret is a text to use as the token, of 16 to 256 printable characters, for
 	// clients that have one already. Default: a new one is made, which is better.
 	Secret string `json:"token,omitempty"`
@@ -53,16 +57,29 @@ type CreateRequest struct {
 
 // Create makes a token. The secret is returned here and never again.
 func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, error) {
+	if r.Owner != "" {
+		if err := CheckOwner(r.Owner); err != nil {
+			return nil, "", err
+		}
+	}
+	return s.create(ctx, r, s.o.MaxLifetime, 0)
+}
+
+// create makes a token that lives no longer than longest, if that is not 0, and is one
+// of at most most tokens of its owner, if that is not 0.
+func (s *Service) create(ctx context.Context, r CreateRequest, longest time.Duration, most int) (*Token, string, error) {
 	now := s.now()
-	row := &store.TokenRow{TokenFields: store.TokenFields{GatewayID: r.GatewayID, CreatedBy: r.By.Actor, CreatedAt: now, UpdatedAt: now}}
+	row := &store.TokenRow{TokenFields: store.TokenFields{
+		GatewayID: r.GatewayID, Owner: r.Owner, CreatedBy: r.By.Actor, CreatedAt: now, UpdatedAt: now,
+	}}
 	if r.Name == nil {
 		r.Name = new(string) // refused below
 	}
 	var err error
 	if r.ExpireDays == nil && r.ExpiresAt == nil {
-		row.ExpiresAt, err = s.expiry(0, time.Time{}, now)
+		row.ExpiresAt, err = expiry(0, time.Time{}, now, longest)
 	} else {
-		err = s.changeExpiry(row, r.ExpireDays, r.ExpiresAt, now)
+		err = changeExpiry(row, r.ExpireDays, r.ExpiresAt, now, longest)
 	}
 	if err != nil {
 		return nil, "", err
@@ -79,7 +96,9 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, 
 			return nil, "", err
 		}
 		row.Secrets = []store.TokenSecret{stored}
-		err = s.rows.CreateToken(ctx, row, store.Write{Order: gateway.Order{Origin: r.By}, Audit: auditEntry("token.create", nil, row)})
+		err = s.rows.CreateToken(ctx, row, store.Write{
+			Order: gateway.Order{Origin: r.By}, Audit: auditEntry("token.create", nil, row), MaxOwned: most,
+		})
 		if conflictOn(err, "id") && try < 3 {
 			continue // 82 random bits collided
 		}
@@ -99,15 +118,7 @@ func (s *Service) List(ctx context.Context, gatewayID string) ([]*Token, error) 
 	if err != nil {
 		return nil, err
 	}
-	list := make([]*Token, 0, len(rows))
-	for _, row := range rows {
-		t, err := fromRow(row)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, t)
-	}
-	return list, nil
+	return fromRows(rows)
 }
 
 // Get returns one token of a gateway.
@@ -171,14 +182,14 @@ func set[T any](target *T, v *T) {
 // Update changes a token's name, expiry or rules. Its secret stays.
 func (s *Service) Update(ctx context.Context, o gateway.Order, gatewayID, id string, c Settings) (*Token, error) {
 	return s.change(ctx, o, gatewayID, id, "token.update", func(row *store.TokenRow, now time.Time) error {
-		if err := s.changeExpiry(row, c.ExpireDays, c.ExpiresAt, now); err != nil {
+		if err := changeExpiry(row, c.ExpireDays, c.ExpiresAt, now, s.o.MaxLifetime); err != nil {
 			return err
 		}
 		return c.apply(row)
 	})
 }
 
-func (s *Service) changeExpiry(row *store.TokenRow, days *int, at *time.Time, now time.Time) error {
+func changeExpiry(row *store.TokenRow, days *int, at *time.Time, now time.Time, longest time.Duration) error {
 	if days == nil && at == nil {
 		return nil
 	}
@@ -194,7 +205,7 @@ func (s *Service) changeExpiry(row *store.TokenRow, days *int, at *time.Time, no
 			return gateway.Invalid("expiresAt", t.Format(time.RFC3339), "must be at least 1 day ahead")
 		}
 	}
-	expires, err := s.expiry(d, t, now)
+	expires, err := expiry(d, t, now, longest)
 	if err == nil {
 		row.ExpiresAt = expires
 	}
@@ -221,6 +232,10 @@ type ResetRequest struct {
 // Reset gives a token a new secret under the same id. The secret is returned
 // here and never again.
 func (s *Service) Reset(ctx context.Context, o gateway.Order, gatewayID, id string, r ResetRequest) (*Token, string, error) {
+	return s.reset(ctx, o, gatewayID, id, r, s.o.MaxLifetime)
+}
+
+func (s *Service) reset(ctx context.Context, o gateway.Order, gatewayID, id string, r ResetRequest, longestLife time.Duration) (*Token, string, error) {
 	const longest = float64(MaxOverlap / time.Hour)
 	if n := r.OverlapHours; !(n >= 0 && n <= longest) { // also refuses NaN
 		return nil, "", gateway.Invalid("overlapHours", strconv.FormatFloat(n, 'g', -1, 64), fmt.Sprintf("must be from 0 to %g", longest))
@@ -231,7 +246,7 @@ func (s *Service) Reset(ctx context.Context, o gateway.Order, gatewayID, id stri
 		return nil, "", err
 	}
 	t, err := s.change(ctx, o, gatewayID, id, "token.reset", func(row *store.TokenRow, now time.Time) error {
-		if err := s.changeExpiry(row, r.ExpireDays, r.ExpiresAt, now); err != nil {
+		if err := changeExpiry(row, r.ExpireDays, r.ExpiresAt, now, longestLife); err != nil {
 			return err
 		}
 		old := row.Secrets[0]

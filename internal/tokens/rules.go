@@ -37,10 +37,9 @@ func checkName(name string) error {
 }
 
 // expiry works out when a token expires. With neither days nor a time it is the
-// default, or the operator's maximum where that is shorter.
-func (s *Service) expiry(days int, at, now time.Time) (time.Time, error) {
+// default, or longest, the operator's maximum, where that is shorter; 0 is no maximum.
+func expiry(days int, at, now time.Time, longest time.Duration) (time.Time, error) {
 	const field = "expireDays"
-	longest := s.o.MaxLifetime
 	switch {
 	case days != 0 && !at.IsZero():
 		return at, gateway.Invalid(field, strconv.Itoa(days), "must not be set together with expiresAt")
