@@ -130,7 +130,7 @@ func (c *call) serve(route *Route) error {
 	if err := c.checkQuery(route); err != nil {
 		return err
 	}
-	if c.reading() {
+	if c.reading() && route.Type != eventStream {
 		return c.patiently(func() error { return route.handle(c) })
 	}
 	return route.handle(c)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/events"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/tokens"
@@ -156,6 +157,13 @@ func Routes() []Route {
 			Method: get, Path: "/v1/audit/export", Name: "exportAudit", Access: operator, handle: (*call).exportAudit,
 			Summary: "Export audit entries", Query: auditFilterParams, Status: 200, Reply: store.AuditEntry{}, Type: jsonLines,
 			Doc: "All entries that match the filter, newest first, one JSON object per line.",
+		},
+		{
+			Method: get, Path: "/v1/events", Name: "followEvents", Access: viewer, handle: (*call).follow,
+			Summary: "Follow changes as they happen",
+			Query:   []Param{{Name: "kept", Type: "boolean", Doc: "Begin with the events that this instance still has: the last 1000 or fewer."}},
+			Status:  200, Reply: events.GatewayChange{}, Type: eventStream,
+			Doc: "A stream of server-sent events: gateway, tokens, records, and reset, upon which everything is to be read anew. The header Last-Event-ID goes on behind an event. 503 if this instance has too many streams open.",
 		},
 		{
 			Method: get, Path: "/v1/tokens", Name: "listAllTokens", Access: operatorOrOwn, handle: (*call).listAllTokens,

@@ -43,7 +43,12 @@ func query(path string, q url.Values) string {
 
 // request asks the API and returns its reply, which was no error.
 func (c *cli) request(ctx context.Context, method, path string, body any) (*http.Response, error) {
-	resp, err := c.send(ctx, method, path, body)
+	return c.requestWith(ctx, method, path, body, nil)
+}
+
+// requestWith is request with more headers; those that are empty are left out.
+func (c *cli) requestWith(ctx context.Context, method, path string, body any, header http.Header) (*http.Response, error) {
+	resp, err := c.send(ctx, method, path, body, header)
 	if err != nil || resp.StatusCode < 400 {
 		return resp, err
 	}
@@ -53,7 +58,7 @@ func (c *cli) request(ctx context.Context, method, path string, body any) (*http
 }
 
 // send asks the API and returns its reply, whatever it is.
-func (c *cli) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+func (c *cli) send(ctx context.Context, method, path string, body any, header http.Header) (*http.Response, error) {
 	var payload io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -73,6 +78,11 @@ func (c *cli) send(ctx context.Context, method, path string, body any) (*http.Re
 	req, err := http.NewRequestWithContext(ctx, method, base+path, payload)
 	if err != nil {
 		return nil, err
+	}
+	for name := range header {
+		if value := header.Get(name); value != "" {
+			req.Header.Set(name, value)
+		}
 	}
 	if payload != nil {
 		req.Header.Set("Content-Type", "application/json")

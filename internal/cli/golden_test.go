@@ -257,6 +257,7 @@ var goldens = []struct {
 		"audit export --cursor x",
 		"audit export --until x --json",
 	}},
+	{"events", []func(*world){etl}, []string{"events", "events --json", "events x", "events x --json"}},
 	{"health", nil, []string{"health", "health --json", "health x"}},
 	{"usage-errors", nil, []string{
 		"gatway",

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/events"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/sessions"
@@ -56,6 +57,8 @@ type Options struct {
 // Manager knows the gateways. Its methods are safe for concurrent use.
 type Manager struct {
 	Options
+	// Events are the changes that this instance hears of.
+	Events   *events.Hub
 	settings atomic.Pointer[Settings]
 	view     view
 	pulse    pulse
@@ -118,7 +121,8 @@ func New(o Options) *Manager {
 	if o.Name == "" {
 		o.Name = instanceName()
 	}
-	m := &Manager{Options: o, newResolved: resolved.New, workers: workers{all: make(map[string]*worker)}, declare: make(chan struct{}, 1), reapSoon: make(chan struct{}, 1)}
+	m := &Manager{Options: o, Events: events.New(rand.Reader), newResolved: resolved.New, workers: workers{all: make(map[string]*worker)}, declare: make(chan struct{}, 1), reapSoon: make(chan struct{}, 1)}
+	m.view.told = m.tellChanges
 	m.keeper = newKeeper(o.Store, store.Instance{ID: instanceID(o.Rand), Name: o.Name}, o.Logger)
 	m.keeper.wanted, m.keeper.gained, m.keeper.lost, m.keeper.rewound = m.supervisable, m.employ, m.dismiss, m.rewound
 	m.keeper.recall = m.recallMark
@@ -142,6 +146,7 @@ func (m *Manager) Configure(s Settings) {
 	setDefault(&s.AuditRetention, gateway.DefaultAuditRetention)
 	m.settings.Store(&s)
 	m.view.recompile(m.compile)
+	m.Events.Reset() // what is shown of gateways goes by the settings too
 }
 
 // Run keeps the view of all gateways up to date, and the Livy servers of those
@@ -169,6 +174,7 @@ func (m *Manager) Run() {
 			case store.TopicLease:
 				m.keeper.kick()
 			}
+			m.tell(e)
 		})
 	})
 	m.wg.Go(func() { m.trimOld(m.ctx) })
@@ -191,6 +197,7 @@ func (m *Manager) Run() {
 // StopOnExit the Livy servers are stopped too, unless other instances are there
 // to look after them.
 func (m *Manager) Close(exiting bool) {
+	m.Events.Close()
 	if m.cancel == nil {
 		return
 	}

@@ -56,6 +56,8 @@ type view struct {
 	mu      sync.Mutex // one writer at a time
 	current atomic.Pointer[picture]
 	changed chan struct{} // closed with the next picture; nil while nobody waits
+	// told is told of each new picture, while no other one is made; it must be quick.
+	told func(before *picture, now map[string]*Entry)
 }
 
 // next returns a channel that is closed when there is a newer picture.
@@ -141,7 +143,10 @@ func (v *view) replace(f func() (map[string]*Entry, error)) error {
 }
 
 func (v *view) showLocked(entries map[string]*Entry) {
-	v.current.Store(newPicture(entries))
+	before := v.current.Swap(newPicture(entries))
+	if v.told != nil {
+		v.told(before, entries)
+	}
 	if v.changed != nil {
 		close(v.changed)
 		v.changed = nil

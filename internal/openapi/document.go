@@ -14,6 +14,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/events"
 )
 
 type object = map[string]any
@@ -108,6 +109,13 @@ func operation(types *types, r *api.Route) object {
 			"name": "If-Match", "in": "header",
 			"description": "Change it only if it is still what an earlier reply showed: that reply's ETag, or * for any.",
 			"schema":      object{"type": "string", "pattern": `^(\*|"[0-9]{1,18}(-[0-9a-z-]{1,40})?")$`},
+		})
+	}
+	if r.Name == "followEvents" {
+		params = append(params, object{
+			"name": "Last-Event-ID", "in": "header",
+			"description": "The id of the last event that was received. Browsers send it by themselves.",
+			"schema":      object{"type": "string"},
 		})
 	}
 	if r.Tagged() {
@@ -213,6 +221,11 @@ func success(types *types, r *api.Route) object {
 		// Each line is JSON; what is described is the text.
 		kind, schema = r.Type, object{"type": "string"}
 		s["description"] = "One JSON object a line."
+	}
+	if r.Name == "followEvents" {
+		types.reply(events.Change{})
+		s["description"] = "Server-sent events. The data of an event gateway is a GatewayChange, that of tokens and records a Change, that of reset {}. " +
+			"Lines that begin with a colon are comments: one at least every 15 seconds."
 	}
 	content := object{kind: object{"schema": schema}}
 	if r.Name == "getUsage" {
