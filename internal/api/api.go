@@ -40,6 +40,8 @@ type Server struct {
 	Logger   *zap.Logger
 	// Patience is how long a read waits for a Redis that is away. Default 3 seconds.
 	Patience time.Duration
+
+	overviews overviews
 }
 
 // Handler returns the API below /v1 for those who may do everything. origin tells who

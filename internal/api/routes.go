@@ -159,6 +159,11 @@ func Routes() []Route {
 			Doc: "All entries that match the filter, newest first, one JSON object per line.",
 		},
 		{
+			Method: get, Path: "/v1/overview", Name: "getOverview", Access: viewerOrOwn, handle: (*call).overview,
+			Summary: "What there is, what runs, and what needs somebody's attention", Status: 200, Reply: Overview{},
+			Doc: "Of all gateways that the caller may see. What lives is up to 2 seconds old, usage and tokens up to 30.",
+		},
+		{
 			Method: get, Path: "/v1/events", Name: "followEvents", Access: viewer, handle: (*call).follow,
 			Summary: "Follow changes as they happen",
 			Query:   []Param{{Name: "kept", Type: "boolean", Doc: "Begin with the events that this instance still has: the last 1000 or fewer."}},

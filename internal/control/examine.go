@@ -46,9 +46,7 @@ func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found
 		found = append(found, doctor.Failure(check, "lets nothing through, since its policy cannot be made: "+err.Error(),
 			"correct it with "+command("update")))
 	}
-	known := *g
-	known.Declared = false // which is nothing to mend
-	for _, note := range m.Notes(&known) {
+	for _, note := range m.Findings(g) {
 		found = append(found, doctor.Warning(check, note, "correct it with "+command("update")))
 	}
 	if pending := m.RestartNeeded(g); len(pending) > 0 {
@@ -113,4 +111,11 @@ func dial(ctx context.Context, address string) error {
 		return err
 	}
 	return conn.Close()
+}
+
+// Findings are the notes on a gateway that tell of something to mend.
+func (m *Manager) Findings(g *gateway.Gateway) []string {
+	known := *g
+	known.Declared = false // which is nothing to mend
+	return m.Notes(&known)
 }

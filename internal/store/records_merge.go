@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -294,4 +295,30 @@ func (s *Store) CountRecords(ctx context.Context, sources []RecordSource, f Reco
 		}
 	}
 	return total, nil
+}
+
+// CreatedPerDay counts the records of each source that were created on each of some days
+// (UTC) and are still kept: a command for each source and day.
+func (s *Store) CreatedPerDay(ctx context.Context, sources []RecordSource, days []time.Time) (map[RecordSource][]int64, error) {
+	counts := make(map[RecordSource][]int64, len(sources))
+	atOnce := max(1, mergeAtOnce/max(1, len(days)))
+	for some := range slices.Chunk(sources, atOnce) {
+		pipe := s.rdb.Pipeline()
+		replies := make(map[RecordSource][]*redis.IntCmd, len(some))
+		for _, from := range some {
+			for _, day := range days {
+				least, most := scoreBounds(RecordFilter{From: day, Until: day.AddDate(0, 0, 1)}, nil)
+				replies[from] = append(replies[from], pipe.ZCount(ctx, s.recordIndex(from, ""), least, most))
+			}
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return nil, wrap("counting records", err)
+		}
+		for from, all := range replies {
+			for _, reply := range all {
+				counts[from] = append(counts[from], reply.Val())
+			}
+		}
+	}
+	return counts, nil
 }
