@@ -7,6 +7,7 @@ import (
 
 	"github.com/caddyserver/caddy/v2"
 
+	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/cli"
 	"github.com/livygateway/livygateway/internal/gateway"
 )
@@ -53,7 +54,10 @@ func (a *Admin) handlerFor(c *core) http.Handler {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.core != c {
-		a.core, a.handler = c, c.api.Handler(adminOrigin)
+		a.core, a.handler = c, c.api.HandlerFor(api.Surface{
+			Caller: func(r *http.Request) api.Caller { return api.Caller{Origin: adminOrigin(r), Unlimited: true} },
+			Ended:  adminStreams.now,
+		})
 	}
 	return a.handler
 }
@@ -66,6 +70,31 @@ func adminOrigin(r *http.Request) gateway.Origin {
 		o.Actor = user
 	}
 	return o
+}
+
+// adminStreams are the streams of events on the admin endpoint. They end with each
+// configuration, since Caddy makes that endpoint anew and waits for the old one.
+var adminStreams = generation{ended: make(chan struct{})}
+
+// generation tells what has to end from what began later.
+type generation struct {
+	mu    sync.Mutex
+	ended chan struct{}
+}
+
+// now returns a channel that is closed with the next call of end.
+func (g *generation) now() <-chan struct{} {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.ended
+}
+
+// end ends all that has begun.
+func (g *generation) end() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	close(g.ended)
+	g.ended = make(chan struct{})
 }
 
 // hostOf is the host of host:port.

@@ -1,7 +1,11 @@
 package caddymodule
 
 import (
+	"cmp"
+	"fmt"
 	"net/http"
+	"slices"
+	"sync"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
@@ -16,16 +20,31 @@ func init() {
 }
 
 // API is the handler that serves the management API at `/v1/` of a site, behind an
-// authentication of Caddy's such as `basic_auth` or `forward_auth`: the user is what
-// that sets the placeholder `{http.auth.user.id}` to, and may do everything. A
-// request without such a user is answered 401. All other paths go on to the next
-// handler.
+// authentication of Caddy's such as `basic_auth` or `forward_auth`. What the user may do
+// is in the app's roles; without any, everybody who is logged in may do everything. A
+// request without a user is answered 401. All other paths go on to the next handler.
 //
 // Web pages of other origins cannot use it with a browser's login: their requests
 // are refused (403), bodies must be JSON, and no CORS header is ever sent.
 type API struct {
-	core    *core
-	handler http.Handler
+	// The user's name, as a text with placeholders. Default: `{http.auth.user.id}`.
+	User string `json:"user,omitempty"`
+
+	// The user's groups, separated by commas or `|`, as a text with placeholders, e.g.
+	// `{http.reverse_proxy.header.Remote-Groups}` behind `forward_auth`. Default: none.
+	Groups string `json:"groups,omitempty"`
+
+	// The addresses of proxies that may say in request headers who the user is. User and
+	// groups that come from the request itself (`{http.request.header.Remote-User}`)
+	// count only if the request comes from one of these. Default: the server's
+	// `trusted_proxies`.
+	TrustedProxies []string `json:"trusted_proxies,omitempty"`
+
+	core     *core
+	identity identity
+	handler  http.Handler
+	ended    chan struct{} // closed when streams of events have to end
+	end      func()
 }
 
 // CaddyModule returns the Caddy module information.
@@ -33,18 +52,47 @@ func (*API) CaddyModule() caddy.ModuleInfo {
 	return caddy.ModuleInfo{ID: "http.handlers.livy_api", New: func() caddy.Module { return new(API) }}
 }
 
-// Provision finds the app.
+// Provision finds the app and takes its roles.
 func (h *API) Provision(ctx caddy.Context) error {
-	core, err := coreOf(ctx)
+	app, err := appOf(ctx)
 	if err != nil {
 		return err
 	}
+	core := app.core
 	h.core = core
+	h.identity.user = newIdentityText(cmp.Or(h.User, "{http.auth.user.id}"))
+	h.identity.groups = newIdentityText(h.Groups)
+	for _, text := range h.TrustedProxies {
+		ranges, err := caddyhttp.CIDRExpressionToPrefix(text)
+		if err != nil {
+			return fmt.Errorf("livy_api: trusted_proxies: %w", err)
+		}
+		h.identity.trusted = append(h.identity.trusted, ranges)
+	}
+	if app.Roles == nil {
+		ctx.Logger().Warn("livy_api without roles: everybody who is logged in may do everything; see docs/access.md")
+	}
+	h.ended = make(chan struct{})
+	h.end = sync.OnceFunc(func() { close(h.ended) })
+	if server, ok := ctx.Value(caddyhttp.ServerCtxKey).(*caddyhttp.Server); ok {
+		server.RegisterOnShutdown(h.end) // which waits for requests to end
+	}
 	sameOrigin := http.NewCrossOriginProtection()
 	sameOrigin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		core.api.WriteError(w, r, siteOrigin(r), gateway.Errorf(gateway.KindForbidden, "a web page of another origin asked for this change"))
+		core.api.WriteError(w, r, h.identity.of(r).Origin, gateway.Errorf(gateway.KindForbidden, "a web page of another origin asked for this change"))
 	}))
-	h.handler = sameOrigin.Handler(core.api.Handler(siteOrigin))
+	h.handler = sameOrigin.Handler(core.api.HandlerFor(api.Surface{
+		Caller: h.identity.of, Policy: app.policy, SelfService: app.Tokens.selfService(),
+		Ended: func() <-chan struct{} { return h.ended },
+	}))
+	return nil
+}
+
+// Cleanup ends streams of events that go by this configuration.
+func (h *API) Cleanup() error {
+	if h.end != nil {
+		h.end()
+	}
 	return nil
 }
 
@@ -58,10 +106,14 @@ func (h *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 	}
 	w.Header().Set("Cache-Control", "no-store")
 	api.Harden(w.Header()) // also what the cross-origin check answers
-	o := siteOrigin(r)
+	o := h.identity.of(r).Origin
 	if o.Actor == "" {
 		o.Actor = unknownActor
-		h.core.api.WriteError(w, r, o, errNobody)
+		err := errNobody
+		if h.identity.user.sent {
+			err = errNobodySays
+		}
+		h.core.api.WriteError(w, r, o, err)
 		return nil
 	}
 	h.handler.ServeHTTP(w, r)
@@ -71,31 +123,55 @@ func (h *API) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.H
 var errNobody = gateway.Errorf(gateway.KindUnauthorized,
 	"nobody is logged in: the livy_api directive needs an authentication of Caddy's before it in this site, such as basic_auth or forward_auth, that sets {http.auth.user.id}")
 
-// siteOrigin is who is logged in on a site.
-func siteOrigin(r *http.Request) gateway.Origin {
-	o := gateway.Origin{Address: hostOf(clientAddr(r)), Surface: "site"}
-	if repl, ok := r.Context().Value(caddy.ReplacerCtxKey).(*caddy.Replacer); ok {
-		o.Actor, _ = repl.GetString("http.auth.user.id")
-	}
-	return o
-}
+var errNobodySays = gateway.Errorf(gateway.KindUnauthorized,
+	"nobody is logged in: the user is what a header says, which counts only from a proxy of livy_api's trusted_proxies, or else of Caddy's own, and if it is there once")
 
 // parseAPI reads the directive
 //
-//	livy_api [<matcher>]
+//	livy_api [<matcher>] {
+//	    user            <text>
+//	    groups          <text>
+//	    trusted_proxies <range>...
+//	}
+//
+// where private_ranges stands for all private ranges.
 func parseAPI(h httpcaddyfile.Helper) (caddyhttp.MiddlewareHandler, error) {
 	h.Next() // livy_api
 	if h.NextArg() {
 		return nil, h.ArgErr()
 	}
-	if h.NextBlock(0) {
-		return nil, h.Errf("livy_api has no options (got %q)", h.Val())
+	api := new(API)
+	given := make(map[string]bool)
+	for h.NextBlock(0) {
+		option := h.Val()
+		if given[option] {
+			return nil, h.Errf("option %q of livy_api is given twice", option)
+		}
+		given[option] = true
+		var err error
+		switch option {
+		case "user":
+			err = textArg(h.Dispenser, &api.User)
+		case "groups":
+			err = textArg(h.Dispenser, &api.Groups)
+		case "trusted_proxies":
+			err = appendArgs(h.Dispenser, &api.TrustedProxies)
+		default:
+			err = h.Errf("unknown option %q of livy_api", option)
+		}
+		if err != nil {
+			return nil, err
+		}
 	}
-	return new(API), nil
+	if i := slices.Index(api.TrustedProxies, "private_ranges"); i >= 0 {
+		api.TrustedProxies = slices.Replace(api.TrustedProxies, i, i+1, caddyhttp.PrivateRangesCIDR()...)
+	}
+	return api, nil
 }
 
 // Interface guards
 var (
 	_ caddy.Provisioner           = (*API)(nil)
+	_ caddy.CleanerUpper          = (*API)(nil)
 	_ caddyhttp.MiddlewareHandler = (*API)(nil)
 )

@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	roles "github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/resolved"
@@ -70,6 +71,10 @@ type App struct {
 	// What holds for all tokens.
 	Tokens *TokenRules `json:"tokens,omitempty"`
 
+	// Who may do what through the management API on sites with `livy_api`. Default:
+	// everybody who is logged in may do everything.
+	Roles *Roles `json:"roles,omitempty"`
+
 	// How long a Livy server may take from its start to its first answer.
 	// Default: 3m.
 	StartTimeout caddy.Duration `json:"start_timeout,omitempty"`
@@ -89,6 +94,7 @@ type App struct {
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
 	sparkUI  string          // the origin that SparkUI names
+	policy   *roles.Policy   // what Roles are; nil without any
 	before   replaced        // what Start replaced
 	inForce  bool            // the whole configuration has been started
 }
@@ -134,7 +140,7 @@ func (a *App) provision(ctx caddy.Context) error {
 		return fmt.Errorf("loading the runtime: %w", err)
 	}
 	// The module, not its JSON: LoadModule forgets that, and it can be written in many ways.
-	key, err := json.Marshal([]any{a.Redis, mod.(caddy.Module).CaddyModule().ID, mod, a.Tokens})
+	key, err := json.Marshal([]any{a.Redis, mod.(caddy.Module).CaddyModule().ID, mod, a.Tokens.ofCore()})
 	if err != nil {
 		return err
 	}
@@ -200,6 +206,13 @@ func (a *App) validate() error {
 			return fmt.Errorf("livy: %w", err)
 		}
 	}
+	var err error
+	if a.policy, err = a.Roles.policy(); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
+	if err := a.Tokens.selfService().Validate(); err != nil {
+		return fmt.Errorf("livy: tokens: self_service: %w", err)
+	}
 	switch a.OnExit {
 	case "", "keep", "stop":
 	default:
@@ -211,7 +224,6 @@ func (a *App) validate() error {
 	if _, err := policies.Compile(policies.Settings{Guards: a.Guards}); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
-	var err error
 	if a.declared, err = a.declarations(&settings); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
@@ -276,6 +288,7 @@ func (a *App) Start() error {
 		return errors.Join(err, a.Stop())
 	}
 	current.Store(a.core)
+	adminStreams.end()
 	a.warnOfReach()
 	return nil
 }

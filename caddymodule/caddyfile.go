@@ -78,6 +78,17 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    tokens {
 //	        max_lifetime <duration>
 //	        grace        <duration>
+//	        self_service {
+//	            max_lifetime <duration>
+//	            max_tokens   <number>
+//	            scopes       <scope>...
+//	        }
+//	    }
+//	    roles {
+//	        <role> [user <name>...] [group <name>...]
+//	        workspace <name> {
+//	            <role> [user <name>...] [group <name>...]
+//	        }
 //	    }
 //	    max_body      <size>
 //	    max_code      <size>
@@ -163,6 +174,8 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string, target any)
 		return readEntry(d, a.HistoryServer)
 	case "tokens":
 		return a.unmarshalTokens(d)
+	case "roles":
+		return a.unmarshalRoles(d)
 	default:
 		return d.Errf("unknown option %q", option)
 	}

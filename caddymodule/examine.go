@@ -46,7 +46,7 @@ func (p *patient) examine(ctx context.Context) doctor.Report {
 		},
 		c.manager.Examine,
 		func(context.Context) []doctor.Result {
-			return slices.Concat(p.examineSites(), p.examineUIs(), p.examineListeners())
+			return slices.Concat(p.examineSites(), p.examineUIs(), p.examineRoles(), p.examineListeners())
 		},
 		func(context.Context) []doctor.Result {
 			return append([]doctor.Result{p.examineAdmin()}, p.examineReach()...)

@@ -21,6 +21,9 @@ type TokenRules struct {
 	// and only on an instance that is cut off from Redis. 0 turns it off.
 	// Default: 60s.
 	Grace *caddy.Duration `json:"grace,omitempty"`
+
+	// What holds for tokens that members make for themselves; see roles.
+	SelfService *SelfServiceRules `json:"self_service,omitempty"`
 }
 
 func (r *TokenRules) options() (o tokens.Options) {
@@ -43,6 +46,12 @@ func (a *App) unmarshalTokens(d *caddyfile.Dispenser) error {
 	a.Tokens = new(TokenRules)
 	for d.NextBlock(1) {
 		option := d.Val()
+		if option == "self_service" {
+			if err := a.Tokens.unmarshalSelfService(d); err != nil {
+				return err
+			}
+			continue
+		}
 		var text string
 		if !d.AllArgs(&text) {
 			return d.ArgErr()
