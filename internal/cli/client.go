@@ -28,7 +28,7 @@ func (c *cli) path(parts ...string) string {
 	return strings.Join(p, "/")
 }
 
-// query puts parameters that are not empty after a path.
+// query puts parameters that are not empty after a path, which may have some already.
 func query(path string, q url.Values) string {
 	for name, values := range q {
 		if len(values) == 0 || values[0] == "" {
@@ -37,6 +37,9 @@ func query(path string, q url.Values) string {
 	}
 	if len(q) == 0 {
 		return path
+	}
+	if strings.Contains(path, "?") {
+		return path + "&" + q.Encode()
 	}
 	return path + "?" + q.Encode()
 }

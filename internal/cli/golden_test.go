@@ -97,6 +97,8 @@ var goldens = []struct {
 	{"token-create", []func(*world){etl}, []string{
 		"token create --gateway etl --name airflow --expire-days 90",
 		"token create --gateway etl --scope read --json",
+		"token create --gateway etl --name hers --owner vera --identity vera --json",
+		"token list --gateway etl --owner vera",
 		"token create --gateway etl --token-file -",
 		"token create --gateway none",
 		"token create --gateway etl --expire-days 0",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -66,7 +67,7 @@ func (c *cli) readFile(name string) ([]byte, error) {
 const tokenFileUsage = "File with the text to use as the token, at least 16 characters (- for standard input; default: a new one is made)"
 
 func (t *tokenCLI) createCommand() *cobra.Command {
-	var file string
+	var file, owner string
 	cmd := &cobra.Command{
 		Use:   "create --gateway NAME",
 		Short: "Creates a token and shows it, once",
@@ -76,6 +77,8 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 	}
 	read := tokenFlags(cmd)
 	cmd.Flags().StringVar(&file, "token-file", "", tokenFileUsage)
+	cmd.Flags().StringVar(&owner, "owner", "", "User whose token it is, who may then see, reset, disable and revoke it")
+	complete(cmd, "owner", nothing)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		settings := read()
 		if settings.Name == nil {
@@ -86,7 +89,7 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(), tokens.CreateRequest{Settings: settings, Secret: secret})
+		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(), tokens.CreateRequest{Settings: settings, Owner: owner, Secret: secret})
 		if err != nil {
 			return err
 		}
@@ -109,13 +112,14 @@ func (t *tokenCLI) printSecret(token reply[api.NewToken]) error {
 
 func (t *tokenCLI) listCommand() *cobra.Command {
 	var states []string
+	var owner string
 	cmd := &cobra.Command{
 		Use:   "list --gateway NAME",
 		Short: "Lists a gateway's tokens",
 		Args:  noArgs,
 		RunE: func(*cobra.Command, []string) error {
 			list := api.TokenList{Tokens: []api.Token{}}
-			err := allPages(t.cli, t.tokens(), func(l *api.TokenList) (int, int64) { return len(l.Tokens), l.Total }, func(l *api.TokenList) {
+			err := allPages(t.cli, query(t.tokens(), url.Values{"owner": {owner}}), func(l *api.TokenList) (int, int64) { return len(l.Tokens), l.Total }, func(l *api.TokenList) {
 				for _, token := range l.Tokens {
 					if len(states) == 0 || isOneOf(token.State, states) {
 						list.Tokens = append(list.Tokens, token)
@@ -136,12 +140,13 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 				{head: "SCOPES", wide: true},
 				{head: "CREATED (UTC)", wide: true},
 				{head: "BY", wide: true},
+				{head: "OWNER", wide: true},
 				{head: "EXPIRES"},
 				{head: "LAST USED (UTC)"},
 				{head: "USES", wide: true},
 			}}
 			for _, token := range list.Tokens {
-				out.add(token.ID, token.Name, token.State, dash(scopes(token)), minute(token.CreatedAt), dash(token.CreatedBy),
+				out.add(token.ID, token.Name, token.State, dash(scopes(token)), minute(token.CreatedAt), dash(token.CreatedBy), dash(token.Owner),
 					token.ExpiresAt.UTC().Format(time.DateOnly), minute(token.LastUsedAt), strconv.FormatInt(token.Uses, 10))
 			}
 			t.write(&out, "No tokens.")
@@ -150,6 +155,8 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&states, "state", nil, "Only those in one of these states: active, disabled, expired, revoked")
 	complete(cmd, "state", words("active", "disabled", "expired", "revoked"))
+	cmd.Flags().StringVar(&owner, "owner", "", "Only those of this user")
+	complete(cmd, "owner", nothing)
 	return cmd
 }
 
@@ -177,6 +184,7 @@ func (t *tokenCLI) printToken(r reply[api.Token]) error {
 		d.add("Name", token.Name)
 		d.add("State", token.State)
 		d.add("Created", second(token.CreatedAt)+" by "+dash(token.CreatedBy))
+		d.add("Owner", token.Owner)
 		d.add("Expires", second(token.ExpiresAt))
 		d.add("Old secret until", second(token.PreviousUntil))
 		d.add("Old secret used", second(token.PreviousUsedAt))

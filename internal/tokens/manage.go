@@ -57,10 +57,8 @@ type CreateRequest struct {
 
 // Create makes a token. The secret is returned here and never again.
 func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, error) {
-	if r.Owner != "" {
-		if err := CheckOwner(r.Owner); err != nil {
-			return nil, "", err
-		}
+	if r.Owner != "" && !validOwner(r.Owner) {
+		return nil, "", gateway.Invalid("owner", r.Owner, "must be a user's name of at most 256 printable characters, not beginning or ending with a space")
 	}
 	return s.create(ctx, r, s.o.MaxLifetime, 0)
 }

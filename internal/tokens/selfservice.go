@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
@@ -131,12 +133,21 @@ func (b SelfService) own(r *CreateRequest, user string) error {
 	return nil
 }
 
-// CheckOwner refuses a user who cannot have tokens of their own, since no job could run
+// maxOwnerLength bounds the name of an owner, in bytes.
+const maxOwnerLength = 256
+
+func validOwner(name string) bool {
+	return name != "" && len(name) <= maxOwnerLength && utf8.ValidString(name) && strings.TrimSpace(name) == name &&
+		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
+}
+
+// CheckOwner refuses a user who cannot make tokens for themselves, since no job could run
 // as that user.
 func CheckOwner(user string) error {
 	if err := gateway.ValidateIdentity("user", user); err != nil {
 		return gateway.Invalid("user", user,
-			"is no name that jobs can run as (letters, digits and _.@-, beginning with a letter or underscore, at most 128), so that this user can have no tokens of their own: let an admin make the token, or have the login give another user name")
+			"is no name that jobs can run as, which are letters, digits and _.@-, beginning with a letter or underscore, at most 128; "+
+				"so this user can make no tokens: let an admin make one, or have the login give another name")
 	}
 	return nil
 }
