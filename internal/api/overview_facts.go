@@ -85,7 +85,7 @@ func (s *Server) attentionTo(g *gateway.Gateway) (list []Attention) {
 		list = append(list, Attention{kind, Place{g.Workspace, g.Spec.Name}, message})
 	}
 	if g.Status.State == gateway.StateError {
-		add(attentionError, g.Status.Reason)
+		add(attentionError, gateway.MaskSecrets(g.Status.Reason))
 	}
 	if e, err := s.Manager.Lookup(g.Workspace, g.ID); err == nil && e.PolicyError != nil {
 		add(attentionError, "lets nothing through, since its policy cannot be made: "+e.PolicyError.Error())

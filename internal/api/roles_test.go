@@ -232,3 +232,22 @@ func TestMe(t *testing.T) {
 		}
 	}
 }
+
+// Settings that look like secrets are for those who can change them.
+func TestSecretsOfGateways(t *testing.T) {
+	c := newClient(t)
+	const w = "/v1/workspaces/a/gateways"
+	c.do("POST", w, `{"name":"etl","sparkDefaults":"spark.hadoop.fs.s3a.secret.key planted\nspark.executor.cores 2\n"}`, 201, nil)
+	site := c.site(tokens.SelfService{},
+		access.Grant{Workspace: "a", Role: access.Admin, Users: []string{"root"}}, access.Grant{Workspace: "a", Role: access.Operator, Users: []string{"olga"}},
+		access.Grant{Workspace: "a", Role: access.Viewer, Users: []string{"vera"}})
+	for user, shown := range map[string]bool{"root": true, "olga": false, "vera": false} {
+		for _, path := range []string{w + "/etl", w, "/v1/gateways"} {
+			var got json.RawMessage
+			site.as(user).do("GET", path, "", 200, &got)
+			if strings.Contains(string(got), "planted") != shown || !strings.Contains(string(got), "spark.executor.cores 2") {
+				t.Errorf("%s to %s: %s", path, user, got)
+			}
+		}
+	}
+}

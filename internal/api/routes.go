@@ -281,7 +281,7 @@ func Routes() []Route {
 			Doc: "The built-in rules that apply to every gateway are not listed.",
 		},
 		{
-			Method: post, Path: one + "/policy/explain", Name: "explainPolicy", Access: viewer, handle: (*call).explain,
+			Method: post, Path: one + "/policy/explain", Name: "explainPolicy", Access: member, handle: (*call).explain,
 			Summary: "Show what the policy would do to a create request", Body: map[string]any{}, Status: 200, Reply: Explanation{},
 			Query: []Param{{Name: "kind", Type: "string", Words: []string{"session", "batch"}, Doc: "What the request would create; default session."}},
 			Doc:   "Nothing is created.",
