@@ -253,3 +253,17 @@ func TestManyStreams(t *testing.T) {
 		}
 	}
 }
+
+// An instance that may have missed what others told says so.
+func TestLostNoticesAreAReset(t *testing.T) {
+	_, mini := storetest.Mini(t)
+	relay := storetest.StartRelay(t, mini.Addr())
+	c := newClientOn(t, storetest.Open(t, store.Options{Addrs: []string{relay.Addr()}, Timeout: storetest.Patience}))
+	c.awaitGateways()
+	c.do("POST", base, `{"name":"etl"}`, 201, nil)
+	stream := c.follow("", "")
+	relay.Drop()
+	if got := stream.next(); got != "reset {}" {
+		t.Errorf("got %s", got)
+	}
+}
