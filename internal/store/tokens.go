@@ -27,7 +27,7 @@ import (
 //	secret:<sha-256, hex>   the token id; only for secrets that the caller chose,
 //	                        since ours carry the id in their text
 //	owner-tokens:<owner>    sorted set of the token ids of a user, by time of creation
-//	                        (ms), negative once they are revoked
+//	                        (ms), less 1e14 and so negative once they are revoked
 //
 // The owner is a field of its own and no part of doc: a version that knows no owners
 // writes doc anew when it changes a token, without what it does not know, and leaves

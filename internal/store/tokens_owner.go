@@ -6,12 +6,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// maxOwned bounds how many tokens of one owner are read: those not revoked first, the
-// newest of them first.
+// maxOwned bounds how many tokens of one owner are read: those not revoked first, and
+// the newest of each.
 const maxOwned = 1000
 
-// OwnedTokens reads the tokens of an owner, also tombstones, the newest first; of those
-// that are revoked the oldest first.
+// OwnedTokens reads the tokens of an owner, the newest first, and then tombstones.
 func (s *Store) OwnedTokens(ctx context.Context, owner string) ([]*TokenRow, error) {
 	if owner == "" {
 		return nil, nil

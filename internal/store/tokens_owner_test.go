@@ -51,7 +51,7 @@ func TestTokensOfAnOwner(t *testing.T) {
 		if got := ownedIDs(t, s, "ann"); !slices.Equal(got, []string{b.ID}) {
 			t.Errorf("after a revocation ann's tokens are %v", got)
 		}
-		if rows, err := s.OwnedTokens(t.Context(), "ann"); err != nil || len(rows) != 2 {
+		if rows, err := s.OwnedTokens(t.Context(), "ann"); err != nil || len(rows) != 2 || rows[1].ID != a.ID {
 			t.Errorf("%d tokens with the revoked one, %v: what was made with it is still ann's", len(rows), err)
 		}
 		if err := s.CreateToken(t.Context(), owned(testRow(5), "ann"), store.Write{MaxOwned: 2}); err != nil {

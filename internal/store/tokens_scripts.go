@@ -38,7 +38,7 @@ if owned and most > 0 and redis.call('ZCOUNT', KEYS[4], '(0', '+inf') >= most th
     if redis.call('EXISTS', key) == 0 then
       redis.call('ZREM', KEYS[4], other)
     elseif redis.call('HEXISTS', key, 'revoked') == 1 then
-      redis.call('ZADD', KEYS[4], '-' .. redis.call('ZSCORE', KEYS[4], other), other)
+      redis.call('ZADD', KEYS[4], string.format('%.0f', redis.call('ZSCORE', KEYS[4], other) - 1e14), other)
     end
   end
   if redis.call('ZCOUNT', KEYS[4], '(0', '+inf') >= most then return 'many' end
@@ -78,7 +78,7 @@ if redis.call('HEXISTS', KEYS[1], 'revoked') == 0 then
   redis.call('ZREM', KEYS[2], ARGV[1])
   local owner = redis.call('HGET', KEYS[1], 'owner')
   local since = owner and redis.call('ZSCORE', ARGV[11] .. owner, ARGV[1])
-  if since and tonumber(since) > 0 then redis.call('ZADD', ARGV[11] .. owner, 'XX', '-' .. since, ARGV[1]) end
+  if since and tonumber(since) > 0 then redis.call('ZADD', ARGV[11] .. owner, 'XX', string.format('%.0f', since - 1e14), ARGV[1]) end
 end
 redis.call('PUBLISH', ARGV[5], ARGV[6])
 redis.call('PUBLISH', ARGV[5], ARGV[10])

@@ -170,8 +170,8 @@ func (s *Service) ResetOwn(ctx context.Context, o gateway.Order, gatewayID, id s
 	return s.reset(ctx, o, gatewayID, id, r, s.Bounds(b).MaxLifetime)
 }
 
-// Owned lists the tokens of a user over all gateways, the newest first, also revoked ones
-// for as long as they are remembered.
+// Owned lists the tokens of a user over all gateways, the newest first, and then revoked
+// ones for as long as they are remembered.
 func (s *Service) Owned(ctx context.Context, user string) ([]*Token, error) {
 	rows, err := s.rows.OwnedTokens(ctx, user)
 	if err != nil {
