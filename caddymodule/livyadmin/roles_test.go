@@ -128,7 +128,7 @@ func TestRolesOnASite(t *testing.T) {
 		t.Errorf("after the reload vera is %s", got)
 	}
 	if status, _ := login("vera").ask("POST", "/v1/workspaces/default/gateways/by-ann/start", "", &p); status != 403 ||
-		p.Detail != `this needs the role member in workspace "default"; you are viewer` {
+		p.Detail != `this requires the role member in workspace "default"; you are viewer` {
 		t.Errorf("vera: %d %s", status, p.Detail)
 	}
 	if status, _ := login("ann").ask("GET", "/v1/gateways", "", nil); status != 403 {

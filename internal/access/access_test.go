@@ -77,9 +77,9 @@ func TestRefusalsNameTheRole(t *testing.T) {
 		text      string
 	}{
 		{Principal{User: "m", Groups: []string{"analytics"}}, Action{Role: Operator}, "analytics", gateway.KindForbidden,
-			`this needs the role operator in workspace "analytics"; you are member`},
+			`this requires the role operator in workspace "analytics"; you are member`},
 		{Principal{User: "vera"}, Action{Operator, true}, "analytics", gateway.KindForbidden,
-			`this needs the role member in workspace "analytics"; you are viewer`},
+			`this requires the role member in workspace "analytics"; you are viewer`},
 		{Principal{User: "both"}, Action{Role: Admin}, "analytics", gateway.KindForbidden, "you are member and viewer"},
 		{Principal{User: "vera"}, Action{Role: Viewer}, "payroll", gateway.KindNotFound, `no workspace "payroll"`},
 		{Principal{User: "vera"}, Action{Role: Viewer}, Everywhere, gateway.KindNotFound, "no workspace"},

@@ -7,8 +7,8 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Everywhere is the workspace of a grant that holds in all workspaces, and Everybody the
-// user of one that holds for all who are logged in.
+// Everywhere is the workspace of a grant for all workspaces, and Everybody the user of a grant
+// for every user who is logged in.
 const (
 	Everywhere = "*"
 	Everybody  = "*"
@@ -23,17 +23,17 @@ type Grant struct {
 	Users, Groups []string
 }
 
-// Principal is who asks, as the place that the request came to knows it.
+// Principal is who makes a request, as the site identifies them.
 type Principal struct {
 	User   string
 	Groups []string
 }
 
-// Policy is who has which role. It is immutable. The nil Policy makes everybody an admin
-// of all workspaces: a configuration without roles.
+// Policy has all grants. It is immutable. The nil Policy, of a configuration without roles,
+// makes everybody an admin of all workspaces.
 type Policy struct{ grants []Grant }
 
-// New makes a policy, or reports the first mistake in the grants.
+// New returns the policy for grants, or the first mistake in them.
 func New(grants []Grant) (*Policy, error) {
 	for _, g := range grants {
 		if err := g.validate(); err != nil {
@@ -85,7 +85,7 @@ func (g *Grant) holdsFor(who Principal) bool {
 	return slices.ContainsFunc(g.Groups, func(group string) bool { return slices.Contains(who.Groups, group) })
 }
 
-// Of returns what somebody may do.
+// Of returns the rights of a principal.
 func (p *Policy) Of(who Principal) Rights {
 	if p == nil {
 		return Unlimited(who)
@@ -99,7 +99,7 @@ func (p *Policy) Of(who Principal) Rights {
 	return r
 }
 
-// Unlimited are the rights of who may do everything, as at Caddy's admin endpoint.
+// Unlimited returns full access, as on Caddy's admin endpoint.
 func Unlimited(who Principal) Rights {
 	return Rights{Principal: who, roles: map[string]roleSet{Everywhere: roleSet(0).with(Admin)}}
 }

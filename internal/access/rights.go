@@ -7,27 +7,27 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Action is what a call needs: a role and how far lesser roles get.
+// Action is what a call requires: a role, and whether lower roles reach a part.
 type Action struct {
-	// Role is the least role that may do it to everything in the workspace. None is
-	// for whoever is logged in.
+	// Role is the lowest role that may do it to everything in the workspace. None means every
+	// user who is logged in.
 	Role Role
-	// Own reports whether a member may do it too, to tokens that are its own and to
-	// what was made with them. A viewer who is no member then needs Role.
+	// Own reports whether members may do it too, to their own tokens and what was created with
+	// them. A viewer who is not a member then needs Role.
 	Own bool
 }
 
-// Reach is how far somebody gets with an action in a workspace.
+// Reach is what an action of a user covers in a workspace.
 type Reach uint8
 
 // The reaches.
 const (
 	Nothing Reach = iota
-	Own           // tokens of one's own, and what was made with them
+	Own           // the user's own tokens, and what was created with them
 	All
 )
 
-// Rights are what one principal may do.
+// Rights are the roles of one principal.
 type Rights struct {
 	Principal
 	roles map[string]roleSet // by workspace
@@ -35,7 +35,7 @@ type Rights struct {
 
 func (r Rights) in(workspace string) roleSet { return r.roles[Everywhere] | r.roles[workspace] }
 
-// Reach reports how far the principal gets with an action in a workspace.
+// Reach returns what an action of the principal covers in a workspace.
 func (r Rights) Reach(a Action, workspace string) Reach {
 	s := r.in(workspace)
 	best := s.best()
@@ -55,9 +55,9 @@ func (r Rights) Reach(a Action, workspace string) Reach {
 	}
 }
 
-// Allow reports how far the principal gets with an action in a workspace, or why it gets
-// nowhere: KindForbidden names the missing role. A workspace in which the principal has
-// no role is KindNotFound, as one that does not exist.
+// Allow is Reach, but fails if that is Nothing: with KindForbidden, which names the missing
+// role, or with KindNotFound for a workspace in which the principal has no role, as if it did
+// not exist.
 func (r Rights) Allow(a Action, workspace string) (Reach, error) {
 	reach := r.Reach(a, workspace)
 	switch {
@@ -66,13 +66,13 @@ func (r Rights) Allow(a Action, workspace string) (Reach, error) {
 	case r.in(workspace) == 0:
 		return Nothing, gateway.Errorf(gateway.KindNotFound, "no workspace %q", workspace)
 	default:
-		return Nothing, gateway.Errorf(gateway.KindForbidden, "this needs the role %s in workspace %q; you are %s",
+		return Nothing, gateway.Errorf(gateway.KindForbidden, "this requires the role %s in workspace %q; you are %s",
 			a.least(), workspace, r.in(workspace))
 	}
 }
 
-// AllowSomewhere is Allow for an action on all workspaces at once, which takes in those
-// where the principal may do it: there must be one.
+// AllowSomewhere is Allow for an action on all workspaces together. It fails if the principal
+// may not do it in any of them.
 func (r Rights) AllowSomewhere(a Action) error {
 	if a.Role == None {
 		return nil
@@ -83,13 +83,13 @@ func (r Rights) AllowSomewhere(a Action) error {
 		}
 	}
 	if len(r.roles) == 0 {
-		return gateway.Errorf(gateway.KindForbidden, "this needs the role %s in a workspace; you have no role: ask who runs this gateway for one", a.least())
+		return gateway.Errorf(gateway.KindForbidden, "this requires the role %s in a workspace; you have no role; ask the operator of this gateway for one", a.least())
 	}
 	var all roleSet
 	for _, s := range r.roles {
 		all |= s
 	}
-	return gateway.Errorf(gateway.KindForbidden, "this needs the role %s in a workspace; you are %s", a.least(), all)
+	return gateway.Errorf(gateway.KindForbidden, "this requires the role %s in a workspace; you are %s", a.least(), all)
 }
 
 // least is the least role that gets anywhere with the action.

@@ -1,6 +1,5 @@
-// Package access decides who may do what through the management API: roles in
-// workspaces, which the configuration gives to users and groups. It knows neither Caddy
-// nor HTTP.
+// Package access decides who may do what through the management API: the configuration gives
+// users and groups roles in workspaces.
 package access
 
 import (
@@ -10,21 +9,21 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Role is what somebody is in a workspace.
+// Role is a user's role in a workspace.
 type Role uint8
 
-// The roles. Operators and admins may do all that the roles before theirs may. A member
-// is not a viewer: members see what they made themselves, viewers what everybody made.
-// Who is both may do both.
+// The roles. Operators and admins may do everything that lower roles may. A member is not a
+// viewer: members see what they created themselves, viewers what everybody created. A user can
+// have both roles.
 const (
 	None     Role = iota // no role is needed, only a login
 	Viewer               // reads gateways, sessions and usage
-	Member               // makes tokens for itself and starts gateways
+	Member               // makes their own tokens and starts gateways
 	Operator             // also stops gateways, closes sessions, revokes tokens, reads the audit
 	Admin                // everything
 )
 
-// Roles are the roles that can be given, the least first.
+// Roles are the roles that can be given, the lowest first.
 var Roles = []Role{Viewer, Member, Operator, Admin}
 
 var roleNames = [...]string{None: "none", Viewer: "viewer", Member: "member", Operator: "operator", Admin: "admin"}

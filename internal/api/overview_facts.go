@@ -88,10 +88,10 @@ func (s *Server) attentionTo(g *gateway.Gateway) (list []Attention) {
 		add(attentionError, gateway.MaskSecrets(g.Status.Reason))
 	}
 	if e, err := s.Manager.Lookup(g.Workspace, g.ID); err == nil && e.PolicyError != nil {
-		add(attentionError, "lets nothing through, since its policy cannot be made: "+e.PolicyError.Error())
+		add(attentionError, "refuses all creates because its policy cannot be compiled: "+e.PolicyError.Error())
 	}
 	if pending := s.Manager.RestartNeeded(g); len(pending) > 0 {
-		add(attentionRestart, "was changed and runs without: "+strings.Join(pending, ", "))
+		add(attentionRestart, "has changes that take effect after a restart: "+strings.Join(pending, ", "))
 	}
 	for _, note := range s.Manager.Findings(g) {
 		add(attentionFinding, note)

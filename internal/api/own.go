@@ -9,10 +9,9 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// What a call reaches whose caller may make it for their own tokens only, and for what
-// was made with them.
+// Calls that reach only the caller's own tokens, and what was created with them.
 
-// ownerMe stands for the caller where an owner is named.
+// ownerMe means the caller, as the name of an owner.
 const ownerMe = "me"
 
 // ownerQuery reads the query parameter owner.
@@ -24,8 +23,8 @@ func (c *call) ownerQuery() (string, error) {
 	return owner, err
 }
 
-// mine fails with KindNotFound where the call reaches only the caller's own tokens and
-// the token of a gateway is not theirs.
+// mine fails with KindNotFound if the call reaches only the caller's own tokens and a token is
+// not theirs.
 func (c *call) mine(g *gateway.Gateway, tokenID string) error {
 	if c.reach != access.Own {
 		return nil
@@ -37,8 +36,8 @@ func (c *call) mine(g *gateway.Gateway, tokenID string) error {
 	return err
 }
 
-// ownTokens are the ids of the caller's tokens of a gateway, also of revoked ones, where
-// the call reaches only these.
+// ownTokens returns the ids of the caller's tokens of a gateway, including revoked ones, if the
+// call reaches only these.
 func (c *call) ownTokens(gatewayID string) (map[string]bool, error) {
 	if c.reach != access.Own {
 		return nil, nil
@@ -56,8 +55,8 @@ func (c *call) ownTokens(gatewayID string) (map[string]bool, error) {
 	return own, nil
 }
 
-// recordReader returns what reads a page of those of a gateway's records that the call
-// reaches, and counts all of them.
+// recordReader returns a function that reads a page of the gateway's records that the call
+// reaches, and counts them.
 func (c *call) recordReader(g *gateway.Gateway) (func(f store.RecordFilter, offset, limit int) ([]*store.Record, int64, error), error) {
 	own, err := c.ownTokens(g.ID)
 	if err != nil {
@@ -82,7 +81,7 @@ func (c *call) recordReader(g *gateway.Gateway) (func(f store.RecordFilter, offs
 	}, nil
 }
 
-// createOwn returns what creates a token that the caller makes for themselves.
+// createOwn returns a function that creates a token that the caller makes for themselves.
 func (c *call) createOwn(g *gateway.Gateway) func(context.Context, tokens.CreateRequest) (*tokens.Token, string, error) {
 	return func(ctx context.Context, r tokens.CreateRequest) (*tokens.Token, string, error) {
 		user := c.rights.User

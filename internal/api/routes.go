@@ -68,13 +68,21 @@ const jsonLines = "application/jsonl"
 var (
 	offsetParam = Param{Name: "offset", Type: "integer", Most: 1 << 30, Doc: "Number of items to skip."}
 	limitParam  = Param{Name: "limit", Type: "integer", Default: defaultLimit, Least: 1, Most: maxLimit, Doc: "Maximum number of items to return."}
-	ownerParam  = Param{Name: "owner", Type: "string", Doc: "Only tokens of this user; \"me\" for one's own."}
+	ownerParam  = Param{Name: "owner", Type: "string", Doc: "Only tokens of this user; \"me\" for the caller's own."}
 	cursorParam = Param{Name: "cursor", Type: "string", Doc: "The next value of the previous page."}
 	fromParam   = Param{Name: "from", Type: "date-time", Doc: "Only items from this time or later."}
 	untilParam  = Param{Name: "until", Type: "date-time", Doc: "Only items from before this time."}
 
+	recordStateParam = Param{Name: "state", Type: "string", Doc: "Only records in this state: one of Livy's states (\"idle\", \"success\", ...), \"gone\", or \"live\" for all that have not ended yet."}
+
+	// recordsFilterParams are for records of several gateways.
+	recordsFilterParams = []Param{
+		recordStateParam,
+		{Name: "token", Type: "string", Doc: "Only records created with this token: its id."},
+		fromParam, untilParam,
+	}
 	recordFilterParams = []Param{
-		{Name: "state", Type: "string", Doc: "Only records in this state: one of Livy's states (\"idle\", \"success\", ...), \"gone\", or \"live\" for all that have not ended yet."},
+		recordStateParam,
 		{Name: "token", Type: "string", Doc: "Only records created with this token: its id, or its name if only one has it."},
 		fromParam, untilParam,
 	}
@@ -89,8 +97,8 @@ var (
 	}
 )
 
-// Who may make a call. With "own", members may make it for tokens of their own and for
-// what was made with them.
+// Who may make a call. With "own", members may make it for their own tokens and what was
+// created with them.
 var (
 	anybody       = access.Action{Role: access.None}
 	viewer        = access.Action{Role: access.Viewer}
@@ -102,8 +110,8 @@ var (
 	adminOrOwn    = access.Action{Role: access.Admin, Own: true}
 )
 
-// InWorkspace reports whether the call is about one workspace. Others take in all
-// workspaces in which the caller may make them.
+// InWorkspace reports whether the call is about one workspace. Other calls cover all workspaces
+// in which the caller may make them.
 func (r *Route) InWorkspace() bool { return strings.Contains(r.Path, "{workspace}") }
 
 // Routes returns all routes of the API.
@@ -133,7 +141,7 @@ func Routes() []Route {
 		},
 		{
 			Method: get, Path: "/v1/me", Name: "getMe", Access: anybody, handle: (*call).me,
-			Summary: "Who is asking, and what they may do", Status: 200, Reply: Me{},
+			Summary: "Show the caller and their roles", Status: 200, Reply: Me{},
 		},
 		{
 			Method: get, Path: "/v1/catalog", Name: "getCatalog", Access: viewer, handle: (*call).showCatalog,
@@ -160,15 +168,15 @@ func Routes() []Route {
 		},
 		{
 			Method: get, Path: "/v1/overview", Name: "getOverview", Access: viewerOrOwn, handle: (*call).overview,
-			Summary: "What there is, what runs, and what needs somebody's attention", Status: 200, Reply: Overview{},
-			Doc: "Of all gateways that the caller may see. What lives is up to 2 seconds old, usage and tokens up to 30.",
+			Summary: "Summarize gateways, live sessions, usage and what needs attention", Status: 200, Reply: Overview{},
+			Doc: "Live sessions and batches are up to 2 seconds old, usage and tokens up to 30 seconds.",
 		},
 		{
 			Method: get, Path: "/v1/events", Name: "followEvents", Access: viewer, handle: (*call).follow,
-			Summary: "Follow changes as they happen",
-			Query:   []Param{{Name: "kept", Type: "boolean", Doc: "Begin with the events that this instance still has: the last 1000 or fewer."}},
+			Summary: "Stream changes as they happen",
+			Query:   []Param{{Name: "kept", Type: "boolean", Doc: "Begin with the events that this instance still has, at most 1000."}},
 			Status:  200, Reply: events.GatewayChange{}, Type: eventStream,
-			Doc: "A stream of server-sent events: gateway, tokens, records, and reset, upon which everything is to be read anew. The header Last-Event-ID goes on behind an event. 503 if this instance has too many streams open.",
+			Doc: "Server-sent events: gateway, tokens, records, and reset, after which the client must read everything again. The header Last-Event-ID continues after that event. 503 if this instance has too many open streams.",
 		},
 		{
 			Method: get, Path: "/v1/tokens", Name: "listAllTokens", Access: operatorOrOwn, handle: (*call).listAllTokens,
@@ -176,12 +184,12 @@ func Routes() []Route {
 		},
 		{
 			Method: get, Path: "/v1/records", Name: "listAllRecords", Access: viewerOrOwn, handle: (*call).listManyRecords,
-			Summary: "List the sessions and batches of all gateways, newest first", Query: append(slices.Clip(recordFilterParams), cursorParam, limitParam),
+			Summary: "List the sessions and batches of all gateways, newest first", Query: append(slices.Clip(recordsFilterParams), cursorParam, limitParam),
 			Status: 200, Reply: PlacedRecordList{},
 		},
 		{
 			Method: get, Path: "/v1/workspaces/{workspace}/records", Name: "listWorkspaceRecords", Access: viewerOrOwn, handle: (*call).listManyRecords,
-			Summary: "List the sessions and batches of a workspace's gateways, newest first", Query: append(slices.Clip(recordFilterParams), cursorParam, limitParam),
+			Summary: "List the sessions and batches of a workspace's gateways, newest first", Query: append(slices.Clip(recordsFilterParams), cursorParam, limitParam),
 			Status: 200, Reply: PlacedRecordList{},
 		},
 		{
@@ -302,7 +310,7 @@ func Routes() []Route {
 		{
 			Method: post, Path: allTokens, Name: "createToken", Access: adminOrOwn, handle: (*call).createToken,
 			Summary: "Create a token", Body: tokens.CreateRequest{}, Required: []string{"name"}, Status: 201, Reply: NewToken{}, Errors: []int{409},
-			Doc: "The token itself is shown in this reply only. A member makes it for themselves: its jobs run as that user, within the bounds of selfService in /v1/me. 409 when they have as many tokens as they may.",
+			Doc: "The token itself is shown in this reply only. A member makes tokens only for themselves: jobs run as that user, within the limits of selfService in /v1/me. 409 if the member has the maximum number of tokens.",
 		},
 		{
 			Method: get, Path: token, Name: "getToken", Access: operatorOrOwn, handle: (*call).showToken,

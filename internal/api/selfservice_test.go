@@ -43,10 +43,10 @@ func TestSelfService(t *testing.T) {
 		`{"name":"x","scopes":["batches"]}`:       {400, "must be within"},
 		`{"name":"x","scopes":[]}`:                {400, "must be within"},
 		`{"name":"x","scopes":["admin"]}`:         {400, "must be within"},
-		`{"name":"x","identity":"root"}`:          {403, "needs the role admin"},
-		`{"name":"x","owner":"bob"}`:              {403, "needs the role admin"},
-		`{"name":"x","queue":"root.etl"}`:         {403, "needs the role admin"},
-		`{"name":"x","token":"0123456789abcdef"}`: {403, "needs the role admin"},
+		`{"name":"x","identity":"root"}`:          {403, "requires the role admin"},
+		`{"name":"x","owner":"bob"}`:              {403, "requires the role admin"},
+		`{"name":"x","queue":"root.etl"}`:         {403, "requires the role admin"},
+		`{"name":"x","token":"0123456789abcdef"}`: {403, "requires the role admin"},
 	} {
 		var p api.Problem
 		if ann.do("POST", all, body, want.status, &p); !strings.Contains(p.Detail, want.text) {
@@ -58,7 +58,7 @@ func TestSelfService(t *testing.T) {
 	if ann.do("POST", all, `{"name":"third"}`, 409, &p); !strings.Contains(p.Detail, "may have 2 tokens") {
 		t.Errorf("a third of two: %s", p.Detail)
 	}
-	if site.as("4ever", "team").do("POST", all, `{"name":"x"}`, 400, &p); p.Field != "user" || !strings.Contains(p.Detail, "no name that jobs can run as") {
+	if site.as("4ever", "team").do("POST", all, `{"name":"x"}`, 400, &p); p.Field != "user" || !strings.Contains(p.Detail, "not a name that jobs can run as") {
 		t.Errorf("a user whose name is no identity: %+v", p)
 	}
 	var others api.NewToken
@@ -237,5 +237,41 @@ func TestAMemberSeesItsOwnRecords(t *testing.T) {
 	ann.do("DELETE", base+"/second/tokens/"+tokenOf["ann second"], "", 204, nil)
 	if ids, _ := across(ann, ""); len(ids) != 10 {
 		t.Errorf("after a revocation ann sees %v", ids)
+	}
+}
+
+// TestAMemberNamesOnlyTheirOwnTokens has two users with tokens of the same name: by name each
+// reaches their own, and learns nothing of others.
+func TestAMemberNamesOnlyTheirOwnTokens(t *testing.T) {
+	c := newClient(t)
+	site := team(c, tokens.SelfService{})
+	ann, bob := site.as("ann", "team"), site.as("bob", "team")
+	const all = base + "/etl/tokens"
+	var anns, bobs, secret api.NewToken
+	ann.do("POST", all, `{"name":"laptop"}`, 201, &anns)
+	bob.do("POST", all, `{"name":"laptop"}`, 201, &bobs)
+	bob.do("POST", all, `{"name":"only-bobs"}`, 201, &secret)
+
+	var got api.Token
+	if ann.do("GET", all+"/laptop", "", 200, &got); got.ID != anns.ID {
+		t.Errorf("ann's laptop is %s, want %s", got.ID, anns.ID)
+	}
+	site.as("olga").do("GET", all+"/laptop", "", 409, nil)
+	for _, call := range [][2]string{{"GET", ""}, {"DELETE", ""}, {"POST", "/disable"}} {
+		ann.do(call[0], all+"/only-bobs"+call[1], "", 404, nil)
+	}
+	ann.do("GET", base+"/etl/records?token=only-bobs", "", 404, nil)
+	ann.do("GET", base+"/etl/records?token=laptop", "", 200, nil)
+
+	// Revoked tokens are shown to their owner only.
+	bob.do("DELETE", all+"/only-bobs", "", 204, nil)
+	ann.do("DELETE", all+"/laptop", "", 204, nil)
+	var list api.TokenList
+	if ann.do("GET", all+"?revoked=true", "", 200, &list); len(list.Tokens) != 1 || list.Tokens[0].ID != anns.ID {
+		t.Errorf("ann sees %+v", list.Tokens)
+	}
+	ann.do("GET", all+"/only-bobs", "", 404, nil)
+	if site.as("olga").do("GET", all+"?revoked=true", "", 200, &list); len(list.Tokens) != 3 {
+		t.Errorf("the operator sees %d tokens, want 3", len(list.Tokens))
 	}
 }

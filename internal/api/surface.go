@@ -8,16 +8,16 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// Surface is one place where the API is served: Caddy's admin endpoint, or a site.
+// Surface is where the API is served: Caddy's admin endpoint, or a site.
 type Surface struct {
-	// Caller tells who makes a request.
+	// Caller returns who makes a request.
 	Caller func(*http.Request) Caller
-	// Policy is who may do what; nil if everybody who is logged in may do everything.
+	// Policy has the roles; nil gives every user who is logged in full access.
 	Policy *access.Policy
-	// SelfService bounds the tokens that members make for themselves.
+	// SelfService limits the tokens that members make for themselves.
 	SelfService tokens.SelfService
-	// Ended returns a channel that is closed when the surface ends, as with a reload of
-	// the configuration, so that streams of events end too. Nil if it never does.
+	// Ended returns a channel that is closed when the surface ends, for example because the
+	// configuration is reloaded; event streams end then. Nil if it never ends.
 	Ended func() <-chan struct{}
 }
 
@@ -26,7 +26,7 @@ type Caller struct {
 	gateway.Origin
 	// Groups are the user's groups.
 	Groups []string
-	// Unlimited reports whether the caller may do everything, whatever the policy.
+	// Unlimited reports whether the caller has full access, whatever the policy.
 	Unlimited bool
 }
 
@@ -42,7 +42,7 @@ func (s *Server) newCall(surface *Surface, w http.ResponseWriter, r *http.Reques
 	return &call{Server: s, w: w, r: r, order: gateway.Order{Origin: o}, surface: surface, rights: rights}
 }
 
-// authorize refuses a call that its caller may not make.
+// authorize returns an error if the caller may not make the call.
 func (c *call) authorize(route *Route) (err error) {
 	c.action = route.Access
 	if route.InWorkspace() {
@@ -55,5 +55,5 @@ func (c *call) authorize(route *Route) (err error) {
 // sees reports whether the caller may make this call in a workspace too.
 func (c *call) sees(workspace string) bool { return c.reachIn(workspace) != access.Nothing }
 
-// reachIn is how far this call reaches in a workspace.
+// reachIn returns what this call covers in a workspace.
 func (c *call) reachIn(workspace string) access.Reach { return c.rights.Reach(c.action, workspace) }

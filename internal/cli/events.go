@@ -21,17 +21,17 @@ func (c *cli) eventsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
 		Short: "Lists and follows changes of gateways, tokens and sessions",
-		Long: `Lists the last changes of gateways, tokens and records that the Caddy instance
-asked still has, oldest first, and with --follow also those that come. A reset
-says that changes may have been missed. What was changed, and by whom, is in the
-audit.
+		Long: `Lists the latest changes of gateways, tokens and records that the Caddy instance
+knows of, oldest first. With --follow it continues with new changes. A reset
+means that changes may have been missed. The audit shows what was changed and by
+whom.
 
 With --json, each event is one line of JSON.`,
 		Example: `  caddy livy events
   caddy livy events --follow --json`,
 		Args: noArgs,
 	}
-	cmd.Flags().BoolVar(&follow, "follow", false, "Go on with changes as they come")
+	cmd.Flags().BoolVar(&follow, "follow", false, "Continue with new changes")
 	cmd.RunE = func(*cobra.Command, []string) error {
 		ctx, stop := context.WithCancel(c.ctx)
 		defer stop()
@@ -46,17 +46,16 @@ With --json, each event is one line of JSON.`,
 			case now && !follow:
 				return nil
 			case !now && !follow:
-				return gateway.Errorf(gateway.KindUnavailable, "the stream of events broke off")
+				return gateway.Errorf(gateway.KindUnavailable, "the event stream ended early")
 			}
-			path = "/v1/events" // it ended, as with a reload: go on behind the last event
+			path = "/v1/events" // it ended, for example with a reload: continue after the last event
 		}
 	}
 	return cmd
 }
 
-// readEvents prints a stream of events that come after last, which it keeps, until the
-// stream ends, or unless follow is set until it has come to the present: then now is
-// true.
+// readEvents prints the events after last, and updates last. It returns when the stream ends,
+// or, unless follow is set, with now when all past events have been printed.
 func (c *cli) readEvents(ctx context.Context, path string, last *string, follow bool) (now bool, err error) {
 	resp, err := c.requestWith(ctx, http.MethodGet, path, nil, http.Header{"Last-Event-ID": {*last}})
 	if err != nil {

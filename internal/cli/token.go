@@ -82,7 +82,7 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 	}
 	read := tokenFlags(cmd)
 	cmd.Flags().StringVar(&file, "token-file", "", tokenFileUsage)
-	cmd.Flags().StringVar(&owner, "owner", "", "User whose token it is, who may then see, reset, disable and revoke it")
+	cmd.Flags().StringVar(&owner, "owner", "", "User who owns the token and can see, reset, disable and revoke it")
 	complete(cmd, "owner", nothing)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		settings := read()

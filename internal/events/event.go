@@ -1,6 +1,6 @@
-// Package events keeps the last changes of gateways, tokens and records that this
-// instance knows of, and hands them to those who follow them, such as open pages of the
-// console. It asks Redis nothing: whoever hears of a change tells it.
+// Package events keeps the latest changes of gateways, tokens and records that this instance
+// knows of, and delivers them to those who follow them, such as open pages of the console. It
+// does not use Redis: the code that learns of a change reports it here.
 package events
 
 import (
@@ -17,17 +17,17 @@ const (
 	// NameRecords that sessions or batches of it began, changed or were removed.
 	NameTokens  = "tokens"
 	NameRecords = "records"
-	// NameReset means that changes may have been missed: all is to be read anew.
+	// NameReset means that changes may have been missed: the client must read everything again.
 	NameReset = "reset"
 )
 
-// Event is one change, or something that changed.
+// Event is one change.
 type Event struct {
-	// ID names the event, and the instance that tells of it.
+	// ID identifies the event and the instance that reports it.
 	ID string
 	// Name is one of the names above.
 	Name string
-	// Workspace is that of the gateway; empty in a reset.
+	// Workspace is the gateway's workspace; empty for a reset.
 	Workspace string
 	// Data is a GatewayChange, a Change, or {}, as JSON.
 	Data json.RawMessage
@@ -41,7 +41,7 @@ type GatewayChange struct {
 	// Gateway is the gateway's id, Name its name.
 	Gateway string `json:"gateway"`
 	Name    string `json:"name"`
-	// State is the gateway's state, and Revision that of what it is now.
+	// State and Revision are the gateway's current ones.
 	State    gateway.State `json:"state"`
 	Revision int64         `json:"revision"`
 	Deleted  bool          `json:"deleted"`

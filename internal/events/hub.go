@@ -14,23 +14,23 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Bounds of a Hub.
+// Limits of a Hub.
 const (
-	// Kept is how many events are kept. Whoever is further behind, because of a slow
-	// connection or because it was away, gets a reset instead.
+	// Kept is how many events are kept. A client that is further behind, since it is slow or
+	// was disconnected, gets a reset instead.
 	Kept = 1000
-	// MaxStreams is how many streams there may be at a time.
+	// MaxStreams is how many streams can be open.
 	MaxStreams = 256
 	// recordsInterval is the least time between two events about the records of one
 	// gateway.
 	recordsInterval = time.Second
 )
 
-// ErrClosed means that the hub, and with it the stream, has ended.
+// ErrClosed means that the hub was closed, and with it the stream.
 var ErrClosed = errors.New("there are no more events")
 
-// Hub keeps events. All streams read the same ones: a slow reader costs nothing but
-// its place. It is safe for concurrent use.
+// Hub keeps events. All streams read the same ones, so a slow reader costs nothing. It is
+// safe for concurrent use.
 type Hub struct {
 	instance string
 
@@ -50,7 +50,7 @@ type burst struct {
 	again *Change // what changed since
 }
 
-// New makes a hub. rand is where the name of the instance in ids of events comes from.
+// New returns a hub. The instance's name in the ids of events is read from rand.
 func New(rand io.Reader) *Hub {
 	name := make([]byte, 6)
 	if _, err := io.ReadFull(rand, name); err != nil {
@@ -59,7 +59,7 @@ func New(rand io.Reader) *Hub {
 	return &Hub{instance: hex.EncodeToString(name), first: 1, next: 1, changed: make(chan struct{}), bursts: make(map[string]*burst)}
 }
 
-// Gateway tells of a gateway that is now so, or was before it was deleted.
+// Gateway reports that a gateway was created, changed or deleted.
 func (h *Hub) Gateway(g *gateway.Gateway, deleted bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -68,15 +68,15 @@ func (h *Hub) Gateway(g *gateway.Gateway, deleted bool) {
 	})
 }
 
-// Tokens tells that tokens of a gateway changed.
+// Tokens reports that tokens of a gateway changed.
 func (h *Hub) Tokens(g *gateway.Gateway) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.addLocked(NameTokens, g.Workspace, Change{g.Workspace, g.ID})
 }
 
-// Records tells that records of a gateway changed: at once if that is the first time for
-// a second, else at the end of that second, once.
+// Records reports that records of a gateway changed: at once for the first change in a second,
+// and once at the end of that second for all others.
 func (h *Hub) Records(g *gateway.Gateway) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -105,12 +105,12 @@ func (h *Hub) endBurst(id string) {
 	b.timer.Reset(recordsInterval)
 }
 
-// Reset tells that changes may have been missed.
+// Reset reports that changes may have been missed.
 func (h *Hub) Reset() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.next == 1 && h.streams == 0 {
-		return // nobody was told anything, as when an instance begins
+		return // nothing was reported yet, as when an instance starts
 	}
 	h.addLocked(NameReset, "", struct{}{})
 }
@@ -130,7 +130,7 @@ func (h *Hub) wakeLocked() {
 	h.changed = make(chan struct{})
 }
 
-// Close ends all streams. Nothing is told afterwards.
+// Close ends all streams. Nothing is reported afterwards.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -146,8 +146,7 @@ func (h *Hub) Close() {
 
 func (h *Hub) id(number uint64) string { return h.instance + "-" + strconv.FormatUint(number, 10) }
 
-// number is that of the event with an id, if it is of this instance and one that there
-// has been.
+// number returns the number of the event with an id, if it is a past event of this instance.
 func (h *Hub) number(id string) (uint64, bool) {
 	digits, ours := strings.CutPrefix(id, h.instance+"-")
 	n, err := strconv.ParseUint(digits, 10, 64)
@@ -162,18 +161,18 @@ type Stream struct {
 	ended  sync.Once
 }
 
-// Follow begins a stream behind the event with an id, which an earlier stream gave: with
-// a reset if what came after it is not kept any more, or it is another instance's. With
-// an empty id the stream begins now, or with kept at the oldest event there still is. At
-// most MaxStreams can be open; one more is KindUnavailable. Close it.
+// Follow opens a stream that continues after the event with an id from an earlier stream. It
+// begins with a reset if the events after that one are no longer kept, or the id is another
+// instance's. With an empty id the stream begins now, or with kept at the oldest event that
+// is kept. It fails with KindUnavailable if MaxStreams are open. The caller must close it.
 func (h *Hub) Follow(id string, kept bool) (*Stream, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	switch {
 	case h.closed:
-		return nil, gateway.Errorf(gateway.KindUnavailable, "this instance is ending")
+		return nil, gateway.Errorf(gateway.KindUnavailable, "this instance is shutting down")
 	case h.streams >= MaxStreams:
-		return nil, gateway.Errorf(gateway.KindUnavailable, "this instance has %d streams of events open and takes no more; close a page, or try again later", MaxStreams)
+		return nil, gateway.Errorf(gateway.KindUnavailable, "this instance has %d open event streams, which is the maximum; close a page or try again later", MaxStreams)
 	}
 	h.streams++
 	s := &Stream{hub: h, next: h.next}
@@ -189,7 +188,7 @@ func (h *Hub) Follow(id string, kept bool) (*Stream, error) {
 	return s, nil
 }
 
-// Place is the id behind which the stream goes on.
+// Place is the id after which the stream continues.
 func (s *Stream) Place() string {
 	s.hub.mu.Lock()
 	defer s.hub.mu.Unlock()
@@ -203,9 +202,9 @@ func (s *Stream) Ready() bool {
 	return s.behind || s.next < s.hub.next
 }
 
-// Next returns the events that are new since the last call, waiting for one. If some
-// were lost, a reset stands in for all. It fails with ErrClosed when the hub is closed,
-// and with ctx's error when that ends.
+// Next waits for events and returns those since the last call. If some were lost, it returns a
+// reset instead. It fails with ErrClosed when the hub is closed, and with ctx's error when
+// that ends.
 func (s *Stream) Next(ctx context.Context) ([]Event, error) {
 	h := s.hub
 	for {
@@ -237,7 +236,7 @@ func (s *Stream) Next(ctx context.Context) ([]Event, error) {
 	}
 }
 
-// Close gives the stream's place to another one.
+// Close ends the stream.
 func (s *Stream) Close() {
 	s.ended.Do(func() {
 		s.hub.mu.Lock()

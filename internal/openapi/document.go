@@ -122,7 +122,7 @@ func operation(types *types, r *api.Route) object {
 	if r.Name == "followEvents" {
 		params = append(params, object{
 			"name": "Last-Event-ID", "in": "header",
-			"description": "The id of the last event that was received. Browsers send it by themselves.",
+			"description": "The id of the last event that was received. Browsers send it automatically.",
 			"schema":      object{"type": "string"},
 		})
 	}

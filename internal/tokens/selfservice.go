@@ -14,7 +14,7 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// SelfService bounds the tokens that users make for themselves. Zero values are the
+// SelfService limits the tokens that users make for themselves. Zero values are the
 // defaults.
 type SelfService struct {
 	// MaxLifetime is the longest life of such a token. Default 30 days, or
@@ -42,12 +42,12 @@ func (b SelfService) Validate() error {
 		return gateway.Invalid("max_tokens", fmt.Sprint(b.MaxTokens), fmt.Sprintf("must be from 1 to %d", maxSelfTokens))
 	}
 	if slices.Contains(b.Scopes, ScopeAdmin) {
-		return gateway.Invalid("scopes", string(ScopeAdmin), "must be some of sessions, batches, read: users do not give themselves the management of a gateway")
+		return gateway.Invalid("scopes", string(ScopeAdmin), "must be among sessions, batches and read: users cannot give themselves the management of a gateway")
 	}
 	return checkScopes(b.Scopes)
 }
 
-// Bounds are those that hold, with defaults.
+// Bounds returns the limits in effect, with defaults.
 func (s *Service) Bounds(b SelfService) SelfService {
 	b.MaxLifetime = cmp.Or(b.MaxLifetime, defaultSelfLifetime)
 	if s.o.MaxLifetime > 0 {
@@ -60,12 +60,12 @@ func (s *Service) Bounds(b SelfService) SelfService {
 	return b
 }
 
-// kindsOf are those of the scopes that choose a kind.
+// kindsOf returns the scopes that select a kind.
 func kindsOf(scopes []Scope) []Scope {
 	return slices.DeleteFunc(slices.Clone(scopes), func(s Scope) bool { return s != ScopeSessions && s != ScopeBatches })
 }
 
-// scopes are those of a token for which some were asked, nil for those that are usual.
+// scopes returns the scopes of a token for which these were requested, nil for the usual ones.
 func (b SelfService) scopes(asked *[]Scope) ([]Scope, error) {
 	kinds := kindsOf(b.Scopes)
 	readOnly := len(kinds) == 0
@@ -84,7 +84,7 @@ func (b SelfService) scopes(asked *[]Scope) ([]Scope, error) {
 	}
 	missing := func(s Scope) bool { return !readOnly && !slices.Contains(kinds, s) }
 	if slices.Contains(*asked, ScopeAdmin) || slices.ContainsFunc(wanted, missing) || readOnly && !slices.Contains(*asked, ScopeRead) {
-		return nil, gateway.Invalid("scopes", joinScopes(*asked), "must be within those of tokens that users make for themselves: "+joinScopes(b.Scopes))
+		return nil, gateway.Invalid("scopes", joinScopes(*asked), "must be within the scopes of tokens that users make for themselves: "+joinScopes(b.Scopes))
 	}
 	return *asked, nil
 }
@@ -115,20 +115,20 @@ func (s *Service) CreateOwn(ctx context.Context, r CreateRequest, user string, b
 	return s.create(ctx, r, b.MaxLifetime, b.MaxTokens)
 }
 
-// own refuses what users may not choose for themselves.
+// own returns an error for settings that users cannot choose for themselves.
 func (b SelfService) own(r *CreateRequest, user string) error {
 	if err := CheckOwner(user); err != nil {
 		return err
 	}
 	switch {
 	case r.Owner != "" && r.Owner != user:
-		return gateway.Errorf(gateway.KindForbidden, "owner: a token for somebody else needs the role admin (got %q)", r.Owner)
+		return gateway.Errorf(gateway.KindForbidden, "owner: a token for another user requires the role admin (got %q)", r.Owner)
 	case r.Identity != nil && *r.Identity != "" && *r.Identity != user:
-		return gateway.Errorf(gateway.KindForbidden, "identity: jobs of a token of your own run as you; another identity needs the role admin (got %q)", *r.Identity)
+		return gateway.Errorf(gateway.KindForbidden, "identity: jobs of your own tokens run as you; another identity requires the role admin (got %q)", *r.Identity)
 	case r.Queue != nil && *r.Queue != "":
-		return gateway.Errorf(gateway.KindForbidden, "queue: a token with a queue of its own needs the role admin (got %q)", *r.Queue)
+		return gateway.Errorf(gateway.KindForbidden, "queue: a token with its own queue requires the role admin (got %q)", *r.Queue)
 	case r.Secret != "":
-		return gateway.Errorf(gateway.KindForbidden, "token: a token with a text of your choice needs the role admin; leave it out, and one is made")
+		return gateway.Errorf(gateway.KindForbidden, "token: choosing the token's text requires the role admin; leave it out to have one generated")
 	}
 	return nil
 }
@@ -146,17 +146,17 @@ func validOwner(name string) bool {
 func CheckOwner(user string) error {
 	if err := gateway.ValidateIdentity("user", user); err != nil {
 		return gateway.Invalid("user", user,
-			"is no name that jobs can run as, which are letters, digits and _.@-, beginning with a letter or underscore, at most 128; "+
-				"so this user can make no tokens: let an admin make one, or have the login give another name")
+			"is not a name that jobs can run as: at most 128 letters, digits and _.@-, beginning with a letter or underscore; "+
+				"ask an admin for a token, or configure the login to report another name")
 	}
 	return nil
 }
 
-// ResetOwn is Reset by a token's owner. The life of a token that somebody else made, and
-// its text, are not the owner's to choose.
+// ResetOwn is Reset by a token's owner, who cannot choose the text, nor the expiry of a token
+// that somebody else made.
 func (s *Service) ResetOwn(ctx context.Context, o gateway.Order, gatewayID, id string, r ResetRequest, b SelfService) (*Token, string, error) {
 	if r.Secret != "" {
-		return nil, "", gateway.Errorf(gateway.KindForbidden, "token: a token with a text of your choice needs the role admin; leave it out, and one is made")
+		return nil, "", gateway.Errorf(gateway.KindForbidden, "token: choosing the token's text requires the role admin; leave it out to have one generated")
 	}
 	if r.ExpireDays != nil || r.ExpiresAt != nil {
 		row, err := s.row(ctx, gatewayID, id)
@@ -164,14 +164,13 @@ func (s *Service) ResetOwn(ctx context.Context, o gateway.Order, gatewayID, id s
 			return nil, "", err
 		}
 		if row.CreatedBy != row.Owner {
-			return nil, "", gateway.Errorf(gateway.KindForbidden, "expireDays: the life of a token that %s made for you can be changed by an admin only", row.CreatedBy)
+			return nil, "", gateway.Errorf(gateway.KindForbidden, "expireDays: only an admin can change the expiry of a token that %s made for you", row.CreatedBy)
 		}
 	}
 	return s.reset(ctx, o, gatewayID, id, r, s.Bounds(b).MaxLifetime)
 }
 
-// Owned lists the tokens of a user over all gateways, the newest first, and then revoked
-// ones for as long as they are remembered.
+// Owned returns the tokens of a user on all gateways, newest first, followed by revoked ones.
 func (s *Service) Owned(ctx context.Context, user string) ([]*Token, error) {
 	rows, err := s.rows.OwnedTokens(ctx, user)
 	if err != nil {
@@ -207,7 +206,7 @@ func fromRows(rows []*store.TokenRow) ([]*Token, error) {
 	return list, nil
 }
 
-// ByID reads tokens, also revoked ones. Those that are not there are left out.
+// ByID returns tokens, including revoked ones. Unknown ids are skipped.
 func (s *Service) ByID(ctx context.Context, ids []string) ([]*Token, error) {
 	rows, err := s.rows.TokensByID(ctx, ids)
 	if err != nil {
