@@ -15,9 +15,11 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/resolved"
+	"github.com/livygateway/livygateway/internal/tokens"
 	"github.com/livygateway/livygateway/policies"
 )
 
@@ -76,7 +78,11 @@ type App struct {
 	// Settings of the tokens of all gateways.
 	Tokens *TokenRules `json:"tokens,omitempty"`
 
-	// The time within which a Livy server must give its first answer after it was started.
+	// Who may do what through the management API on sites with `livy_api`. Default: every
+	// user who is logged in has full access.
+	Roles *Roles `json:"roles,omitempty"`
+
+	// How long a Livy server may take from its start to its first answer.
 	// Default: 3m.
 	StartTimeout caddy.Duration `json:"start_timeout,omitempty"`
 
@@ -106,6 +112,7 @@ type App struct {
 	declared []control.Declaration
 	logins   []control.Login // with their passwords
 	sparkUI  string          // the origin of SparkUI
+	policy   *access.Policy  // made of Roles; nil without roles
 	before   replaced        // what Start replaced
 	inForce  bool            // all apps of the configuration have been started
 }
@@ -152,7 +159,7 @@ func (a *App) provision(ctx caddy.Context) error {
 	}
 	// The key has the module, not its JSON: LoadModule removes the JSON, and the same settings
 	// can be written in different ways.
-	key, err := json.Marshal([]any{a.Redis, mod.(caddy.Module).CaddyModule().ID, mod, a.Tokens})
+	key, err := json.Marshal([]any{a.Redis, mod.(caddy.Module).CaddyModule().ID, mod, a.Tokens.ofCore()})
 	if err != nil {
 		return err
 	}
@@ -183,6 +190,12 @@ func (a *App) Core() *core.Core { return a.core }
 
 // SparkUISite returns the origin of the site that shows the Spark UIs of all gateways.
 func (a *App) SparkUISite() string { return a.sparkUI }
+
+// AccessPolicy returns who may do what through the management API on sites, nil without roles.
+func (a *App) AccessPolicy() *access.Policy { return a.policy }
+
+// SelfService returns the limits on tokens that users make for themselves.
+func (a *App) SelfService() tokens.SelfService { return a.Tokens.selfService() }
 
 // expand replaces placeholders such as {env.LIVY_REDIS_URL} in all strings of the configuration.
 // A placeholder that cannot be resolved is an error.

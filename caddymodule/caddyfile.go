@@ -68,6 +68,17 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    tokens {
 //	        max_lifetime <duration>
 //	        grace        <duration>
+//	        self_service {
+//	            max_lifetime <duration>
+//	            max_tokens   <number>
+//	            scopes       <scope>...
+//	        }
+//	    }
+//	    roles {
+//	        <role> [user <name>...] [group <name>...]
+//	        workspace <name> {
+//	            <role> [user <name>...] [group <name>...]
+//	        }
 //	    }
 //	    max_body      <size>
 //	    max_code      <size>
@@ -158,6 +169,8 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string, target any)
 		return a.unmarshalTokens(d)
 	case "restart_unresponsive":
 		return directive.Limit(d, &a.RestartUnresponsive, never)
+	case "roles":
+		return a.unmarshalRoles(d)
 	default:
 		return d.Errf("unknown option %q", option)
 	}

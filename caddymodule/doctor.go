@@ -45,7 +45,7 @@ func (p *patient) examine(ctx context.Context) doctor.Report {
 		},
 		c.Manager.Examine,
 		func(context.Context) []doctor.Result {
-			return slices.Concat(p.examineSites(), p.examineUIs(), p.examineListeners())
+			return slices.Concat(p.examineSites(), p.examineUIs(), p.examineRoles(), p.examineListeners())
 		},
 		func(context.Context) []doctor.Result {
 			return append([]doctor.Result{p.examineAdmin()}, p.examineReach()...)

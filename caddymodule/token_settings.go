@@ -19,6 +19,9 @@ type TokenRules struct {
 	// that is revoked during that time is still accepted on an instance without a connection to
 	// Redis; otherwise revocation takes effect within a second. 0 disables it. Default: 60s.
 	Grace *caddy.Duration `json:"grace,omitempty"`
+
+	// Limits on the tokens that members make for themselves; see roles.
+	SelfService *SelfServiceRules `json:"self_service,omitempty"`
 }
 
 func (r *TokenRules) options() (o tokens.Options) {
@@ -41,6 +44,12 @@ func (a *App) unmarshalTokens(d *caddyfile.Dispenser) error {
 	a.Tokens = new(TokenRules)
 	for d.NextBlock(1) {
 		option := d.Val()
+		if option == "self_service" {
+			if err := a.Tokens.unmarshalSelfService(d); err != nil {
+				return err
+			}
+			continue
+		}
 		var text string
 		if !d.AllArgs(&text) {
 			return d.ArgErr()

@@ -40,6 +40,13 @@ func (a *App) validate() error {
 			return fmt.Errorf("livy: %w", err)
 		}
 	}
+	var err error
+	if a.policy, err = a.Roles.policy(); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
+	if err := a.Tokens.selfService().Validate(); err != nil {
+		return fmt.Errorf("livy: tokens: self_service: %w", err)
+	}
 	switch a.OnExit {
 	case "", "keep", "stop":
 	default:
@@ -51,7 +58,6 @@ func (a *App) validate() error {
 	if _, err := policies.Compile(policies.Settings{Guards: a.Guards}); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
-	var err error
 	if a.declared, err = a.declarations(&settings); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
+	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/cli"
 	"github.com/livygateway/livygateway/internal/gateway"
 )
@@ -59,7 +60,10 @@ func (a *Admin) handlerFor(c *core.Core) http.Handler {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.core != c {
-		a.core, a.handler = c, c.API.Handler(adminOrigin)
+		a.core, a.handler = c, c.API.HandlerFor(api.Surface{
+			Caller: func(r *http.Request) api.Caller { return api.Caller{Origin: adminOrigin(r), Unlimited: true} },
+			Ended:  core.Replaced,
+		})
 	}
 	return a.handler
 }

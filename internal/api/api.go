@@ -20,6 +20,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
@@ -39,26 +40,31 @@ type Server struct {
 	Logger   *zap.Logger
 	// Patience is how long a read waits for an unreachable Redis. Default 3 seconds.
 	Patience time.Duration
+
+	overviews overviews
 }
 
-// Handler returns the API below /v1. origin tells who made a request, for the
-// audit; the caller has let only those in who may do everything.
+// Handler returns the API below /v1 for those who may do everything. origin tells who
+// made a request, for the audit.
 func (s *Server) Handler(origin func(*http.Request) gateway.Origin) http.Handler {
+	return s.HandlerFor(Surface{Caller: func(r *http.Request) Caller { return Caller{Origin: origin(r), Unlimited: true} }})
+}
+
+// HandlerFor returns the API below /v1 as one surface serves it.
+func (s *Server) HandlerFor(surface Surface) http.Handler {
 	mux := http.NewServeMux()
 	for _, route := range Routes() {
 		mux.HandleFunc(route.Method+" "+route.Path, func(w http.ResponseWriter, r *http.Request) {
-			o := origin(r)
-			o.Actor = gateway.Person(o.Actor)
-			c := &call{Server: s, w: w, r: r, order: gateway.Order{Origin: o}}
+			c := s.newCall(&surface, w, r)
 			if err := c.serve(&route); err != nil {
-				s.WriteError(w, r, o, err)
+				s.WriteError(w, r, c.order.Origin, err)
 			}
 		})
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		Harden(w.Header())
 		if err := s.check(mux, w, r); err != nil {
-			s.WriteError(w, r, origin(r), err)
+			s.WriteError(w, r, surface.Caller(r).Origin, err)
 			return
 		}
 		mux.ServeHTTP(w, r)
@@ -113,18 +119,27 @@ type call struct {
 	order gateway.Order
 	// untagged replies have no ETag although they are read as JSON; see Route.Tagged.
 	untagged bool
+	// surface is where the request came to, rights what its caller may do there, and
+	// reach how far that goes with this call in its workspace.
+	surface *Surface
+	rights  access.Rights
+	action  access.Action
+	reach   access.Reach
 }
 
 func (c *call) ctx() context.Context { return c.r.Context() }
 
 func (c *call) serve(route *Route) error {
+	if err := c.authorize(route); err != nil {
+		return err
+	}
 	if err := c.checkBodyType(); err != nil {
 		return err
 	}
 	if err := c.checkQuery(route); err != nil {
 		return err
 	}
-	if c.reading() {
+	if c.reading() && route.Type != eventStream {
 		return c.patiently(func() error { return route.handle(c) })
 	}
 	return route.handle(c)

@@ -31,6 +31,7 @@ type client struct {
 	handler http.Handler
 	header  http.Header // of the requests, besides the usual
 	actor   string
+	server  *api.Server
 }
 
 func newClient(t *testing.T) *client {
@@ -66,7 +67,7 @@ func newClientOn(t *testing.T, s *store.Store) *client {
 	m.Run()
 	t.Cleanup(func() { m.Close(false) })
 	server := &api.Server{Manager: m, Tokens: service, Store: s, Logger: log}
-	c := &client{t: t, actor: "tester"}
+	c := &client{t: t, actor: "tester", server: server}
 	c.handler = server.Handler(func(*http.Request) gateway.Origin {
 		return gateway.Origin{Actor: c.actor, Address: "192.0.2.1", Surface: "admin"}
 	})

@@ -3,7 +3,9 @@ package api
 import (
 	"encoding/json"
 	"net/http"
+	"strings"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 )
@@ -66,11 +68,32 @@ func (c *call) auditFilter() (f store.AuditFilter, err error) {
 	if err := checkAction(f.Action); err != nil {
 		return f, err
 	}
+	f.Visible = c.seesEntry()
 	f.From, f.Until, err = c.span()
 	return f, err
 }
 
-// exportAudit writes all entries that the filter selects, newest first, as one JSON object per
+// seesEntry returns which entries the caller may see, nil for all: those about gateways
+// of the workspaces whose audit it may read. Entries that are about no gateway, and about
+// tokens of gateways that are deleted, are for those who may read the audit everywhere.
+func (c *call) seesEntry() func(*store.AuditEntry) bool {
+	if c.sees(access.Everywhere) {
+		return nil
+	}
+	return func(e *store.AuditEntry) bool {
+		workspace, _, named := strings.Cut(e.Gateway, "/")
+		if !named {
+			g := c.Manager.Known(e.GatewayID)
+			if g == nil {
+				return false
+			}
+			workspace = g.Workspace
+		}
+		return c.sees(workspace)
+	}
+}
+
+// exportAudit writes all that the filter chooses, newest first, one JSON object a
 // line.
 func (c *call) exportAudit() error {
 	filter, err := c.auditFilter()

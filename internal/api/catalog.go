@@ -2,6 +2,8 @@ package api
 
 import (
 	"net/http"
+	"slices"
+	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/policies"
@@ -48,7 +50,10 @@ type EnvironmentList struct {
 }
 
 func (c *call) environment(e gateway.Environment) Environment {
-	used := c.Manager.UsedBy(func(s *gateway.Spec) bool { return s.Environment == e.Name })
+	used := slices.DeleteFunc(c.Manager.UsedBy(func(s *gateway.Spec) bool { return s.Environment == e.Name }), func(ref string) bool {
+		workspace, _, _ := strings.Cut(ref, "/")
+		return !c.sees(workspace)
+	})
 	return Environment{Environment: hideValues(e), UsedBy: append([]string{}, used...)}
 }
 

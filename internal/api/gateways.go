@@ -3,7 +3,9 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 )
@@ -27,9 +29,33 @@ type Gateway struct {
 func (c *call) shown(g *gateway.Gateway) Gateway {
 	full := *g
 	full.Spec = c.Manager.Effective(g)
+	if c.rights.Reach(admin, g.Workspace) != access.All {
+		hideSecrets(&full)
+	}
 	return Gateway{
 		Gateway: &full, Endpoint: EndpointPath(g.Workspace, g.Spec.Name),
 		RestartNeeded: c.Manager.RestartNeeded(g), Notes: c.Manager.Notes(g),
+	}
+}
+
+// hideSecrets hides what looks like a secret in the texts of a gateway, for those who
+// cannot change them. What g shares with others it leaves alone.
+func hideSecrets(g *gateway.Gateway) {
+	hide := func(spec *gateway.Spec) {
+		for _, text := range []*string{&spec.SparkDefaults, &spec.LivyConf, &spec.LivyClientConf, &spec.SparkBlacklist, &spec.PolicyRules} {
+			*text = gateway.MaskSecrets(*text)
+		}
+	}
+	hide(&g.Spec)
+	if g.Status.StartedWith != nil {
+		started := *g.Status.StartedWith
+		hide(&started)
+		g.Status.StartedWith = &started
+	}
+	g.Status.Reason = gateway.MaskSecrets(g.Status.Reason)
+	g.History = slices.Clone(g.History)
+	for i := range g.History {
+		g.History[i].Cause = gateway.MaskSecrets(g.History[i].Cause)
 	}
 }
 
@@ -80,6 +106,7 @@ func (c *call) list(workspace string) error {
 	if err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(all, func(g *gateway.Gateway) bool { return !c.sees(g.Workspace) })
 	list := GatewayList{Total: int64(len(all)), Gateways: []Gateway{}}
 	for _, g := range cut(all, p) {
 		list.Gateways = append(list.Gateways, c.shown(g))

@@ -18,6 +18,12 @@ func TestDocs(t *testing.T) {
 		"\n"+b.String()+"\n")
 }
 
+// TestDocsOfRoles checks that the table of roles says what the code does.
+func TestDocsOfRoles(t *testing.T) {
+	golden.Part(t, "../../docs/access.md", "<!-- generated from api/routes.go by: go test ./internal/api -run TestDoc -update -->", "<!-- end of the generated part -->",
+		"\n"+openapi.Roles()+"\n")
+}
+
 // TestDocument checks that openapi.json says what the code does.
 func TestDocument(t *testing.T) {
 	want, err := openapi.Document("../..")

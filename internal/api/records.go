@@ -31,7 +31,11 @@ func (c *call) listRecords() error {
 	if err != nil {
 		return err
 	}
-	records, total, err := c.Store.Records(c.ctx(), g.ID, filter, int64(p.offset), int64(p.limit))
+	read, err := c.recordReader(g)
+	if err != nil {
+		return err
+	}
+	records, total, err := read(filter, p.offset, p.limit)
 	if err != nil {
 		return err
 	}
@@ -45,6 +49,8 @@ func (c *call) listRecords() error {
 	return c.reply(http.StatusOK, RecordList{Total: total, Records: records})
 }
 
+// recordFilter reads the filter of records of a gateway; nil for those of several, whose
+// tokens are named by id only.
 func (c *call) recordFilter(g *gateway.Gateway) (f store.RecordFilter, err error) {
 	if f.State, err = c.wordQuery("state", append([]string{""}, store.RecordStates()...)...); err != nil {
 		return f, err
@@ -52,8 +58,8 @@ func (c *call) recordFilter(g *gateway.Gateway) (f store.RecordFilter, err error
 	if f.TokenID, err = c.query("token"); err != nil {
 		return f, err
 	}
-	if f.TokenID != "" {
-		if f.TokenID, err = c.Tokens.Find(c.ctx(), g.ID, f.TokenID, true); err != nil {
+	if f.TokenID != "" && g != nil {
+		if f.TokenID, err = c.findToken(g, f.TokenID, true); err != nil {
 			return f, err
 		}
 	}
@@ -77,6 +83,9 @@ func (c *call) record() (*gateway.Gateway, *store.Record, error) {
 		r, err = c.Store.Record(c.ctx(), g.ID, kind, n)
 	} else {
 		r, err = c.Store.RecordByID(c.ctx(), g.ID, ref)
+	}
+	if err == nil {
+		err = c.mine(g, r.TokenID)
 	}
 	if gateway.KindOf(err) == gateway.KindNotFound {
 		return nil, nil, gateway.Errorf(gateway.KindNotFound, "no record %q of gateway %q", ref, g.Spec.Name)
@@ -151,8 +160,12 @@ func (c *call) exportRecords() error {
 	if filter.Until.IsZero() {
 		filter.Until = time.Now().Add(time.Millisecond)
 	}
+	read, err := c.recordReader(g)
+	if err != nil {
+		return err
+	}
 	written := map[string]bool{} // those of the last record's millisecond
-	records, _, err := c.Store.Records(c.ctx(), g.ID, filter, 0, exportAtOnce)
+	records, _, err := read(filter, 0, exportAtOnce)
 	if err != nil {
 		return err
 	}
@@ -175,8 +188,7 @@ func (c *call) exportRecords() error {
 			}
 			written[r.ID] = true
 		}
-		if records, _, err = c.Store.Records(c.ctx(), g.ID, filter, 0,
-			exportAtOnce+int64(len(written))); err != nil {
+		if records, _, err = read(filter, 0, exportAtOnce+len(written)); err != nil {
 			// The status is sent: only breaking off tells that lines are missing.
 			panic(http.ErrAbortHandler)
 		}

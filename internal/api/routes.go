@@ -3,8 +3,11 @@ package api
 import (
 	"net/http"
 	"slices"
+	"strings"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/control"
+	"github.com/livygateway/livygateway/internal/events"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/tokens"
@@ -18,6 +21,8 @@ type Route struct {
 	Path string
 	// Name is the call's operationId, Summary and Doc its description.
 	Name, Summary, Doc string
+	// Access is who may make the call.
+	Access access.Action
 	// Query are the query parameters.
 	Query []Param
 	// Body is a value of the request body's type; nil for none.
@@ -63,11 +68,21 @@ const jsonLines = "application/jsonl"
 var (
 	offsetParam = Param{Name: "offset", Type: "integer", Most: 1 << 30, Doc: "Number of items to skip."}
 	limitParam  = Param{Name: "limit", Type: "integer", Default: defaultLimit, Least: 1, Most: maxLimit, Doc: "Maximum number of items to return."}
+	ownerParam  = Param{Name: "owner", Type: "string", Doc: "Only tokens of this user; \"me\" for the caller's own."}
+	cursorParam = Param{Name: "cursor", Type: "string", Doc: "The next value of the previous page."}
 	fromParam   = Param{Name: "from", Type: "date-time", Doc: "Only items from this time or later."}
 	untilParam  = Param{Name: "until", Type: "date-time", Doc: "Only items from before this time."}
 
+	recordStateParam = Param{Name: "state", Type: "string", Doc: "Only records in this state: one of Livy's states (\"idle\", \"success\", ...), \"gone\", or \"live\" for all that have not ended yet."}
+
+	// recordsFilterParams are for records of several gateways.
+	recordsFilterParams = []Param{
+		recordStateParam,
+		{Name: "token", Type: "string", Doc: "Only records created with this token: its id."},
+		fromParam, untilParam,
+	}
 	recordFilterParams = []Param{
-		{Name: "state", Type: "string", Doc: "Only records in this state: one of Livy's states (\"idle\", \"success\", ...), \"gone\", or \"live\" for all that have not ended yet."},
+		recordStateParam,
 		{Name: "token", Type: "string", Doc: "Only records created with this token: its id, or its name if only one has it."},
 		fromParam, untilParam,
 	}
@@ -78,9 +93,26 @@ var (
 		{Name: "outcome", Type: "string", Words: []string{store.OutcomeDone, store.OutcomeRefused}, Doc: "Only completed actions, or only refused ones."},
 		{Name: "target", Type: "string", Doc: "Only entries about this token or record: its id."},
 		fromParam, untilParam,
-		{Name: "cursor", Type: "string", Doc: "The next value of the previous page."},
+		cursorParam,
 	}
 )
+
+// Who may make a call. With "own", members may make it for their own tokens and what was
+// created with them.
+var (
+	anybody       = access.Action{Role: access.None}
+	viewer        = access.Action{Role: access.Viewer}
+	viewerOrOwn   = access.Action{Role: access.Viewer, Own: true}
+	member        = access.Action{Role: access.Member}
+	operator      = access.Action{Role: access.Operator}
+	operatorOrOwn = access.Action{Role: access.Operator, Own: true}
+	admin         = access.Action{Role: access.Admin}
+	adminOrOwn    = access.Action{Role: access.Admin, Own: true}
+)
+
+// InWorkspace reports whether the call is about one workspace. Other calls cover all workspaces
+// in which the caller may make them.
+func (r *Route) InWorkspace() bool { return strings.Contains(r.Path, "{workspace}") }
 
 // Routes returns all routes of the API.
 func Routes() []Route {
@@ -99,116 +131,146 @@ func Routes() []Route {
 	paged := func(more ...Param) []Param { return append(more, offsetParam, limitParam) }
 	return []Route{
 		{
-			Method: get, Path: "/v1/health", Name: "getHealth", handle: (*call).health,
+			Method: get, Path: "/v1/health", Name: "getHealth", Access: anybody, handle: (*call).health,
 			Summary: "Is this instance ready?", Status: 200, Reply: control.Health{}, Errors: []int{503},
 			Doc: "200 if it is, 503 if not; the reply says why. Redis, the runtime, and the snapshot of all gateways are checked at most once a second.",
 		},
 		{
-			Method: get, Path: "/v1/openapi.json", Name: "getDocument", handle: (*call).document,
+			Method: get, Path: "/v1/openapi.json", Name: "getDocument", Access: anybody, handle: (*call).document,
 			Summary: "This description of the API", Status: 200, Reply: map[string]any{},
 		},
 		{
-			Method: get, Path: "/v1/catalog", Name: "getCatalog", handle: (*call).showCatalog,
+			Method: get, Path: "/v1/me", Name: "getMe", Access: anybody, handle: (*call).me,
+			Summary: "Show the caller and their roles", Status: 200, Reply: Me{},
+		},
+		{
+			Method: get, Path: "/v1/catalog", Name: "getCatalog", Access: viewer, handle: (*call).showCatalog,
 			Summary: "What the configuration offers to gateways", Status: 200, Reply: Catalog{},
 		},
 		{
-			Method: get, Path: "/v1/environments", Name: "listEnvironments", handle: (*call).listEnvironments,
+			Method: get, Path: "/v1/environments", Name: "listEnvironments", Access: viewer, handle: (*call).listEnvironments,
 			Summary: "List runtime environments", Query: paged(), Status: 200, Reply: EnvironmentList{},
 		},
 		{
-			Method: get, Path: "/v1/environments/{environment}", Name: "getEnvironment", handle: (*call).showEnvironment,
+			Method: get, Path: "/v1/environments/{environment}", Name: "getEnvironment", Access: viewer, handle: (*call).showEnvironment,
 			Summary: "Show a runtime environment", Status: 200, Reply: Environment{},
 		},
 		{
-			Method: get, Path: "/v1/audit", Name: "listAudit", handle: (*call).listAudit,
+			Method: get, Path: "/v1/audit", Name: "listAudit", Access: operator, handle: (*call).listAudit,
 			Summary: "List audit entries, newest first", Query: append(slices.Clip(auditFilterParams), limitParam),
 			Status: 200, Reply: AuditList{},
 			Doc: "Every change of a gateway or token, state changes of gateways, and refused requests that matter for security.",
 		},
 		{
-			Method: get, Path: "/v1/audit/export", Name: "exportAudit", handle: (*call).exportAudit,
+			Method: get, Path: "/v1/audit/export", Name: "exportAudit", Access: operator, handle: (*call).exportAudit,
 			Summary: "Export audit entries", Query: auditFilterParams, Status: 200, Reply: store.AuditEntry{}, Type: jsonLines,
 			Doc: "All entries that match the filter, newest first, one JSON object per line.",
 		},
 		{
-			Method: get, Path: "/v1/gateways", Name: "listAllGateways", handle: (*call).listAllGateways,
+			Method: get, Path: "/v1/overview", Name: "getOverview", Access: viewerOrOwn, handle: (*call).overview,
+			Summary: "Summarize gateways, live sessions, usage and what needs attention", Status: 200, Reply: Overview{},
+			Doc: "Live sessions and batches are up to 2 seconds old, usage and tokens up to 30 seconds.",
+		},
+		{
+			Method: get, Path: "/v1/events", Name: "followEvents", Access: viewer, handle: (*call).follow,
+			Summary: "Stream changes as they happen",
+			Query:   []Param{{Name: "kept", Type: "boolean", Doc: "Begin with the events that this instance still has, at most 1000."}},
+			Status:  200, Reply: events.GatewayChange{}, Type: eventStream,
+			Doc: "Server-sent events: gateway, tokens, records, and reset, after which the client must read everything again. The header Last-Event-ID continues after that event. 503 if this instance has too many open streams.",
+		},
+		{
+			Method: get, Path: "/v1/tokens", Name: "listAllTokens", Access: operatorOrOwn, handle: (*call).listAllTokens,
+			Summary: "List the tokens of all gateways, oldest first", Query: paged(ownerParam), Status: 200, Reply: PlacedTokenList{},
+		},
+		{
+			Method: get, Path: "/v1/records", Name: "listAllRecords", Access: viewerOrOwn, handle: (*call).listManyRecords,
+			Summary: "List the sessions and batches of all gateways, newest first", Query: append(slices.Clip(recordsFilterParams), cursorParam, limitParam),
+			Status: 200, Reply: PlacedRecordList{},
+		},
+		{
+			Method: get, Path: "/v1/workspaces/{workspace}/records", Name: "listWorkspaceRecords", Access: viewerOrOwn, handle: (*call).listManyRecords,
+			Summary: "List the sessions and batches of a workspace's gateways, newest first", Query: append(slices.Clip(recordsFilterParams), cursorParam, limitParam),
+			Status: 200, Reply: PlacedRecordList{},
+		},
+		{
+			Method: get, Path: "/v1/gateways", Name: "listAllGateways", Access: viewer, handle: (*call).listAllGateways,
 			Summary: "List the gateways of all workspaces", Query: paged(), Status: 200, Reply: GatewayList{},
 		},
 		{
-			Method: get, Path: gateways, Name: "listGateways", handle: (*call).listGateways,
+			Method: get, Path: gateways, Name: "listGateways", Access: viewer, handle: (*call).listGateways,
 			Summary: "List the gateways of a workspace", Query: paged(), Status: 200, Reply: GatewayList{},
 		},
 		{
-			Method: post, Path: gateways, Name: "createGateway", handle: (*call).createGateway,
+			Method: post, Path: gateways, Name: "createGateway", Access: admin, handle: (*call).createGateway,
 			Summary: "Create a gateway", Body: CreateGateway{}, Required: []string{"name"},
 			Status: 201, Reply: Gateway{}, Errors: []int{409},
 			Doc: "409 if the name is taken in the workspace.",
 		},
 		{
-			Method: get, Path: one, Name: "getGateway", handle: (*call).showGateway,
+			Method: get, Path: one, Name: "getGateway", Access: viewer, handle: (*call).showGateway,
 			Summary: "Show a gateway", Status: 200, Reply: Gateway{},
 		},
 		{
-			Method: patch, Path: one, Name: "updateGateway", handle: (*call).updateGateway,
+			Method: patch, Path: one, Name: "updateGateway", Access: admin, handle: (*call).updateGateway,
 			Summary: "Change a gateway's settings", Body: Patch{}, Conditional: true, Status: 200, Reply: Gateway{}, Errors: []int{409},
 			Query: []Param{{Name: "restart", Type: "boolean", Doc: "Restart the Livy server if the change needs it, which ends its sessions."}},
 			Doc:   "Omitted settings keep their values. Settings that the running Livy server was not started with are listed in restartNeeded and take effect at its next start.",
 		},
 		{
-			Method: del, Path: one, Name: "deleteGateway", handle: (*call).deleteGateway,
+			Method: del, Path: one, Name: "deleteGateway", Access: admin, handle: (*call).deleteGateway,
 			Summary: "Delete a gateway with its tokens and records", Conditional: true, Status: 204, Errors: []int{409},
 			Query: []Param{{Name: "force", Type: "boolean", Doc: "Delete the gateway even if it is running."}},
 			Doc:   "409 if it is running, unless force is set.",
 		},
 		{
-			Method: post, Path: one + "/start", Name: "startGateway", handle: (*call).startGateway,
+			Method: post, Path: one + "/start", Name: "startGateway", Access: member, handle: (*call).startGateway,
 			Summary: "Start a gateway's Livy server", Conditional: true, Status: 202, Reply: Gateway{}, Errors: []int{409},
 			Doc: "Returns immediately; poll the state to see when it is running. Starting a running gateway is not an error.",
 		},
 		{
-			Method: post, Path: one + "/stop", Name: "stopGateway", handle: (*call).stopGateway,
+			Method: post, Path: one + "/stop", Name: "stopGateway", Access: operator, handle: (*call).stopGateway,
 			Summary: "Stop a gateway's Livy server, which ends its sessions", Conditional: true, Status: 202, Reply: Gateway{}, Errors: []int{409},
 			Doc: "Returns immediately. Stopping a stopped gateway is not an error.",
 		},
 		{
-			Method: post, Path: one + "/restart", Name: "restartGateway", handle: (*call).restartGateway,
+			Method: post, Path: one + "/restart", Name: "restartGateway", Access: operator, handle: (*call).restartGateway,
 			Summary: "Replace a gateway's Livy server with a new one, which ends its sessions", Conditional: true,
 			Status: 202, Reply: Gateway{}, Errors: []int{409},
 			Doc: "Returns immediately. 409 if the gateway is stopped.",
 		},
 		{
-			Method: get, Path: one + "/logs", Name: "getLogs", handle: (*call).gatewayLogs,
+			Method: get, Path: one + "/logs", Name: "getLogs", Access: operator, handle: (*call).gatewayLogs,
 			Summary: "The last output of a gateway's Livy server",
 			Query:   []Param{{Name: "lines", Type: "integer", Default: 100, Least: 1, Most: 10000, Doc: "Number of lines."}},
 			Status:  200, Reply: Logs{}, Errors: []int{409},
 			Doc: "409 if the server runs where this instance cannot read: the message names the instances to ask.",
 		},
 		{
-			Method: get, Path: records, Name: "listRecords", handle: (*call).listRecords,
+			Method: get, Path: records, Name: "listRecords", Access: viewerOrOwn, handle: (*call).listRecords,
 			Summary: "List a gateway's sessions and batches, newest first", Query: paged(recordFilterParams...),
 			Status: 200, Reply: RecordList{},
 		},
 		{
-			Method: get, Path: records + "/export", Name: "exportRecords", handle: (*call).exportRecords,
+			Method: get, Path: records + "/export", Name: "exportRecords", Access: viewerOrOwn, handle: (*call).exportRecords,
 			Summary: "Export records", Query: recordFilterParams, Status: 200, Reply: store.Record{}, Type: jsonLines,
 			Doc: "All records that match the filter, newest first, one JSON object per line. Records created during the export are left out.",
 		},
 		{
-			Method: get, Path: record, Name: "getRecord", handle: (*call).showRecord,
+			Method: get, Path: record, Name: "getRecord", Access: viewerOrOwn, handle: (*call).showRecord,
 			Summary: "Show a record", Status: 200, Reply: store.Record{},
 		},
 		{
-			Method: del, Path: record, Name: "closeRecord", handle: (*call).closeRecord,
+			Method: del, Path: record, Name: "closeRecord", Access: operatorOrOwn, handle: (*call).closeRecord,
 			Summary: "End a session or batch", Status: 200, Reply: store.Record{}, Errors: []int{409},
 			Doc: "The record is kept. Closing an ended session is not an error. 409 until Livy has confirmed the session.",
 		},
 		{
-			Method: post, Path: record + "/ui-link", Name: "linkSparkUI", handle: (*call).linkSparkUI,
+			Method: post, Path: record + "/ui-link", Name: "linkSparkUI", Access: operatorOrOwn, handle: (*call).linkSparkUI,
 			Summary: "Create a link that opens a Spark UI in a browser", Status: 201, Reply: UILink{}, Errors: []int{409},
 			Doc: "409 if the record has no Spark UI.",
 		},
 		{
-			Method: get, Path: one + "/usage", Name: "getUsage", handle: (*call).usage,
+			Method: get, Path: one + "/usage", Name: "getUsage", Access: viewerOrOwn, handle: (*call).usage,
 			Summary: "vCore-hours and GB-hours by day and token", Status: 200, Reply: UsageList{},
 			Query: []Param{
 				{Name: "from", Type: "date", Doc: "First day (UTC)."},
@@ -218,63 +280,63 @@ func Routes() []Route {
 			Doc: "Live sessions and batches count up to now.",
 		},
 		{
-			Method: get, Path: one + "/statements", Name: "listStatements", handle: (*call).statements,
+			Method: get, Path: one + "/statements", Name: "listStatements", Access: operator, handle: (*call).statements,
 			Summary: "List the statements that clients ran, newest first", Query: paged(), Status: 200, Reply: StatementList{},
 			Doc: "Empty unless the gateway's statementAudit is on.",
 		},
 		{
-			Method: get, Path: one + "/policy", Name: "getPolicy", handle: (*call).showPolicy,
+			Method: get, Path: one + "/policy", Name: "getPolicy", Access: viewer, handle: (*call).showPolicy,
 			Summary: "The rules in force for a gateway's create requests", Status: 200, Reply: Policy{},
 			Doc: "The built-in rules that apply to every gateway are not listed.",
 		},
 		{
-			Method: post, Path: one + "/policy/explain", Name: "explainPolicy", handle: (*call).explain,
+			Method: post, Path: one + "/policy/explain", Name: "explainPolicy", Access: member, handle: (*call).explain,
 			Summary: "Show what the policy would do to a create request", Body: map[string]any{}, Status: 200, Reply: Explanation{},
 			Query: []Param{{Name: "kind", Type: "string", Words: []string{"session", "batch"}, Doc: "What the request would create; default session."}},
 			Doc:   "Nothing is created.",
 		},
 		{
-			Method: post, Path: one + "/policy/try", Name: "tryPolicy", handle: (*call).tryPolicy,
+			Method: post, Path: one + "/policy/try", Name: "tryPolicy", Access: member, handle: (*call).tryPolicy,
 			Summary: "Show what the policy would do to a create request with other settings", Body: PolicyTrial{}, Required: []string{"settings", "request"},
 			Status: 200, Reply: Explanation{},
 			Query: []Param{{Name: "kind", Type: "string", Words: []string{"session", "batch"}, Doc: "What the request would create; default session."}},
 			Doc:   "Nothing is created or changed.",
 		},
 		{
-			Method: get, Path: allTokens, Name: "listTokens", handle: (*call).listTokens,
+			Method: get, Path: allTokens, Name: "listTokens", Access: operatorOrOwn, handle: (*call).listTokens,
 			Summary: "List a gateway's tokens, oldest first", Status: 200, Reply: TokenList{},
-			Query: paged(Param{Name: "revoked", Type: "boolean", Doc: "Also those that were revoked in the last 30 days, after the others."}),
+			Query: paged(ownerParam, Param{Name: "revoked", Type: "boolean", Doc: "Also those that were revoked in the last 30 days, after the others."}),
 		},
 		{
-			Method: post, Path: allTokens, Name: "createToken", handle: (*call).createToken,
+			Method: post, Path: allTokens, Name: "createToken", Access: adminOrOwn, handle: (*call).createToken,
 			Summary: "Create a token", Body: tokens.CreateRequest{}, Required: []string{"name"}, Status: 201, Reply: NewToken{}, Errors: []int{409},
-			Doc: "The token itself is shown in this reply only.",
+			Doc: "The token itself is shown in this reply only. A member makes tokens only for themselves: jobs run as that user, within the limits of selfService in /v1/me. 409 if the member has the maximum number of tokens.",
 		},
 		{
-			Method: get, Path: token, Name: "getToken", handle: (*call).showToken,
+			Method: get, Path: token, Name: "getToken", Access: operatorOrOwn, handle: (*call).showToken,
 			Summary: "Show a token", Status: 200, Reply: Token{},
 		},
 		{
-			Method: patch, Path: token, Name: "updateToken", handle: (*call).updateToken,
+			Method: patch, Path: token, Name: "updateToken", Access: admin, handle: (*call).updateToken,
 			Summary: "Change a token's name, expiry or limits", Body: tokens.Settings{}, Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
 			Doc: "Omitted settings keep their values. The token itself does not change.",
 		},
 		{
-			Method: del, Path: token, Name: "revokeToken", handle: (*call).revokeToken,
+			Method: del, Path: token, Name: "revokeToken", Access: operatorOrOwn, handle: (*call).revokeToken,
 			Summary: "Revoke a token permanently", Conditional: true, Status: 204,
 			Doc: "All instances refuse it within a second.",
 		},
 		{
-			Method: post, Path: token + "/reset", Name: "resetToken", handle: (*call).resetToken,
+			Method: post, Path: token + "/reset", Name: "resetToken", Access: adminOrOwn, handle: (*call).resetToken,
 			Summary: "Replace a token with a new one under the same id", Body: tokens.ResetRequest{}, Conditional: true, Status: 200, Reply: NewToken{}, Errors: []int{409},
 			Doc: "The new token is shown in this reply only.",
 		},
 		{
-			Method: post, Path: token + "/disable", Name: "disableToken", handle: (*call).disableToken,
+			Method: post, Path: token + "/disable", Name: "disableToken", Access: operatorOrOwn, handle: (*call).disableToken,
 			Summary: "Disable a token until it is enabled again", Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
 		},
 		{
-			Method: post, Path: token + "/enable", Name: "enableToken", handle: (*call).enableToken,
+			Method: post, Path: token + "/enable", Name: "enableToken", Access: operator, handle: (*call).enableToken,
 			Summary: "Enable a disabled token", Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
 		},
 	}

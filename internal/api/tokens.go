@@ -2,8 +2,10 @@ package api
 
 import (
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
@@ -57,10 +59,16 @@ func (c *call) createToken() error {
 	if err := c.read(&body); err != nil {
 		return err
 	}
-	if err := c.check(g, &body.Settings); err != nil {
+	if body.Owner == ownerMe {
+		body.Owner = c.rights.User
+	}
+	create := c.Tokens.Create
+	if c.reach == access.Own {
+		create = c.createOwn(g)
+	} else if err := c.check(g, &body.Settings); err != nil {
 		return err
 	}
-	token, secret, err := c.Tokens.Create(c.ctx(), body)
+	token, secret, err := create(c.ctx(), body)
 	if err != nil {
 		return err
 	}
@@ -86,6 +94,10 @@ func (c *call) listTokens() error {
 	if err != nil {
 		return err
 	}
+	owner, err := c.ownerQuery()
+	if err != nil {
+		return err
+	}
 	all, err := c.Tokens.List(c.ctx(), g.ID)
 	if err == nil && revoked {
 		var more []*tokens.Token
@@ -95,6 +107,9 @@ func (c *call) listTokens() error {
 	if err != nil {
 		return err
 	}
+	all = slices.DeleteFunc(all, func(t *tokens.Token) bool {
+		return owner != "" && t.Owner != owner || c.reach == access.Own && t.Owner != c.rights.User
+	})
 	list := TokenList{Total: int64(len(all)), Tokens: []Token{}}
 	for _, t := range cut(all, p) {
 		list.Tokens = append(list.Tokens, c.present(t))
@@ -120,16 +135,30 @@ func (c *call) onToken(do func(g *gateway.Gateway, id string) (*tokens.Token, er
 	return c.replyRevision(http.StatusOK, token.Revision, c.present(token))
 }
 
-// tokenIfMatch is onlyIfMatch for a token, which it reads only if necessary.
+// tokenID returns the id of the token in the path, which the call must reach, and checks
+// If-Match.
 func (c *call) tokenID(g *gateway.Gateway) (string, error) {
-	id, err := c.Tokens.Find(c.ctx(), g.ID, c.r.PathValue("token"), c.reading())
+	id, err := c.findToken(g, c.r.PathValue("token"), c.reading())
 	if err != nil {
+		return "", err
+	}
+	if err := c.mine(g, id); err != nil {
 		return "", err
 	}
 	return id, c.tokenIfMatch(g, id)
 }
 
-// tokenIfMatch is onlyIfMatch for a token, which is read only if that is needed.
+// findToken returns the id of the token with an id or name. Where the call reaches only the
+// caller's own tokens, the names of others are unknown.
+func (c *call) findToken(g *gateway.Gateway, ref string, revoked bool) (string, error) {
+	owner := ""
+	if c.reach == access.Own {
+		owner = c.rights.User
+	}
+	return c.Tokens.Find(c.ctx(), g.ID, ref, owner, revoked)
+}
+
+// tokenIfMatch is onlyIfMatch for a token, which it reads only if necessary.
 func (c *call) tokenIfMatch(g *gateway.Gateway, id string) error {
 	if c.r.Method == http.MethodGet || c.r.Header["If-Match"] == nil {
 		return nil
@@ -165,15 +194,19 @@ func (c *call) resetToken() error {
 	if err != nil {
 		return err
 	}
-	var body tokens.ResetRequest
-	if err := c.read(&body); err != nil {
-		return err
-	}
 	id, err := c.tokenID(g)
 	if err != nil {
 		return err
 	}
-	token, secret, err := c.Tokens.Reset(c.ctx(), c.order, g.ID, id, body)
+	var body tokens.ResetRequest
+	if err := c.read(&body); err != nil {
+		return err
+	}
+	reset := c.Tokens.Reset
+	if c.reach == access.Own {
+		reset = c.resetOwn
+	}
+	token, secret, err := reset(c.ctx(), c.order, g.ID, id, body)
 	if err != nil {
 		return err
 	}

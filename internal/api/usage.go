@@ -3,9 +3,11 @@ package api
 import (
 	"encoding/csv"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/sessions"
 )
@@ -51,6 +53,11 @@ func (c *call) usage() error {
 	if err != nil {
 		return err
 	}
+	own, err := c.ownTokens(g.ID)
+	if err != nil {
+		return err
+	}
+	usage = slices.DeleteFunc(usage, func(u sessions.Usage) bool { return c.reach == access.Own && !own[u.TokenID] })
 	if format != "csv" {
 		return c.reply(http.StatusOK, UsageList{Usage: append([]sessions.Usage{}, usage...)})
 	}

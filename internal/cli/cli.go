@@ -91,7 +91,7 @@ func Fill(cmd *cobra.Command, o Options) {
 	flags.BoolVar(&c.wide, "wide", false, "Print all columns without truncation")
 	cmd.AddCommand(
 		c.gatewayCommand(), c.tokenCommand(), c.sessionCommand(), c.policyCommand(), c.usageCommand(),
-		c.catalogCommand(), c.engineCommand(), c.environmentCommand(), c.auditCommand(), c.healthCommand(), c.doctorCommand(),
+		c.catalogCommand(), c.engineCommand(), c.environmentCommand(), c.auditCommand(), c.eventsCommand(), c.healthCommand(), c.doctorCommand(),
 	)
 	complete(cmd, "workspace", c.workspaces)
 	complete(cmd, "address", nothing)

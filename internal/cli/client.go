@@ -28,7 +28,7 @@ func (c *cli) path(parts ...string) string {
 	return strings.Join(p, "/")
 }
 
-// query appends the non-empty parameters to a path.
+// query puts parameters that are not empty after a path, which may have some already.
 func query(path string, q url.Values) string {
 	for name, values := range q {
 		if len(values) == 0 || values[0] == "" {
@@ -38,12 +38,20 @@ func query(path string, q url.Values) string {
 	if len(q) == 0 {
 		return path
 	}
+	if strings.Contains(path, "?") {
+		return path + "&" + q.Encode()
+	}
 	return path + "?" + q.Encode()
 }
 
 // request calls the API and returns its reply, or an error reply as an error.
 func (c *cli) request(ctx context.Context, method, path string, body any) (*http.Response, error) {
-	resp, err := c.send(ctx, method, path, body)
+	return c.requestWith(ctx, method, path, body, nil)
+}
+
+// requestWith is request with more headers; those that are empty are left out.
+func (c *cli) requestWith(ctx context.Context, method, path string, body any, header http.Header) (*http.Response, error) {
+	resp, err := c.send(ctx, method, path, body, header)
 	if err != nil || resp.StatusCode < 400 {
 		return resp, err
 	}
@@ -53,7 +61,7 @@ func (c *cli) request(ctx context.Context, method, path string, body any) (*http
 }
 
 // send calls the API and returns its reply, even if it is an error.
-func (c *cli) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
+func (c *cli) send(ctx context.Context, method, path string, body any, header http.Header) (*http.Response, error) {
 	var payload io.Reader
 	switch b := body.(type) {
 	case nil:
@@ -73,6 +81,11 @@ func (c *cli) send(ctx context.Context, method, path string, body any) (*http.Re
 	req, err := http.NewRequestWithContext(ctx, method, base+path, payload)
 	if err != nil {
 		return nil, err
+	}
+	for name := range header {
+		if value := header.Get(name); value != "" {
+			req.Header.Set(name, value)
+		}
 	}
 	if payload != nil {
 		req.Header.Set("Content-Type", "application/json")

@@ -101,6 +101,8 @@ var goldens = []struct {
 	{"token-create", []func(*world){etl}, []string{
 		"token create --gateway etl --name airflow --expire-days 90",
 		"token create --gateway etl --scope read --json",
+		"token create --gateway etl --name hers --owner vera --identity vera --json",
+		"token list --gateway etl --owner vera",
 		"token create --gateway etl --token-file -",
 		"token create --gateway none",
 		"token create --gateway etl --expire-days 0",
@@ -269,6 +271,7 @@ var goldens = []struct {
 		"audit export --cursor x",
 		"audit export --until x --json",
 	}},
+	{"events", []func(*world){etl}, []string{"events", "events --json", "events x", "events x --json"}},
 	{"health", nil, []string{"health", "health --json", "health x"}},
 	{"usage-errors", nil, []string{
 		"gatway",

@@ -19,7 +19,7 @@ func (c *cli) healthCommand() *cobra.Command {
 for it, and why not. The exit code is 0 if it is ready, and 5 if it is not.`,
 		Args: noArgs,
 		RunE: func(*cobra.Command, []string) error {
-			resp, err := c.send(c.ctx, http.MethodGet, "/v1/health", nil)
+			resp, err := c.send(c.ctx, http.MethodGet, "/v1/health", nil, nil)
 			if err != nil {
 				return err
 			}

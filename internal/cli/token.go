@@ -72,7 +72,7 @@ func (c *cli) readFile(name string) ([]byte, error) {
 const tokenFileUsage = "File with the text to use as the token, at least 16 characters (- for standard input; default: a new one is generated)"
 
 func (t *tokenCLI) createCommand() *cobra.Command {
-	var file string
+	var file, owner string
 	cmd := &cobra.Command{
 		Use:   "create --gateway NAME",
 		Short: "Creates a token and shows it, once",
@@ -82,6 +82,8 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 	}
 	read := tokenFlags(cmd)
 	cmd.Flags().StringVar(&file, "token-file", "", tokenFileUsage)
+	cmd.Flags().StringVar(&owner, "owner", "", "User who owns the token and can see, reset, disable and revoke it")
+	complete(cmd, "owner", nothing)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		settings := read()
 		if settings.Name == nil {
@@ -92,8 +94,7 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(),
-			tokens.CreateRequest{Settings: settings, Secret: secret})
+		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(), tokens.CreateRequest{Settings: settings, Owner: owner, Secret: secret})
 		if err != nil {
 			return err
 		}
@@ -116,6 +117,7 @@ func (t *tokenCLI) printSecret(token reply[api.NewToken]) error {
 
 func (t *tokenCLI) listCommand() *cobra.Command {
 	var states []string
+	var owner string
 	cmd := &cobra.Command{
 		Use:   "list --gateway NAME",
 		Short: "Lists a gateway's tokens",
@@ -124,7 +126,7 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 			if err := knownWords("state", states, tokenStates); err != nil {
 				return err
 			}
-			q := url.Values{}
+			q := url.Values{"owner": {owner}}
 			if isOneOf("revoked", states) {
 				q.Set("revoked", "true")
 			}
@@ -155,13 +157,15 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 				{head: "QUEUE", wide: true},
 				{head: "CREATED (UTC)", wide: true},
 				{head: "BY", wide: true},
+				{head: "OWNER", wide: true},
 				{head: "EXPIRES"},
 				{head: "LAST USED (UTC)"},
 				{head: "USES", wide: true},
 			}}
 			for _, token := range list.Tokens {
 				out.add(token.ID, token.Name, token.State, dash(scopes(token)),
-					dash(ranges(token)), dash(limits(token)), dash(token.Identity), dash(token.Queue), minute(token.CreatedAt), dash(token.CreatedBy),
+					dash(ranges(token)), dash(limits(token)), dash(token.Identity), dash(token.Queue),
+					minute(token.CreatedAt), dash(token.CreatedBy), dash(token.Owner),
 					token.ExpiresAt.UTC().Format(time.DateOnly), minute(token.LastUsedAt), strconv.FormatInt(token.Uses, 10))
 			}
 			t.write(&out, "No tokens.")
@@ -170,6 +174,8 @@ func (t *tokenCLI) listCommand() *cobra.Command {
 	}
 	cmd.Flags().StringSliceVar(&states, "state", nil, "Only tokens in one of these states: active, disabled, expired, revoked (in the last 30 days)")
 	complete(cmd, "state", words(tokenStates...))
+	cmd.Flags().StringVar(&owner, "owner", "", "Only tokens of this user")
+	complete(cmd, "owner", nothing)
 	return cmd
 }
 
@@ -217,6 +223,7 @@ func (t *tokenCLI) printToken(r reply[api.Token]) error {
 		d.add("Name", token.Name)
 		d.add("State", token.State)
 		d.add("Created", second(token.CreatedAt)+" by "+dash(token.CreatedBy))
+		d.add("Owner", token.Owner)
 		d.add("Expires", second(token.ExpiresAt))
 		d.add("Revoked", second(token.RevokedAt))
 		d.add("Old secret until", second(token.PreviousUntil))

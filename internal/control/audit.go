@@ -121,8 +121,8 @@ func (m *Manager) IDOf(text string) string {
 
 // RefOf returns "workspace/name" of the gateway with an id, or "" if there is none.
 func (m *Manager) RefOf(id string) string {
-	if p := m.snapshots.current.Load(); p != nil && p.byID[id] != nil {
-		return p.byID[id].Gateway.Ref()
+	if g := m.Known(id); g != nil {
+		return g.Ref()
 	}
 	return ""
 }

@@ -47,9 +47,7 @@ func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found
 			"refuses all creates because its policy cannot be compiled: "+err.Error(),
 			"fix it with "+command("update")))
 	}
-	known := *g
-	known.Declared = false // not a problem
-	for _, note := range m.Notes(&known) {
+	for _, note := range m.Findings(g) {
 		found = append(found, doctor.Warning(check, note, "fix it with "+command("update")))
 	}
 	if pending := m.RestartNeeded(g); len(pending) > 0 {
@@ -117,4 +115,11 @@ func dial(ctx context.Context, address string) error {
 		return err
 	}
 	return conn.Close()
+}
+
+// Findings returns the notes on a gateway that are about problems.
+func (m *Manager) Findings(g *gateway.Gateway) []string {
+	known := *g
+	known.Declared = false // not a problem
+	return m.Notes(&known)
 }

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/events"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/sessions"
@@ -59,6 +60,8 @@ type Options struct {
 // Manager manages the gateways. Its methods are safe for concurrent use.
 type Manager struct {
 	Options
+	// Events has the changes that this instance learns of.
+	Events    *events.Hub
 	settings  atomic.Pointer[Settings]
 	snapshots snapshots
 	stalls    stallDetector
@@ -128,9 +131,11 @@ func New(o Options) *Manager {
 		o.Name = instanceName()
 	}
 	m := &Manager{
-		Options: o, newResolved: resolved.New, reconcilers: reconcilers{all: make(map[string]*reconciler)},
-		declare: make(chan struct{}, 1), reapSoon: make(chan struct{}, 1),
+		Options: o, Events: events.New(rand.Reader), newResolved: resolved.New,
+		reconcilers: reconcilers{all: make(map[string]*reconciler)},
+		declare:     make(chan struct{}, 1), reapSoon: make(chan struct{}, 1),
 	}
+	m.snapshots.onPublish = m.reportChanges
 	m.leaseholder = newLeaseholder(o.Store, store.Instance{ID: instanceID(o.Rand), Name: o.Name}, o.Logger)
 	m.leaseholder.candidates = m.supervisable
 	m.leaseholder.gained, m.leaseholder.lost = m.startReconciler, m.stopReconciler
@@ -160,6 +165,7 @@ func (m *Manager) Configure(s Settings) {
 	setDefault(&s.AuditRetention, gateway.DefaultAuditRetention)
 	m.settings.Store(&s)
 	m.snapshots.recompile(m.compile)
+	m.Events.Reset() // what is shown of gateways depends on the settings too
 }
 
 // Run starts keeping the snapshot of all gateways up to date, and the Livy servers of the
@@ -187,6 +193,7 @@ func (m *Manager) Run() {
 			case store.TopicLease:
 				m.leaseholder.kick()
 			}
+			m.reportOther(e)
 		})
 	})
 	m.wg.Go(func() { m.trimOld(m.ctx) })
@@ -208,6 +215,7 @@ func (m *Manager) Run() {
 // Close ends all supervision and releases the leases. With exiting and StopOnExit it also
 // stops the Livy servers, unless other instances are running to supervise them.
 func (m *Manager) Close(exiting bool) {
+	m.Events.Close()
 	if m.cancel == nil {
 		return
 	}

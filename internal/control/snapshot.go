@@ -56,6 +56,8 @@ type snapshots struct {
 	mu      sync.Mutex // one writer at a time
 	current atomic.Pointer[snapshot]
 	changed chan struct{} // closed with the next snapshot; nil while nothing waits
+	// onPublish is called with each new snapshot, under the lock; it must be quick.
+	onPublish func(before *snapshot, now map[string]*Entry)
 }
 
 // next returns a channel that is closed when a newer snapshot is published.
@@ -95,6 +97,29 @@ func (m *Manager) Lookup(workspace, nameOrID string) (*Entry, error) {
 		return e, nil
 	}
 	return nil, gateway.Errorf(gateway.KindNotFound, "no gateway %q in workspace %q", nameOrID, workspace)
+}
+
+// Known returns the gateway with an id as this instance knows it, or nil if there is none.
+// It must not be changed.
+func (m *Manager) Known(id string) *gateway.Gateway {
+	if p := m.snapshots.current.Load(); p != nil && p.byID[id] != nil {
+		return p.byID[id].Gateway
+	}
+	return nil
+}
+
+// Snapshot returns all gateways as this instance knows them, by workspace and name. They
+// must not be changed. It fails with KindUnavailable until they have been read.
+func (m *Manager) Snapshot() ([]*gateway.Gateway, error) {
+	if m.snapshots.current.Load() == nil {
+		return nil, gateway.Errorf(gateway.KindUnavailable, "the gateways have not been read from Redis yet")
+	}
+	entries := m.snapshots.entries()
+	all := make([]*gateway.Gateway, len(entries))
+	for i, e := range entries {
+		all[i] = e.Gateway
+	}
+	return all, nil
 }
 
 // CountByState counts the gateways in each state.
@@ -151,7 +176,10 @@ func (s *snapshots) replace(f func() (map[string]*Entry, error)) error {
 }
 
 func (s *snapshots) publishLocked(entries map[string]*Entry) {
-	s.current.Store(newSnapshot(entries))
+	before := s.current.Swap(newSnapshot(entries))
+	if s.onPublish != nil {
+		s.onPublish(before, entries)
+	}
 	if s.changed != nil {
 		close(s.changed)
 		s.changed = nil

@@ -28,6 +28,7 @@ func Calls() []string {
 			}
 			text += " Query: " + strings.Join(query, ", ") + "."
 		}
+		text += " " + NeedsRole(&r)
 		lines = append(lines, text+" Replies: "+strings.Join(statuses(&r), ", ")+".")
 	}
 	return lines

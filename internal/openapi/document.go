@@ -12,7 +12,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/events"
 )
 
 type object = map[string]any
@@ -67,7 +69,9 @@ func Document(root string) ([]byte, error) {
 }
 
 const description = "Gateways, their tokens, the records of their sessions and batches, and the audit.\n\n" +
-	"On a site the API requires authentication by Caddy. On Caddy's admin endpoint, below /livy, there is none: whoever reaches it has full access. " +
+	"On a site the API requires authentication by Caddy, and roles in the configuration limit what a user may do: " +
+	"x-required-role is the least role that may make a call, x-own-role the least role that may make it for the caller's own tokens. " +
+	"On Caddy's admin endpoint, below /livy, there is no authentication: whoever reaches it has full access. " +
 	"Bodies are JSON. Errors are problems (RFC 9457) with a machine-readable kind. " +
 	"Lists are paged; a Link header points to the next page. " +
 	"Changes can be made conditional on the ETag of an earlier reply with If-Match; reads with If-None-Match get a 304 if nothing has changed."
@@ -96,10 +100,12 @@ func pathParams(path string) []any {
 func operation(types *types, r *api.Route) object {
 	op := object{
 		"operationId": r.Name, "summary": r.Summary, "tags": []string{tag(r.Path)},
-		"responses": responses(types, r),
+		"responses":       responses(types, r),
+		"description":     strings.TrimSpace(r.Doc + " " + NeedsRole(r)),
+		"x-required-role": r.Access.Role.String(),
 	}
-	if r.Doc != "" {
-		op["description"] = r.Doc
+	if r.Access.Own {
+		op["x-own-role"] = access.Member.String()
 	}
 	params := []any{}
 	for _, p := range r.Query {
@@ -111,6 +117,13 @@ func operation(types *types, r *api.Route) object {
 			"name": "If-Match", "in": "header",
 			"description": "Make the change only if the object is unchanged since an earlier reply: that reply's ETag, or * for any.",
 			"schema":      object{"type": "string", "pattern": `^(\*|"[0-9]{1,18}(-[0-9a-z-]{1,40})?")$`},
+		})
+	}
+	if r.Name == "followEvents" {
+		params = append(params, object{
+			"name": "Last-Event-ID", "in": "header",
+			"description": "The id of the last event that was received. Browsers send it automatically.",
+			"schema":      object{"type": "string"},
 		})
 	}
 	if r.Tagged() {
@@ -130,11 +143,11 @@ func operation(types *types, r *api.Route) object {
 	return op
 }
 
-// tag returns the group of a path.
+// tag groups the calls by what they are about.
 func tag(path string) string {
 	for _, word := range []string{
 		"tokens", "records", "statements", "usage", "policy", "gateways", "audit",
-		"environments", "catalog",
+		"environments", "catalog", "events",
 	} {
 		if strings.Contains(path, "/"+word) {
 			return word
@@ -159,8 +172,8 @@ func paramSchema(p api.Param) object {
 	return s
 }
 
-// Statuses of all calls: 400 for an unknown query parameter; 401 and 403 come from the
-// authentication of a site.
+// Statuses that any call can have: 400 for an unknown query parameter; 401 comes from the
+// site's authentication, 403 from that and from roles.
 var anyCall = []int{
 	http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden,
 	http.StatusInternalServerError, http.StatusServiceUnavailable,
@@ -168,7 +181,7 @@ var anyCall = []int{
 
 func responses(types *types, r *api.Route) object {
 	problems := append(slices.Clone(anyCall), r.Errors...)
-	if strings.Contains(strings.TrimPrefix(r.Path, "/v1/workspaces/{workspace}/gateways"), "{") {
+	if strings.Contains(r.Path, "{") { // also a workspace in which the caller has no role
 		problems = append(problems, http.StatusNotFound)
 	}
 	if r.Method != http.MethodGet {
@@ -206,6 +219,11 @@ func success(types *types, r *api.Route) object {
 		// The schema describes the text; each line of it is JSON.
 		kind, schema = r.Type, object{"type": "string"}
 		s["description"] = "One JSON object per line."
+	}
+	if r.Name == "followEvents" {
+		types.reply(events.Change{})
+		s["description"] = "Server-sent events. The data of an event gateway is a GatewayChange, that of tokens and records a Change, that of reset {}. " +
+			"Lines that begin with a colon are comments: one at least every 15 seconds."
 	}
 	content := object{kind: object{"schema": schema}}
 	if r.Name == "getUsage" {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/invopop/jsonschema"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
@@ -30,8 +31,8 @@ type types struct {
 func newTypes(root string) (*types, error) {
 	t := &types{schemas: object{}, comments: map[string]string{}}
 	for _, dir := range []string{
-		"internal/api", "internal/control", "internal/gateway", "policies",
-		"internal/sessions", "internal/store", "internal/tokens",
+		"internal/access", "internal/api", "internal/events", "internal/control", "internal/gateway",
+		"policies", "internal/sessions", "internal/store", "internal/tokens",
 	} {
 		if err := t.readComments(root, dir); err != nil {
 			return nil, err
@@ -106,6 +107,12 @@ func special(of reflect.Type) *jsonschema.Schema {
 		return &jsonschema.Schema{Type: "string", Enum: []any{
 			gateway.StateCreated, gateway.StateStarting, gateway.StateRunning, gateway.StateStopping, gateway.StateStopped, gateway.StateError,
 		}}
+	case reflect.TypeFor[access.Role]():
+		s := &jsonschema.Schema{Type: "string"}
+		for _, role := range access.Roles {
+			s.Enum = append(s.Enum, role.String())
+		}
+		return s
 	case reflect.TypeFor[tokens.Scope]():
 		s := &jsonschema.Schema{Type: "string"}
 		for _, scope := range tokens.AllScopes {

@@ -14,9 +14,10 @@ import (
 	"unicode/utf8"
 
 	"github.com/caddyserver/caddy/v2/caddyconfig"
-	_ "github.com/caddyserver/caddy/v2/modules/caddyevents/eventsconfig" // events
-	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"      // basic_auth
-	_ "github.com/caddyserver/caddy/v2/modules/logging"                  // log
+	_ "github.com/caddyserver/caddy/v2/modules/caddyevents/eventsconfig"           // events
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"                // basic_auth
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/forwardauth" // forward_auth
+	_ "github.com/caddyserver/caddy/v2/modules/logging"                            // log
 
 	"github.com/livygateway/livygateway/internal/golden"
 )

@@ -29,13 +29,14 @@ var probeCommands = []string{
 	"SADD m", "SCARD", "SISMEMBER m", "SMEMBERS", "SREM m",
 	"XADD * f 1", "XDEL 1-1", "XLEN", "XRANGE - +", "XREVRANGE + -", "XTRIM MINID 1",
 	"ZADD 1 m", "ZCARD", "ZCOUNT 0 1", "ZRANGE 0 1", "ZRANGEBYSCORE 0 1", "ZREM m", "ZREMRANGEBYSCORE 0 1", "ZREVRANGE 0 1",
+	"ZREVRANGEBYSCORE 1 0", "ZSCORE m",
 	"RENAME KEY", "UNLINK", "DEL",
 }
 
 // probeKeys are keys like those in use.
 var probeKeys = []string{
 	"schema", "gateways", "gateway-revisions", "gateway-names", "leases", "instances", "clock", "installation", "audit", "deleted",
-	"token:access", "tokens:access", "tokens-revoked:access", "secret:access", "used:access", "ids:access", "names:access", "records:access",
+	"token:access", "tokens:access", "tokens-revoked:access", "owner-tokens:access", "secret:access", "used:access", "ids:access", "names:access", "records:access",
 	"record-ids:access", "record-index:access:t:access:s:access", "record-tokens:access", "live:access:t:access:session",
 	"pending:access", "usage:access", "statements:access", "statements-index:access", "repeat:access", "key:access",
 }

@@ -25,6 +25,7 @@ func TestProbesKnowAllCommands(t *testing.T) {
 	other := map[string]string{
 		"Ping": "", "Publish": "", "Subscribe": "", "Scan": "", "ScriptLoad": "", "Eval": "", "EvalSha": "", "Info": "", "Do": "", "Time": "",
 		"Exec": "", "XTrimMinID": "XTRIM", "XRevRangeN": "XREVRANGE",
+		"ZRangeWithScores": "ZRANGE", "ZRevRangeByScoreWithScores": "ZREVRANGEBYSCORE",
 	}
 	found := 0
 	for _, file := range files {

@@ -132,6 +132,8 @@ type AuditFilter struct {
 	From, Until time.Time
 	// Before is the ID of an entry; only older entries match.
 	Before string
+	// Visible reports whether an entry may be shown; nil shows all.
+	Visible func(*AuditEntry) bool
 }
 
 func (f *AuditFilter) matches(e *AuditEntry) bool {
@@ -144,7 +146,8 @@ func (f *AuditFilter) matches(e *AuditEntry) bool {
 	return (f.Actor == "" || f.Actor == e.Actor) &&
 		(f.Action == "" || f.Action == e.Action || strings.HasPrefix(e.Action, f.Action+".")) &&
 		(f.Outcome == "" || f.Outcome == e.Outcome) &&
-		(f.Target == "" || f.Target == e.Target)
+		(f.Target == "" || f.Target == e.Target) &&
+		(f.Visible == nil || f.Visible(e))
 }
 
 // Bounds of one ReadAudit call: entries scanned in all, and per round trip.

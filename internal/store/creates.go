@@ -15,9 +15,9 @@ import (
 // beginCreate stores a record before its create is sent, unless the create repeats an
 // earlier one, the token's limit is reached, or another create of that name is in progress.
 //
-// KEYS: see recordKeys, and as the tenth the key of the repetition, or "records" again.
-// ARGV: the record (see putRecord), limit or 0, TTL of the repetition's key in ms or 0, its
-// value
+// KEYS: see recordKeys, and as the tenth the key of the repetition, or "records"
+// again. ARGV: the record (see putRecord), limit or 0, time to live of the
+// repetition's key in ms or 0, its value, channel, message
 var beginCreate = newScript(putRecord + `
 local a = {}
 for j = 1, 11 do a[j] = ARGV[j] end
@@ -30,6 +30,7 @@ local limit = tonumber(ARGV[12])
 if limit > 0 and redis.call('SCARD', KEYS[3] .. ':t:' .. token .. ':' .. kind) >= limit then return {'limit', ''} end
 local other = redis.call('HGET', KEYS[7], kind .. ':' .. name)
 if other and other ~= id and redis.call('SISMEMBER', KEYS[3], other) == 1 then return {'name', other} end
+redis.call('PUBLISH', ARGV[15], ARGV[16])
 if not put(a) then return {'changed', ''} end
 redis.call('HSET', KEYS[7], kind .. ':' .. name, id)
 if ARGV[13] ~= '0' then redis.call('SET', KEYS[10], ARGV[14], 'PX', ARGV[13]) end
@@ -67,7 +68,8 @@ func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repe
 		keys[len(keys)-1] = s.repetition(r, rep.Key)
 		life, value = rep.Life.Milliseconds(), rep.Value
 	}
-	got, err := beginCreate.Run(ctx, s, Fence{}, keys, append(args, limit, life, value)...).StringSlice()
+	args = append(args, limit, life, value, s.channel(), message(TopicRecords, r.GatewayID))
+	got, err := beginCreate.Run(ctx, s, Fence{}, keys, args...).StringSlice()
 	if err != nil {
 		return wrap("recording a create", err)
 	}

@@ -143,9 +143,11 @@ end
 // putFields is the number of ARGV that one record takes in a script.
 const putFields = 11
 
+// KEYS: see recordKeys. ARGV: channel, message, and the records
 var saveRecords = newScript(putRecord + `
+redis.call('PUBLISH', ARGV[1], ARGV[2])
 local changed = {}
-for i = 1, #ARGV, 11 do
+for i = 3, #ARGV, 11 do
   local a = {}
   for j = 0, 10 do a[j+1] = ARGV[i+j] end
   if not put(a) then changed[#changed+1] = a[1] end
@@ -193,7 +195,8 @@ func (s *Store) SaveRecords(ctx context.Context, f Fence, gatewayID string, reco
 	for len(records) > 0 {
 		some := records[:min(len(records), saveAtOnce)]
 		records = records[len(some):]
-		args := make([]any, 0, putFields*len(some))
+		args := make([]any, 0, 2+putFields*len(some))
+		args = append(args, s.channel(), message(TopicRecords, gatewayID))
 		docs := make(map[string]string, len(some))
 		for _, r := range some {
 			a, doc, err := r.putArgs()

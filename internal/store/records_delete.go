@@ -11,11 +11,12 @@ import (
 // dropRecords removes records and their index entries, unless they are live. The usage sums
 // stay.
 //
-// KEYS: see recordKeys; ARGV: for each record: id, kind, public id or "", name,
-// token, state, "1" to remove it even if it is live
+// KEYS: see recordKeys; ARGV: channel, message, and for each record: id, kind, public id
+// or "", name, token, state, "1" to remove it though it lives
 var dropRecords = newScript(`
+redis.call('PUBLISH', ARGV[1], ARGV[2])
 local dropped = 0
-for i = 1, #ARGV, 7 do
+for i = 3, #ARGV, 7 do
   local id, kind, public, name, token, state = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]
   if ARGV[i+6] == '1' or redis.call('SISMEMBER', KEYS[3], id) == 0 then
     dropped = dropped + redis.call('HDEL', KEYS[1], id)
@@ -43,7 +44,8 @@ func (s *Store) drop(ctx context.Context, f Fence, gatewayID, living string, rec
 	if len(records) == 0 {
 		return 0, nil
 	}
-	args := make([]any, 0, 7*len(records))
+	args := make([]any, 0, 2+7*len(records))
+	args = append(args, s.channel(), message(TopicRecords, gatewayID))
 	for _, r := range records {
 		public := ""
 		if r.PublicID >= 0 {

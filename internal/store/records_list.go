@@ -102,20 +102,8 @@ func (s *Store) Records(
 	if slices.Contains(liveStates, f.State) {
 		return s.livePage(ctx, gatewayID, f, offset, limit)
 	}
-	index := s.key("record-index", gatewayID)
-	if f.TokenID != "" {
-		index += ":t:" + f.TokenID
-	}
-	if f.State != "" {
-		index += ":s:" + f.State
-	}
-	least, most := "-inf", "+inf"
-	if !f.From.IsZero() {
-		least = strconv.FormatInt(f.From.UnixMilli(), 10)
-	}
-	if !f.Until.IsZero() {
-		most = "(" + strconv.FormatInt(f.Until.UnixMilli(), 10)
-	}
+	index := s.recordIndex(RecordSource{gatewayID, f.TokenID}, f.State)
+	least, most := scoreBounds(f, nil)
 	// Use ranks instead of scores: they are found in O(log n) however deep the page is.
 	pipe := s.rdb.Pipeline()
 	count := pipe.ZCount(ctx, index, least, most)
@@ -150,10 +138,7 @@ func (s *Store) livePage(
 	if err != nil {
 		return nil, 0, err
 	}
-	all = slices.DeleteFunc(all, func(r *Record) bool {
-		return f.State != StateLive && r.State != f.State || f.TokenID != "" && r.TokenID != f.TokenID ||
-			!f.From.IsZero() && r.Created.Before(f.From) || !f.Until.IsZero() && !r.Created.Before(f.Until)
-	})
+	all = slices.DeleteFunc(all, func(r *Record) bool { return !f.selects(r) })
 	// Same order as the indexes.
 	slices.SortFunc(all, func(a, b *Record) int {
 		return cmp.Or(cmp.Compare(b.Created.UnixMilli(), a.Created.UnixMilli()), strings.Compare(b.ID, a.ID))
@@ -161,6 +146,13 @@ func (s *Store) livePage(
 	total := int64(len(all))
 	offset = min(offset, total)
 	return all[offset:min(total, offset+limit)], total, nil
+}
+
+// selects reports whether the filter selects a live record. The filter's state must be one of
+// the live states.
+func (f *RecordFilter) selects(r *Record) bool {
+	return (f.State == StateLive || r.State == f.State) && (f.TokenID == "" || r.TokenID == f.TokenID) &&
+		(f.From.IsZero() || !r.Created.Before(f.From)) && (f.Until.IsZero() || r.Created.Before(f.Until))
 }
 
 // LiveRecords reads the records of a gateway that have not ended.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -19,13 +20,22 @@ import (
 //
 //	token:<token id>        hash: doc (the row as JSON), gateway, rev, index (the
 //	                        sums that have a secret: key, comma separated),
-//	                        revoked (ms); usage: uses, used_at (ms), used_address,
-//	                        used_agent, previous_used_at (ms)
+//	                        revoked (ms), and what use left behind: uses,
+//	                        used_at (ms), used_address, used_agent, previous_used_at (ms),
+//	                        and owner, if it has one
 //	tokens:<gateway id>     sorted set of token ids by time of creation (ms)
 //	tokens-revoked:<gateway id>  sorted set of the ids of tombstones by time of
 //	                        revocation (ms), for as long as these are there
 //	secret:<sha-256, hex>   the token id; only for secrets that the caller chose,
-//	                        since generated ones contain the id
+//	                        since ours carry the id in their text
+//	owner-tokens:<owner>    sorted set of the token ids of a user, by time of creation
+//	                        (ms), less 1e14 and so negative once they are revoked
+//
+// The owner is a field of its own and no part of doc: a version that knows no owners
+// writes doc anew when it changes a token, without what it does not know, and leaves
+// other fields alone. So owners need no new schema, and a token without the field is
+// nobody's. Such a version also revokes without a word to owner-tokens, which therefore
+// is never believed alone.
 //
 // A revoked token stays as a tombstone for TombstoneLife, so that requests with it are told
 // that it is revoked, and its secret cannot be supplied again.
@@ -49,8 +59,12 @@ type TokenFields struct {
 	ExpiresAt time.Time `json:"expiresAt"`
 	Disabled  bool      `json:"disabled"`
 
-	// Scopes limit what the token may do; none means all of the gateway's sessions and
-	// batches.
+	// Owner is the user whose token it is: who made it for themselves, or for whom it
+	// was made. Empty means nobody's.
+	Owner string `json:"owner,omitempty"`
+
+	// Scopes limit what the token may do; none means all of the gateway's
+	// sessions and batches.
 	Scopes []Scope `json:"scopes,omitempty"`
 	// CIDRs are the client addresses that may use the token; none means all.
 	CIDRs []netip.Prefix `json:"cidrs,omitempty"`
@@ -124,84 +138,9 @@ func (r *TokenRow) indexSums() []string {
 	return sums
 }
 
-// putToken creates (expected revision 0) or changes a token.
-// KEYS: token, list, audit. ARGV: id, expected revision, doc, gateway, index, created
-// (ms), channel, message, prefix of secret keys, audit entry.
-var putToken = newScript(`
-local rev = redis.call('HGET', KEYS[1], 'rev')
-if ARGV[2] == '0' then
-  if rev then
-    -- the same creation again, after its first reply was lost
-    if rev == '1' and redis.call('HGET', KEYS[1], 'doc') == ARGV[3] then return 'ok' end
-    return 'exists'
-  end
-else
-  if not rev or redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[4]
-    or redis.call('HEXISTS', KEYS[1], 'revoked') == 1 then return 'missing' end
-  if rev ~= ARGV[2] then return 'stale' end
-end
-local keep = {}
-for sum in string.gmatch(ARGV[5], '[^,]+') do
-  local owner = redis.call('GET', ARGV[9] .. sum)
-  if owner and owner ~= ARGV[1] then return 'taken' end
-  keep[sum] = true
-end
-redis.call('PUBLISH', ARGV[7], ARGV[8])
--- A Redis that is full refuses a script's first write if it could need memory.
--- With this one first, a token can be disabled or reset even then.
-if rev then redis.call('PERSIST', KEYS[1]) end
-redis.call('XADD', KEYS[3], '*', 'e', ARGV[10])
-for sum in string.gmatch(redis.call('HGET', KEYS[1], 'index') or '', '[^,]+') do
-  if not keep[sum] then redis.call('DEL', ARGV[9] .. sum) end
-end
-for sum in pairs(keep) do redis.call('SET', ARGV[9] .. sum, ARGV[1]) end
-redis.call('HSET', KEYS[1], 'doc', ARGV[3], 'gateway', ARGV[4], 'index', ARGV[5], 'rev', tonumber(ARGV[2]) + 1)
-redis.call('ZADD', KEYS[2], ARGV[6], ARGV[1])
-return 'ok'
-`)
-
-// revokeToken turns a token into a tombstone, whatever its revision.
-// KEYS: token, list, audit, list of the revoked. ARGV: id, gateway, now (ms), life (ms),
-// channel, message, prefix of secret keys, entry of the audit, expected revision (empty:
-// any).
-var revokeToken = newScript(`
-if redis.call('HGET', KEYS[1], 'gateway') ~= ARGV[2] then return 'missing' end
-local revoked = redis.call('HEXISTS', KEYS[1], 'revoked') == 1
-if not revoked and ARGV[9] ~= '' and redis.call('HGET', KEYS[1], 'rev') ~= ARGV[9] then return 'stale' end
-redis.call('PUBLISH', ARGV[5], ARGV[6])
-if not revoked then
-  redis.call('PERSIST', KEYS[1]) -- first, for a Redis that is full: see above
-  redis.call('XADD', KEYS[3], '*', 'e', ARGV[8])
-  redis.call('PEXPIRE', KEYS[1], ARGV[4])
-  redis.call('HSET', KEYS[1], 'revoked', ARGV[3])
-  redis.call('HINCRBY', KEYS[1], 'rev', 1)
-  for sum in string.gmatch(redis.call('HGET', KEYS[1], 'index') or '', '[^,]+') do
-    redis.call('PEXPIRE', ARGV[7] .. sum, ARGV[4])
-  end
-  redis.call('ZREM', KEYS[2], ARGV[1])
-  redis.call('ZREMRANGEBYSCORE', KEYS[4], '-inf', tonumber(ARGV[3]) - tonumber(ARGV[4]))
-  redis.call('ZADD', KEYS[4], ARGV[3], ARGV[1])
-  redis.call('PEXPIRE', KEYS[4], ARGV[4])
-end
-return 'ok'
-`)
-
-// touchTokenScript adds usage to a token that still exists.
-// KEYS: token. ARGV: uses, at (ms), address, agent, previous secret used at (ms or 0).
-var touchTokenScript = redis.NewScript(`
-if redis.call('HEXISTS', KEYS[1], 'rev') == 0 or redis.call('HEXISTS', KEYS[1], 'revoked') == 1 then return 0 end
-redis.call('HINCRBY', KEYS[1], 'uses', ARGV[1])
-if tonumber(ARGV[2]) >= tonumber(redis.call('HGET', KEYS[1], 'used_at') or '0') then
-  redis.call('HSET', KEYS[1], 'used_at', ARGV[2], 'used_address', ARGV[3], 'used_agent', ARGV[4])
-end
-if tonumber(ARGV[5]) > tonumber(redis.call('HGET', KEYS[1], 'previous_used_at') or '0') then
-  redis.call('HSET', KEYS[1], 'previous_used_at', ARGV[5])
-end
-return 1
-`)
-
 // CreateToken stores a new token. It fails with KindConflict if the id is in use (Field
-// "id") or another token has or had the supplied secret (Field "token").
+// "id"), another token has or had the supplied secret (Field "token"), or the owner already
+// has Write.MaxOwned tokens (Field "owner").
 func (s *Store) CreateToken(ctx context.Context, row *TokenRow, w Write) error {
 	row.Revision = 0
 	return s.putToken(ctx, "creating a token", "token.create", row, w)
@@ -215,7 +154,9 @@ func (s *Store) UpdateToken(ctx context.Context, row *TokenRow, w Write) error {
 }
 
 func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRow, w Write) error {
-	doc, err := json.Marshal(row)
+	stored := *row
+	stored.Owner = "" // see the keys above
+	doc, err := json.Marshal(&stored)
 	if err != nil {
 		return fmt.Errorf("%s: %w", doing, err)
 	}
@@ -223,10 +164,15 @@ func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRo
 	if err != nil {
 		return err
 	}
+	owned := s.key("tokens", row.GatewayID)
+	if row.Owner != "" {
+		owned = s.key("owner-tokens", row.Owner)
+	}
 	status, err := s.runConfirmed(ctx, doing, putToken,
-		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.auditKey()},
+		[]string{s.key("token", row.ID), s.key("tokens", row.GatewayID), s.auditKey(), owned},
 		row.ID, strconv.FormatInt(row.Revision, 10), doc, row.GatewayID, strings.Join(row.indexSums(), ","),
-		row.CreatedAt.UnixMilli(), s.channel(), message(TopicToken, row.ID), s.key("secret", ""), entry)
+		row.CreatedAt.UnixMilli(), s.channel(), message(TopicToken, row.ID), s.key("secret", ""), entry,
+		message(TopicTokens, row.GatewayID), row.Owner, w.MaxOwned, s.key("token", ""))
 	if err != nil {
 		return err
 	}
@@ -236,6 +182,11 @@ func (s *Store) putToken(ctx context.Context, doing, action string, row *TokenRo
 		return nil
 	case "exists":
 		return &gateway.Error{Kind: gateway.KindConflict, Field: "id", Value: row.ID, Rule: "is in use"}
+	case "many":
+		return &gateway.Error{
+			Kind: gateway.KindConflict, Field: "owner", Value: row.Owner,
+			Rule: "may have " + gateway.Count(w.MaxOwned, "token") + " and has as many, expired ones included: revoke one first",
+		}
 	case "taken":
 		return &gateway.Error{
 			Kind: gateway.KindConflict, Field: "token", Value: "(not shown)",
@@ -267,7 +218,7 @@ func (s *Store) RevokeToken(ctx context.Context, gatewayID, id string, now time.
 	status, err := s.runConfirmed(ctx, doing, revokeToken,
 		[]string{s.key("token", id), s.key("tokens", gatewayID), s.auditKey(), s.key("tokens-revoked", gatewayID)},
 		id, gatewayID, now.UnixMilli(), TombstoneLife.Milliseconds(), s.channel(), message(TopicToken, id), s.key("secret", ""),
-		entry, expected)
+		entry, expected, message(TopicTokens, gatewayID), s.key("owner-tokens", ""))
 	if err != nil {
 		return err
 	}
@@ -338,6 +289,15 @@ func (s *Store) listTokens(ctx context.Context, list string, revoked bool) ([]*T
 	if len(ids) == 0 {
 		return nil, s.checkMark(ctx, doing)
 	}
+	rows, err := s.TokensByID(ctx, ids)
+	return slices.DeleteFunc(rows, func(r *TokenRow) bool {
+		return r == nil || r.RevokedAt.IsZero() == revoked // nil: removed since the list was read
+	}), err
+}
+
+// TokensByID reads tokens and tombstones, with nil for ids that do not exist.
+func (s *Store) TokensByID(ctx context.Context, ids []string) ([]*TokenRow, error) {
+	const doing = "reading tokens"
 	rows := make([]*TokenRow, 0, len(ids))
 	for len(ids) > 0 {
 		n := min(len(ids), 500)
@@ -351,15 +311,14 @@ func (s *Store) listTokens(ctx context.Context, list string, revoked bool) ([]*T
 		}
 		for _, reply := range replies {
 			if len(reply.Val()) == 0 {
-				continue // removed since the list was read
+				rows = append(rows, nil)
+				continue
 			}
 			row, err := parseTokenRow(reply.Val())
 			if err != nil {
 				return nil, err
 			}
-			if row.RevokedAt.IsZero() != revoked {
-				rows = append(rows, row)
-			}
+			rows = append(rows, row)
 		}
 		ids = ids[n:]
 	}
@@ -403,6 +362,7 @@ func parseTokenRow(fields map[string]string) (*TokenRow, error) {
 		}
 		return time.Time{}
 	}
+	row.Owner = fields["owner"]
 	row.Revision = number("rev")
 	row.RevokedAt = moment("revoked")
 	row.Usage = TokenUsage{

@@ -206,16 +206,20 @@ func TestChangesToTokensArePublished(t *testing.T) {
 		events := watch(t, s)
 		next(t, events, store.Event{Topic: store.TopicResync})
 		row := create(t, s, testRow(1))
-		told := store.Event{Topic: store.TopicToken, ID: row.ID}
-		next(t, events, told)
+		told := func() {
+			t.Helper()
+			next(t, events, store.Event{Topic: store.TopicToken, ID: row.ID})
+			next(t, events, store.Event{Topic: store.TopicTokens, ID: gw})
+		}
+		told()
 		if err := s.UpdateToken(t.Context(), row, store.Write{}); err != nil {
 			t.Fatal(err)
 		}
-		next(t, events, told)
+		told()
 		if err := s.RevokeToken(t.Context(), gw, row.ID, day, store.Write{}); err != nil {
 			t.Fatal(err)
 		}
-		next(t, events, told)
+		told()
 	})
 }
 

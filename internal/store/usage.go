@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // Usage is the resource usage of one token's sessions and batches in a gateway on one day
@@ -66,6 +68,31 @@ func (s *Store) Usage(ctx context.Context, gatewayID, first, last string) ([]Usa
 	if err != nil {
 		return nil, wrap("reading usage", err)
 	}
+	return parseUsage(got, first, last), nil
+}
+
+// UsageOf is Usage of several gateways, from a day on, by gateway.
+func (s *Store) UsageOf(ctx context.Context, gatewayIDs []string, first string) (map[string][]Usage, error) {
+	all := make(map[string][]Usage, len(gatewayIDs))
+	for some := range slices.Chunk(gatewayIDs, mergeAtOnce) {
+		pipe := s.rdb.Pipeline()
+		replies := make([]*redis.MapStringStringCmd, len(some))
+		for i, id := range some {
+			replies[i] = pipe.HGetAll(ctx, s.key("usage", id))
+		}
+		if _, err := pipe.Exec(ctx); err != nil {
+			return nil, wrap("reading usage", err)
+		}
+		for i, id := range some {
+			if rows := parseUsage(replies[i].Val(), first, ""); len(rows) > 0 {
+				all[id] = rows
+			}
+		}
+	}
+	return all, nil
+}
+
+func parseUsage(got map[string]string, first, last string) []Usage {
 	type key struct{ day, token string }
 	sums := make(map[key]*Usage)
 	for field, text := range got {
@@ -93,5 +120,5 @@ func (s *Store) Usage(ctx context.Context, gatewayID, first, last string) ([]Usa
 	slices.SortFunc(all, func(a, b Usage) int {
 		return strings.Compare(a.Day+a.TokenID, b.Day+b.TokenID)
 	})
-	return all, nil
+	return all
 }

@@ -16,6 +16,10 @@ const (
 	TopicResync = "resync"
 	// TopicToken means that the token ID was changed or revoked.
 	TopicToken = "token"
+	// TopicTokens means that a token of the gateway ID was created, changed or revoked.
+	TopicTokens = "tokens"
+	// TopicRecords means that a record of the gateway ID was written or removed.
+	TopicRecords = "records"
 )
 
 // Event is a change made by one instance and published to the others.

@@ -21,6 +21,9 @@ type Write struct {
 	// Audit is the entry to write with the change. If it is nil, SaveGateway writes an
 	// entry for a creation only, and the other methods write a basic one.
 	Audit *AuditEntry
+	// MaxOwned is how many tokens the owner of a new token may have with it; 0 means
+	// any number. Expired tokens count, revoked ones do not.
+	MaxOwned int
 }
 
 // ErrFenced means that nothing was written because another instance holds the lease.

@@ -156,6 +156,16 @@ func (f *fakeRows) list(revoked bool) ([]*store.TokenRow, error) {
 	return all, f.err
 }
 
+func (f *fakeRows) TokensByID(_ context.Context, ids []string) ([]*store.TokenRow, error) {
+	all, err := f.Tokens(context.Background(), "")
+	return slices.DeleteFunc(all, func(r *store.TokenRow) bool { return !slices.Contains(ids, r.ID) }), err
+}
+
+func (f *fakeRows) OwnedTokens(_ context.Context, owner string) ([]*store.TokenRow, error) {
+	all, err := f.Tokens(context.Background(), "")
+	return slices.DeleteFunc(all, func(r *store.TokenRow) bool { return r.Owner != owner }), err
+}
+
 func (f *fakeRows) TouchTokens(_ context.Context, touches []store.TokenTouch) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

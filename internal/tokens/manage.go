@@ -47,24 +47,38 @@ type CreateRequest struct {
 	// By identifies the caller.
 	By gateway.Origin `json:"-"`
 	Settings
-	// Secret is a text to use as the token, of 16 to 256 printable characters, for clients
-	// that already have one. Default: a new one is generated, which is safer.
+	// Owner is the user whose token it is to be, who may then see, reset, disable and
+	// revoke it. "me" stands for who asks. Default: nobody's, except for a token that
+	// users make for themselves.
+	Owner string `json:"owner,omitempty"`
+	// Secret is a text to use as the token, of 16 to 256 printable characters, for
+	// clients that have one already. Default: a new one is made, which is better.
 	Secret string `json:"token,omitempty"`
 }
 
 // Create creates a token. It is the only method besides Reset that returns the secret.
 func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, error) {
+	if r.Owner != "" && !validOwner(r.Owner) {
+		return nil, "", gateway.Invalid("owner", r.Owner, "must be a user's name of at most 256 printable characters, not beginning or ending with a space")
+	}
+	return s.create(ctx, r, s.o.MaxLifetime, 0)
+}
+
+// create makes a token that lives no longer than longest, if that is not 0, and is one
+// of at most most tokens of its owner, if that is not 0.
+func (s *Service) create(ctx context.Context, r CreateRequest, longest time.Duration, most int) (*Token, string, error) {
 	now := s.now()
-	row := &store.TokenRow{TokenFields: store.TokenFields{GatewayID: r.GatewayID, CreatedBy: r.By.Actor,
-		CreatedAt: now, UpdatedAt: now}}
+	row := &store.TokenRow{TokenFields: store.TokenFields{
+		GatewayID: r.GatewayID, Owner: r.Owner, CreatedBy: r.By.Actor, CreatedAt: now, UpdatedAt: now,
+	}}
 	if r.Name == nil {
 		r.Name = new(string) // rejected below
 	}
 	var err error
 	if r.ExpireDays == nil && r.ExpiresAt == nil {
-		row.ExpiresAt, err = s.expiry(0, time.Time{}, now)
+		row.ExpiresAt, err = expiry(0, time.Time{}, now, longest)
 	} else {
-		err = s.changeExpiry(row, r.ExpireDays, r.ExpiresAt, now)
+		err = changeExpiry(row, r.ExpireDays, r.ExpiresAt, now, longest)
 	}
 	if err != nil {
 		return nil, "", err
@@ -81,8 +95,9 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, 
 			return nil, "", err
 		}
 		row.Secrets = []store.TokenSecret{stored}
-		err = s.rows.CreateToken(ctx, row,
-			store.Write{Order: gateway.Order{Origin: r.By}, Audit: auditEntry("token.create", nil, row)})
+		err = s.rows.CreateToken(ctx, row, store.Write{
+			Order: gateway.Order{Origin: r.By}, Audit: auditEntry("token.create", nil, row), MaxOwned: most,
+		})
 		if conflictOn(err, "id") && try < 3 {
 			continue // 82 random bits collided
 		}
@@ -114,20 +129,13 @@ func listed(rows []*store.TokenRow, err error) ([]*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]*Token, 0, len(rows))
-	for _, row := range rows {
-		t, err := fromRow(row)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, t)
-	}
-	return list, nil
+	return fromRows(rows)
 }
 
 // Find returns the id of the token that ref means: an id, or a name that only one of the
-// gateway's tokens has. Revoked ones are found by name with revoked only.
-func (s *Service) Find(ctx context.Context, gatewayID, ref string, revoked bool) (string, error) {
+// gateway's tokens has. Revoked ones are found by name with revoked only. With an owner
+// only the owner's tokens are found by name.
+func (s *Service) Find(ctx context.Context, gatewayID, ref, owner string, revoked bool) (string, error) {
 	if strings.HasPrefix(ref, idPrefix) {
 		return ref, nil
 	}
@@ -142,7 +150,7 @@ func (s *Service) Find(ctx context.Context, gatewayID, ref string, revoked bool)
 	}
 	var ids []string
 	for _, t := range list {
-		if t.Name == ref {
+		if t.Name == ref && (owner == "" || t.Owner == owner) {
 			ids = append(ids, t.ID)
 		}
 	}
@@ -217,14 +225,14 @@ func set[T any](target *T, v *T) {
 // Update changes a token's name, expiry or rules. Its secret stays.
 func (s *Service) Update(ctx context.Context, o gateway.Order, gatewayID, id string, c Settings) (*Token, error) {
 	return s.change(ctx, o, gatewayID, id, "token.update", func(row *store.TokenRow, now time.Time) error {
-		if err := s.changeExpiry(row, c.ExpireDays, c.ExpiresAt, now); err != nil {
+		if err := changeExpiry(row, c.ExpireDays, c.ExpiresAt, now, s.o.MaxLifetime); err != nil {
 			return err
 		}
 		return c.apply(row)
 	})
 }
 
-func (s *Service) changeExpiry(row *store.TokenRow, days *int, at *time.Time, now time.Time) error {
+func changeExpiry(row *store.TokenRow, days *int, at *time.Time, now time.Time, longest time.Duration) error {
 	if days == nil && at == nil {
 		return nil
 	}
@@ -240,7 +248,7 @@ func (s *Service) changeExpiry(row *store.TokenRow, days *int, at *time.Time, no
 			return gateway.Invalid("expiresAt", t.Format(time.RFC3339), "must be at least 1 day ahead")
 		}
 	}
-	expires, err := s.expiry(d, t, now)
+	expires, err := expiry(d, t, now, longest)
 	if err == nil {
 		row.ExpiresAt = expires
 	}
@@ -268,6 +276,12 @@ type ResetRequest struct {
 func (s *Service) Reset(
 	ctx context.Context, o gateway.Order, gatewayID, id string, r ResetRequest,
 ) (*Token, string, error) {
+	return s.reset(ctx, o, gatewayID, id, r, s.o.MaxLifetime)
+}
+
+func (s *Service) reset(
+	ctx context.Context, o gateway.Order, gatewayID, id string, r ResetRequest, longestLife time.Duration,
+) (*Token, string, error) {
 	const longest = float64(MaxOverlap / time.Hour)
 	if n := r.OverlapHours; !(n >= 0 && n <= longest) { // also refuses NaN
 		return nil, "", gateway.Invalid("overlapHours", strconv.FormatFloat(n, 'g', -1, 64), fmt.Sprintf("must be from 0 to %g hours", longest))
@@ -278,7 +292,7 @@ func (s *Service) Reset(
 		return nil, "", err
 	}
 	t, err := s.change(ctx, o, gatewayID, id, "token.reset", func(row *store.TokenRow, now time.Time) error {
-		if err := s.changeExpiry(row, r.ExpireDays, r.ExpiresAt, now); err != nil {
+		if err := changeExpiry(row, r.ExpireDays, r.ExpiresAt, now, longestLife); err != nil {
 			return err
 		}
 		old := row.Secrets[0]

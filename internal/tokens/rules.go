@@ -39,11 +39,10 @@ func checkName(name string) error {
 	return nil
 }
 
-// expiry returns when a token expires. With neither days nor a time it is the default, or the
-// operator's maximum if that is shorter.
-func (s *Service) expiry(days int, at, now time.Time) (time.Time, error) {
+// expiry works out when a token expires. With neither days nor a time it is the
+// default, or longest, the operator's maximum, where that is shorter; 0 is no maximum.
+func expiry(days int, at, now time.Time, longest time.Duration) (time.Time, error) {
 	const field = "expireDays"
-	longest := s.o.MaxLifetime
 	switch {
 	case days != 0 && !at.IsZero():
 		return at, gateway.Invalid(field, strconv.Itoa(days), "must not be set together with expiresAt")

@@ -24,6 +24,8 @@ type Rows interface {
 	TokenBySecret(ctx context.Context, sum string) (*store.TokenRow, error)
 	Tokens(ctx context.Context, gatewayID string) ([]*store.TokenRow, error)
 	RevokedTokens(ctx context.Context, gatewayID string) ([]*store.TokenRow, error)
+	TokensByID(ctx context.Context, ids []string) ([]*store.TokenRow, error)
+	OwnedTokens(ctx context.Context, owner string) ([]*store.TokenRow, error)
 	TouchTokens(ctx context.Context, touches []store.TokenTouch) error
 	Watch(ctx context.Context, handler func(store.Event))
 }

@@ -4,6 +4,9 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2"
+
+	"github.com/livygateway/livygateway/internal/access"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
 // App is the livy app as the handlers see it. Their packages do not import the app's.
@@ -13,7 +16,12 @@ type App interface {
 	// SparkUISite returns the address of the site that shows the Spark UIs of all
 	// gateways, "" if the gateways' own sites do.
 	SparkUISite() string
-	// ServeDoctor answers a request of the admin endpoint with the doctor's results.
+	// AccessPolicy returns who may do what through the management API on sites, nil if the
+	// configuration has no roles.
+	AccessPolicy() *access.Policy
+	// SelfService returns the limits on tokens that users make for themselves.
+	SelfService() tokens.SelfService
+	// ServeDoctor answers a request of the admin endpoint with what is wrong.
 	ServeDoctor(w http.ResponseWriter, r *http.Request) error
 }
 

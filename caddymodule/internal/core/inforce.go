@@ -1,6 +1,7 @@
 package core
 
 import (
+	"sync"
 	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
@@ -19,8 +20,23 @@ type Config struct {
 
 var inForce atomic.Pointer[Config]
 
-// InForce returns the core of the configuration in force, or nil if that has no livy app. It is
-// for the admin endpoint, which is set up before apps are, and for what survives reloads.
+// replaced is the channel of Replaced.
+var replaced = struct {
+	mu sync.Mutex
+	ch chan struct{}
+}{ch: make(chan struct{})}
+
+// Replaced returns a channel that is closed when the next configuration is put into force.
+// Streams on the admin endpoint end then: Caddy replaces that endpoint with each
+// configuration, and waits for the requests of the old one.
+func Replaced() <-chan struct{} {
+	replaced.mu.Lock()
+	defer replaced.mu.Unlock()
+	return replaced.ch
+}
+
+// InForce returns the core of the configuration in force, nil if that has no livy app. It
+// is for what is made before apps are, the admin endpoint, and for what outlives a reload.
 func InForce() *Core {
 	if c := inForce.Load(); c != nil {
 		return c.Core
@@ -29,7 +45,14 @@ func InForce() *Core {
 }
 
 // SetInForce puts a configuration into force and returns the previous one. Either may be nil.
-func SetInForce(c *Config) (before *Config) { return inForce.Swap(c) }
+func SetInForce(c *Config) (before *Config) {
+	before = inForce.Swap(c)
+	replaced.mu.Lock()
+	defer replaced.mu.Unlock()
+	close(replaced.ch)
+	replaced.ch = make(chan struct{})
+	return before
+}
 
 // outOfForce removes a core that has ended.
 func outOfForce(c *Core) {
