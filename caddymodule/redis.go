@@ -1,6 +1,5 @@
 package caddymodule
 
-// Redis is the Redis server that stores gateways, tokens and records.
 import (
 	"time"
 
@@ -11,7 +10,7 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 )
 
-// Redis says where the gateways, tokens and records are kept.
+// Redis is the Redis server that stores gateways, tokens and records.
 type Redis struct {
 	// The URL of the server: `redis://[user:password@]host[:port][/db]`, `rediss://` for TLS,
 	// `redis+sentinel://host,host/master[/db]` for a Sentinel group, `redis+cluster://host,host`
@@ -23,29 +22,29 @@ type Redis struct {
 	// The prefix of all keys. Default: `livygw:`.
 	Prefix string `json:"prefix,omitempty"`
 
-	// Use an in-memory Redis in this process instead of a server. Only for trying things out: all
-	// data is lost when the process ends.
+	// A file with the certificates, in PEM, of the authorities that may have issued the
+	// server's certificate. This and the other options of TLS need a URL with `rediss`; their
+	// files are read for each new connection. Default: the authorities that the machine trusts.
 	CA string `json:"ca,omitempty"`
 
-	// A file with a certificate in PEM, and one with its key, for a server that asks
-	// clients for one.
+	// A file with a client certificate, and one with its key, both in PEM, for a server that
+	// requires one.
 	Cert string `json:"cert,omitempty"`
 	Key  string `json:"key,omitempty"`
 
-	// The name that the server's certificate must be for. Default: the host that is
-	// connected to, which with Sentinels and clusters may be an address.
+	// The name that the server's certificate must be for. Default: the host of the
+	// connection, which Sentinels and clusters may announce as an address.
 	ServerName string `json:"server_name,omitempty"`
 
-	// How long an answer is waited for: longer than the way to Redis and back, from
-	// 10ms to 3s. Default: 200ms.
+	// How long to wait for a reply, from 10ms to 3s. It must be longer than a round trip to
+	// Redis. Default: 200ms.
 	Timeout caddy.Duration `json:"timeout,omitempty"`
 
-	// How long the making of a connection may take, TLS included. Default: three times
-	// the timeout.
+	// How long opening a connection may take, including TLS. Default: three times the timeout.
 	ConnectTimeout caddy.Duration `json:"connect_timeout,omitempty"`
 
-	// Use an in-memory Redis within this process instead of a server. For a
-	// first try only: everything ends with the process.
+	// Use an in-memory Redis in this process instead of a server. Only for trying things out:
+	// all data is lost when the process ends.
 	Embedded bool `json:"embedded,omitempty"`
 }
 
