@@ -144,7 +144,7 @@ func TestConsoleShowsWhatOneMayDo(t *testing.T) {
 	}
 }
 
-// TestConsoleOutlivesItsServer says that the server is away, keeps what was typed, and goes
+// TestConsoleOutlivesItsServer shows that the page reports a lost server, keeps what was typed, and goes
 // on by itself when it is back.
 func TestConsoleOutlivesItsServer(t *testing.T) {
 	w := newConsole(t, "")

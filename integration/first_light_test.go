@@ -22,7 +22,7 @@ type firstLight struct {
 	run *exec.Cmd
 }
 
-// light runs scripts/run until it says that it is ready.
+// light runs scripts/run until it is ready.
 func (f *firstLight) light(env ...string) {
 	f.t.Helper()
 	log := filepath.Join(f.top, "out.log")

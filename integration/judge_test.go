@@ -15,7 +15,7 @@ import (
 	"github.com/livygateway/livygateway/internal/require"
 )
 
-// judge is a JVM with the jars of one Spark, which says what that Spark makes of
+// judge is a JVM with the jars of one Spark, which reports what that Spark makes of
 // a call of spark-submit: judge/Judge.java.
 type judge struct {
 	spark string // its version
@@ -177,7 +177,7 @@ func (j *judge) ask(question, answer any) error {
 	return nil
 }
 
-// say says what Spark makes of a call.
+// say returns what Spark makes of a call.
 func (j *judge) say(c call) (*verdict, error) {
 	var v verdict
 	if err := j.ask(c, &v); err != nil {

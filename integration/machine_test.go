@@ -69,12 +69,12 @@ var preparedEngine = sync.OnceValue(func() *engineDir {
 	return e
 })
 
-// dockerAnswers says whether a Docker engine answers.
+// dockerAnswers reports whether a Docker engine answers.
 var dockerAnswers = sync.OnceValue(func() bool {
 	return docker("version", "--format", "{{.Server.Version}}") == nil
 })
 
-// imageThere says whether the engine image is there.
+// imageThere reports whether the engine image is there.
 var imageThere = sync.OnceValue(func() bool {
 	return dockerAnswers() && docker("image", "inspect", image()) == nil
 })

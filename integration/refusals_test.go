@@ -113,7 +113,7 @@ func expire(t testing.TB, redis *storetest.Server, tokenID string) {
 	redis.MustDo("HSET", keys[0], "doc", asJSON(t, row))
 }
 
-// background says whether a request is one of the gateway's own: how it knows
+// background reports whether a request is one of the gateway's own: how it knows
 // that Livy is well and what became of sessions.
 func background(dump []byte) bool {
 	for _, own := range []string{"GET /version ", "GET /sessions?", "GET /batches?", "GET /sessions ", "GET /batches "} {

@@ -13,7 +13,7 @@ import (
 
 // Lists over several gateways.
 
-// Place says which gateway something is of.
+// Place is the gateway that an item of a list belongs to.
 type Place struct {
 	Workspace string `json:"workspace"`
 	// Gateway is the gateway's name.

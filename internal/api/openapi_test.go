@@ -8,7 +8,7 @@ import (
 	"github.com/livygateway/livygateway/internal/openapi"
 )
 
-// TestDocs checks that the list of calls says what the code does.
+// TestDocs checks that the list of calls agrees with the code.
 func TestDocs(t *testing.T) {
 	var b strings.Builder
 	for _, call := range openapi.Calls() {
@@ -18,13 +18,13 @@ func TestDocs(t *testing.T) {
 		"\n"+b.String()+"\n")
 }
 
-// TestDocsOfRoles checks that the table of roles says what the code does.
+// TestDocsOfRoles checks that the table of roles agrees with the code.
 func TestDocsOfRoles(t *testing.T) {
 	golden.Part(t, "../../docs/access.md", "<!-- generated from api/routes.go by: go test ./internal/api -run TestDoc -update -->", "<!-- end of the generated part -->",
 		"\n"+openapi.Roles()+"\n")
 }
 
-// TestDocument checks that openapi.json says what the code does.
+// TestDocument checks that openapi.json agrees with the code.
 func TestDocument(t *testing.T) {
 	want, err := openapi.Document("../..")
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/livygateway/livygateway/internal/golden"
 )
 
-// The help of every command is at most 80 columns wide and says what it must.
+// The help of every command is at most 80 columns wide and complete.
 func TestHelp(t *testing.T) {
 	w := &world{t: t}
 	var all strings.Builder

@@ -18,7 +18,7 @@ type named struct {
 
 func (n named) Name() string { return n.name }
 
-// TestEventLogs says which jobs are made to write events, and which servers get
+// TestEventLogs checks which jobs are made to write events, and which servers get
 // the directory for them: a container that was started without it does not.
 func TestEventLogs(t *testing.T) {
 	s, _ := storetest.Mini(t)

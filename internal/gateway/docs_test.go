@@ -11,7 +11,7 @@ import (
 	"github.com/livygateway/livygateway/internal/golden"
 )
 
-// TestDocs checks that the list of parameters says what the code does.
+// TestDocs checks that the list of parameters agrees with the code.
 func TestDocs(t *testing.T) {
 	golden.Part(t, "../../docs/gateways.md", "<!-- generated from gateway/spec.go by: go test ./internal/gateway -run TestDocs -update -->", "<!-- end of the generated part -->",
 		"\n"+parameters(t)+"\n")

@@ -34,7 +34,7 @@ const (
 )
 
 // Need skips the test, or fails it when REQUIRE lists name, unless available.
-// how says what is missing and how to get it.
+// how describes what is missing and how to get it.
 func Need(t testing.TB, name string, available bool, how string) {
 	t.Helper()
 	if available {

@@ -112,7 +112,7 @@ func (l *Ledger) endedID(ctx context.Context, gatewayID string, kind livy.Kind, 
 	return 0, NoSuchName(name)
 }
 
-// NoSuchName says that no session or batch has a name, in Livy's words.
+// NoSuchName returns Livy's error for a name that no session or batch has.
 func NoSuchName(name string) error {
 	return gateway.Errorf(gateway.KindNotFound, "Session '%s' not found.", name)
 }

@@ -66,7 +66,7 @@ func (s *Store) DeletedGateways(ctx context.Context, before time.Time) ([]string
 	return ids, wrap("reading which gateways were deleted", err)
 }
 
-// ForgetDeleted says that a deleted gateway has left nothing behind.
+// ForgetDeleted removes a deleted gateway from the list of those that may have left records.
 func (s *Store) ForgetDeleted(ctx context.Context, gatewayID string) error {
 	return wrap("forgetting a deleted gateway", s.rdb.ZRem(ctx, s.key("deleted"), gatewayID).Err())
 }

@@ -46,7 +46,7 @@ type report struct {
 	reported int                         // failures when the last run began
 }
 
-// outcome says what happened among the tests below one test or package.
+// outcome counts what happened among the tests below one test or package.
 type outcome struct{ passed, failed, skipped int }
 
 func newReport(out io.Writer, required func(string) bool) *report {

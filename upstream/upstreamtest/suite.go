@@ -26,10 +26,10 @@ type Harness struct {
 	Broken map[string]gateway.Engine
 	// Version is what the server answers; empty means any.
 	Version string
-	// Foreign says that somebody else starts and stops the server, so that it
+	// Foreign reports that somebody else starts and stops the server, so that it
 	// outlives Stop and has no log here.
 	Foreign bool
-	// Fake says that the server is fakelivy and crashes when told.
+	// Fake reports that the server is fakelivy and crashes when told.
 	Fake bool
 	// Patience bounds the wait for a server; default 20 s.
 	Patience time.Duration

@@ -8,7 +8,7 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-// Endpoint says which gateways a site serves: one, or all of them by the path.
+// Endpoint is the set of gateways that a site serves: one, or all of them by the path.
 type Endpoint struct {
 	Gateway, Workspace string
 	// Public serves only gateways that are public.

@@ -12,8 +12,8 @@
 //	                   in a group or session of its own, has an empty
 //	                   environment, is deaf to TERM or takes all memory that it
 //	                   gets (H: group, session, bare, deaf, hungry)
-//	GET /dial?to=A     connects to a TCP address and says what became of it
-//	GET /read?file=F   reads a file and says what became of it
+//	GET /dial?to=A     connects to a TCP address and reports the result
+//	GET /read?file=F   reads a file and reports the result
 //	anything else      what the double of Livy answers (livytest)
 package main
 
