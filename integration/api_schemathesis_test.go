@@ -27,6 +27,11 @@ negative_data_rejection.expected-statuses = [400, 401, 403, 404, 405, 409, 412, 
 "path.token" = "%s"
 "path.record" = "batch:0"
 
+# It is a stream without an end. internal/events and internal/api test it.
+[[operations]]
+include-operation-id = ["followEvents"]
+enabled = false
+
 # Not the gateway and the token that the others need.
 [[operations]]
 include-operation-id = ["deleteGateway"]

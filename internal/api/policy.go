@@ -61,8 +61,18 @@ func (c *call) explain() error {
 type PolicyTrial struct {
 	// Settings are a merge patch of the gateway's settings, e.g. of policyRules.
 	Settings json.RawMessage `json:"settings"`
-	// Request is the body of a create request.
-	Request json.RawMessage `json:"request"`
+	// Request is the body of a create request: any JSON. If it is not a create request, the
+	// reply says so.
+	Request AnyJSON `json:"request"`
+}
+
+// AnyJSON is JSON of any type, as it was sent.
+type AnyJSON []byte
+
+// UnmarshalJSON keeps the text.
+func (j *AnyJSON) UnmarshalJSON(text []byte) error {
+	*j = append((*j)[:0], text...)
+	return nil
 }
 
 // tryPolicy explains a create request as it would be with other settings.

@@ -16,6 +16,7 @@ import (
 	"github.com/invopop/jsonschema"
 
 	"github.com/livygateway/livygateway/internal/access"
+	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/tokens"
 )
@@ -101,6 +102,8 @@ func special(of reflect.Type) *jsonschema.Schema {
 	switch of {
 	case reflect.TypeFor[json.RawMessage]():
 		return &jsonschema.Schema{Type: "object"}
+	case reflect.TypeFor[api.AnyJSON]():
+		return &jsonschema.Schema{}
 	case reflect.TypeFor[netip.Prefix]():
 		return &jsonschema.Schema{Type: "string", Description: "A range of addresses, e.g. 10.0.0.0/8"}
 	case reflect.TypeFor[gateway.State]():
