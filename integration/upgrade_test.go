@@ -99,7 +99,7 @@ func TestUpgrade(t *testing.T) {
 	}
 	livy := httptest.NewServer(livytest.New())
 	t.Cleanup(livy.Close)
-	c := newCaddy(t, redis, upgradeBlock(livy.URL))
+	c := newCaddy(t, redis, upgradeBlock(livy.URL)+"\n\t\tunresponsive_after 1s")
 	eventually(t, time.Minute, "the gateway running", func() bool { return c.show("etl").Status.State == "Running" })
 
 	got := c.contents("etl")
@@ -118,7 +118,10 @@ func TestUpgrade(t *testing.T) {
 	}
 	for _, secret := range want.Valid {
 		cl := client{t, c.url("etl"), secret}
-		cl.expect(http.StatusOK, "GET", "/sessions", nil, nil)
+		// The dump's server is gone: the one at the configured address takes its place.
+		eventually(t, time.Minute, "the server answering", func() bool {
+			return cl.do("GET", "/sessions", nil).status == http.StatusOK
+		})
 	}
 	for _, secret := range want.Refused {
 		cl := client{t, c.url("etl"), secret}

@@ -116,7 +116,8 @@ type Adopter interface {
 // kept as they are when they do not answer: starting them again would only lose sight of
 // their sessions.
 type External interface {
-	External()
+	// Address returns host:port of the server that an engine names.
+	Address(engine gateway.Engine) (string, error)
 }
 
 // Pinger is a Runtime that depends on a service such as a Docker engine.

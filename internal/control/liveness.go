@@ -80,9 +80,16 @@ func (r *reconciler) silent(ctx context.Context, g *gateway.Gateway, began time.
 	}
 	since := r.liveness.silentSince
 	silence, limits := m.Now().Sub(since), m.settings.Load()
-	if limits.RestartUnresponsive > 0 && silence >= limits.RestartUnresponsive && !m.external() {
+	limit := limits.RestartUnresponsive
+	if m.external() {
+		limit = -1
+		if m.moved(g) {
+			limit = limits.UnresponsiveAfter
+		}
+	}
+	if limit > 0 && silence >= limit {
 		return r.failed(ctx, g, fmt.Sprintf("the Livy server has not answered since %s, for more than %s",
-			since.UTC().Format(time.RFC3339), limits.RestartUnresponsive))
+			since.UTC().Format(time.RFC3339), limit))
 	}
 	if !g.Status.UnresponsiveSince.IsZero() || silence < limits.UnresponsiveAfter {
 		return m.PollInterval, nil
@@ -130,6 +137,17 @@ func (r *reconciler) responsive(ctx context.Context, g *gateway.Gateway) error {
 func (m *Manager) external() bool {
 	_, ok := m.Runtime.(upstream.External)
 	return ok
+}
+
+// moved reports whether the configuration names another address for a gateway's external
+// server than the one that it is connected to.
+func (m *Manager) moved(g *gateway.Gateway) bool {
+	x, ok := m.Runtime.(upstream.External)
+	if !ok {
+		return false
+	}
+	address, err := x.Address(m.resolve(g).wanted.Engine)
+	return err == nil && address != g.Status.Address
 }
 
 // answerObserver notes whether a server failed to answer a list request.

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"testing"
@@ -21,12 +22,15 @@ func setMute(r *fakeRuntime, mute bool) {
 // externalRuntime is a runtime whose servers somebody else runs.
 type externalRuntime struct{ *fakeRuntime }
 
-func (externalRuntime) External() {}
+func (externalRuntime) Address(e gateway.Engine) (string, error) {
+	return strings.TrimPrefix(e.URL, "http://"), nil
+}
 
 func TestSilentServer(t *testing.T) {
 	const long = time.Hour
 	for name, tt := range map[string]struct {
 		external              bool
+		url                   string // of the engine of an external server
 		unresponsive, restart time.Duration
 		wantUnresponsive      bool
 		wantStarts            int
@@ -35,6 +39,7 @@ func TestSilentServer(t *testing.T) {
 		"unresponsive":            {unresponsive: time.Millisecond, restart: long, wantUnresponsive: true, wantStarts: 1},
 		"never restarted":         {unresponsive: time.Millisecond, restart: -1, wantUnresponsive: true, wantStarts: 1},
 		"restarted":               {unresponsive: time.Millisecond, restart: 100 * time.Millisecond, wantStarts: 2},
+		"external, moved":         {external: true, url: "http://elsewhere", unresponsive: time.Millisecond, restart: -1, wantStarts: 2},
 		"external, not restarted": {external: true, unresponsive: time.Millisecond, restart: 50 * time.Millisecond, wantUnresponsive: true, wantStarts: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -48,6 +53,13 @@ func TestSilentServer(t *testing.T) {
 			configure(m, func(s *Settings) { s.UnresponsiveAfter, s.RestartUnresponsive = tt.unresponsive, tt.restart })
 			g := create(t, m, "etl", true)
 			g = await(t, m, g.ID, "running", inState(gateway.StateRunning))
+			if tt.external {
+				configure(m, func(s *Settings) {
+					s.Catalog.Engines = []gateway.Engine{
+						{Name: "spark", Image: "x", URL: cmp.Or(tt.url, "http://"+g.Status.Address)},
+					}
+				})
+			}
 			setMute(fake, true)
 			switch {
 			case tt.wantUnresponsive:

@@ -123,8 +123,8 @@ func (r *Runtime) Find(_ context.Context, gatewayID string) (upstream.Instance, 
 	return inst, ok, nil
 }
 
-// External marks that somebody else starts and stops the servers.
-func (r *Runtime) External() {}
+// Address returns host:port of an engine's URL.
+func (r *Runtime) Address(engine gateway.Engine) (string, error) { return hostPort(engine) }
 
 // List returns the servers that this process took.
 func (r *Runtime) List(context.Context) ([]upstream.Instance, error) {
