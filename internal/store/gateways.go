@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -146,6 +147,29 @@ func (s *Store) Gateways(ctx context.Context) ([]*gateway.Gateway, error) {
 			return nil, err
 		}
 		all = append(all, g)
+	}
+	return all, nil
+}
+
+// GatewaysByID reads the gateways with these ids, as far as they exist, in their order.
+func (s *Store) GatewaysByID(ctx context.Context, ids []string) ([]*gateway.Gateway, error) {
+	all := make([]*gateway.Gateway, 0, len(ids))
+	for some := range slices.Chunk(ids, mergeAtOnce) {
+		docs, err := s.rdb.HMGet(ctx, s.key("gateways"), some...).Result()
+		if err != nil {
+			return nil, wrap("reading gateways", err)
+		}
+		for i, doc := range docs {
+			text, ok := doc.(string)
+			if !ok {
+				continue
+			}
+			g, err := decodeGateway(some[i], []byte(text))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, g)
+		}
 	}
 	return all, nil
 }
