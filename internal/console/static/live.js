@@ -22,7 +22,7 @@ export const now = signal(Date.now());
 class Resource {
   constructor(path) {
     this.path = path;
-    this.data = signal(undefined);
+    this.data = signal(/** @type {any} */ (undefined));
     this.error = signal(/** @type {Problem|null} */ (null));
     this.users = 0;
     this.busy = /** @type {Promise<void>|null} */ (null);
