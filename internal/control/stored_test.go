@@ -20,6 +20,8 @@ func TestListIsAsStored(t *testing.T) {
 	if err := m.refreshAll(t.Context()); err != nil {
 		t.Fatal(err)
 	}
+	m.snapshots.mu.Lock() // no newer snapshot is published
+	defer m.snapshots.mu.Unlock()
 	snapshot, err := m.Snapshot()
 	if err != nil {
 		t.Fatal(err)

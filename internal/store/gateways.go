@@ -178,10 +178,10 @@ func (s *Store) GatewaysByID(ctx context.Context, ids []string) ([]*gateway.Gate
 func (s *Store) GatewayRevisions(ctx context.Context) (map[string]int64, error) {
 	got, err := s.rdb.HGetAll(ctx, s.key("gateway-revisions")).Result()
 	if err != nil {
-		return nil, wrap("reading the gateways' revisions", err)
+		return nil, wrap("reading gateways", err)
 	}
 	if len(got) == 0 {
-		return nil, s.checkMark(ctx, "reading the gateways' revisions")
+		return nil, s.checkMark(ctx, "reading gateways")
 	}
 	all := make(map[string]int64, len(got))
 	for id, text := range got {
