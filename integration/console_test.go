@@ -36,7 +36,7 @@ func TestConsole(t *testing.T) {
 	w.shows("must be 1 to 63 lowercase letters")
 	w.fill("Name", "etl")
 	w.press("Create")
-	w.shows("Line 2: a key begins with spark.")
+	w.shows("Line 2: a key must begin with spark.")
 	if got := w.text(field("spark-defaults.conf") + ".value"); !strings.Contains(got, "no key of Spark") {
 		t.Errorf("the file is now %q", got)
 	}

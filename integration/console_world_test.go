@@ -27,6 +27,7 @@ type consoleWorld struct {
 	*browser
 	caddy *caddy
 	site  string // host:port of the console
+	login string // user:password
 	livy  *livytest.Server
 
 	mu       sync.Mutex
@@ -39,27 +40,56 @@ type consoleWorld struct {
 // site, before the console.
 func newConsole(t *testing.T, extra string) *consoleWorld {
 	t.Helper()
-	livy := livytest.New()
-	double := httptest.NewServer(livy)
-	t.Cleanup(double.Close)
-	c := newConsoleOn(t, "runtime static\n\t\tqueue root.default root.etl\n\t\tdirectory warehouse {\n\t\t\ttype local\n\t\t\tsource "+t.TempDir()+"\n\t\t\tpath /mnt/warehouse\n\t\t}\n\t\tengine spark-3.5 {\n\t\t\tspark 3.5.8\n\t\t\turl "+double.URL+"\n\t\t}", extra)
+	livy, block := livyDouble(t)
+	c := newConsoleOn(t, block, extra)
 	c.livy = livy
 	return c
 }
 
+// livyDouble starts a double of Livy, and returns the livy block for it.
+func livyDouble(t *testing.T) (*livytest.Server, string) {
+	t.Helper()
+	livy := livytest.New()
+	double := httptest.NewServer(livy)
+	t.Cleanup(double.Close)
+	return livy, "runtime static\n\t\tqueue root.default root.etl\n\t\tdirectory warehouse {\n\t\t\ttype local\n\t\t\tsource " + t.TempDir() + "\n\t\t\tpath /mnt/warehouse\n\t\t}\n\t\tengine spark-3.5 {\n\t\t\tspark 3.5.8\n\t\t\turl " + double.URL + "\n\t\t}"
+}
+
 func newConsoleOn(t *testing.T, livyBlock, extra string) *consoleWorld {
 	t.Helper()
+	needBrowser(t)
+	c, site := startConsole(t, storetest.StartServer(t).Addr(), livyBlock, extra, "ann")
+	return openConsole(t, c, site, annLogin)
+}
+
+func needBrowser(t *testing.T) {
+	t.Helper()
 	require.Need(t, require.Browser, browserProgram() != "", "there is no chromium (apt-get install chromium)")
-	w := &consoleWorld{site: "127.0.0.1:" + sparePort(t)}
-	redis := storetest.StartServer(t)
-	w.caddy = newCaddyWith(t, func(c *caddy) string {
-		return c.text(redis.Addr(), livyBlock) + fmt.Sprintf("http://%s {\n\tbasic_auth {\n\t\tann %s\n\t}\n%s\n\tlivy_api\n\tlivy_console {\n\t\tendpoint http://%s\n\t}\n}\n", w.site, annHash, extra, c.all)
+}
+
+// startConsole starts a Caddy with the console on a site of its own, for users with the
+// password of ann. It returns the host and port of the site.
+func startConsole(t *testing.T, redis, livyBlock, extra string, users ...string) (c *caddy, site string) {
+	t.Helper()
+	site = "127.0.0.1:" + sparePort(t)
+	logins := ""
+	for _, user := range users {
+		logins += "\t\t" + user + " " + annHash + "\n"
+	}
+	c = newCaddyWith(t, func(c *caddy) string {
+		return c.text(redis, livyBlock) + fmt.Sprintf("http://%s {\n\tbasic_auth {\n%s\t}\n%s\n\tlivy_api\n\tlivy_console {\n\t\tendpoint http://%s\n\t}\n}\n", site, logins, extra, c.all)
 	})
-	w.browser = openBrowser(t)
+	return c, site
+}
+
+// openConsole opens the console in a browser of its own, which ends with the test.
+func openConsole(t *testing.T, c *caddy, site, login string) *consoleWorld {
+	t.Helper()
+	w := &consoleWorld{caddy: c, site: site, login: login, browser: openBrowser(t)}
 	if err := chromedp.Listen(w.page, w.note); err != nil {
 		t.Fatal(err)
 	}
-	w.open("http://" + annLogin + "@" + w.site + "/")
+	w.open("http://" + login + "@" + w.site + "/")
 	w.await("the console", `document.querySelector('h1') !== null`)
 	w.look(1280, 800, "light")
 	w.text("window.marker = 'not loaded again'")
@@ -101,7 +131,7 @@ func (w *consoleWorld) note(ev any) {
 		}
 	case *network.EventRequestWillBeSent:
 		url := ev.Request.URL
-		if !strings.HasPrefix(url, "http://"+w.site+"/") && !strings.HasPrefix(url, "http://"+annLogin+"@"+w.site+"/") && !strings.HasPrefix(url, "data:") && url != "about:blank" {
+		if !strings.HasPrefix(url, "http://"+w.site+"/") && !strings.HasPrefix(url, "http://"+w.login+"@"+w.site+"/") && !strings.HasPrefix(url, "data:") && url != "about:blank" {
 			w.foreign = append(w.foreign, url)
 		}
 	case *network.EventLoadingFinished:

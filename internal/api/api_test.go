@@ -40,8 +40,13 @@ func newClient(t *testing.T) *client {
 	return newClientOn(t, s)
 }
 
-// newClientOn serves the API from a store.
+// newClientOn serves the API from a store, and looks at Livy servers often.
 func newClientOn(t *testing.T, s *store.Store) *client {
+	t.Helper()
+	return newClientPolling(t, s, 20*time.Millisecond)
+}
+
+func newClientPolling(t *testing.T, s *store.Store, interval time.Duration) *client {
 	t.Helper()
 	livy := httptest.NewServer(livytest.New())
 	t.Cleanup(livy.Close)
@@ -54,7 +59,7 @@ func newClientOn(t *testing.T, s *store.Store) *client {
 	m := control.New(control.Options{
 		Store: s, Runtime: runtime, Tokens: service, Logger: log,
 		Ledger:       sessions.New(s, log, time.Now, rand.Reader),
-		PollInterval: 20 * time.Millisecond,
+		PollInterval: interval,
 	})
 	m.Configure(control.Settings{Settings: resolved.Settings{Catalog: gateway.Catalog{
 		Engines: []gateway.Engine{{Name: "double", URL: livy.URL}}, Queues: []string{"root.etl", "root.adhoc"},

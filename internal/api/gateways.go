@@ -24,6 +24,9 @@ type Gateway struct {
 	// Notes are warnings, e.g. about configuration entries that no longer exist, or settings
 	// without effect.
 	Notes []string `json:"notes,omitempty"`
+	// Live sums up the sessions and batches that have not ended, of those that the caller
+	// may see. Only lists have it, if asked.
+	Live *LiveUse `json:"live,omitempty"`
 }
 
 func (c *call) shown(g *gateway.Gateway) Gateway {
@@ -69,13 +72,6 @@ func EndpointPath(workspace, nameOrID string) string {
 	return "/api/v1/workspace/" + workspace + "/livycompute/" + nameOrID
 }
 
-// GatewayList is a page of gateways, ordered by workspace and name.
-type GatewayList struct {
-	// Total counts the gateways on all pages.
-	Total    int64     `json:"total"`
-	Gateways []Gateway `json:"gateways"`
-}
-
 func (c *call) gateway() (*gateway.Gateway, error) {
 	var g *gateway.Gateway
 	err := c.patiently(func() (err error) {
@@ -92,27 +88,6 @@ func (c *call) changing() (*gateway.Gateway, error) {
 		return nil, err
 	}
 	return g, c.onlyIfMatch(g.ID, g.Revision)
-}
-
-func (c *call) listAllGateways() error { return c.list("") }
-func (c *call) listGateways() error    { return c.list(c.r.PathValue("workspace")) }
-
-func (c *call) list(workspace string) error {
-	p, err := c.page()
-	if err != nil {
-		return err
-	}
-	all, err := c.Manager.List(c.ctx(), workspace)
-	if err != nil {
-		return err
-	}
-	all = slices.DeleteFunc(all, func(g *gateway.Gateway) bool { return !c.sees(g.Workspace) })
-	list := GatewayList{Total: int64(len(all)), Gateways: []Gateway{}}
-	for _, g := range cut(all, p) {
-		list.Gateways = append(list.Gateways, c.shown(g))
-	}
-	c.more(p, list.Total)
-	return c.reply(http.StatusOK, list)
 }
 
 // CreateGateway is the body of a create call.

@@ -39,6 +39,14 @@ type LiveCounts struct {
 	Batches  int `json:"batches"`
 }
 
+func (n *LiveCounts) add(kind string) {
+	if kind == "session" {
+		n.Sessions++
+	} else {
+		n.Batches++
+	}
+}
+
 // The kinds of Attention, the most urgent first.
 const (
 	attentionError   = "error"
@@ -116,17 +124,12 @@ type overviewOf struct {
 
 // findOwn reads the caller's tokens if there are gateways of which they see only what
 // was made with these.
-func (v *overviewOf) findOwn() error {
+func (v *overviewOf) findOwn() (err error) {
 	for _, g := range v.gateways {
-		if v.reachIn(g.Workspace) != access.Own {
-			continue
+		if v.reachIn(g.Workspace) == access.Own {
+			v.own, err = v.allOwnTokens()
+			return err
 		}
-		owned, err := v.Tokens.Owned(v.ctx(), v.rights.User)
-		v.own = make(map[string]bool, len(owned))
-		for _, t := range owned {
-			v.own[t.ID] = true
-		}
-		return err
 	}
 	return nil
 }
@@ -140,12 +143,8 @@ func (v *overviewOf) shows(gatewayID, tokenID string) bool {
 func (v *overviewOf) live() (n LiveCounts) {
 	for id, records := range v.facts.living {
 		for _, r := range records {
-			switch {
-			case !v.shows(id, r.TokenID):
-			case r.Kind == "session":
-				n.Sessions++
-			default:
-				n.Batches++
+			if v.shows(id, r.TokenID) {
+				n.add(r.Kind)
 			}
 		}
 	}

@@ -16,7 +16,10 @@ import (
 const (
 	livingLife    = 2 * time.Second
 	slowFactsLife = 30 * time.Second
-	factsTimeout  = 10 * time.Second
+	// slowFactsDue is when they are read again while callers still get the old ones: with
+	// a thousand gateways they take longer than a page should wait for.
+	slowFactsDue = 15 * time.Second
+	factsTimeout = 10 * time.Second
 )
 
 // overviewFacts are what overviews are made of, of all gateways and for everybody. They
@@ -39,7 +42,15 @@ type slowFacts struct {
 type overviews struct {
 	mu         sync.Mutex
 	facts      *overviewFacts
-	at, slowAt time.Time // when they were read
+	at, slowAt time.Time     // when they were read
+	ahead      chan slowRead // has what was read ahead; nil if nothing is read
+}
+
+// slowRead are slow facts that were read ahead.
+type slowRead struct {
+	facts slowFacts
+	err   error
+	at    time.Time
 }
 
 func (o *overviews) read(ctx context.Context, s *Server) (*overviewFacts, error) {
@@ -67,16 +78,42 @@ func (o *overviews) read(ctx context.Context, s *Server) (*overviewFacts, error)
 	for _, g := range all {
 		next.attention[g.ID] = s.attentionTo(g)
 	}
-	if o.facts != nil && now.Sub(o.slowAt) < slowFactsLife {
-		next.slowFacts = o.facts.slowFacts
-	} else {
-		if next.slowFacts, err = s.readSlowFacts(ctx, ids, now); err != nil {
-			return nil, err
-		}
-		o.slowAt = time.Now()
+	if next.slowFacts, err = o.slow(ctx, s, ids, now); err != nil {
+		return nil, err
 	}
 	o.facts, o.at = next, time.Now()
 	return next, nil
+}
+
+// slow returns the slow facts, and reads them ahead when they are due.
+func (o *overviews) slow(ctx context.Context, s *Server, ids []string, now time.Time) (slowFacts, error) {
+	select {
+	case r := <-o.ahead:
+		o.ahead = nil
+		if r.err == nil && now.Sub(r.at) < slowFactsLife {
+			o.slowAt = r.at
+			return r.facts, nil
+		}
+	default:
+	}
+	if o.facts == nil || now.Sub(o.slowAt) >= slowFactsLife {
+		f, err := s.readSlowFacts(ctx, ids, now)
+		if err == nil {
+			o.slowAt = time.Now()
+		}
+		return f, err
+	}
+	if o.ahead == nil && now.Sub(o.slowAt) >= slowFactsDue {
+		ahead := make(chan slowRead, 1)
+		o.ahead = ahead
+		go func() {
+			ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), factsTimeout)
+			defer cancel()
+			f, err := s.readSlowFacts(ctx, ids, now)
+			ahead <- slowRead{f, err, time.Now()}
+		}()
+	}
+	return o.facts.slowFacts, nil
 }
 
 // attentionTo lists what somebody should look at of a gateway.

@@ -62,6 +62,21 @@ func TestOverview(t *testing.T) {
 		{"bob", 1, api.LiveCounts{Batches: 1}, "finding etl", 1, 2, 0, 2},
 		{"vera", 1, api.LiveCounts{Sessions: 1, Batches: 1}, "finding etl", 2, 4, 0, 4},
 	} {
+		var list api.GatewayList
+		site.as(tt.user).do("GET", "/v1/gateways?live=true", "", 200, &list)
+		in := map[string]api.LiveUse{}
+		for _, g := range list.Gateways {
+			in[g.Workspace] = *g.Live
+		}
+		n := int64(tt.live.Sessions + tt.live.Batches)
+		if want := (api.LiveUse{LiveCounts: tt.live, MilliCPU: 2000 * n, MemoryMB: 4096 * n}); in["a"] != want || in["b"] != (api.LiveUse{}) {
+			t.Errorf("%s: the list has %+v live", tt.user, in)
+		}
+		list = api.GatewayList{}
+		site.as(tt.user).do("GET", "/v1/gateways", "", 200, &list)
+		if list.Gateways[0].Live != nil {
+			t.Errorf("%s: the list has live sessions without being asked", tt.user)
+		}
 		var o api.Overview
 		site.as(tt.user).do("GET", "/v1/overview", "", 200, &o)
 		if o.Gateways.Total != tt.gateways || o.Gateways.ByState["created"] != tt.gateways || o.Live != tt.live {

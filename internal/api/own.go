@@ -55,6 +55,16 @@ func (c *call) ownTokens(gatewayID string) (map[string]bool, error) {
 	return own, nil
 }
 
+// allOwnTokens returns the ids of the caller's tokens of all gateways, including revoked ones.
+func (c *call) allOwnTokens() (map[string]bool, error) {
+	owned, err := c.Tokens.Owned(c.ctx(), c.rights.User)
+	own := make(map[string]bool, len(owned))
+	for _, t := range owned {
+		own[t.ID] = true
+	}
+	return own, err
+}
+
 // recordReader returns a function that reads a page of the gateway's records that the call
 // reaches, and counts them.
 func (c *call) recordReader(g *gateway.Gateway) (func(f store.RecordFilter, offset, limit int) ([]*store.Record, int64, error), error) {

@@ -68,6 +68,7 @@ const jsonLines = "application/jsonl"
 var (
 	offsetParam = Param{Name: "offset", Type: "integer", Most: 1 << 30, Doc: "Number of items to skip."}
 	limitParam  = Param{Name: "limit", Type: "integer", Default: defaultLimit, Least: 1, Most: maxLimit, Doc: "Maximum number of items to return."}
+	liveParam   = Param{Name: "live", Type: "boolean", Doc: "Add to each gateway the number of its live sessions and batches, and the resources they use."}
 	ownerParam  = Param{Name: "owner", Type: "string", Doc: "Only tokens of this user; \"me\" for the caller's own."}
 	cursorParam = Param{Name: "cursor", Type: "string", Doc: "The next value of the previous page."}
 	fromParam   = Param{Name: "from", Type: "date-time", Doc: "Only items from this time or later."}
@@ -194,11 +195,11 @@ func Routes() []Route {
 		},
 		{
 			Method: get, Path: "/v1/gateways", Name: "listAllGateways", Access: viewer, handle: (*call).listAllGateways,
-			Summary: "List the gateways of all workspaces", Query: paged(), Status: 200, Reply: GatewayList{},
+			Summary: "List the gateways of all workspaces", Query: paged(liveParam), Status: 200, Reply: GatewayList{},
 		},
 		{
 			Method: get, Path: gateways, Name: "listGateways", Access: viewer, handle: (*call).listGateways,
-			Summary: "List the gateways of a workspace", Query: paged(), Status: 200, Reply: GatewayList{},
+			Summary: "List the gateways of a workspace", Query: paged(liveParam), Status: 200, Reply: GatewayList{},
 		},
 		{
 			Method: post, Path: gateways, Name: "createGateway", Access: admin, handle: (*call).createGateway,

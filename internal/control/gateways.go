@@ -62,37 +62,6 @@ func (m *Manager) create(ctx context.Context, r CreateRequest, declared bool) (*
 // check returns the first error in a gateway's settings.
 func (m *Manager) check(g *gateway.Gateway) error { return m.resolve(g).wanted.Check(m.facts(g)) }
 
-// Get returns a gateway by workspace and name or id, as stored now.
-func (m *Manager) Get(ctx context.Context, workspace, nameOrID string) (*gateway.Gateway, error) {
-	all, err := m.List(ctx, workspace)
-	if err != nil {
-		return nil, err
-	}
-	var named *gateway.Gateway
-	for _, g := range all {
-		switch nameOrID {
-		case g.ID: // an id wins over another gateway's equal name
-			return g, nil
-		case g.Spec.Name:
-			named = g
-		}
-	}
-	if named == nil {
-		return nil, gateway.Errorf(gateway.KindNotFound, "no gateway %q in workspace %q", nameOrID, workspace)
-	}
-	return named, nil
-}
-
-// List returns the gateways of a workspace (all of them if it is empty), as
-// stored now, ordered by workspace and name.
-func (m *Manager) List(ctx context.Context, workspace string) ([]*gateway.Gateway, error) {
-	all, err := m.Store.Gateways(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return sorted(all, workspace), nil
-}
-
 // Start requests the start of a gateway. It does not wait; the gateway's state shows the
 // progress. Starting a running gateway is not an error.
 func (m *Manager) Start(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error) {

@@ -73,10 +73,17 @@ func (s *snapshots) next() <-chan struct{} {
 type snapshot struct {
 	byID  map[string]*Entry
 	byRef map[string]*Entry // "workspace/name" and "workspace/id"
+	// sorted are all entries by workspace and name, sorted at the first call.
+	sorted func() []*Entry
 }
 
 func newSnapshot(entries map[string]*Entry) *snapshot {
 	p := &snapshot{byID: entries, byRef: make(map[string]*Entry, 2*len(entries))}
+	p.sorted = sync.OnceValue(func() []*Entry {
+		return slices.SortedFunc(maps.Values(entries), func(a, b *Entry) int {
+			return strings.Compare(a.Gateway.Ref(), b.Gateway.Ref())
+		})
+	})
 	for _, e := range entries {
 		p.byRef[e.Gateway.Ref()] = e
 	}
@@ -141,14 +148,12 @@ func (m *Manager) Unresponsive() (n int) {
 	return n
 }
 
+// entries returns all entries by workspace and name. The list must not be changed.
 func (s *snapshots) entries() []*Entry {
-	p := s.current.Load()
-	if p == nil {
-		return nil
+	if p := s.current.Load(); p != nil {
+		return p.sorted()
 	}
-	return slices.SortedFunc(maps.Values(p.byID), func(a, b *Entry) int {
-		return strings.Compare(a.Gateway.Ref(), b.Gateway.Ref())
-	})
+	return nil
 }
 
 // change publishes a new snapshot made from the old one.

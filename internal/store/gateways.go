@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -150,14 +151,37 @@ func (s *Store) Gateways(ctx context.Context) ([]*gateway.Gateway, error) {
 	return all, nil
 }
 
+// GatewaysByID reads the gateways with these ids, as far as they exist, in their order.
+func (s *Store) GatewaysByID(ctx context.Context, ids []string) ([]*gateway.Gateway, error) {
+	all := make([]*gateway.Gateway, 0, len(ids))
+	for some := range slices.Chunk(ids, mergeAtOnce) {
+		docs, err := s.rdb.HMGet(ctx, s.key("gateways"), some...).Result()
+		if err != nil {
+			return nil, wrap("reading gateways", err)
+		}
+		for i, doc := range docs {
+			text, ok := doc.(string)
+			if !ok {
+				continue
+			}
+			g, err := decodeGateway(some[i], []byte(text))
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, g)
+		}
+	}
+	return all, nil
+}
+
 // GatewayRevisions reads the revisions of all gateways, by id.
 func (s *Store) GatewayRevisions(ctx context.Context) (map[string]int64, error) {
 	got, err := s.rdb.HGetAll(ctx, s.key("gateway-revisions")).Result()
 	if err != nil {
-		return nil, wrap("reading the gateways' revisions", err)
+		return nil, wrap("reading gateways", err)
 	}
 	if len(got) == 0 {
-		return nil, s.checkMark(ctx, "reading the gateways' revisions")
+		return nil, s.checkMark(ctx, "reading gateways")
 	}
 	all := make(map[string]int64, len(got))
 	for id, text := range got {

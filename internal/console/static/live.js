@@ -6,6 +6,8 @@ import { call, connection, Problem } from './api.js';
 const pollEvery = 3000;
 const safetyEvery = 30000;
 const retryEvery = 2000;
+/** Events of many gateways come close together: what they concern is read again once. */
+const eventGap = 1000;
 
 /** mode is how news arrive: 'events' or 'polling'; '' until that is known. */
 export const mode = signal('');
@@ -20,13 +22,27 @@ export const now = signal(Date.now());
 class Resource {
   constructor(path) {
     this.path = path;
-    this.data = signal(undefined);
+    this.data = signal(/** @type {any} */ (undefined));
     this.error = signal(/** @type {Problem|null} */ (null));
     this.users = 0;
     this.busy = /** @type {Promise<void>|null} */ (null);
     this.again = false;
     this.every = 0;
     this.at = 0;
+    this.timer = 0;
+  }
+
+  /** heard reads it again because of an event. */
+  heard() {
+    const wait = this.at + eventGap - Date.now();
+    if (wait <= 0) {
+      this.refresh();
+    } else if (!this.timer) {
+      this.timer = setTimeout(() => {
+        this.timer = 0;
+        if (this.users > 0) this.refresh();
+      }, wait);
+    }
   }
 
   /** refresh reads it again. What is asked for while a reading is under way is read after it. */
@@ -118,7 +134,7 @@ function concerns(kind, data) {
     case 'tokens':
       return (path) => /\/tokens/.test(path) && mine(path);
     case 'records':
-      return (path) => /\/records|\/overview|\/usage/.test(path) && mine(path);
+      return (path) => /\/records|\/overview|\/usage|[?&]live=true/.test(path) && mine(path);
     default:
       return () => true;
   }
@@ -164,7 +180,7 @@ function handle(block) {
     // an event of a later version: read everything again
   }
   const about = concerns(kind, parsed);
-  for (const r of active()) if (about(r.path)) r.refresh();
+  for (const r of active()) if (about(r.path)) r.heard();
 }
 
 const pause = (ms) => new Promise((done) => setTimeout(done, ms));

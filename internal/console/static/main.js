@@ -77,7 +77,7 @@ function App() {
   }, []);
   const at = { new: 'gateways', edit: 'gateways' }[route.value.path[0]] || route.value.path[0] || 'gateways';
   return html`
-    <a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.getElementById('main').focus(); }}>To the content</a>
+    <a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.getElementById('main')?.focus(); }}>To the content</a>
     <header class="top">
       <a class="brand" href="#/gateways"><span class="mark" aria-hidden="true"></span>Livy Gateway</a>
       <button class="jump" onClick=${openPalette} aria-keyshortcuts="Control+K"><${Icon} name="search" />
@@ -100,6 +100,6 @@ startRouter();
 start();
 void whoami();
 if (!location.hash) go('#/gateways');
-const root = document.getElementById('app');
+const root = /** @type {HTMLElement} */ (document.getElementById('app'));
 root.replaceChildren();
 render(html`<${App} />`, root);

@@ -1,17 +1,20 @@
 // What gateways take at present: their live sessions and batches.
 import { html } from './lib.js';
 import { paths } from './api.js';
-import { mode, useResource } from './live.js';
+import { useResource } from './live.js';
 import { gib, mebibytes, number } from './parts/format.js';
 import { Meter } from './parts/parts.js';
 
-/**
- * useLive is the live records of a gateway, summed up. Gateways that do not run have none.
- * A list asks this of each, so without events it does so less often.
- */
+/** liveOf is what lives in a gateway of a list that was asked for with live=true. */
+export function liveOf(g) {
+  const { sessions = 0, batches = 0, milliCpu = 0, memoryMb = 0 } = g.live || {};
+  return { total: sessions + batches, milliCpu, memoryMb };
+}
+
+/** useLive is the live records of one gateway, summed up. Gateways that do not run have none. */
 export function useLive(g) {
   const on = g && ['Running', 'Starting', 'Stopping'].includes(g.status.state);
-  const { data } = useResource(on ? paths.records(g.workspace, g.spec.name) + '?state=live&limit=500' : '', { every: mode.value === 'events' ? 0 : 10000 });
+  const { data } = useResource(on ? paths.records(g.workspace, g.spec.name) + '?state=live&limit=500' : '');
   if (!on) return { total: 0, milliCpu: 0, memoryMb: 0 };
   if (!data) return null;
   const sum = (field) => data.records.reduce((n, r) => n + (r[field] || 0), 0);

@@ -138,7 +138,7 @@ function Editing({ g, latest, catalog, reread }) {
 function Frame({ title, back, kept, drop, catalog, save, action, ways, foot, sections, note = null, nothing = false }) {
   const [error, setError] = useState(/** @type {any} */ (null));
   const [busy, setBusy] = useState(false);
-  const form = useRef(/** @type {HTMLElement|null} */ (null));
+  const form = useRef(/** @type {HTMLElement} */ (/** @type {unknown} */ (null)));
   const submit = async (e) => {
     e.preventDefault();
     if (busy) return;

@@ -46,7 +46,7 @@ function Site() {
 
 function Connect({ g }) {
   const [at, set] = useState('curl');
-  const setup = setups.find((s) => s.id === at);
+  const setup = setups.find((s) => s.id === at) || setups[0];
   return html`<div class="segments wrap" role="group" aria-label="Client">${setups.map((s) => html`<button key=${s.id} aria-pressed=${s.id === at} onClick=${() => set(s.id)}>${s.name}</button>`)}</div>
     <p class="hint">${setup.hint}</p>
     <${Code} text=${setup.text(publicEndpointOf(g) || endpointOf(g))} label=${`Copy the set-up of ${setup.name}`} />`;

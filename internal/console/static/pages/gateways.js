@@ -4,7 +4,7 @@ import { paths } from '../api.js';
 import { can, reach } from '../me.js';
 import { useResource } from '../live.js';
 import { gatewayLink, link, route, setQuery } from '../router.js';
-import { useLive, Used } from '../usage.js';
+import { liveOf, Used } from '../usage.js';
 import { endpointOf, shortEndpoint } from '../endpoint.js';
 import { remove, restart, start, stop } from '../actions.js';
 import { Menu } from '../parts/dialog.js';
@@ -43,7 +43,7 @@ export function Gateways() {
   const offset = Number(route.value.query.offset) || 0;
   // Unfiltered, the server pages; a filter or an order needs to see all.
   const all = Boolean(q || state || by);
-  const { data, error, refresh } = useResource(`${paths.gateways(ws)}?limit=${all ? 1000 : size}&offset=${all ? 0 : offset}`);
+  const { data, error, refresh } = useResource(`${paths.gateways(ws)}?live=true&limit=${all ? 1000 : size}&offset=${all ? 0 : offset}`);
   const found = useMemo(() => data && (all ? arrange(data.gateways, { q, state, ws, by, down }) : data.gateways), [data, q, state, ws, by, down]);
   const workspaces = useWorkspaces(data);
   const total = all ? found?.length : data?.total;
@@ -88,7 +88,7 @@ function useWorkspaces(data) {
 }
 
 function Row({ g, many }) {
-  const live = useLive(g);
+  const live = liveOf(g);
   const running = g.desired === 'Running' || ['Starting', 'Running'].includes(g.status.state);
   const busy = ['Stopping'].includes(g.status.state);
   return html`<tr>
@@ -101,7 +101,7 @@ function Row({ g, many }) {
     <td data-label="Engine" class="nowrap">${g.spec.engine}${g.spec.fusion ? html`<span class="tag">${g.spec.fusion}</span>` : null}</td>
     <td data-label="Queue" class="clip">${g.spec.queue || html`<span class="faint">–</span>`}</td>
     <td data-label="Created"><${Time} at=${g.createdAt} /><span class="sub">${g.createdBy}</span></td>
-    <td data-label="Live" class="num">${live ? html`<a href=${gatewayLink(g, 'sessions')} aria-label=${`${live.total} live sessions and batches of ${g.spec.name}`}>${live.total}</a>` : '…'}</td>
+    <td data-label="Live" class="num"><a href=${gatewayLink(g, 'sessions')} aria-label=${`${live.total} live sessions and batches of ${g.spec.name}`}>${live.total}</a></td>
     <td data-label="In use"><${Used} live=${live} spec=${g.spec} elsewhere=${Boolean(g.spec.cluster)} /></td>
     <td class="actions">
       ${running || busy ? can('stop', g.workspace) && html`<button class="button small" disabled=${busy} onClick=${() => stop(g, live?.total)} aria-label=${'Stop ' + g.spec.name}><${Icon} name="stop" />Stop</button>`

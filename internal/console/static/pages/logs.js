@@ -13,7 +13,7 @@ export function Logs({ g }) {
   const [q, setQ] = useState('');
   const [follow, setFollow] = useState(true);
   const { data, error, refresh } = useResource(`${paths.gateway(g.workspace, g.spec.name)}/logs?lines=${lines}`, { every: follow ? 2000 : 1e12 });
-  const box = useRef(/** @type {HTMLElement|null} */ (null));
+  const box = useRef(/** @type {HTMLElement} */ (/** @type {unknown} */ (null)));
   const shown = (data?.lines || []).filter((l) => !q || l.toLowerCase().includes(q.toLowerCase()));
   useLayoutEffect(() => { if (follow && box.current) box.current.scrollTop = box.current.scrollHeight; }, [data, follow, q]);
   useEffect(() => { if (follow) refresh(); }, [follow]);

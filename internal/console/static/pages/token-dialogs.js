@@ -75,7 +75,7 @@ function limits(f) {
 
 const blank = { name: '', days: 365, scopes: [], cidrs: '', owner: '', identity: '', queue: '', maxSessions: '', maxBatches: '', requestsPerSecond: '' };
 
-function More({ form, change, error, opened = false, within = null, owned = false }) {
+function More({ form, change, error, opened = false, within = /** @type {any} */ (null), owned = false }) {
   const offered = scopes.filter(([id]) => !within || within.scopes.includes(id));
   const text = (name, label, hint, kind = 'text') => html`<label class="field"><span>${label}</span>
     <input type=${kind} min="0" step=${name === 'requestsPerSecond' ? 'any' : '1'} value=${form[name]} onInput=${(e) => change(name, e.currentTarget.value)} /><small>${hint}</small><${Wrong} error=${error} field=${name} /></label>`;

@@ -5,7 +5,7 @@ import { Icon } from './icons.js';
 
 /** Dialog is open while it is there. close is called for Escape, the cross and the outside. */
 export function Dialog({ title, close, children, wide = false, keep = false }) {
-  const ref = useRef(/** @type {HTMLDialogElement|null} */ (null));
+  const ref = useRef(/** @type {HTMLDialogElement} */ (/** @type {unknown} */ (null)));
   const id = useId();
   useLayoutEffect(() => {
     const d = ref.current;
@@ -75,8 +75,8 @@ export function Confirm({ title, children, action, word = '', run, close, ways =
 /** Menu is a button that opens a list of actions. */
 export function Menu({ label, items }) {
   const id = useId();
-  const menu = useRef(/** @type {HTMLElement|null} */ (null));
-  const button = useRef(/** @type {HTMLElement|null} */ (null));
+  const menu = useRef(/** @type {HTMLElement} */ (/** @type {unknown} */ (null)));
+  const button = useRef(/** @type {HTMLElement} */ (/** @type {unknown} */ (null)));
   useEffect(() => {
     const m = menu.current;
     const place = (e) => {

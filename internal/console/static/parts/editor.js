@@ -7,7 +7,7 @@ import { html, useEffect, useId, useRef } from '../lib.js';
 export function Editor({ label, value, set, error = null, rows = 8, placeholder = '', disabled = false }) {
   const id = useId();
   const gutter = useRef(/** @type {HTMLElement|null} */ (null));
-  const area = useRef(/** @type {HTMLTextAreaElement|null} */ (null));
+  const area = useRef(/** @type {HTMLTextAreaElement} */ (/** @type {unknown} */ (null)));
   const lines = value.split('\n').length;
   const shown = Math.min(28, Math.max(rows, lines));
   const scroll = () => { if (gutter.current) gutter.current.scrollTop = area.current.scrollTop; };

@@ -30,7 +30,7 @@ const color = (name) => {
  * @param {{days: string[], series: {label: string, values: number[], tone?: string}[], label: string, whole?: boolean}} props whole: the values are counts
  */
 export function Bars({ days, series, label: heading, whole = false }) {
-  const box = useRef(/** @type {HTMLElement|null} */ (null));
+  const box = useRef(/** @type {HTMLElement} */ (/** @type {unknown} */ (null)));
   useEffect(() => {
     let plot, gone = false;
     const at = box.current;
