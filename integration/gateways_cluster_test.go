@@ -98,7 +98,7 @@ func TestStandaloneCluster(t *testing.T) {
 	var g struct{ Notes []string }
 	c.newGateway("etl", "--cluster", "lab", "--queue", "root.etl")
 	c.json(&g, "gateway", "show", "etl", "--json")
-	if notes := strings.Join(g.Notes, "\n"); !strings.Contains(notes, "has no effect there: spark://") {
+	if notes := strings.Join(g.Notes, "\n"); !strings.Contains(notes, "has no effect: spark://") {
 		t.Errorf("a queue on a cluster without queues: notes %q", notes)
 	}
 	cl := client{t, c.url("etl"), c.newToken("etl").Token}

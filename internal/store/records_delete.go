@@ -84,6 +84,7 @@ func (s *Store) DeleteRecords(ctx context.Context, gatewayID string) error {
 		s.key("pending", gatewayID), s.key("usage", gatewayID), s.key("record-tokens", gatewayID),
 		s.key("statements", gatewayID), s.key("statements-index", gatewayID),
 		s.key(oldStatementsKey, gatewayID), s.key(oldStatementsIndexKey, gatewayID),
+		s.key("tokens-revoked", gatewayID), // nobody can list the tokens of a deleted gateway
 	}
 	for _, token := range tokens {
 		indexes = append(indexes, index+":t:"+token)
