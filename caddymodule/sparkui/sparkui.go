@@ -71,6 +71,7 @@ func (h *SparkUI) Provision(ctx caddy.Context) error {
 			"e.g. spark_ui https://ui.example.com")
 	}
 	h.core, h.access, h.failures = app.Core(), core.NewAccessLog(ctx), core.NewFailures(ctx)
+	h.failures.Browsers = true
 	h.endpoint = core.Endpoint{Gateway: h.Gateway, Workspace: h.Workspace, Public: h.Public}
 	return nil
 }

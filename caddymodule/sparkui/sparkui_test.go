@@ -123,7 +123,8 @@ func TestSparkUI(t *testing.T) {
 	if r := s.Do("POST", site+rec.SparkUI+"/jobs/", ""); r.StatusCode != 405 {
 		t.Errorf("POST: %d", r.StatusCode)
 	}
-	if r := s.Do("GET", site+rec.SparkUI+"/jobs/", "", none); r.StatusCode != 401 {
+	if r := s.Do("GET", site+rec.SparkUI+"/jobs/", "", none); r.StatusCode != 401 ||
+		r.Header.Get("WWW-Authenticate") != `Bearer realm="livy"` || len(r.Header.Values("WWW-Authenticate")) != 1 {
 		t.Errorf("without a token: %d", r.StatusCode)
 	}
 	if r := s.Do("GET", site+other.SparkUI+"/jobs/", ""); r.StatusCode != 503 {

@@ -26,6 +26,10 @@ import (
 // the original headers of the request, including the token. Therefore the error is not returned,
 // and its routes are run here.
 type Failures struct {
+	// Browsers marks a site for browsers. They would ask people for a password if Basic
+	// authentication were offered, so it is not.
+	Browsers bool
+
 	log    *zap.Logger
 	once   sync.Once
 	routes caddyhttp.Handler // the server's error routes, nil if it has none
@@ -46,6 +50,9 @@ func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error) {
 		return
 	}
 	a.prepare(w.Header())
+	if a.status == http.StatusUnauthorized {
+		w.Header()["Www-Authenticate"] = challenges(a.Reason, f.Browsers)
+	}
 	if !f.byRoutes(w, r, &a) {
 		a.writeTo(w)
 	}
@@ -80,8 +87,6 @@ func (a *answer) prepare(header http.Header) {
 		header.Del(name)
 	}
 	switch a.status {
-	case http.StatusUnauthorized:
-		header["Www-Authenticate"] = challenges(a.Reason)
 	case http.StatusMethodNotAllowed:
 		header.Set("Allow", a.allow)
 	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
@@ -193,9 +198,12 @@ func (w *errorWriter) FlushError() error {
 
 // challenges returns the challenges of a 401. A request without any credential is offered
 // Basic too: Livy's own Java client, wget and others send a password only when asked for one.
-func challenges(reason string) []string {
-	if reason == string(tokens.ReasonMissing) {
-		return []string{`Bearer realm="livy"`, `Basic realm="livy", charset="UTF-8"`}
+func challenges(reason string, browsers bool) []string {
+	switch {
+	case reason != string(tokens.ReasonMissing):
+		return []string{`Bearer realm="livy", error="invalid_token"`}
+	case browsers:
+		return []string{`Bearer realm="livy"`}
 	}
-	return []string{`Bearer realm="livy", error="invalid_token"`}
+	return []string{`Bearer realm="livy"`, `Basic realm="livy", charset="UTF-8"`}
 }
