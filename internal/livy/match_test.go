@@ -163,7 +163,7 @@ func TestNamesOfAllScripts(t *testing.T) {
 			t.Errorf("%s reads back as %q, %v", req.Path(), again.Name, err)
 		}
 	}
-	for _, name := range []string{"", "12", "٣", "...", "()", "-x", " x", "x ", "a;b", "a%b", "a?b", `a\b`, "a\x00b", "a\u200bb", "<b>", "$(id)", "a\xffb", strings.Repeat("ü", 256)} {
+	for _, name := range []string{"", "12", "٣", "...", "../../version", "a/./b", "()", "-x", " x", "x ", "a;b", "a%b", "a?b", `a\b`, "a\x00b", "a\u200bb", "<b>", "$(id)", "a\xffb", strings.Repeat("ü", 256)} {
 		if livy.BadName(name) == "" {
 			t.Errorf("%q can be a name", name)
 		}

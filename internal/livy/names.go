@@ -28,6 +28,8 @@ func BadName(name string) string {
 		return "must not begin with -"
 	case strings.TrimSpace(name) != name:
 		return "must not begin or end with a blank"
+	case hasDotSegment(name):
+		return "must not have . or .. between slashes"
 	}
 	var letters, digits, marks bool
 	for _, c := range name {
@@ -49,6 +51,16 @@ func BadName(name string) string {
 		return "must not be digits alone: that is an id"
 	}
 	return "must have a letter or digit in it"
+}
+
+// hasDotSegment reports whether a name reads like a path that leads elsewhere.
+func hasDotSegment(name string) bool {
+	for segment := range strings.SplitSeq(name, "/") {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
 }
 
 // nameIn reads a name as it stands in a path, with percent escapes.

@@ -67,8 +67,9 @@ func (n *names) forget(gatewayID string) {
 }
 
 // IDOf finds the public id of the session or batch that has a name now, or of one that
-// ended by itself a short while ago; it fails with KindNotFound if there is none. With sure the cache is not used; otherwise the id may
-// be that of a session that has just ended, which Livy then no longer knows.
+// ended by itself a short while ago; it fails with KindNotFound if there is none. With sure
+// the cache is not used; otherwise the id may be that of a session that has just ended, which
+// Livy then no longer knows.
 func (l *Ledger) IDOf(
 	ctx context.Context, gatewayID string, kind livy.Kind, name string, sure bool,
 ) (int64, error) {
@@ -100,16 +101,16 @@ func (l *Ledger) endedID(ctx context.Context, gatewayID string, kind livy.Kind, 
 	if err != nil {
 		return 0, err
 	}
+	var last *store.Record // public ids rise, also among records of one moment
 	for _, r := range newest {
-		if r.Kind != string(kind) || r.Name != name || !r.Confirmed() {
-			continue
+		if r.Kind == string(kind) && r.Name == name && r.Confirmed() && (last == nil || r.PublicID > last.PublicID) {
+			last = r
 		}
-		if r.Live() || r.Reason != "" || !livy.Finished(r.State) {
-			break
-		}
-		return r.PublicID, nil
 	}
-	return 0, NoSuchName(name)
+	if last == nil || last.Live() || last.Reason != "" || !livy.Finished(last.State) {
+		return 0, NoSuchName(name)
+	}
+	return last.PublicID, nil
 }
 
 // NoSuchName returns Livy's error for a name that no session or batch has.
