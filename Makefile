@@ -24,7 +24,7 @@ RACEFLAG := -trimpath
 endif
 
 # -count=1: what a test sees of the machine (engines, servers) is not in Go's test cache key.
-TESTFLAGS := -tags $(TAGS) -count=1 -timeout 50m
+TESTFLAGS := -tags $(TAGS) -count=1 -timeout 75m
 UNIT       = ./...
 
 .PHONY: torture fuzz help build xcaddy run test unit lint bench image engine clients console yarn judge clean
