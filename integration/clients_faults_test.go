@@ -155,6 +155,8 @@ func TestUploads(t *testing.T) {
 				t.Errorf("after %s the session shows %q, without %q", route, got, shows)
 			}
 		}
+		// Livy reaches the interpreter for an upload only once it has run something.
+		s.run(map[string]string{"code": "1"})
 		use("/upload-pyfile", "file", "greet.py", []byte("def say(): return 'from a module'\n"), "import greet; print(greet.say())", "from a module")
 		use("/upload-file", "file", "data.txt", []byte("some data\n"),
 			"from pyspark import SparkFiles; print(sc.parallelize([0]).map(lambda _: open(SparkFiles.get('data.txt')).read()).first())", "some data")

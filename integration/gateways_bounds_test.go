@@ -195,8 +195,11 @@ func TestPortTakenFromLivy(t *testing.T) {
 	var port string
 	eventually(t, 20*time.Second, "the server's configuration", func() bool {
 		conf, _ := os.ReadFile(filepath.Join(l.stateDir, g.ID, "1", "conf", "livy.conf"))
-		_, port, _ = strings.Cut(string(conf), "livy.server.port = ")
-		port = strings.TrimSpace(port)
+		_, rest, _ := strings.Cut(string(conf), "livy.server.port = ")
+		line, _, ended := strings.Cut(rest, "\n")
+		if port = strings.TrimSpace(line); !ended {
+			port = "" // it may not have been written whole
+		}
 		return port != ""
 	})
 	stranger, err := net.Listen("tcp", "127.0.0.1:"+port)

@@ -151,7 +151,7 @@ func restore(t *testing.T, stopped bool) {
 		}
 	}
 	t.Logf("the doctor says: %s", said)
-	if !strings.HasPrefix(said, "warn Redis went back in time") {
+	if !strings.HasPrefix(said, "warn Redis was rolled back") {
 		t.Errorf("the doctor says %q of what was lost", said)
 	}
 	// What docs/operations.md says about tokens that were revoked.
