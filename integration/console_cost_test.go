@@ -37,7 +37,7 @@ func cpuTime(t *testing.T, pid int) time.Duration {
 }
 
 // TestConsoleCostsLittle shows a list of very many gateways while nothing changes:
-// what the server spends on an open page. LIVYGW_GATEWAYS says how many there are (default
+// what the server spends on an open page. LIVYGW_GATEWAYS is their number (default
 // 200) and makes it look for 30 seconds instead of 3.
 func TestConsoleCostsLittle(t *testing.T) {
 	needBrowser(t)

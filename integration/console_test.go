@@ -89,7 +89,7 @@ func TestConsole(t *testing.T) {
 	w.press("Close the session")
 	w.await("the session's end", `['killed', 'gone', 'dead'].includes(document.querySelector('.head.sub .state')?.innerText)`)
 
-	// A change says what it needs a restart for.
+	// A change shows which settings need a restart.
 	w.press("Edit")
 	w.await("the form", `document.querySelector('h1')?.innerText === 'Edit etl'`)
 	w.text(`[...document.querySelectorAll('[data-field=cpu] input')].at(-1).click()`)

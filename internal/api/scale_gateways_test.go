@@ -41,7 +41,7 @@ func manyGateways(t *testing.T, s *store.Store, n int) []*gateway.Gateway {
 }
 
 // TestScaleOfGateways measures, over HTTP, the calls that the console's first pages make,
-// with very many gateways. LIVYGW_GATEWAYS says how many (default 200), of which each has
+// with very many gateways. LIVYGW_GATEWAYS is their number (default 200), of which each has
 // 100 records; "1000" makes the figures in docs/api.md.
 func TestScaleOfGateways(t *testing.T) {
 	n, limit := 200, 500*time.Millisecond // of a machine that is busy with other tests

@@ -120,7 +120,7 @@ func TestRecordPlaces(t *testing.T) {
 }
 
 // TestMergeOfManyGateways measures a page of the records of very many gateways.
-// LIVYGW_RECORDS says how many records (default 5,000; "100000" for docs/api.md).
+// LIVYGW_RECORDS is the number of records (default 5,000; "100000" for docs/api.md).
 func TestMergeOfManyGateways(t *testing.T) {
 	records := 5_000
 	if text := os.Getenv("LIVYGW_RECORDS"); text != "" {

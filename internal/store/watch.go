@@ -30,7 +30,7 @@ type Event struct {
 
 // How a connection that died without a word is noticed: a ping goes out every
 // pingInterval, and silence for silenceLimit ends the connection, or for longer where
-// Options.Timeout says that Redis is far away.
+// Options.Timeout means that Redis is far away.
 const (
 	pingInterval = 300 * time.Millisecond
 	silenceLimit = 800 * time.Millisecond
