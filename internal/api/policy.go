@@ -75,6 +75,11 @@ func (j *AnyJSON) UnmarshalJSON(text []byte) error {
 	return nil
 }
 
+// MarshalJSON returns the text.
+func (j AnyJSON) MarshalJSON() ([]byte, error) {
+	return json.RawMessage(j).MarshalJSON()
+}
+
 // tryPolicy explains a create request as it would be with other settings.
 func (c *call) tryPolicy() error {
 	g, err := c.gateway()

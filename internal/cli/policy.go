@@ -105,7 +105,7 @@ The exit code is 0 if the request would pass, and 6 if it would be refused.`,
 	return cmd
 }
 
-// printNotes prints the notes on a policy.
+// policyTrial returns the request that tries settings on a create request.
 func policyTrial(settings map[string]any, body []byte) (api.PolicyTrial, error) {
 	text, err := json.Marshal(settings)
 	if err != nil {
