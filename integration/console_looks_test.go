@@ -78,6 +78,7 @@ func TestConsoleLooks(t *testing.T) {
 		{"configuration", "#/gateways/default/etl/configuration", "at the next start", ""},
 		{"stop", "#/gateways/default/etl", "Restart needed", `[...document.querySelectorAll('.head button')].find(b => b.innerText.trim() === 'Stop').click()`},
 		{"overview", "#/overview", "Needs attention", ""},
+		{"overview-end", "#/overview", "by user", `document.querySelector('.most').scrollIntoView({block: 'end'})`},
 		{"all-sessions", "#/sessions", "session 0", ""},
 		{"my-tokens", "#/tokens", "okens", ""},
 		{"catalog", "#/catalog", "spark-3.5", ""},

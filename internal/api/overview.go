@@ -24,6 +24,10 @@ type Overview struct {
 	AttentionTotal int `json:"attentionTotal"`
 	// Usage has the last 14 days, the oldest first, today included.
 	Usage []DayUsage `json:"usage"`
+	// Tokens and Users are those whose sessions and batches used the most vCore-hours in
+	// these days, at most 10 each.
+	Tokens []TokenUsage `json:"tokens"`
+	Users  []UserUsage  `json:"users"`
 }
 
 // GatewayCounts counts gateways.
@@ -67,18 +71,6 @@ type Attention struct {
 	Message string `json:"message"`
 }
 
-// DayUsage is what was used and begun on one day.
-type DayUsage struct {
-	// Day is YYYY-MM-DD in UTC.
-	Day string `json:"day"`
-	// VCoreHours and GBHours are cores and GiB times hours; what lives counts up to now.
-	VCoreHours float64 `json:"vcoreHours"`
-	GBHours    float64 `json:"gbHours"`
-	// Creates is how many sessions and batches were created, of those that are still on
-	// record.
-	Creates int64 `json:"creates"`
-}
-
 const (
 	overviewDays  = 14
 	maxAttention  = 100
@@ -108,7 +100,7 @@ func (c *call) overview() error {
 	o.Attention = view.attention()
 	o.AttentionTotal = len(o.Attention)
 	o.Attention = o.Attention[:min(maxAttention, o.AttentionTotal)]
-	if o.Usage, err = view.usage(); err != nil {
+	if err := view.usage(&o); err != nil {
 		return err
 	}
 	return c.reply(http.StatusOK, o)
@@ -177,32 +169,8 @@ func (v *overviewOf) attention() []Attention {
 	return list
 }
 
-func (v *overviewOf) usage() ([]DayUsage, error) {
-	days := make([]DayUsage, len(v.facts.days))
-	place := make(map[string]*DayUsage, len(days))
-	for i, day := range v.facts.days {
-		days[i].Day = day.Format(time.DateOnly)
-		place[days[i].Day] = &days[i]
-	}
-	add := func(gatewayID string, u store.Usage) {
-		if day := place[u.Day]; day != nil && v.shows(gatewayID, u.TokenID) {
-			day.VCoreHours += float64(u.MilliCPUSeconds) / milliCPUHours
-			day.GBHours += float64(u.MBSeconds) / mbHours
-		}
-	}
-	for id, rows := range v.facts.usage {
-		for _, u := range rows {
-			add(id, u)
-		}
-	}
-	now := time.Now()
-	for id, records := range v.facts.living {
-		for _, r := range records {
-			for _, u := range r.UsageByDay(now) {
-				add(id, u)
-			}
-		}
-	}
+// creates counts what was created on each day.
+func (v *overviewOf) creates(days []DayUsage) error {
 	count := func(created map[store.RecordSource][]int64) {
 		for from, counts := range created {
 			if v.shows(from.GatewayID, from.TokenID) {
@@ -215,7 +183,7 @@ func (v *overviewOf) usage() ([]DayUsage, error) {
 	count(v.facts.created)
 	created, err := v.createdByOwn()
 	count(created)
-	return days, err
+	return err
 }
 
 // createdByOwn counts what was created with the caller's tokens where they see no more.

@@ -36,6 +36,8 @@ type slowFacts struct {
 	usage    map[string][]store.Usage
 	created  map[store.RecordSource][]int64 // of whole gateways, by day
 	expiring []*tokens.Token
+	labels   map[string]tokenLabel       // by token
+	refused  map[string]map[string]int64 // by gateway and day; nil if not known
 }
 
 // overviews keeps the facts for a moment.
@@ -44,6 +46,7 @@ type overviews struct {
 	facts      *overviewFacts
 	at, slowAt time.Time     // when they were read
 	ahead      chan slowRead // has what was read ahead; nil if nothing is read
+	refusals   refusalCounter
 }
 
 // slowRead are slow facts that were read ahead.
@@ -160,10 +163,13 @@ func (s *Server) readSlowFacts(ctx context.Context, ids []string, now time.Time)
 		tokenIDs[i] = ref.ID
 	}
 	all, err := s.Tokens.ByID(ctx, tokenIDs)
+	f.labels = make(map[string]tokenLabel, len(all))
 	for _, t := range all {
+		f.labels[t.ID] = labelOf(t)
 		if t.State(now) == "active" && t.ExpiresAt.Sub(now) < expiresSoon {
 			f.expiring = append(f.expiring, t)
 		}
 	}
+	f.refused = s.overviews.refusals.read(ctx, s.Store, f.days[0])
 	return f, err
 }

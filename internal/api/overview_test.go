@@ -1,7 +1,9 @@
 package api_test
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -38,7 +40,8 @@ func TestOverview(t *testing.T) {
 	site := c.site(tokens.SelfService{},
 		access.Grant{Workspace: access.Everywhere, Role: access.Admin, Users: []string{"root"}},
 		access.Grant{Workspace: "a", Role: access.Member, Users: []string{"ann", "bob"}},
-		access.Grant{Workspace: "a", Role: access.Viewer, Users: []string{"vera"}})
+		access.Grant{Workspace: "a", Role: access.Viewer, Users: []string{"vera"}},
+		access.Grant{Workspace: "a", Role: access.Operator, Users: []string{"olga"}})
 	var anns, bobs api.NewToken
 	site.as("ann").do("POST", "/v1/workspaces/a/gateways/etl/tokens", `{"name":"anns","expireDays":2}`, 201, &anns)
 	site.as("bob").do("POST", "/v1/workspaces/a/gateways/etl/tokens", `{"name":"bobs"}`, 201, &bobs)
@@ -50,17 +53,34 @@ func TestOverview(t *testing.T) {
 	record(&b, "lctk-x", "batch", "dead", today.AddDate(0, 0, -13), 2*time.Hour)
 	record(&b, "lctk-x", "batch", "dead", today.AddDate(0, 0, -14), 2*time.Hour)
 
+	refusal := func(gatewayID string, count int64) {
+		t.Helper()
+		e := store.AuditEntry{Action: "batch.create", Outcome: store.OutcomeRefused, GatewayID: gatewayID, Count: count}
+		if err := s.AppendAudit(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+	}
+	refusal(a.ID, 0)
+	refusal(a.ID, 4)
+	refusal(b.ID, 0)
+	refusal("", 7)
 	for _, tt := range []struct {
 		user                      string
 		gateways                  int
 		live                      api.LiveCounts
 		kinds                     string
 		created, used, first, all float64
+		tokens, users             string
+		refused                   int64 // -1: not shown
 	}{
-		{"root", 2, api.LiveCounts{Sessions: 1, Batches: 1}, "token-expiring etl, finding etl", 2, 4, 4, 5},
-		{"ann", 1, api.LiveCounts{Sessions: 1}, "token-expiring etl, finding etl", 1, 2, 0, 2},
-		{"bob", 1, api.LiveCounts{Batches: 1}, "finding etl", 1, 2, 0, 2},
-		{"vera", 1, api.LiveCounts{Sessions: 1, Batches: 1}, "finding etl", 2, 4, 0, 4},
+		{
+			"root", 2, api.LiveCounts{Sessions: 1, Batches: 1}, "token-expiring etl, finding etl", 2, 4, 4, 5,
+			"b/adhoc lctk-x, a/etl anns, a/etl bobs", ", ann, bob", 13,
+		},
+		{"olga", 1, api.LiveCounts{Sessions: 1, Batches: 1}, "token-expiring etl, finding etl", 2, 4, 0, 4, "a/etl anns, a/etl bobs", "ann, bob", 5},
+		{"ann", 1, api.LiveCounts{Sessions: 1}, "token-expiring etl, finding etl", 1, 2, 0, 2, "a/etl anns", "ann", -1},
+		{"bob", 1, api.LiveCounts{Batches: 1}, "finding etl", 1, 2, 0, 2, "a/etl bobs", "bob", -1},
+		{"vera", 1, api.LiveCounts{Sessions: 1, Batches: 1}, "finding etl", 2, 4, 0, 4, "a/etl anns, a/etl bobs", "ann, bob", -1},
 	} {
 		var list api.GatewayList
 		site.as(tt.user).do("GET", "/v1/gateways?live=true", "", 200, &list)
@@ -99,6 +119,30 @@ func TestOverview(t *testing.T) {
 		total := int64(0)
 		for _, d := range o.Usage {
 			total += d.Creates
+		}
+		var byToken, byUser []string
+		for _, u := range o.Tokens {
+			byToken = append(byToken, u.Workspace+"/"+u.Gateway+" "+cmp.Or(u.Name, u.TokenID))
+		}
+		for _, u := range o.Users {
+			byUser = append(byUser, u.User)
+		}
+		slices.Sort(byToken[len(byToken)-min(2, len(byToken)):]) // both used the same but for milliseconds
+		slices.Sort(byUser[len(byUser)-min(2, len(byUser)):])
+		if got := strings.Join(byToken, ", "); got != tt.tokens {
+			t.Errorf("%s: by token: %s, want %s", tt.user, got, tt.tokens)
+		}
+		if got := strings.Join(byUser, ", "); got != tt.users {
+			t.Errorf("%s: by user: %q, want %q", tt.user, got, tt.users)
+		}
+		refused := int64(-1)
+		for _, d := range o.Usage[12:] { // the test may run at midnight
+			if d.Refused != nil {
+				refused = max(refused, 0) + *d.Refused
+			}
+		}
+		if refused != tt.refused {
+			t.Errorf("%s: %d refused, want %d", tt.user, refused, tt.refused)
 		}
 		if float64(total) != tt.all || o.Usage[13].VCoreHours <= 0 && o.Usage[12].VCoreHours <= 0 {
 			t.Errorf("%s: %d creates, %+v today", tt.user, total, o.Usage[13])

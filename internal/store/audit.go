@@ -202,6 +202,39 @@ func (s *Store) ReadAudit(
 	return page, next, nil
 }
 
+// refusedField is how the outcome of a refused request is stored.
+const refusedField = `"outcome":"` + OutcomeRefused + `"`
+
+// EachRefusal calls f for the entries after the id after, or else since from, oldest first:
+// with the id alone for one that is no refusal.
+func (s *Store) EachRefusal(ctx context.Context, after string, from time.Time, f func(id string, e *AuditEntry)) error {
+	start := strconv.FormatInt(max(0, from.UnixMilli()), 10)
+	for {
+		if after != "" {
+			start = "(" + after
+		}
+		got, err := s.rdb.XRangeN(ctx, s.auditKey(), start, "+", auditChunk).Result()
+		if err != nil {
+			return wrap("reading the audit log", err)
+		}
+		for _, m := range got {
+			after = m.ID
+			if text, _ := m.Values["e"].(string); !strings.Contains(text, refusedField) {
+				f(m.ID, nil)
+				continue
+			}
+			e, err := decodeEntry(m)
+			if err != nil {
+				return err
+			}
+			f(m.ID, e)
+		}
+		if len(got) < auditChunk {
+			return nil
+		}
+	}
+}
+
 // ValidAuditID reports whether text has the form of an AuditEntry's ID.
 func ValidAuditID(text string) bool {
 	ms, n, ok := strings.Cut(text, "-")

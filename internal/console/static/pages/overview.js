@@ -4,7 +4,7 @@ import { useResource } from '../live.js';
 import { link } from '../router.js';
 import { Failure, Skeleton, State, useTitle } from '../parts/parts.js';
 import { Bars } from '../parts/plot.js';
-import { number } from '../parts/format.js';
+import { hours, number, plural } from '../parts/format.js';
 import { Icon } from '../parts/icons.js';
 
 const states = ['Running', 'Starting', 'Stopping', 'Stopped', 'Created', 'Error'];
@@ -51,9 +51,28 @@ function Shown({ of: o }) {
       <h2>Needs attention</h2>${o.attention?.length ? html`<ul class="attention">${o.attention.map((a, i) => html`<li key=${i} data-tone=${a.kind === 'error' ? 'bad' : 'warn'}><${Icon} name="warning" />
       <span>${a.gateway && html`<a href=${link(['gateways', a.workspace, a.gateway])}>${a.gateway}</a> `}${a.message}</span></li>`)}${o.attentionTotal > o.attention.length && html`<li>and ${number(o.attentionTotal - o.attention.length)} more</li>`}</ul>` : html`<p class="hint">Nothing: all gateways are as they are wanted.</p>`}</section>
     ${days.length > 0 && html`<div class="columns even">
-      <${Bars} label=${`vCore-hours a day, ${number(sum('vcoreHours'), 1)} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'vCore-hours', values: days.map((d) => d.vcoreHours) }]} />
-      <${Bars} label=${`GB-hours a day, ${number(sum('gbHours'), 1)} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'GB-hours', values: days.map((d) => d.gbHours), tone: 'series1' }]} />
+      <${Bars} label=${`vCore-hours a day, ${hours(sum('vcoreHours'))} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'vCore-hours', values: days.map((d) => d.vcoreHours) }]} />
+      <${Bars} label=${`GB-hours a day, ${hours(sum('gbHours'))} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'GB-hours', values: days.map((d) => d.gbHours), tone: 'series1' }]} />
       <${Bars} whole label=${`Creates a day, ${number(sum('creates'))} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'creates', values: days.map((d) => d.creates), tone: 'series2' }]} />
       ${days.some((d) => d.refused !== undefined) && html`<${Bars} whole label=${`Refusals a day, ${number(sum('refused'))} in all`} days=${days.map((d) => d.day)} series=${[{ label: 'refused', values: days.map((d) => d.refused), tone: 'bad' }]} />`}</div>`}
+    ${o.tokens?.length > 0 && html`<div class="columns even">
+      <${Most} what="Token" total=${sum('vcoreHours')} rows=${o.tokens.map((t) => ({
+        ...t, key: `${t.workspace}/${t.gateway}/${t.tokenId || ''}`, note: `${t.workspace}/${t.gateway}`,
+        label: t.name || t.tokenId || 'started at Livy itself', href: link(['gateways', t.workspace, t.gateway, 'usage']),
+      }))} />
+      <${Most} what="User" total=${sum('vcoreHours')} rows=${o.users.map((u) => ({ ...u, key: u.user || '', label: u.user || 'unknown' }))} /></div>`}
     `;
 }
+
+/** Most is who used most in the days of the plots. */
+function Most({ what, rows, total }) {
+  return html`<section class="card most"><h2>vCore-hours by ${what.toLowerCase()}, ${plural(days, 'day')}</h2>
+    <table class="bars"><thead class="offscreen"><tr><th>${what}</th><th>Share</th><th>vCore-hours</th></tr></thead><tbody>
+      ${rows.map((r) => html`<tr key=${r.key}>
+        <th scope="row">${r.href ? html`<a href=${r.href}>${r.label}</a>` : r.label}${r.note && html`<small>${r.note}</small>`}</th>
+        <td><meter min="0" max="1" value=${total > 0 ? r.vcoreHours / total : 0} aria-label=${`${percent(r.vcoreHours, total)} of all`}></meter></td>
+        <td class="num" title=${`${hours(r.gbHours)} GB-hours`}>${hours(r.vcoreHours)}</td></tr>`)}</tbody></table></section>`;
+}
+
+const days = 14;
+const percent = (n, total) => `${number(total > 0 ? 100 * n / total : 0)} %`;

@@ -43,7 +43,7 @@ export function Bars({ days, series, label: heading, whole = false }) {
       plot = new uPlot({
         width: at.clientWidth, height: 190, cursor: { drag: { x: false, y: false }, points: { show: false } }, legend: { show: false }, tzDate: (t) => uPlot.tzDate(new Date(t * 1e3), 'Etc/UTC'),
         scales: { x: { time: true, range: (_, min, max) => [min - 43200, max + 43200] }, y: { range: (_, min, max) => [Math.min(0, min), max > 0 ? max * 1.1 : 1] } },
-        axes: [{ ...axis, grid: { show: false }, size: 28, space: 64, values: (_, v) => v.map(label) }, { ...axis, values: (_, v) => v.map((n) => n.toLocaleString('en')), ...(whole && { incrs: counts }) }],
+        axes: [{ ...axis, grid: { show: false }, size: 28, space: 64, values: (_, v) => v.map(label) }, { ...axis, values: (_, v, _axis, _space, step) => v.map((n) => n.toLocaleString('en', { maximumFractionDigits: decimals(step) })), ...(whole && { incrs: counts }) }],
         series: [{}, ...series.map((s, i) => ({
           label: s.label, fill: color(s.tone || `series${i}`), width: 0, points: { show: false },
           paths: uPlot.paths.bars({ size: [0.7, 36], radius: 0.15 }),
@@ -75,6 +75,12 @@ export function Bars({ days, series, label: heading, whole = false }) {
 }
 
 const describe = (days, series) => series.map((s) => `${s.label} from ${days[0]} to ${days.at(-1)}, most ${Math.max(0, ...s.values).toLocaleString('en')}`).join('; ');
+
+/** decimals is how many places tell the values of an axis apart whose step is this. */
+function decimals(step) {
+  const digits = Number(step.toPrecision(6)).toFixed(12).replace(/0+$/, '');
+  return digits.length - digits.indexOf('.') - 1;
+}
 
 const counts = [1, 2, 5].flatMap((n) => [1, 10, 100, 1e3, 1e4, 1e5, 1e6].map((m) => n * m)).sort((a, b) => a - b);
 
