@@ -32,6 +32,10 @@ type call struct {
 	repeat *sessions.Repeat
 	// page is the page of a filtered list that the client asked for.
 	page *livy.Query
+	// extra is what the reply shows of the session or batch in the path besides what Livy knows;
+	// nil if there is nothing. logPage is set for a log that begins with lines of the gateway.
+	extra   *sessions.Extra
+	logPage *livy.LogPage
 	// named is set once the name in the path has been resolved to req.ID.
 	named bool
 	// createdID is the public id of the session or batch that the request created, or -1.

@@ -81,7 +81,14 @@ func (h *Record) created(
 		return gateway.Errorf(gateway.KindUnavailable,
 			"the Livy server was replaced while it answered; look for the %s named %q", c.req.Route.Kind, c.created.Effective.Name)
 	}
-	body, err := livy.ShiftIDs(c.req.Route, reply, c.base())
+	lines := c.created.Report.Lines()
+	body, err := livy.EditReply(c.req.Route, reply, c.base(), func(shown []livy.Shown) []livy.Edit {
+		edits := make([]livy.Edit, len(shown))
+		for i := range edits {
+			edits[i].Lines = lines
+		}
+		return edits
+	})
 	if err != nil {
 		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
 	}

@@ -105,10 +105,11 @@ func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, er
 		return "", err
 	}
 	c.named = c.req.Name != ""
-	uri, ok := c.req.UpstreamURI(c.base())
-	if !ok {
+	if _, ok := c.req.UpstreamURI(c.base()); !ok {
 		return "", h.core.Ledger.EndedError(ctx, g, c.req.Route.Kind, c.req.ID)
 	}
+	h.findExtra(ctx, c)
+	uri, _ = c.req.UpstreamURI(c.base())
 	return uri, nil
 }
 
