@@ -37,7 +37,7 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 	if err := next.ServeHTTP(rec, r); err != nil {
 		var dial reverseproxy.DialError
 		if errors.As(err, &dial) || errors.Is(err, errNoUpstream) || c.unsent {
-			create.Refused(r.Context()) // it was never sent
+			create.NotSent(r.Context())
 		}
 		return err
 	}

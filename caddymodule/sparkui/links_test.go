@@ -15,7 +15,9 @@ import (
 // uiOf returns the links of the first session in a reply.
 func uiOf(t *testing.T, r caddytest.Reply) (sparkUI, driverLog string) {
 	t.Helper()
-	type object struct{ AppInfo struct{ SparkUIURL, DriverLogURL string } }
+	type object struct {
+		AppInfo struct{ SparkUIURL, DriverLogURL string }
+	}
 	var v struct {
 		object
 		Sessions []object

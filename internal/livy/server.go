@@ -176,6 +176,9 @@ func reason(err error) string {
 // Plain reports whether the server is reached at host:port without anything else.
 func (s *Server) Plain() bool { return s.plain }
 
+// LogsIn reports whether requests have a login.
+func (s *Server) LogsIn() bool { return s.user != "" || len(s.header) > 0 }
+
 // Address identifies the server: host:port if it is plain, its URL otherwise.
 func (s *Server) Address() string {
 	if s.plain {

@@ -173,6 +173,11 @@ func (c *Create) Refused(ctx context.Context) {
 		c.Failed(ctx, "Livy refused it, and may list it all the same")
 		return
 	}
+	c.NotSent(ctx)
+}
+
+// NotSent takes the create back: Livy did not receive it.
+func (c *Create) NotSent(ctx context.Context) {
 	c.l.write(ctx, c.record.GatewayID, c.record.ID, func(ctx context.Context) error {
 		rep, err := c.repetition()
 		if err != nil {
