@@ -61,15 +61,21 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err != nil {
 		return err
 	}
-	manager := h.core.Manager
-	c.entry.Begin(manager.Now())
-	defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
+	if c.uses() {
+		manager := h.core.Manager
+		c.entry.Begin(manager.Now())
+		defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
+	}
 	if err := h.allow(c); err != nil {
 		return err
 	}
 	if err := h.ready(r, c); err != nil {
 		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {
 			replay(w, &repeated.Reply)
+			return nil
+		}
+		if none, ok := errors.AsType[*emptyList](err); ok {
+			none.write(w)
 			return nil
 		}
 		return err
@@ -90,6 +96,12 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	r.Method = c.req.Method
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = path, "", query
 	return next.ServeHTTP(w, r)
+}
+
+// uses reports whether a request keeps its gateway from being idle. Reads do not: open notebooks,
+// schedulers and monitoring send them for ever.
+func (c *call) uses() bool {
+	return c.req.Method != http.MethodGet && c.req.Method != http.MethodHead
 }
 
 // target returns the request URI for Livy. A name in the path is replaced by an id, and a public
