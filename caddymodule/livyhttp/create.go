@@ -139,5 +139,6 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 		in.MaxLive = c.token.MaxBatches
 	}
 	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
+	c.record = id
 	return h.core.Ledger.Begin(r.Context(), in)
 }

@@ -94,7 +94,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 	}
 	if err != nil {
 		h.noteRefusal(r, c, err)
-		h.failures.Answer(w, r, err)
+		h.failures.Answer(w, r, err, c.about()...)
 	}
 	return nil
 }

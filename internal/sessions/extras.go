@@ -23,16 +23,9 @@ type Extra struct {
 	SparkUI bool
 }
 
-// noExtra is what most records share.
-var noExtra = new(Extra)
-
 // extraOf returns what replies show of a record.
 func extraOf(r *store.Record) *Extra {
-	lines, ui := linesOf(r), strings.HasPrefix(r.SparkUI, "/")
-	if len(lines) == 0 && !ui {
-		return noExtra
-	}
-	return &Extra{RecordID: r.ID, Lines: lines, SparkUI: ui}
+	return &Extra{RecordID: r.ID, Lines: linesOf(r), SparkUI: strings.HasPrefix(r.SparkUI, "/")}
 }
 
 // linesOf returns the lines about what the policy changed. A record without a report, or with
@@ -86,6 +79,16 @@ func (l *Ledger) Extra(ctx context.Context, gatewayID string, kind livy.Kind, pu
 		return s
 	}
 	return l.Extras(ctx, gatewayID, kind, publicID)[publicID]
+}
+
+// KnownRecord returns the id of the record of a session or batch, or "" if it is not known
+// without I/O.
+func (l *Ledger) KnownRecord(gatewayID string, kind livy.Kind, publicID int64) string {
+	e, _ := l.extras.Peek(publicKey{gatewayID, kind, publicID})
+	if e == nil {
+		return ""
+	}
+	return e.RecordID
 }
 
 func (l *Ledger) keepExtra(r *store.Record) *Extra {
