@@ -43,3 +43,21 @@ func TestLogOfADeadLivy(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoEndedIt: an interrupt ends the session at Livy, and the record says who sent it.
+func TestWhoEndedIt(t *testing.T) {
+	s := caddytest.New(t, livytest.New())
+	for i, verb := range []string{"interrupt", "stop"} {
+		s.Do("POST", "/sessions", `{}`)
+		if r := s.Do("POST", "/sessions/"+string(rune('0'+i))+"/"+verb, ""); r.StatusCode > 299 {
+			t.Fatalf("%s: %d %s", verb, r.StatusCode, r.Text)
+		}
+		rec := caddytest.RecordOf(s.Records(store.RecordFilter{}), int64(i))
+		if rec.State != "killed" || !strings.HasSuffix(rec.Reason, "ed by token "+s.TokenID) || !strings.HasPrefix(rec.Reason, verb) {
+			t.Errorf("%s: %q, %q", verb, rec.State, rec.Reason)
+		}
+	}
+	if r := s.Do("POST", "/batches", `{"nonsense":1}`); r.StatusCode != 400 || !strings.Contains(r.Text, `"field":"nonsense"`) {
+		t.Errorf("an unknown field: %d %s", r.StatusCode, r.Text)
+	}
+}

@@ -135,7 +135,10 @@ func (h *Record) followUp(ctx context.Context, c *call, status int) {
 		h.core.Ledger.Deleted(ctx, g, c.req.Route.Kind, c.req.ID, "token "+c.token.ID)
 		h.core.Manager.PollSoon(g.ID)
 	}
-	if c.req.Route.Name == "session.stop" {
+	// Both end the session, whatever their names promise.
+	verb := map[string]string{"session.stop": "stopped", "session.interrupt": "interrupted"}[c.req.Route.Name]
+	if verb != "" && status < 300 {
+		h.core.Ledger.Stopped(ctx, g, c.req.Route.Kind, c.req.ID, verb+" by token "+c.token.ID)
 		h.core.Manager.PollSoon(g.ID)
 	}
 }
