@@ -59,6 +59,10 @@ type App struct {
 	// logins.
 	LDAPLogins []*LDAPLogin `json:"ldap_logins,omitempty"`
 
+	// How the gateway reaches the Livy servers of engines that have a URL. In the Caddyfile, these
+	// are options of the engine.
+	LivyServers []*LivyServer `json:"livy_servers,omitempty"`
+
 	// The Spark history server that shows the UIs of finished applications. Default: none.
 	HistoryServer *gateway.HistoryServer `json:"history_server,omitempty"`
 
@@ -153,6 +157,9 @@ func (a *App) provision(ctx caddy.Context) error {
 	if a.logins, err = readLogins(a.LDAPLogins); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
+	if err := a.connectEngines(); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
 	mod, err := ctx.LoadModule(a, "RuntimeRaw")
 	if err != nil {
 		return fmt.Errorf("loading the runtime: %w", err)
@@ -202,6 +209,11 @@ func (a *App) SelfService() tokens.SelfService { return a.Tokens.selfService() }
 func (a *App) expand(log *zap.Logger) error {
 	for _, l := range a.LDAPLogins {
 		if err := l.checkPassword(); err != nil {
+			return err
+		}
+	}
+	for _, l := range a.LivyServers {
+		if err := l.checkSecrets(); err != nil {
 			return err
 		}
 	}

@@ -66,7 +66,7 @@ var catalogOptions = map[string]func(*App, *caddyfile.Dispenser) error{
 		return nil
 	},
 	"memory":      func(a *App, d *caddyfile.Dispenser) error { return directive.Append(d, &a.Memories) },
-	"engine":      func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Engines) },
+	"engine":      (*App).unmarshalEngine,
 	"cluster":     func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Clusters) },
 	"environment": func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Environments) },
 	"network":     func(a *App, d *caddyfile.Dispenser) error { return appendEntry(d, &a.Networks) },
@@ -86,17 +86,21 @@ func appendEntry[T any](d *caddyfile.Dispenser, list *[]T) error {
 }
 
 // readEntry parses the name and the block of an entry into a struct. The first field is the
-// argument of the directive. The others are options, spelled as in the Caddyfile.
-func readEntry(d *caddyfile.Dispenser, entry any) error {
+// argument of the directive. The others are options, spelled as in the Caddyfile. More structs
+// have more options of the block, apart from their first fields.
+func readEntry(d *caddyfile.Dispenser, entry any, more ...any) error {
 	kind, v := d.Val(), reflect.ValueOf(entry).Elem()
 	if err := directive.Text(d, v.Field(0).Addr().Interface().(*string)); err != nil {
 		return err
 	}
 	options := make(map[string]any)
-	for i := 1; i < v.NumField(); i++ {
-		if field := v.Type().Field(i); field.IsExported() {
-			name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-			options[gateway.OptionName(name)] = v.Field(i).Addr().Interface()
+	for _, part := range append([]any{entry}, more...) {
+		v := reflect.ValueOf(part).Elem()
+		for i := 1; i < v.NumField(); i++ {
+			if field := v.Type().Field(i); field.IsExported() {
+				name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+				options[gateway.OptionName(name)] = v.Field(i).Addr().Interface()
+			}
 		}
 	}
 	for d.NextBlock(1) {

@@ -82,7 +82,7 @@ var alone = regexp.MustCompile(`^\s*\{([^\s"',={}]+)\}\s*$`)
 // entryKinds are the lists with named entries, and the options of single entries.
 var entryKinds = map[string]string{
 	"engines": "engine", "clusters": "cluster", "environments": "environment", "networks": "network",
-	"directories": "directory", "fusion": "fusion", "gateways": "gateway", "ldap_logins": "ldap_login",
+	"directories": "directory", "fusion": "fusion", "gateways": "gateway", "ldap_logins": "ldap_login", "livy_servers": "engine",
 }
 
 // all expands all strings of v, a pointer to a struct. New options are covered without further

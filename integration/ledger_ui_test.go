@@ -33,6 +33,14 @@ func TestSparkUIOfARealSession(t *testing.T) {
 			t.Errorf("with the cookie of a link: %d %.300s", r.status, r.body)
 		}
 
+		// Notebooks show the link of appInfo, which opens without a token.
+		var shown struct{ AppInfo struct{ SparkUIURL string } }
+		cl.expect(http.StatusOK, "GET", "/sessions/0", nil, &shown)
+		once := &http.Client{Timeout: time.Minute, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+		if res, err := once.Get(shown.AppInfo.SparkUIURL); err != nil || res.Body.Close() != nil || res.StatusCode != http.StatusFound || len(res.Cookies()) != 1 {
+			t.Errorf("sparkUiUrl %q: %v, %v", shown.AppInfo.SparkUIURL, res, err)
+		}
+
 		c.livy("session", "close", "--gateway", "etl", rec.ID)
 		if r := cl.do("GET", "/sessions/0", nil); r.status != 404 || !strings.Contains(string(r.body), "deleted by") {
 			t.Errorf("the closed session: %d %s", r.status, r.body)

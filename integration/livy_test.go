@@ -109,6 +109,10 @@ func TestBatch(t *testing.T) {
 		if state != "success" {
 			t.Fatalf("the batch ended %s:\n%s", state, log)
 		}
+		if !strings.HasPrefix(log, "Livy Gateway ignored ") || !strings.Contains(log, "\nLivy Gateway ignored spark.executor.memory: spark-blacklist.conf, line ") &&
+			!strings.HasPrefix(log, "Livy Gateway ignored spark.executor.memory: spark-blacklist.conf, line ") {
+			t.Errorf("the log does not begin with what was ignored:\n%.500s", log)
+		}
 		s := readShown(t, log)
 		checkPolicy(t, c, g, s)
 		if s.Conf["spark.sql.shuffle.partitions"] != "7" || strings.Join(s.Args, "|") != "one|two words" {

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // Satisfies reports whether version is want or a variant of it, as
@@ -18,8 +20,29 @@ func Satisfies(version, want string) bool {
 
 // versionClient is the client of GetVersion, with a short timeout.
 var versionClient = &http.Client{
-	Timeout:   5 * time.Second,
+	Timeout:   versionTimeout,
 	Transport: &http.Transport{DisableKeepAlives: true},
+}
+
+// versionTimeout bounds a request for the version.
+const versionTimeout = 5 * time.Second
+
+// VersionOf returns the version of a Livy server that somebody else runs. It is "" if the server
+// is up but requires a login, and none is configured.
+func VersionOf(ctx context.Context, s *livy.Server) (string, error) {
+	if s.Plain() {
+		return GetVersion(ctx, s.Address())
+	}
+	ctx, cancel := context.WithTimeout(ctx, versionTimeout)
+	defer cancel()
+	v, err := (&livy.Client{Base: s.Address(), HTTP: s.Client()}).Version(ctx)
+	if livy.IsRefused(err) && !s.LogsIn() {
+		return "", nil
+	}
+	if err == nil && v.Version == "" {
+		return "", fmt.Errorf("asking for Livy's version: %s answered no version", s.Address())
+	}
+	return v.Version, err
 }
 
 // GetVersion returns the version of the Livy server at address (host:port). It is "" if the

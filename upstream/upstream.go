@@ -66,7 +66,7 @@ type Instance struct {
 	// ID is unique for each start: a container id, or pid and start time. Livy's own ids
 	// begin at 0 again when it changes.
 	ID string
-	// Address is host:port as reached by the gateway.
+	// Address is host:port as reached by the gateway, or the URL of a livy.Server.
 	Address string
 	Started time.Time
 	// Running is false for a server that has exited but has not been removed.
@@ -116,7 +116,7 @@ type Adopter interface {
 // kept as they are when they do not answer: starting them again would only lose sight of
 // their sessions.
 type External interface {
-	// Address returns host:port of the server that an engine names.
+	// Address returns the address of the server that an engine names; see livy.Server.
 	Address(engine gateway.Engine) (string, error)
 }
 

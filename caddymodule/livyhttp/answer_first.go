@@ -3,11 +3,13 @@ package livyhttp
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net/http"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/sessions"
 )
 
@@ -22,6 +24,9 @@ func (h *Policy) ready(r *http.Request, c *call) error {
 		if err := h.answerFirst(r, c); err != nil {
 			return err
 		}
+		if c.entry.Asleep() && c.token.ReadOnly() {
+			return c.entry.NotReady()
+		}
 	}
 	by := gateway.Origin{Actor: c.token.ID, Address: core.ClientAddr(r), Surface: core.SurfaceLivy}
 	ready, err := h.core.Manager.Ready(r.Context(), c.entry, by)
@@ -32,12 +37,26 @@ func (h *Policy) ready(r *http.Request, c *call) error {
 	return nil
 }
 
+// emptyList answers a request for a list of a gateway that sleeps: it has no sessions or batches.
+type emptyList struct{ from int32 }
+
+// Error implements error.
+func (*emptyList) Error() string { return "the gateway sleeps and has none" }
+
+func (l *emptyList) write(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json;charset=utf-8")
+	writeWhole(w, w.Header(), http.StatusOK, fmt.Appendf(nil, `{"from":%d,"total":0,"sessions":[]}`, l.from))
+}
+
 // answerFirst returns an error for a request that can be answered without a Livy server, and nil
 // for one that cannot. The body of a create is read, up to the policy's limit, and put back,
 // since another policy may apply once the server runs.
 func (h *Policy) answerFirst(r *http.Request, c *call) error {
 	if c.req.Route.HasID && c.entry.Asleep() {
 		return h.noneAsleep(r.Context(), c)
+	}
+	if c.req.Route.Reply == livy.ReplyList && c.entry.Asleep() {
+		return &emptyList{from: c.req.Query.From}
 	}
 	if !c.req.Route.Create {
 		return nil

@@ -5,6 +5,7 @@ import (
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
+	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/control"
@@ -32,10 +33,16 @@ type call struct {
 	repeat *sessions.Repeat
 	// page is the page of a filtered list that the client asked for.
 	page *livy.Query
+	// extra is what the reply shows of the session or batch in the path besides what Livy knows;
+	// nil if there is nothing. logPage is set for a log that begins with lines of the gateway.
+	extra   *sessions.Extra
+	logPage *livy.LogPage
 	// named is set once the name in the path has been resolved to req.ID.
 	named bool
 	// createdID is the public id of the session or batch that the request created, or -1.
 	createdID int64
+	// record is the id of the record of a create, "" before there is one.
+	record string
 	// unsent is set if nothing was sent to Livy.
 	unsent bool
 	// refused is the reason for the audit log if a rule of the gateway refused the request.
@@ -51,6 +58,28 @@ func callOf(r *http.Request) (*call, error) {
 		return nil, caddyhttp.Error(http.StatusInternalServerError, errors.New("this handler must come after livy_gateway"))
 	}
 	return c, nil
+}
+
+// about returns what a request is about, for logs. Nothing is read for it.
+func (c *call) about() []zap.Field {
+	if c == nil {
+		return nil
+	}
+	fields := []zap.Field{zap.String("gateway", c.entry.Gateway.Ref()), zap.String("gateway_id", c.entry.Gateway.ID)}
+	if c.token != nil {
+		fields = append(fields, zap.String("token", c.token.ID))
+	}
+	record := c.record
+	if record == "" && c.req.ID >= 0 {
+		record = c.core.Ledger.KnownRecord(c.entry.Gateway.ID, c.req.Route.Kind, c.req.ID)
+	}
+	if record != "" {
+		fields = append(fields, zap.String("record", record))
+	}
+	if id := c.publicID(); id != "" {
+		fields = append(fields, zap.String(string(c.req.Route.Kind), id))
+	}
+	return fields
 }
 
 // base returns the number that is added to Livy's ids of this request's kind.

@@ -37,7 +37,7 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 	if err := next.ServeHTTP(rec, r); err != nil {
 		var dial reverseproxy.DialError
 		if errors.As(err, &dial) || errors.Is(err, errNoUpstream) || c.unsent {
-			create.Refused(r.Context()) // it was never sent
+			create.NotSent(r.Context())
 		}
 		return err
 	}
@@ -81,7 +81,14 @@ func (h *Record) created(
 		return gateway.Errorf(gateway.KindUnavailable,
 			"the Livy server was replaced while it answered; look for the %s named %q", c.req.Route.Kind, c.created.Effective.Name)
 	}
-	body, err := livy.ShiftIDs(c.req.Route, reply, c.base())
+	lines := c.created.Report.Lines()
+	body, err := livy.EditReply(c.req.Route, reply, c.base(), func(shown []livy.Shown) []livy.Edit {
+		edits := make([]livy.Edit, len(shown))
+		for i := range edits {
+			edits[i].Lines = lines
+		}
+		return edits
+	})
 	if err != nil {
 		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
 	}
@@ -132,5 +139,6 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 		in.MaxLive = c.token.MaxBatches
 	}
 	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
+	c.record = id
 	return h.core.Ledger.Begin(r.Context(), in)
 }

@@ -2,7 +2,6 @@ package livyhttp
 
 import (
 	"encoding/json"
-	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -89,23 +88,10 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	return nil
 }
 
-// proxy returns Caddy's reverse_proxy with the settings that Livy needs. Only connecting has a
-// time limit, since creates and statements of a starting session are answered late. Nothing is
-// retried, since a create that is sent twice starts two sessions. Idle connections are closed
-// before Livy closes them, after 30 seconds, since a create sent at that moment would fail.
-// Replies are not compressed, because ids in them may have to be changed.
+// proxy returns Caddy's reverse_proxy to Livy servers.
 func proxy() *reverseproxy.Handler {
-	off := false
-	transport := &reverseproxy.HTTPTransport{
-		DialTimeout: caddy.Duration(2 * time.Second),
-		Compression: &off,
-		KeepAlive: &reverseproxy.KeepAlive{
-			MaxIdleConnsPerHost: 256,
-			IdleConnTimeout:     caddy.Duration(20 * time.Second),
-		},
-	}
 	return &reverseproxy.Handler{
-		TransportRaw:        caddyconfig.JSONModuleObject(transport, "protocol", "http", nil),
+		TransportRaw:        caddyconfig.JSONModuleObject(new(Transport), "protocol", "livy", nil),
 		DynamicUpstreamsRaw: caddyconfig.JSONModuleObject(new(Upstreams), "source", "livy", nil),
 	}
 }

@@ -89,12 +89,12 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		}
 		err = next.ServeHTTP(w, r)
 	}
-	if err != nil && answerRemembered(w, c, err) {
+	if err != nil && answerRemembered(w, r, c, err) {
 		return nil
 	}
 	if err != nil {
 		h.noteRefusal(r, c, err)
-		h.failures.Answer(w, r, err)
+		h.failures.Answer(w, r, err, c.about()...)
 	}
 	return nil
 }
@@ -114,7 +114,7 @@ func (h *Gateway) resolve(r *http.Request) (*call, error) {
 
 // answerRemembered answers a request for a batch that succeeded and that Livy has forgotten
 // since, as Livy did while it knew the batch. It reports false for all other errors.
-func answerRemembered(w http.ResponseWriter, c *call, err error) bool {
+func answerRemembered(w http.ResponseWriter, r *http.Request, c *call, err error) bool {
 	ended, ok := errors.AsType[*sessions.Ended](err)
 	if !ok || c == nil || c.req.Sub >= 0 {
 		return false
@@ -122,6 +122,14 @@ func answerRemembered(w http.ResponseWriter, c *call, err error) bool {
 	body, ok := ended.Reply(c.req.Route.Name)
 	if !ok {
 		return false
+	}
+	if ended.SparkUI() && c.req.Route.Name == "batch.get" && c.core.Manager.History() != nil {
+		var edit livy.Edit
+		c.linkUI(r, ended.RecordID(), &edit)
+		shown, err := livy.EditReply(c.req.Route, body, 0, func([]livy.Shown) []livy.Edit { return []livy.Edit{edit} })
+		if err == nil {
+			body = shown
+		}
 	}
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	writeWhole(w, w.Header(), http.StatusOK, body)

@@ -61,15 +61,21 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err != nil {
 		return err
 	}
-	manager := h.core.Manager
-	c.entry.Begin(manager.Now())
-	defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
+	if c.uses() {
+		manager := h.core.Manager
+		c.entry.Begin(manager.Now())
+		defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
+	}
 	if err := h.allow(c); err != nil {
 		return err
 	}
 	if err := h.ready(r, c); err != nil {
 		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {
 			replay(w, &repeated.Reply)
+			return nil
+		}
+		if none, ok := errors.AsType[*emptyList](err); ok {
+			none.write(w)
 			return nil
 		}
 		return err
@@ -92,6 +98,12 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	return next.ServeHTTP(w, r)
 }
 
+// uses reports whether a request keeps its gateway from being idle. Reads do not: open notebooks,
+// schedulers and monitoring send them for ever.
+func (c *call) uses() bool {
+	return c.req.Method != http.MethodGet && c.req.Method != http.MethodHead
+}
+
 // target returns the request URI for Livy. A name in the path is replaced by an id, and a public
 // id by Livy's own. If sure is set, the name is not looked up in memory.
 func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, err error) {
@@ -105,10 +117,11 @@ func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, er
 		return "", err
 	}
 	c.named = c.req.Name != ""
-	uri, ok := c.req.UpstreamURI(c.base())
-	if !ok {
+	if _, ok := c.req.UpstreamURI(c.base()); !ok {
 		return "", h.core.Ledger.EndedError(ctx, g, c.req.Route.Kind, c.req.ID)
 	}
+	h.findExtra(ctx, c)
+	uri, _ = c.req.UpstreamURI(c.base())
 	return uri, nil
 }
 

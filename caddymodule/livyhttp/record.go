@@ -21,8 +21,9 @@ func init() {
 // record is completed from Livy's reply.
 //
 // In replies, ids are translated into ids that stay unique over restarts of the Livy server,
-// `Location` gets the public path, and the state `recovering` is shown as `starting`. The 404 for
-// a session or batch that has ended says how it ended. On isolated gateways, a token sees only
+// `Location` gets the public path, and the state `recovering` is shown as `starting`. Logs begin
+// with what the policy ignored or changed, and `sparkUiUrl` leads to the Spark UI that the gateway
+// shows. The 404 for a session or batch that has ended says how it ended. On isolated gateways, a token sees only
 // what it created. Other replies are passed on unchanged; new states in them are recorded.
 //
 // A create with the header `Idempotency-Key` that is repeated within 24 hours gets the first
@@ -49,9 +50,10 @@ type plan struct {
 	words, observe bool
 
 	// Reasons to read a successful reply whole: ids in it must be translated, it is a list that
-	// is reduced to what the token created, or it is about an audited statement.
-	shift, own bool
-	statement  *statementAudit
+	// is reduced to what the token created, it shows more than Livy knows, or it is about an
+	// audited statement.
+	shift, own, extra bool
+	statement         *statementAudit
 
 	// gone is set if a 404 is read whole, since it may be about a session or batch that has
 	// ended.
@@ -65,6 +67,7 @@ func (h *Record) plan(r *http.Request, c *call) (p plan, err error) {
 	p.observe = c.req.TellsState()
 	p.shift = c.base() != 0 && c.req.Route.Reply != livy.ReplyOther
 	p.own = c.page != nil
+	p.extra = c.hasExtra() || c.logPage != nil
 	p.gone = c.req.Route.HasID
 	return p, err
 }
@@ -74,7 +77,7 @@ func (p *plan) readsWhole(method string, status int) bool {
 	if status == http.StatusNotFound {
 		return p.gone
 	}
-	return (p.shift || p.own || p.statement != nil) && status < 300 && method != http.MethodHead
+	return (p.shift || p.own || p.extra || p.statement != nil) && status < 300 && method != http.MethodHead
 }
 
 // ServeHTTP passes the request on, and handles the reply as planned.
@@ -98,8 +101,8 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	rec := caddyhttp.NewResponseRecorder(out, buf, func(status int, header http.Header) bool {
 		limit.begun()
 		c.cleanHeader(header)
-		if p.own {
-			header.Del("Content-Length") // that of the whole list
+		if p.own || p.extra {
+			header.Del("Content-Length") // that of Livy's own reply
 		}
 		return p.readsWhole(c.req.Method, status)
 	})
@@ -132,7 +135,10 @@ func (h *Record) followUp(ctx context.Context, c *call, status int) {
 		h.core.Ledger.Deleted(ctx, g, c.req.Route.Kind, c.req.ID, "token "+c.token.ID)
 		h.core.Manager.PollSoon(g.ID)
 	}
-	if c.req.Route.Name == "session.stop" {
+	// Both end the session, whatever their names promise.
+	verb := map[string]string{"session.stop": "stopped", "session.interrupt": "interrupted"}[c.req.Route.Name]
+	if verb != "" && status < 300 {
+		h.core.Ledger.Stopped(ctx, g, c.req.Route.Kind, c.req.ID, verb+" by token "+c.token.ID)
 		h.core.Manager.PollSoon(g.ID)
 	}
 }
@@ -147,10 +153,7 @@ func (h *Record) answerWhole(
 	if p.observe {
 		h.observeReply(c, reply)
 	}
-	body, err := livy.ShiftIDs(c.req.Route, reply, c.base())
-	if err == nil && p.own {
-		body, err = h.filter(r.Context(), c, body)
-	}
+	body, err := h.translate(r, c, p, reply)
 	if err != nil {
 		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply", err)
 	}
@@ -159,6 +162,28 @@ func (h *Record) answerWhole(
 	}
 	writeWhole(w, rec.Header(), rec.Status(), body)
 	return nil
+}
+
+// translate returns a reply with public ids, reduced to what the token may see, and with what it
+// shows besides what Livy knows.
+func (h *Record) translate(r *http.Request, c *call, p *plan, reply []byte) (body []byte, err error) {
+	base := c.base()
+	if c.logPage != nil {
+		return c.logPage.Edit(reply, base)
+	}
+	if p.own { // fewer objects to edit
+		if reply, err = livy.ShiftIDs(c.req.Route, reply, base); err == nil {
+			reply, err = h.filter(r.Context(), c, reply)
+		}
+		if err != nil {
+			return nil, err
+		}
+		base = 0
+	}
+	if !p.extra {
+		return livy.ShiftIDs(c.req.Route, reply, base)
+	}
+	return livy.EditReply(c.req.Route, reply, base, func(shown []livy.Shown) []livy.Edit { return c.edits(r, shown) })
 }
 
 // notFound answers with how a session or batch ended that Livy does not know any more. A 404

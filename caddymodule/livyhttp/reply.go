@@ -38,6 +38,9 @@ func (c *call) cleanHeader(header http.Header) {
 	if location == "" {
 		return
 	}
+	if server, err := c.entry.Server(); err == nil && server != nil {
+		location = server.Local(location)
+	}
 	if public, ok := livy.PublicLocation(c.req.Route.Kind, location, c.prefix, c.base()); ok {
 		header.Set("Location", public)
 	} else {

@@ -35,6 +35,14 @@ func (*Upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error
 		c.unsent = true
 		return nil, err
 	}
+	server, err := c.entry.Server()
+	if err != nil {
+		c.unsent = true
+		return nil, err
+	}
+	if server != nil {
+		return []*reverseproxy.Upstream{{Dial: server.HostPort()}}, nil
+	}
 	address := c.entry.Gateway.Status.Address
 	if address == "" {
 		return nil, errNoUpstream

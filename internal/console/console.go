@@ -123,15 +123,16 @@ func read(static fs.FS) (map[string]*file, error) {
 }
 
 // page is index.html with the paths of this version, and a hint to load all modules of
-// the first view at once instead of one import after the other.
+// the first view at once instead of one import after the other. The paths are relative, so
+// that the page also works below a path that is stripped before the handler.
 func page(index []byte, base string, names []string) []byte {
 	var hints strings.Builder
 	for _, name := range names {
 		if ext := path.Ext(name); (ext == ".js" || ext == ".mjs") && !slices.Contains(later, name) {
-			fmt.Fprintf(&hints, "<link rel=\"modulepreload\" href=\"%s\">\n", base+name)
+			fmt.Fprintf(&hints, "<link rel=\"modulepreload\" href=\"%s\">\n", base[1:]+name)
 		}
 	}
-	index = bytes.ReplaceAll(index, []byte("{assets}"), []byte(base))
+	index = bytes.ReplaceAll(index, []byte("{assets}"), []byte(base[1:]))
 	return bytes.Replace(index, []byte("{modules}\n"), []byte(hints.String()), 1)
 }
 

@@ -41,8 +41,8 @@ func body(t *testing.T, res *http.Response) []byte {
 // assetsOf are the paths that the page asks for by itself.
 func assetsOf(page []byte) (paths []string) {
 	for _, m := range regexp.MustCompile(`(?:href|src)="([^"]+)"`).FindAllSubmatch(page, -1) {
-		if !slices.Contains(paths, string(m[1])) {
-			paths = append(paths, string(m[1]))
+		if !slices.Contains(paths, "/"+string(m[1])) {
+			paths = append(paths, "/"+string(m[1])) // they are relative to the page
 		}
 	}
 	return paths

@@ -58,6 +58,9 @@ func (e *Entry) Asleep() bool {
 		g.Spec.AutoStart.Enabled
 }
 
+// NotReady returns the error for a request that does not start the gateway.
+func (e *Entry) NotReady() error { return notReady(e.Gateway) }
+
 // wake requests the start of a gateway, unless another request has done so: of all
 // concurrent requests, one writes to Redis.
 func (m *Manager) wake(ctx context.Context, e *Entry, by gateway.Origin) error {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/cookiejar"
@@ -22,40 +23,89 @@ type Login = resolved.Login
 // requires it and a login is configured.
 func (m *Manager) Livy(g *gateway.Gateway) *livy.Client {
 	c := &livy.Client{Base: "http://" + g.Status.Address, HTTP: m.HTTP}
-	l := m.resolve(g).inForce.Login // the login of the running server
+	r := m.resolve(g)
+	if livy.IsURL(g.Status.Address) {
+		c.Base, c.HTTP = g.Status.Address, noServer
+		if s := r.server(g.Status.Address); s != nil {
+			c.HTTP = s.Client()
+			if s.LogsIn() {
+				return c
+			}
+		}
+	}
+	l := r.inForce.Login // the login of the running server
 	if l.User == "" {
 		return c
 	}
 	c.User, c.Password = l.User, l.Password
-	c.HTTP = m.loggedIn(g, l)
+	c.HTTP = m.loggedIn(g, l, c.HTTP)
 	return c
+}
+
+// server returns the Livy server at a URL, nil if no engine of the gateway has it any more.
+func (r *resolution) server(address string) *livy.Server {
+	for _, e := range []*gateway.Engine{&r.inForce.Engine, &r.wanted.Engine} {
+		if e.URL == "" {
+			continue
+		}
+		if s, err := e.LivyServer(); err == nil && s.Address() == address {
+			return s
+		}
+	}
+	return nil
+}
+
+// noServer fails all requests to a server whose address and login the configuration does not
+// have any more. The login of another one must not be sent there.
+var noServer = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
+	return nil, ErrNoServer
+})}
+
+// ErrNoServer is the error of requests to such a server.
+var ErrNoServer = errors.New("the engine in the configuration is another Livy server now")
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+// Server returns the Livy server that somebody else runs and that is not just host:port. It is
+// nil for all others, and with an error if the configuration does not have it any more.
+func (e *Entry) Server() (*livy.Server, error) {
+	if !e.byURL {
+		return nil, nil
+	}
+	if e.server == nil {
+		return nil, ErrNoServer
+	}
+	return e.server, nil
 }
 
 // loggedIn is an HTTP client with the cookie of a login at one Livy server, so that
 // not every request causes an LDAP query.
 type loggedIn struct {
-	login    Login
-	instance string
-	http     *http.Client
+	login     Login
+	instance  string
+	transport http.RoundTripper
+	http      *http.Client
 }
 
-func (m *Manager) loggedIn(g *gateway.Gateway, l Login) *http.Client {
+func (m *Manager) loggedIn(g *gateway.Gateway, l Login, by *http.Client) *http.Client {
 	if v, ok := m.logins.Load(g.ID); ok {
-		if in := v.(loggedIn); in.login == l && in.instance == g.Status.Instance {
+		if in := v.(loggedIn); in.login == l && in.instance == g.Status.Instance && in.transport == by.Transport {
 			return in.http
 		}
 	}
 	jar, _ := cookiejar.New(nil) // never fails
-	client := *m.HTTP
+	client := *by
 	client.Jar = jar
-	m.logins.Store(g.ID, loggedIn{login: l, instance: g.Status.Instance, http: &client})
+	m.logins.Store(g.ID, loggedIn{login: l, instance: g.Status.Instance, transport: by.Transport, http: &client})
 	return &client
 }
 
 // version returns the version of a Livy server, logging in if that is required. If the
 // server refuses the login too, it returns the promised version.
 func (m *Manager) version(ctx context.Context, g *gateway.Gateway, address string) (string, error) {
-	version, err := upstream.GetVersion(ctx, address)
+	version, err := m.plainVersion(ctx, g, address)
 	if err != nil || version != "" {
 		return version, err
 	}
@@ -68,6 +118,18 @@ func (m *Manager) version(ctx context.Context, g *gateway.Gateway, address strin
 	return v.Version, err
 }
 
+// plainVersion returns the version of a Livy server without an LDAP login.
+func (m *Manager) plainVersion(ctx context.Context, g *gateway.Gateway, address string) (string, error) {
+	if !livy.IsURL(address) {
+		return upstream.GetVersion(ctx, address)
+	}
+	s := m.resolve(g).server(address)
+	if s == nil {
+		return "", ErrNoServer
+	}
+	return upstream.VersionOf(ctx, s)
+}
+
 // refusedPause is the pause after a Livy server has refused the gateway's login: wrong
 // logins every few seconds could lock the account in the directory.
 const refusedPause = 5 * time.Minute
@@ -75,6 +137,7 @@ const refusedPause = 5 * time.Minute
 // refusal records that a Livy server refused the gateway's login.
 type refusal struct {
 	login    Login
+	server   *livy.Server // another configuration has another one
 	instance string
 	until    time.Time
 }
@@ -82,9 +145,9 @@ type refusal struct {
 // recentlyRefused reports whether the Livy server refused this login less than
 // refusedPause ago.
 func (r *reconciler) recentlyRefused(g *gateway.Gateway) bool {
-	last := r.refusal
-	return last.instance == g.Status.Instance && last.login == r.m.resolve(g).inForce.Login &&
-		r.m.Now().Before(last.until)
+	last, now := r.refusal, r.m.resolve(g)
+	return last.instance == g.Status.Instance && last.login == now.inForce.Login &&
+		last.server == now.inForce.Engine.Server && r.m.Now().Before(last.until)
 }
 
 // recordVisibility records in the gateway's status whether the Livy server accepts the
@@ -92,9 +155,17 @@ func (r *reconciler) recentlyRefused(g *gateway.Gateway) bool {
 func (r *reconciler) recordVisibility(ctx context.Context, g *gateway.Gateway, err error) error {
 	unseen := ""
 	if livy.IsRefused(err) {
-		l := r.m.resolve(g).inForce.Login
-		r.refusal = refusal{login: l, instance: g.Status.Instance, until: r.m.Now().Add(refusedPause)}
-		if unseen = r.m.resolve(g).inForce.CannotSee(); unseen == "" {
+		now := r.m.resolve(g).inForce
+		l := now.Login
+		r.refusal = refusal{
+			login: l, server: now.Engine.Server, instance: g.Status.Instance, until: r.m.Now().Add(refusedPause),
+		}
+		switch {
+		case now.Engine.Server != nil && now.Engine.Server.LogsIn():
+			unseen = fmt.Sprintf("%s refuses the login that engine %s has for it", now.Engine.URL, now.Engine.Name)
+		case now.CannotSee() != "":
+			unseen = now.CannotSee()
+		default:
 			unseen = fmt.Sprintf("Livy refuses %s (user %s)", l, l.User)
 		}
 	} else if err != nil {

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/policies"
 )
@@ -26,6 +27,10 @@ type Entry struct {
 	// LDAP reports whether Livy itself authenticates by password, so that Basic
 	// credentials are forwarded to it.
 	LDAP bool
+
+	// byURL is set for a server that is not just host:port, and server is that one; see Server.
+	byURL  bool
+	server *livy.Server
 
 	used       *usage
 	resolution *resolution
@@ -209,10 +214,15 @@ func (m *Manager) compile(g *gateway.Gateway) *Entry {
 	if err != nil {
 		m.Logger.Error("cannot compile a stored policy", zap.String("gateway", g.ID), zap.Error(err))
 	}
-	return &Entry{
+	e := &Entry{
 		Gateway: g, Policy: p, PolicyError: err, LDAP: r.inForce.LivyConf(resolved.AuthTypeKey) == "ldap",
-		used: m.usage(g.ID), resolution: r, facts: facts, forTokens: new(sync.Map),
+		byURL: livy.IsURL(g.Status.Address),
+		used:  m.usage(g.ID), resolution: r, facts: facts, forTokens: new(sync.Map),
 	}
+	if e.byURL {
+		e.server = r.server(g.Status.Address)
+	}
+	return e
 }
 
 // refreshAll reads all gateways again. The old snapshot stays if Redis is unreachable.

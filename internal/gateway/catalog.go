@@ -1,6 +1,11 @@
 package gateway
 
-import "slices"
+import (
+	"errors"
+	"slices"
+
+	"github.com/livygateway/livygateway/internal/livy"
+)
 
 // Catalog is what the operator offers to gateways. It is part of the configuration of Caddy
 // and is not stored in Redis. The API shows it with the same field names.
@@ -58,12 +63,34 @@ type Engine struct {
 	JavaHome string `json:"javaHome,omitempty"`
 	// The Python interpreter for PySpark (runtime process). Default: `python3`.
 	Python string `json:"python,omitempty"`
-	// The URL of an existing Livy server (runtime static), e.g.
-	// `http://127.0.0.1:8998`.
+	// The URL of an existing Livy server (runtime static), e.g. `http://127.0.0.1:8998` or
+	// `https://knox.example.com:8443/gateway/default/livy/v1`.
 	URL string `json:"url,omitempty"`
 	// Where the Spark jobs of gateways without a cluster run: Livy's
 	// `livy.spark.master`. Default: local, with one thread for each core of the gateway.
 	Master string `json:"master,omitempty"`
+
+	// Server is the Livy server at URL, with the gateway's login there. It is nil if the
+	// configuration has none.
+	Server *livy.Server `json:"-"`
+}
+
+// LivyServer returns the Livy server at the engine's URL. The error is of KindInvalid.
+func (e Engine) LivyServer() (*livy.Server, error) {
+	if e.Server != nil {
+		return e.Server, nil
+	}
+	return e.NewLivyServer(livy.ServerOptions{})
+}
+
+// NewLivyServer returns the Livy server at the engine's URL, with the other options given.
+func (e Engine) NewLivyServer(o livy.ServerOptions) (*livy.Server, error) {
+	o.URL = e.URL
+	s, err := livy.NewServer(o)
+	if bad, ok := errors.AsType[*livy.OptionError](err); ok {
+		return nil, Invalid("engine "+e.Name+": "+bad.Option, bad.Value, bad.Rule)
+	}
+	return s, err
 }
 
 // LivyVersion returns the engine's version of Livy.

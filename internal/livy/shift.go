@@ -2,62 +2,238 @@ package livy
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
 
+// Edit is what a reply shows of a session or batch in place of Livy's own. Its zero value
+// changes nothing.
+type Edit struct {
+	// Lines precede those of its log.
+	Lines []string
+	// SparkUI replaces appInfo's sparkUiUrl, and DriverLog its driverLogUrl if Livy has one.
+	SparkUI, DriverLog string
+}
+
+// Shown is a session or batch in a reply, by its public id.
+type Shown struct {
+	ID    int64
+	State string
+}
+
 // ShiftIDs adds base to the session or batch ids in a successful JSON reply of a route and
 // leaves every other byte unchanged: numbers, unknown fields and the order of keys. With base
 // 0, and for replies without such ids (statement ids do not count), it returns body itself.
 func ShiftIDs(route *Route, body []byte, base int64) ([]byte, error) {
-	if base == 0 || route.Reply == ReplyOther {
+	if base == 0 {
 		return body, nil
 	}
-	s := shifter{dec: jsontext.NewDecoder(bytes.NewReader(body)), body: body, base: base}
+	return EditReply(route, body, base, nil)
+}
+
+// EditReply is ShiftIDs, and makes the edits that edit returns for the sessions or batches in
+// the reply, in the same order. Logs of their own are edited by EditLog.
+func EditReply(route *Route, body []byte, base int64, edit func([]Shown) []Edit) ([]byte, error) {
+	if route.Reply == ReplyOther {
+		return body, nil
+	}
+	s := scanner{dec: jsontext.NewDecoder(bytes.NewReader(body)), base: base}
 	var err error
 	if route.Reply == ReplyList {
-		err = s.object("sessions", func() error { return s.array(s.ids) })
+		err = s.object(func(name string) (bool, error) {
+			return name == "sessions", onlyIf(name == "sessions", func() error { return s.array(s.one) })
+		})
 	} else {
-		err = s.ids()
+		err = s.one()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("shifting ids in a reply of %s: %w", route.Name, err)
+		return nil, fmt.Errorf("editing a reply of %s: %w", route.Name, err)
 	}
-	return append(s.out, body[s.done:]...), nil
+	if edit != nil && len(s.found) > 0 {
+		all := make([]Shown, len(s.found))
+		for i := range s.found {
+			all[i] = s.found[i].Shown
+		}
+		for i, e := range edit(all) {
+			s.edit(&s.found[i], &e)
+		}
+	}
+	return s.splice(body), nil
 }
 
-type shifter struct {
-	dec  *jsontext.Decoder
-	body []byte
-	base int64
-	out  []byte // body[:done], shifted
-	done int64
+// scanner finds the places in a reply that are changed.
+type scanner struct {
+	dec   *jsontext.Decoder
+	base  int64
+	found []place
+	made  []splice
 }
 
-// ids shifts the "id" of the next object.
-func (s *shifter) ids() error {
-	return s.object("id", func() error {
-		v, err := s.dec.ReadValue()
-		if err != nil {
-			return err
+// place is where a session or batch is in a reply.
+type place struct {
+	Shown
+	// log is the position after the bracket that begins its log, -1 if there is none.
+	log      int64
+	logEmpty bool
+	// sparkUI and driverLog are the values in its appInfo.
+	sparkUI, driverLog span
+}
+
+// span is a part of the reply.
+type span struct {
+	from, to int64
+	null     bool
+}
+
+type splice struct {
+	span
+	text []byte
+}
+
+// edit makes an edit of one session or batch.
+func (s *scanner) edit(p *place, e *Edit) {
+	if len(e.Lines) > 0 && p.log >= 0 {
+		s.made = append(s.made, insertion(p.log, p.logEmpty, e.Lines))
+	}
+	if e.SparkUI != "" && p.sparkUI.to > 0 {
+		s.made = append(s.made, splice{p.sparkUI, quoted(e.SparkUI)})
+	}
+	if e.DriverLog != "" && p.driverLog.to > 0 && !p.driverLog.null {
+		s.made = append(s.made, splice{p.driverLog, quoted(e.DriverLog)})
+	}
+}
+
+// insertion puts texts at the beginning of a list.
+func insertion(at int64, empty bool, texts []string) splice {
+	var b []byte
+	for i, text := range texts {
+		b = append(b, quoted(text)...)
+		if i < len(texts)-1 || !empty {
+			b = append(b, ',')
 		}
-		id, err := strconv.ParseInt(string(v), 10, 64)
-		if err != nil {
-			return fmt.Errorf("id is not a whole number: %.40q", string(v))
+	}
+	return splice{span{from: at, to: at}, b}
+}
+
+func quoted(text string) []byte {
+	b, _ := json.Marshal(text) // a string never fails
+	return b
+}
+
+// splice returns the body with what was found and edited in it replaced.
+func (s *scanner) splice(body []byte) []byte {
+	if len(s.made) == 0 {
+		return body
+	}
+	slices.SortFunc(s.made, func(a, b splice) int { return int(a.from - b.from) })
+	more := 0
+	for i := range s.made {
+		more += len(s.made[i].text)
+	}
+	out, done := make([]byte, 0, len(body)+more), int64(0)
+	for i := range s.made {
+		m := &s.made[i]
+		out = append(append(out, body[done:m.from]...), m.text...)
+		done = m.to
+	}
+	return append(out, body[done:]...)
+}
+
+// one reads the next object, a session or batch, and shifts its id.
+func (s *scanner) one() error {
+	p := place{log: -1}
+	err := s.object(func(name string) (bool, error) {
+		switch name {
+		case "id":
+			return true, s.id(&p)
+		case "state":
+			v, err := s.dec.ReadValue()
+			if err == nil && v.Kind() == '"' {
+				err = json.Unmarshal(v, &p.State)
+			}
+			return true, err
+		case "log":
+			return s.list(&p)
+		case "appInfo":
+			if s.dec.PeekKind() != '{' {
+				return false, nil
+			}
+			return true, s.object(func(name string) (bool, error) {
+				switch name {
+				case "sparkUiUrl":
+					return true, s.value(&p.sparkUI)
+				case "driverLogUrl":
+					return true, s.value(&p.driverLog)
+				}
+				return false, nil
+			})
 		}
-		end := s.dec.InputOffset()
-		s.out = append(s.out, s.body[s.done:end-int64(len(v))]...)
-		s.out = strconv.AppendInt(s.out, id+s.base, 10)
-		s.done = end
-		return nil
+		return false, nil
 	})
+	s.found = append(s.found, p)
+	return err
 }
 
-// object reads the next object and calls found at the value of key.
-func (s *shifter) object(key string, found func() error) error {
+func (s *scanner) id(p *place) error {
+	var at span
+	v, err := s.number(&at)
+	if err != nil {
+		return err
+	}
+	p.ID = v + s.base
+	if s.base != 0 {
+		s.made = append(s.made, splice{at, strconv.AppendInt(nil, p.ID, 10)})
+	}
+	return nil
+}
+
+func (s *scanner) number(at *span) (int64, error) {
+	v, err := s.dec.ReadValue()
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(string(v), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("not a whole number: %.40q", string(v))
+	}
+	at.to = s.dec.InputOffset()
+	at.from = at.to - int64(len(v))
+	return n, nil
+}
+
+func (s *scanner) value(at *span) error {
+	v, err := s.dec.ReadValue()
+	at.to = s.dec.InputOffset()
+	at.from, at.null = at.to-int64(len(v)), v.Kind() == 'n'
+	return err
+}
+
+// list notes where a log begins, and passes over it.
+func (s *scanner) list(p *place) (bool, error) {
+	if s.dec.PeekKind() != '[' {
+		return false, nil
+	}
+	if _, err := s.dec.ReadToken(); err != nil {
+		return true, err
+	}
+	p.log, p.logEmpty = s.dec.InputOffset(), s.dec.PeekKind() == ']'
+	for s.dec.PeekKind() != ']' {
+		if err := s.dec.SkipValue(); err != nil {
+			return true, err
+		}
+	}
+	_, err := s.dec.ReadToken()
+	return true, err
+}
+
+// object reads the next object. It calls member for each name, which reports whether it has
+// read the value.
+func (s *scanner) object(member func(name string) (bool, error)) error {
 	if t, err := s.dec.ReadToken(); err != nil {
 		return err
 	} else if t.Kind() != '{' {
@@ -68,9 +244,8 @@ func (s *shifter) object(key string, found func() error) error {
 		if err != nil {
 			return err
 		}
-		if name.String() == key {
-			err = found()
-		} else {
+		read, err := member(name.String())
+		if err == nil && !read {
 			err = s.dec.SkipValue()
 		}
 		if err != nil {
@@ -81,7 +256,7 @@ func (s *shifter) object(key string, found func() error) error {
 	return err
 }
 
-func (s *shifter) array(each func() error) error {
+func (s *scanner) array(each func() error) error {
 	if t, err := s.dec.ReadToken(); err != nil {
 		return err
 	} else if t.Kind() != '[' {
@@ -94,4 +269,11 @@ func (s *shifter) array(each func() error) error {
 	}
 	_, err := s.dec.ReadToken()
 	return err
+}
+
+func onlyIf(ok bool, f func() error) error {
+	if ok {
+		return f()
+	}
+	return nil
 }

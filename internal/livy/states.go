@@ -16,6 +16,9 @@ func (r *Request) TellsState() bool {
 	return false
 }
 
+// TellsStateOnly reports whether the reply has nothing but the id and the state.
+func (r *Route) TellsStateOnly() bool { return r.Name == "session.state" || r.Name == "batch.state" }
+
 // Brief is what replies about a session or batch tell of its state.
 type Brief struct {
 	ID    int64  `json:"id"`

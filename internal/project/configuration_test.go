@@ -20,6 +20,7 @@ import (
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 
 	_ "github.com/livygateway/livygateway" // the directives
+	"github.com/livygateway/livygateway/caddymodule"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/golden"
 )
@@ -109,6 +110,7 @@ func TestConfigurationIsComplete(t *testing.T) {
 	}
 	for _, entry := range []any{
 		gateway.Engine{},
+		caddymodule.LivyServer{},
 		gateway.Cluster{},
 		gateway.Environment{},
 		gateway.Network{},
@@ -119,6 +121,9 @@ func TestConfigurationIsComplete(t *testing.T) {
 		of := reflect.TypeOf(entry)
 		for i := 1; i < of.NumField(); i++ { // the first is the argument
 			name, _, _ := strings.Cut(of.Field(i).Tag.Get("json"), ",")
+			if name == "-" {
+				continue
+			}
 			known[gateway.OptionName(name)] = "a field of " + of.String()
 		}
 	}

@@ -114,6 +114,7 @@ func (c *Create) Confirmed(
 	k := publicKey{r.GatewayID, kind, r.PublicID}
 	l.owners.Add(k, owner{record: r.ID, token: r.TokenID})
 	l.states.Add(k, state)
+	l.keepExtra(&r)
 	l.names.forget(r.GatewayID)
 	var taken error
 	l.write(ctx, r.GatewayID, r.ID, func(ctx context.Context) error {
@@ -155,7 +156,9 @@ func (l *Ledger) settledAs(ctx context.Context, r *store.Record) (taken, err err
 	case other.ID == r.ID:
 		return nil, nil
 	}
-	l.owners.Remove(publicKey{r.GatewayID, livy.Kind(r.Kind), r.PublicID})
+	k := publicKey{r.GatewayID, livy.Kind(r.Kind), r.PublicID}
+	l.owners.Remove(k)
+	l.extras.Remove(k)
 	l.setReplaced(r.GatewayID, r.Epoch)
 	return gateway.Errorf(gateway.KindUnavailable,
 		"the Livy server was replaced while it answered; look for the %s named %q", r.Kind, r.Name), nil
@@ -170,6 +173,11 @@ func (c *Create) Refused(ctx context.Context) {
 		c.Failed(ctx, "Livy refused it, and may list it all the same")
 		return
 	}
+	c.NotSent(ctx)
+}
+
+// NotSent takes the create back: Livy did not receive it.
+func (c *Create) NotSent(ctx context.Context) {
 	c.l.write(ctx, c.record.GatewayID, c.record.ID, func(ctx context.Context) error {
 		rep, err := c.repetition()
 		if err != nil {

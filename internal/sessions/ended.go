@@ -47,9 +47,40 @@ func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gate
 	}
 }
 
+// Reasons for what ended without anybody having asked the gateway for it.
+const (
+	reasonFailed = "the driver failed, or was killed outside of the gateway"
+	reasonKilled = "killed outside of the gateway"
+)
+
+// endedByItself reports whether Livy said that a session or batch has ended, and still listed it.
+func endedByItself(r *store.Record) bool {
+	return livy.Finished(r.State) && (r.Reason == "" || r.Reason == reasonFailed || r.Reason == reasonKilled)
+}
+
+// reasonOf returns the reason for an end that Livy reports in a final state.
+func reasonOf(state string) string {
+	switch state {
+	case "success":
+		return ""
+	case "killed":
+		return reasonKilled
+	}
+	return reasonFailed
+}
+
+// deleteTime is the longest time that Livy lists what it is deleting as killed.
+const deleteTime = 30 * time.Second
+
 // Deleted closes the record of a session or batch that was deleted. by identifies who
 // deleted it, e.g. "token lctk-...".
 func (l *Ledger) Deleted(ctx context.Context, g *gateway.Gateway, kind livy.Kind, publicID int64, by string) {
+	l.Stopped(ctx, g, kind, publicID, "deleted by "+by)
+}
+
+// Stopped closes the record of a session or batch that a client ended, for a reason such as
+// "interrupted by token lctk-...".
+func (l *Ledger) Stopped(ctx context.Context, g *gateway.Gateway, kind livy.Kind, publicID int64, reason string) {
 	at := l.now().UTC()
 	l.names.forget(g.ID)
 	l.write(ctx, g.ID, key(kind, publicID), func(ctx context.Context) error {
@@ -58,10 +89,16 @@ func (l *Ledger) Deleted(ctx context.Context, g *gateway.Gateway, kind livy.Kind
 				return l.store.Record(ctx, g.ID, string(kind), publicID)
 			},
 			func(r *store.Record) bool {
+				// A poll may have seen the end before the client had its reply.
+				seen := r.State == "killed" && r.Reason == reasonKilled && at.Sub(r.Ended) < deleteTime
+				if seen {
+					r.Reason = reason
+					return true
+				}
 				if !r.Live() {
 					return false
 				}
-				l.end(r, "killed", "deleted by "+by, at)
+				l.end(r, "killed", reason, at)
 				return true
 			})
 		if gateway.KindOf(err) == gateway.KindNotFound {

@@ -10,6 +10,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	lru "github.com/hashicorp/golang-lru/v2"
@@ -44,6 +45,10 @@ type Ledger struct {
 	states   *lru.Cache[publicKey, string]
 	observed chan ObservedState
 	flushes  singleflight.Group
+	// extras holds what replies show of records. After a failure, Redis is not asked for more
+	// before extrasAgain, in Unix nanoseconds.
+	extras      *lru.Cache[publicKey, *Extra]
+	extrasAgain atomic.Int64
 
 	mu        sync.Mutex
 	livy      func(*gateway.Gateway) Remover // nil where nothing is to be removed
@@ -68,7 +73,7 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 		replaced: make(map[string]int64),
 		owners:   newCache[publicKey, owner](), ends: newCache[publicKey, *Ended](),
 		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
-		observed: make(chan ObservedState, maxObserved),
+		observed: make(chan ObservedState, maxObserved), extras: newCache[publicKey, *Extra](),
 	}
 }
 

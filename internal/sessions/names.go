@@ -107,7 +107,7 @@ func (l *Ledger) endedID(ctx context.Context, gatewayID string, kind livy.Kind, 
 			last = r
 		}
 	}
-	if last == nil || last.Live() || last.Reason != "" || !livy.Finished(last.State) {
+	if last == nil || last.Live() || !endedByItself(last) {
 		return 0, NoSuchName(name)
 	}
 	return last.PublicID, nil

@@ -1,6 +1,7 @@
 package sessions
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -304,7 +305,7 @@ func (p *poll) apply(r *store.Record, s *seen) {
 	}
 	if livy.Finished(s.state) && r.Live() {
 		r.Log = s.log
-		p.l.end(r, s.state, r.Reason, p.now)
+		p.l.end(r, s.state, cmp.Or(r.Reason, reasonOf(s.state)), p.now)
 		if s.state != "success" {
 			p.failed = append(p.failed, r)
 		}

@@ -47,7 +47,13 @@ func (e *Ended) Reply(route string) (body []byte, ok bool) {
 	return body, err == nil
 }
 
-// log is the end of its log, and where that is from.
+// RecordID returns the id of its record.
+func (e *Ended) RecordID() string { return e.record.ID }
+
+// SparkUI reports whether the gateway served its Spark UI.
+func (e *Ended) SparkUI() bool { return extraOf(e.record).SparkUI }
+
+// log is what the policy changed, and the end of its log with where that is from.
 func (e *Ended) log() []string {
-	return append([]string{"Livy no longer has this log. The gateway's record " + e.record.ID + " has its end:"}, e.record.Log...)
+	return append(append(linesOf(e.record), "Livy no longer has this log. The gateway's record "+e.record.ID+" has its end:"), e.record.Log...)
 }

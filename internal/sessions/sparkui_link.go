@@ -14,10 +14,12 @@ import (
 )
 
 // UILinkLife is how long a link to a Spark UI can be opened, UICookieLife how long the
-// browser that opened it has access.
+// browser that opened it has access. Links in replies of Livy's API can be opened for
+// UIReplyLife: notebooks show them for as long as people look at a session.
 const (
 	UILinkLife   = 5 * time.Minute
 	UICookieLife = time.Hour
+	UIReplyLife  = time.Hour
 )
 
 // UILink and UICookie are the purposes of a signature: to open a Spark UI, or to keep access
@@ -58,6 +60,18 @@ func (l *Ledger) SignUI(ctx context.Context, use, recordID string, life time.Dur
 	}
 	until := strconv.FormatInt(l.now().Add(life).Unix(), 10)
 	return until + "." + seal(key, use, recordID, until), nil
+}
+
+// SignReply is SignUI for a link in a reply of Livy's API, which does not wait for Redis: it
+// returns "" while the key cannot be read.
+func (l *Ledger) SignReply(ctx context.Context, site, recordID string) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), quick)
+	defer cancel()
+	signature, err := l.SignUI(ctx, UILink(site), recordID, UIReplyLife)
+	if err != nil {
+		return ""
+	}
+	return signature
 }
 
 // CheckUI reports whether a signature gives access to a record's Spark UI now.

@@ -24,27 +24,42 @@ const (
 
 // admit checks the token, cookie or link of a request. Links and cookies of other sites are not
 // valid here.
-func (s *Server) admit(w http.ResponseWriter, r *http.Request, v *Visit, id, base string) (admission, error) {
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, v *Visit, id, page, base string) (admission, error) {
 	if link := r.URL.Query().Get(gateway.SparkUILinkParameter); link != "" {
-		return admittedByLink, s.openLink(w, r, v, id, base, link)
+		return admittedByLink, s.openLink(w, r, v, id, page, base, link)
 	}
-	if cookie, err := r.Cookie(cookieName); err == nil {
-		if ok, err := s.ledger.CheckUI(r.Context(), sessions.UICookie(v.Site), id, cookie.Value); ok || err != nil {
-			return admitted, err
-		}
+	if ok, err := s.hasCookie(r, v, id); ok || err != nil {
+		return admitted, err
 	}
 	return admitted, s.checkToken(r, v, id)
 }
 
+// hasCookie reports whether a request comes from a browser that opened a link a while ago.
+func (s *Server) hasCookie(r *http.Request, v *Visit, id string) (bool, error) {
+	cookie, err := r.Cookie(cookieName)
+	if err != nil {
+		return false, nil //nolint:nilerr // there is none
+	}
+	return s.ledger.CheckUI(r.Context(), sessions.UICookie(v.Site), id, cookie.Value)
+}
+
 // openLink checks a signed link, and gives the browser a cookie for this one Spark UI and a
-// redirect to the page without the signature.
-func (s *Server) openLink(w http.ResponseWriter, r *http.Request, v *Visit, id, base, link string) error {
+// redirect to the page without the signature. A browser with a cookie may open old links.
+func (s *Server) openLink(w http.ResponseWriter, r *http.Request, v *Visit, id, page, base, link string) error {
 	ok, err := s.ledger.CheckUI(r.Context(), sessions.UILink(v.Site), id, link)
 	if err != nil {
 		return err
 	}
 	if !ok {
-		return gateway.Errorf(gateway.KindForbidden, "this link is not valid any more: create a new one")
+		if ok, err = s.hasCookie(r, v, id); err != nil {
+			return err
+		}
+		if !ok {
+			return gateway.Errorf(gateway.KindForbidden, "this link is not valid any more: "+
+				"ask for the session or batch again, whose sparkUiUrl is a new link, or use caddy livy session ui")
+		}
+		redirectToPage(w, r, base, page)
+		return nil
 	}
 	value, err := s.ledger.SignUI(r.Context(), sessions.UICookie(v.Site), id, sessions.UICookieLife)
 	if err != nil {
@@ -55,10 +70,15 @@ func (s *Server) openLink(w http.ResponseWriter, r *http.Request, v *Visit, id, 
 		HttpOnly: true, SameSite: http.SameSiteLaxMode,
 		Secure: r.TLS != nil || strings.HasPrefix(cmp.Or(v.Site, v.Origin), "https:"),
 	})
+	redirectToPage(w, r, base, page)
+	return nil
+}
+
+// redirectToPage leads a browser to a page without the signature that the link to it had.
+func redirectToPage(w http.ResponseWriter, r *http.Request, base, page string) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	http.Redirect(w, r, base+"/", http.StatusFound)
-	return nil
+	http.Redirect(w, r, base+"/"+page, http.StatusFound)
 }
 
 // checkToken verifies a request's token for a record.

@@ -58,7 +58,8 @@ func newFinder(s *store.Store, rt upstream.Runtime, m *control.Manager) *finder 
 
 // Serves reports whether the gateway shows the Spark UIs of jobs under a policy.
 func (u *finder) Serves(g *gateway.Gateway, p *policies.Policy) bool {
-	return p.DriversHere() || u.yarnConf(g) != "" || u.manager.History() != nil
+	_, beside := u.Runtime.(upstream.DriverHoster)
+	return beside && p.DriversHere() || u.yarnConf(g) != "" || u.manager.History() != nil
 }
 
 // yarnConf returns the directory with the configuration of the YARN that a gateway's jobs run on,

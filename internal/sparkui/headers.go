@@ -37,12 +37,34 @@ func contentPolicy(origin, base string) string {
 // policyHost matches hosts that can be in a Content-Security-Policy, which IPv6 addresses cannot.
 var policyHost = regexp.MustCompile(`^[A-Za-z0-9._-]+(:[0-9]{1,5})?$`)
 
+// linkHost matches hosts that can be in a link.
+var linkHost = regexp.MustCompile(`^([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?$`)
+
+// LinkOrigin returns the origin that links in the reply to a request begin with, or "" if the
+// request names no host.
+func LinkOrigin(r *http.Request, trustedProxy bool) string {
+	scheme, host := originOf(r, trustedProxy)
+	if !linkHost.MatchString(host) {
+		return ""
+	}
+	return scheme + "://" + host
+}
+
 // BrowserOrigin returns the origin of a request's reply in the browser, or "" if a policy cannot
 // name it. If Caddy is reached by plain HTTP although the browser's connection may be HTTPS, the
 // origin begins with http, which matches both. Headers of a proxy are only used if the proxy is
 // trusted.
 func BrowserOrigin(r *http.Request, trustedProxy bool) string {
-	scheme, host := "http", r.Host
+	scheme, host := originOf(r, trustedProxy)
+	if !policyHost.MatchString(host) {
+		return ""
+	}
+	return scheme + "://" + host
+}
+
+// originOf returns the scheme and host that a client sees.
+func originOf(r *http.Request, trustedProxy bool) (scheme, host string) {
+	scheme, host = "http", r.Host
 	if r.TLS != nil {
 		scheme = "https"
 	}
@@ -54,8 +76,5 @@ func BrowserOrigin(r *http.Request, trustedProxy bool) string {
 			scheme = "https"
 		}
 	}
-	if !policyHost.MatchString(host) {
-		return ""
-	}
-	return scheme + "://" + host
+	return scheme, host
 }

@@ -75,7 +75,7 @@ func (s *Server) Serve(w http.ResponseWriter, r *http.Request, v *Visit) error {
 	if badPage(page) {
 		return gateway.Errorf(gateway.KindNotFound, "this page of the Spark UI is disabled")
 	}
-	how, err := s.admit(w, r, v, id, base)
+	how, err := s.admit(w, r, v, id, page, base)
 	if err != nil || how == admittedByLink {
 		return err
 	}

@@ -71,6 +71,16 @@ func (s *Store) RecordIDs(ctx context.Context, gatewayID string, refs []PublicRe
 	return ids, nil
 }
 
+// RecordsByPublicID returns the records with the given public ids, without those that do not
+// exist.
+func (s *Store) RecordsByPublicID(ctx context.Context, gatewayID string, refs []PublicRef) ([]*Record, error) {
+	ids, err := s.RecordIDs(ctx, gatewayID, refs)
+	if err != nil {
+		return nil, err
+	}
+	return s.recordsOf(ctx, gatewayID, slices.DeleteFunc(ids, func(id string) bool { return id == "" }))
+}
+
 // StateLive selects all records that have not ended.
 const StateLive = "live"
 

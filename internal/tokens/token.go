@@ -111,6 +111,11 @@ func (t *Token) Allows(a Access) error {
 	}
 }
 
+// ReadOnly reports whether the token may change nothing.
+func (t *Token) ReadOnly() bool {
+	return slices.Contains(t.Scopes, ScopeRead) && !slices.Contains(t.Scopes, ScopeAdmin)
+}
+
 // fromRow returns the token of a stored row.
 func fromRow(r *store.TokenRow) (*Token, error) {
 	for _, scope := range r.Scopes {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/doctor"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/upstream"
 )
 
@@ -21,12 +22,15 @@ func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Resu
 
 func examineEngine(ctx context.Context, e gateway.Engine) doctor.Result {
 	check := "engine " + e.Name
-	address, err := hostPort(e)
+	server, err := e.LivyServer()
 	if err != nil {
 		return doctor.Failure(check, err.Error(), "fix the engine's url")
 	}
-	version, err := upstream.GetVersion(ctx, address)
+	version, err := upstream.VersionOf(ctx, server)
 	switch {
+	case livy.IsRefused(err):
+		return doctor.Failure(check, fmt.Sprintf("%s refuses the gateway's login: %s", e.URL, err),
+			"correct user and password, or the header, of the engine")
 	case err != nil:
 		return doctor.Failure(check, fmt.Sprintf("no Livy at %s: %s", e.URL, err),
 			"start the Livy server there, or fix the engine's url")

@@ -5,8 +5,6 @@ package static
 import (
 	"context"
 	"maps"
-	"net"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -15,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/upstream"
 )
 
@@ -42,10 +41,11 @@ func (r *Runtime) Close() error { return nil }
 // Start checks that the engine's URL answers and makes it the gateway's server. The
 // configuration files have no effect.
 func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
-	address, err := hostPort(l.Engine)
+	server, err := l.Engine.LivyServer()
 	if err != nil {
 		return upstream.Instance{}, err
 	}
+	address := server.Address()
 	if len(l.Directories) > 0 || l.Network != "" || len(l.ClusterFiles) > 0 {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindInvalid,
 			"runtime static starts no server: %s cannot use directories, networks or a cluster's configuration", l.Engine.URL)
@@ -57,7 +57,11 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already uses %s",
 			l.GatewayID, l.Engine.URL)
 	}
-	version, err := upstream.GetVersion(ctx, address)
+	version, err := upstream.VersionOf(ctx, server)
+	if livy.IsRefused(err) && server.LogsIn() {
+		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable,
+			l.Engine.URL+" refuses the login that engine "+l.Engine.Name+" has for it", err)
+	}
 	if err != nil {
 		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "no Livy at "+l.Engine.URL, err)
 	}
@@ -74,19 +78,6 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	defer r.mu.Unlock()
 	r.started[l.GatewayID] = inst
 	return inst, nil
-}
-
-func hostPort(e gateway.Engine) (string, error) {
-	u, err := url.Parse(e.URL)
-	if err != nil || u.Scheme != "http" || u.Hostname() == "" || u.Path != "" && u.Path != "/" || u.User != nil ||
-		u.RawQuery != "" {
-		return "", gateway.Invalid("engine "+e.Name+": url", e.URL, "must be http://HOST:PORT")
-	}
-	port := u.Port()
-	if port == "" {
-		port = "80"
-	}
-	return net.JoinHostPort(u.Hostname(), port), nil
 }
 
 // Stop disconnects from the server, which keeps running.
@@ -123,8 +114,14 @@ func (r *Runtime) Find(_ context.Context, gatewayID string) (upstream.Instance, 
 	return inst, ok, nil
 }
 
-// Address returns host:port of an engine's URL.
-func (r *Runtime) Address(engine gateway.Engine) (string, error) { return hostPort(engine) }
+// Address returns the address of an engine's server.
+func (r *Runtime) Address(engine gateway.Engine) (string, error) {
+	server, err := engine.LivyServer()
+	if err != nil {
+		return "", err
+	}
+	return server.Address(), nil
+}
 
 // List returns the servers that this process took.
 func (r *Runtime) List(context.Context) ([]upstream.Instance, error) {

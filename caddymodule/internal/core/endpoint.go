@@ -19,6 +19,7 @@ var errNoEndpoint = gateway.Errorf(gateway.KindNotFound,
 	"no gateway at this path: it must be "+gateway.EndpointPrefix+"{workspace}/"+gateway.EndpointMiddle+"/{gateway}/...")
 
 // Find returns the gateway of a request, the public path before Livy's own, and Livy's own path.
+// The public path includes a prefix that was stripped before.
 func (e *Endpoint) Find(m *control.Manager, r *http.Request) (found *control.Entry, prefix, path string, err error) {
 	path = r.URL.EscapedPath()
 	workspace, name := e.Workspace, e.Gateway
@@ -49,5 +50,5 @@ func (e *Endpoint) Find(m *control.Manager, r *http.Request) (found *control.Ent
 	if path == "" {
 		path = "/"
 	}
-	return found, prefix, path, nil
+	return found, outerPrefix(r) + prefix, path, nil
 }

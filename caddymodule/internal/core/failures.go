@@ -1,6 +1,7 @@
 package core
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
@@ -38,10 +39,10 @@ type Failures struct {
 // NewFailures returns the Failures of the handler that is being provisioned.
 func NewFailures(ctx caddy.Context) *Failures { return &Failures{log: ctx.Logger()} }
 
-// Answer answers an error.
-func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error) {
+// Answer answers an error. The fields are for its log line, and tell what the request is about.
+func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error, about ...zap.Field) {
 	a := answerTo(r, err)
-	f.write(r, &a, err)
+	f.write(r, &a, err, about)
 	if a.expected && caddyhttp.GetVar(r.Context(), caddyhttp.LogLevelVar) == nil {
 		caddyhttp.SetVar(r.Context(), caddyhttp.LogLevelVar, zapcore.InfoLevel.String())
 	}
@@ -60,13 +61,23 @@ func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error) {
 
 // write logs an error: at level DEBUG if nobody has to do anything, and as a warning if something
 // cannot be reached.
-func (f *Failures) write(r *http.Request, a *answer, err error) {
+func (f *Failures) write(r *http.Request, a *answer, err error, about []zap.Field) {
 	if ce := f.log.Check(a.level(), "request not served"); ce != nil {
 		// A client may have put its token anywhere, and errors quote what it sent.
-		ce.Write(zap.Int("status", a.status), zap.String("method", r.Method),
-			zap.String("path", tokens.Mask(r.URL.Path)), zap.String("reason", a.Reason),
-			zap.String("error", tokens.Mask(err.Error())))
+		fields := append([]zap.Field{
+			zap.Int("status", a.status), zap.String("method", r.Method), zap.String("path", tokens.Mask(publicPath(r))),
+			zap.String("reason", tokens.Mask(cmp.Or(a.Reason, a.Msg))),
+		}, about...)
+		ce.Write(append(fields, zap.String("error", tokens.Mask(err.Error())))...)
 	}
+}
+
+// publicPath returns the path that the client asked for: handlers may have changed the request's.
+func publicPath(r *http.Request) string {
+	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok && original.URL != nil {
+		return original.URL.Path
+	}
+	return r.URL.Path
 }
 
 // level returns the log level of an error.

@@ -21,6 +21,9 @@ export const connection = signal('');
 const known = new Map();
 const mostKnown = 300;
 
+/** root is the address that the page was loaded from: the API is beside it, also below a path. */
+export const root = new URL('.', document.baseURI).href.replace(/\/$/, '');
+
 /**
  * call asks the API. It resolves to the reply's body, and to undefined where there is none.
  * @param {string} method
@@ -37,7 +40,7 @@ export async function call(method, path, { body, match, signal: abort } = {}) {
   if (before) headers['If-None-Match'] = before.etag;
   let reply, text;
   try {
-    reply = await fetch(location.origin + path, { method, headers, signal: abort, cache: 'no-store',
+    reply = await fetch(root + path, { method, headers, signal: abort, cache: 'no-store',
       body: body === undefined ? undefined : JSON.stringify(body) });
     text = await reply.text();
   } catch (e) {

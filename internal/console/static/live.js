@@ -1,7 +1,7 @@
 // What is shown follows the server without reloading: by its stream of events where it has
 // one, else by asking again every few seconds, which an ETag makes cheap.
 import { batch, effect, signal, useEffect, useMemo } from './lib.js';
-import { call, connection, Problem } from './api.js';
+import { call, connection, Problem, root } from './api.js';
 
 const pollEvery = 3000;
 const safetyEvery = 30000;
@@ -145,7 +145,7 @@ function concerns(kind, data) {
  * @param {AbortSignal} signal
  */
 async function follow(signal) {
-  const reply = await fetch(location.origin + '/v1/events', { headers: { Accept: 'text/event-stream' }, cache: 'no-store', signal });
+  const reply = await fetch(root + '/v1/events', { headers: { Accept: 'text/event-stream' }, cache: 'no-store', signal });
   if (reply.status === 404 || reply.status === 405) return false;
   if (reply.status === 503) await pause(20000); // too many streams are open
   if (!reply.ok || !reply.body) throw new Error(`events: ${reply.status}`);
@@ -243,7 +243,7 @@ export function start() {
       for (;;) {
         await pause(retryEvery);
         try {
-          const reply = await fetch(location.origin + '/v1/health', { cache: 'no-store' });
+          const reply = await fetch(root + '/v1/health', { cache: 'no-store' });
           if (reply.status !== 502 && reply.status !== 504) break;
         } catch {
           // still away

@@ -1,6 +1,6 @@
 // Who did what.
 import { html, useEffect, useState } from '../lib.js';
-import { get, query } from '../api.js';
+import { get, query, root } from '../api.js';
 import { useResource } from '../live.js';
 import { route, setQuery } from '../router.js';
 import { Code, Empty, Failure, Search, Select, Skeleton, State, Time, useTitle } from '../parts/parts.js';
@@ -41,7 +41,7 @@ function Entries({ gateway, heading }) {
   const entries = [...(data?.entries || []), ...(older?.entries || [])].filter((e) => !seen.has(e.id) && seen.add(e.id));
   return html`<section>
     ${heading(html`<div class="buttons">
-      <a class="button" download="audit.jsonl" href=${'/v1/audit/export' + query(filter)}>Export</a>
+      <a class="button" download="audit.jsonl" href=${root + '/v1/audit/export' + query(filter)}>Export</a>
       <${Commands} ways=${() => [way.audit(Object.fromEntries(Object.entries(filter).filter(([, v]) => v)))]} /></div>`)}
     <div class="filters"><${Search} label="Actor" value=${actor} set=${(v) => setQuery({ actor: v })} />
       <${Select} compact label="Action" value=${action} set=${(v) => setQuery({ action: v })} options=${actions} />

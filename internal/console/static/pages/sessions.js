@@ -1,6 +1,6 @@
 // Sessions and batches on record: of one gateway, and of all.
 import { html } from '../lib.js';
-import { paths, query } from '../api.js';
+import { paths, query, root } from '../api.js';
 import { useResource } from '../live.js';
 import { can, useOwnTokens } from '../me.js';
 import { gatewayLink, route, setQuery } from '../router.js';
@@ -50,7 +50,7 @@ export function Sessions({ g }) {
   const filtered = state || token || from || until;
   return html`<section>
     <div class="head sub"><h2>Sessions and batches</h2><div class="buttons">
-      <a class="button" download=${`${g.spec.name}-records.jsonl`} href=${paths.records(g.workspace, g.spec.name) + '/export' + query(filter)}>Export</a>
+      <a class="button" download=${`${g.spec.name}-records.jsonl`} href=${root + paths.records(g.workspace, g.spec.name) + '/export' + query(filter)}>Export</a>
       <${Commands} ways=${() => [way.records(g, filter)]} /></div></div>
     <${Filters} state=${state} change=${change}>
       <${Select} compact label="Token" value=${token} set=${(v) => change({ token: v })} options=${[['', 'All tokens'], ...(tokens.data?.tokens || []).map((t) => [t.id, t.name])]} />

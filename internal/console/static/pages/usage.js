@@ -1,6 +1,6 @@
 // What a gateway's sessions and batches took, by day and token.
 import { html, useState } from '../lib.js';
-import { paths, query } from '../api.js';
+import { paths, query, root } from '../api.js';
 import { useResource } from '../live.js';
 import { Empty, Failure, Select, Skeleton, useTitle } from '../parts/parts.js';
 import { Bars, lastDays } from '../parts/plot.js';
@@ -19,7 +19,7 @@ export function Usage({ g }) {
   return html`<section>
     <div class="head sub"><h2>Usage</h2><div class="buttons">
       <${Select} compact label="Time" value=${span} set=${setSpan} options=${[['7', 'Last 7 days'], ['30', 'Last 30 days'], ['90', 'Last 90 days']]} />
-      <a class="button" download=${`${g.spec.name}-usage.csv`} href=${path + query({ ...q, format: 'csv' })}>CSV</a>
+      <a class="button" download=${`${g.spec.name}-usage.csv`} href=${root + path + query({ ...q, format: 'csv' })}>CSV</a>
       <${Commands} ways=${() => [way.usage(g, q)]} /></div></div>
     ${error ? html`<${Failure} error=${error} retry=${refresh} />` : !data ? html`<${Skeleton} /> ` : data.usage.length === 0
       ? html`<${Empty} title="Nothing was used">
