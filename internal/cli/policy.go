@@ -155,7 +155,7 @@ func (d *details) report(r *policies.Report, quiet bool) {
 		effect  string
 		entries []policies.Entry
 	}{
-		{"Refused", r.Refused}, {"Ignored", r.Ignored}, {"Lowered", r.Lowered}, {"Forced", r.Forced},
+		{"Refused", r.Refused}, {"Ignored", r.Ignored}, {"Lowered", r.Lowered}, {"Forced", r.Forced}, {"Noted", r.Noted},
 	} {
 		for _, entry := range part.entries {
 			if entry.Quiet && !quiet {
