@@ -37,10 +37,10 @@ type Options struct {
 	Rand io.Reader
 	// Name is the human-readable name of this instance. Default: host name and process id.
 	Name string
-	// MarkDir is the directory of the checkpoint that shows after a restart whether Redis
+	// CheckpointDir is the directory of the checkpoint that shows after a restart whether Redis
 	// was rolled back (see store.Checkpoint). Default: none, so that an old backup is
 	// detected only if it is restored while the process runs.
-	MarkDir string
+	CheckpointDir string
 
 	// PollInterval is the pause between two polls of a running Livy server and its
 	// sessions. Default 3 seconds.
