@@ -63,6 +63,10 @@ func (m *Manager) findings(g *gateway.Gateway) (list []Finding) {
 		add(change+" (queue); leave it if it is meant", "queue %q is set in every job but has no effect: %s has no queues",
 			g.Spec.Queue, master)
 	}
+	if g.Spec.Identity != "" && !now.Impersonates() && !m.external() {
+		add(change+" (livyConf: livy.impersonation.enabled = true); leave it if it is meant", "identity %q is set in "+
+			"every job but has no effect: livy.conf does not set livy.impersonation.enabled = true", g.Spec.Identity)
+	}
 	if len(g.Spec.Directories) > 0 && now.DriversAway() {
 		add("mount them on those machines, or use deploy mode client", "directories are mounted on the Livy server "+
 			"only: in deploy mode cluster drivers run on the machines of %s, which must mount them themselves", master)

@@ -43,6 +43,10 @@ func TestAdviceIsPossible(t *testing.T) {
 			gateway.Gateway{Spec: spec(func(s *gateway.Spec) { s.Environment = "analytics" }), Declared: true}, "no longer in the configuration",
 			[]string{"put it back into the livy block"}, "gateway update",
 		},
+		"an identity": {
+			gateway.Gateway{Spec: spec(func(s *gateway.Spec) { s.Identity = "etl" })}, `identity "etl" is set in every job but has no effect`,
+			[]string{"livy.impersonation.enabled = true", "gateway update etl"}, "reload",
+		},
 		"a server that does not answer": {
 			gateway.Gateway{Spec: spec(func(*gateway.Spec) {}), Status: gateway.Status{UnresponsiveSince: time.Now()}}, "has not answered since",
 			[]string{"gateway logs etl", "gateway restart etl"}, "gateway update",
