@@ -1,7 +1,6 @@
 package caddymodule
 
 import (
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -24,6 +23,9 @@ type fileProblem struct {
 	text  string
 	// failed is set if gateways that use the entry cannot start.
 	failed bool
+	// unsure is set if the Docker engine may see other files than this process, which is in a
+	// container.
+	unsure bool
 }
 
 // fileProblems checks the files and directories that the configuration names, as far as they are
@@ -33,6 +35,7 @@ func (a *App) fileProblems() []fileProblem {
 	_, c.process = a.runtime.(*ProcessRuntime)
 	d, docker := a.runtime.(*DockerRuntime)
 	c.here = c.process || docker && d.local()
+	c.unsure = docker && inContainer()
 	if !c.process && !docker {
 		return nil // runtime static gives no files to its servers
 	}
@@ -44,28 +47,29 @@ func (a *App) fileProblems() []fileProblem {
 	}
 	for _, cluster := range a.Clusters {
 		if cluster.ConfDir != "" {
-			c.dir("cluster "+cluster.Name, "conf_dir", cluster.ConfDir, true)
+			c.dir("cluster "+cluster.Name, "conf_dir", cluster.ConfDir, true, true)
 		}
 	}
 	if c.process { // in a container, they are the image's
 		for _, dir := range a.LocalDirs {
-			c.dir("local_dir", "", dir, false)
+			c.dir("local_dir", "", dir, false, false)
 		}
 	}
 	return c.found
 }
 
-// local reports whether the Docker engine sees the files of this machine as this process does. It
-// does not if it is on another machine, or if this process is in a container.
+// local reports whether the Docker engine is on this machine.
 func (d *DockerRuntime) local() bool {
 	host := d.Host
 	if host == "" {
 		host = os.Getenv("DOCKER_HOST")
 	}
-	if host != "" && !strings.HasPrefix(host, "unix://") {
-		return false
-	}
-	return !slices.ContainsFunc([]string{"/.dockerenv", "/run/.containerenv"}, func(mark string) bool {
+	return host == "" || strings.HasPrefix(host, "unix://")
+}
+
+// inContainer reports whether this process is in a container.
+var inContainer = func() bool {
+	return slices.ContainsFunc([]string{"/.dockerenv", "/run/.containerenv"}, func(mark string) bool {
 		_, err := os.Stat(mark)
 		return err == nil
 	})
@@ -73,13 +77,15 @@ func (d *DockerRuntime) local() bool {
 
 type fileCheck struct {
 	app *App
-	// process is set for runtime process. here is set if servers find the files of this machine.
-	process, here bool
-	found         []fileProblem
+	// process is set for runtime process. here is set if servers find the files of this machine,
+	// unsure if they may be others than those that this process sees.
+	process, here, unsure bool
+	found                 []fileProblem
 }
 
-func (c *fileCheck) add(entry string, failed bool, format string, args ...any) {
-	c.found = append(c.found, fileProblem{entry: entry, text: fmt.Sprintf(format, args...), failed: failed})
+// add adds a problem. read is set for what this process itself reads.
+func (c *fileCheck) add(entry string, failed, read bool, text string) {
+	c.found = append(c.found, fileProblem{entry: entry, text: text, failed: failed, unsure: c.unsure && !read})
 }
 
 // stat returns the reason why a path is not what it should be, or "".
@@ -98,12 +104,12 @@ func stat(path string, dir bool) string {
 	return ""
 }
 
-func (c *fileCheck) dir(entry, option, path string, failed bool) {
+func (c *fileCheck) dir(entry, option, path string, failed, read bool) {
 	if problem := stat(path, true); problem != "" {
 		if option != "" {
 			problem = option + ": " + problem
 		}
-		c.add(entry, failed, "%s", problem)
+		c.add(entry, failed, read, problem)
 	}
 }
 
@@ -113,7 +119,7 @@ func (c *fileCheck) environment(e gateway.Environment) {
 	entry := "environment " + e.Name
 	if c.here && e.Dir != "" {
 		if problem := stat(e.Dir, true); problem != "" {
-			c.add(entry, true, "dir: %s", problem)
+			c.add(entry, true, false, "dir: "+problem)
 			return // its files are missing too
 		}
 	}
@@ -132,7 +138,7 @@ func (c *fileCheck) environment(e gateway.Environment) {
 				continue
 			}
 			if problem := stat(path, false); problem != "" {
-				c.add(entry, unpacked, "%s: %s", list.option, problem)
+				c.add(entry, unpacked, unpacked, list.option+": "+problem)
 			}
 		}
 	}
@@ -141,11 +147,11 @@ func (c *fileCheck) environment(e gateway.Environment) {
 func (c *fileCheck) directory(d gateway.Directory) {
 	entry := "directory " + d.Name
 	if c.process { // servers find directories where the machine has them
-		c.dir(entry, "path", d.Path, true)
+		c.dir(entry, "path", d.Path, true, false)
 		return
 	}
 	if c.here && (d.Type == gateway.DirectoryLocal || d.Type == gateway.DirectoryOSS) {
-		c.dir(entry, "source", d.Source, true)
+		c.dir(entry, "source", d.Source, true, false)
 	}
 }
 
@@ -170,6 +176,9 @@ func within(dir, path string) bool {
 // warnOfFiles logs what is wrong with files and directories.
 func (a *App) warnOfFiles() {
 	for _, p := range a.fileProblems() {
+		if p.unsure {
+			continue
+		}
 		a.log.Warn("a file or directory of the configuration cannot be used",
 			zap.String("in", p.entry), zap.String("problem", p.text))
 	}
@@ -179,6 +188,12 @@ func (a *App) warnOfFiles() {
 func (p *patient) examineFiles() (results []doctor.Result) {
 	for _, f := range p.app.fileProblems() {
 		mend := "create or mount it, or correct the configuration; then run the doctor again"
+		if f.unsure {
+			results = append(results, doctor.Warning(f.entry, f.text+", as far as Caddy sees, which is in a container",
+				"make sure that it exists where the Docker engine runs; mount it into Caddy's container at the same path "+
+					"so that it can be checked"))
+			continue
+		}
 		if f.failed {
 			results = append(results, doctor.Failure(f.entry, f.text+": gateways that use it do not start", mend))
 		} else {

@@ -23,9 +23,9 @@ func TestFileProblems(t *testing.T) {
 	}
 	none := filepath.Join(dir, "none")
 	docker, far := &DockerRuntime{Host: "unix:///run/docker.sock"}, &DockerRuntime{Host: "tcp://10.0.0.5:2376"}
-	if !docker.local() { // these tests run in a container
-		docker = nil
-	}
+	within := inContainer
+	inContainer = func() bool { return false }
+	t.Cleanup(func() { inContainer = within })
 	process, static := &ProcessRuntime{}, &StaticRuntime{}
 	for name, tt := range map[string]struct {
 		catalog gateway.Catalog
@@ -101,12 +101,30 @@ func TestFileProblems(t *testing.T) {
 				}
 			}
 			check(process, tt.process)
-			if docker != nil {
-				check(docker, tt.docker)
-			}
+			check(docker, tt.docker)
 			check(far, tt.far)
 			check(static, nil)
 		})
+	}
+}
+
+// The engine of a Caddy in a container may see other files: the doctor says so, and the log is
+// silent about all but what Caddy itself reads.
+func TestFilesSeenFromAContainer(t *testing.T) {
+	within := inContainer
+	inContainer = func() bool { return true }
+	t.Cleanup(func() { inContainer = within })
+	core, logs := observer.New(zap.WarnLevel)
+	app := &App{runtime: &DockerRuntime{Host: "unix:///run/docker.sock"}, log: zap.New(core)}
+	app.Environments = []gateway.Environment{{Name: "e", Dir: "/none/e"}}
+	app.Clusters = []gateway.Cluster{{Name: "c", Master: "yarn", ConfDir: "/none/conf"}}
+	app.warnOfFiles()
+	if all := logs.All(); len(all) != 1 || all[0].ContextMap()["in"] != "cluster c" {
+		t.Errorf("logged %v", all)
+	}
+	got := (&patient{app: app}).examineFiles()
+	if len(got) != 2 || got[0].Status != doctor.Warn || !strings.Contains(got[0].Summary, "in a container") || got[1].Status != doctor.Fail {
+		t.Errorf("%+v", got)
 	}
 }
 
