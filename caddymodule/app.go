@@ -188,7 +188,7 @@ func (a *App) coreOptions() (core.Options, error) {
 	return core.Options{
 		Redis: redis, Embedded: a.Redis.Embedded,
 		Tokens: a.Tokens.options(), OpenRuntime: a.runtime.Open,
-		MarkDir: filepath.Join(caddy.AppDataDir(), "livygateway"),
+		CheckpointDir: filepath.Join(caddy.AppDataDir(), "livygateway"),
 	}, err
 }
 

@@ -35,17 +35,17 @@ type patient struct {
 func (p *patient) examine(ctx context.Context) doctor.Report {
 	c := p.app.core
 	return doctor.Run(ctx,
-		func(context.Context) []doctor.Result { return p.examineConfig() },
+		func(context.Context) []doctor.Result { return slices.Concat(p.examineConfig(), p.examineFiles()) },
 		func(ctx context.Context) []doctor.Result { return c.Store.Examine(ctx, p.app.Redis.Embedded) },
 		func(ctx context.Context) []doctor.Result {
 			if e, ok := c.Manager.Runtime.(upstream.Examiner); ok {
-				return e.Examine(ctx, c.Manager.Catalog())
+				return e.Examine(ctx, p.catalog(ctx))
 			}
 			return nil
 		},
 		c.Manager.Examine,
 		func(context.Context) []doctor.Result {
-			return slices.Concat(p.examineSites(), p.examineUIs(), p.examineRoles(), p.examineListeners())
+			return slices.Concat(p.examineSites(), p.examineUIs(), p.examineLogins(), p.examineRoles(), p.examineListeners())
 		},
 		func(context.Context) []doctor.Result {
 			return append([]doctor.Result{p.examineAdmin()}, p.examineReach()...)
@@ -54,6 +54,29 @@ func (p *patient) examine(ctx context.Context) doctor.Report {
 			return []doctor.Result{doctor.Clock(), doctor.Disk("disk of Caddy's data", caddy.AppDataDir())}
 		},
 	)
+}
+
+// catalog returns the catalog with the sizes that it lists and those that gateways use.
+func (p *patient) catalog(ctx context.Context) *gateway.Catalog {
+	m := p.app.core.Manager
+	c := *m.Catalog()
+	c.CPUs, c.Memories = slices.Clone(c.CPUs), slices.Clone(c.Memories)
+	add := func(s *gateway.Spec) {
+		if s.CPU != 0 && !slices.Contains(c.CPUs, s.CPU) {
+			c.CPUs = append(c.CPUs, s.CPU)
+		}
+		if s.Memory != "" && !slices.Contains(c.Memories, s.Memory) {
+			c.Memories = append(c.Memories, s.Memory)
+		}
+	}
+	for i := range p.app.declared {
+		add(&p.app.declared[i].Spec)
+	}
+	stored, _ := m.List(ctx, "") // that Redis is unreachable is reported by the store
+	for _, g := range stored {
+		add(&g.Spec)
+	}
+	return &c
 }
 
 // ServeDoctor handles GET /livy/doctor on the admin endpoint. It checks the configuration in

@@ -195,12 +195,13 @@ func filters(encoder json.RawMessage) bool {
 	return false
 }
 
-// examineListeners checks whether the sites' addresses are free, unless Caddy is running and uses
-// them.
+// examineListeners checks whether the sites' addresses are free, unless they are those of a Caddy
+// that runs.
 func (p *patient) examineListeners() (results []doctor.Result) {
 	if p.running {
 		return nil
 	}
+	used := p.config.usedByCaddy()
 	for _, name := range slices.Sorted(maps.Keys(p.config.Apps.HTTP.Servers)) {
 		for _, address := range p.config.Apps.HTTP.Servers[name].Listen {
 			parsed, err := caddy.ParseNetworkAddress(caddy.NewReplacer().ReplaceAll(address, ""))
@@ -209,6 +210,10 @@ func (p *patient) examineListeners() (results []doctor.Result) {
 			}
 			check := "port " + address
 			l, err := net.Listen("tcp", parsed.JoinHostPort(0))
+			if err != nil && slices.Contains(used, address) {
+				results = append(results, doctor.Good(check, "used by the Caddy that is running"))
+				continue
+			}
 			if err != nil {
 				results = append(results, doctor.Failure(check, "cannot listen: "+err.Error(),
 					"stop the program that uses it (see ss -ltnp) or choose another port; "+
@@ -220,6 +225,36 @@ func (p *patient) examineListeners() (results []doctor.Result) {
 		}
 	}
 	return results
+}
+
+// usedByCaddy returns the addresses of the sites of the Caddy that runs with the same admin
+// endpoint; none if there is no such Caddy.
+func (c *config) usedByCaddy() (addresses []string) {
+	admin := caddy.DefaultAdminListen
+	if c.Admin != nil && c.Admin.Disabled {
+		return nil
+	}
+	if c.Admin != nil && c.Admin.Listen != "" {
+		admin = caddy.NewReplacer().ReplaceAll(c.Admin.Listen, "")
+	}
+	client, base, err := dialAdmin(admin)
+	if err != nil {
+		return nil
+	}
+	client.Timeout = time.Second
+	reply, err := client.Get(strings.TrimSuffix(base, "/livy") + "/config/")
+	if err != nil {
+		return nil
+	}
+	defer reply.Body.Close()
+	var running config
+	if reply.StatusCode != http.StatusOK || json.NewDecoder(reply.Body).Decode(&running) != nil {
+		return nil
+	}
+	for _, s := range running.Apps.HTTP.Servers {
+		addresses = append(addresses, s.Listen...)
+	}
+	return addresses
 }
 
 // examineAdmin checks who can connect to the admin endpoint, which gives full control.

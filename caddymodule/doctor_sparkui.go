@@ -25,6 +25,8 @@ type placed struct {
 	besideGateway bool
 	// some is set if it gets only some of the requests to its hosts.
 	some bool
+	// loggedIn is set if something before it, or its option user, tells who the user is.
+	loggedIn bool
 }
 
 // managing are the handlers with which logged-in users manage gateways.
@@ -32,6 +34,7 @@ var managing = []string{"livy_api", "livy_console"}
 
 // handlers returns our handlers in a server's routes.
 func (s *server) handlers() (all []placed) {
+	logins := []placed{} // what logs users in, in the order of the routes
 	var walk func(v any, at placed)
 	walk = func(v any, at placed) {
 		switch v := v.(type) {
@@ -40,8 +43,16 @@ func (s *server) handlers() (all []placed) {
 				walk(e, at)
 			}
 		case map[string]any:
+			if logsIn(v) {
+				logins = append(logins, at)
+				return
+			}
 			if name, _ := v["handler"].(string); strings.HasPrefix(name, "livy_") {
 				at.name = name
+				user, _ := v["user"].(string)
+				at.loggedIn = user != "" || slices.ContainsFunc(logins, func(l placed) bool {
+					return len(l.hosts) == 0 || l.sameHost(&at)
+				})
 				at.public, _ = v["public"].(bool)
 				at.besideGateway, _ = v["beside_gateway"].(bool)
 				all = append(all, at)
@@ -70,6 +81,18 @@ func (s *server) handlers() (all []placed) {
 	}
 	walk(s.Routes, placed{})
 	return all
+}
+
+// logsIn reports whether a handler sets the user that livy_api and livy_console read.
+func logsIn(handler map[string]any) bool {
+	switch handler["handler"] {
+	case "authentication":
+		return true
+	case "map":
+		destinations, _ := handler["destinations"].([]any)
+		return slices.Contains(destinations, any("{http.auth.user.id}"))
+	}
+	return false
 }
 
 // sameHost reports whether two handlers of one server get requests for the same host. A

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -96,6 +97,28 @@ func TestExamineFile(t *testing.T) {
 				t.Errorf("%s: %q, want %s, in %+v", tt.check, got, tt.want, report.Results)
 			}
 		})
+	}
+}
+
+// Beside a Caddy that runs, its own ports are no problem of its next configuration.
+func TestExaminePortsOfTheRunningCaddy(t *testing.T) {
+	taken := httptest.NewServer(http.NotFoundHandler())
+	defer taken.Close()
+	port := taken.URL[strings.LastIndexByte(taken.URL, ':'):]
+	for name, tt := range map[string]struct {
+		listen string // of the running Caddy
+		want   doctor.Status
+	}{"its own": {"127.0.0.1" + port, doctor.OK}, "another's": {":1", doctor.Fail}} {
+		admin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/config/" {
+				fmt.Fprintf(w, `{"apps":{"http":{"servers":{"srv0":{"listen":[%q]}}}}}`, tt.listen)
+			}
+		}))
+		report := examined(t, "admin "+strings.TrimPrefix(admin.URL, "http://"), "", "http://127.0.0.1"+port+" {\nbind 127.0.0.1\nlivy_gateway\n}")
+		admin.Close()
+		if got := statuses(report)["port 127.0.0.1"+port]; got != tt.want {
+			t.Errorf("%s: %q, want %s", name, got, tt.want)
+		}
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/map"
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/forwardauth"
 
 	"github.com/livygateway/livygateway/internal/doctor"
@@ -30,6 +31,30 @@ func TestExamineRoles(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			report := examined(t, "", "", tt.sites, tt.inLivy)
 			if got := statuses(report)["roles :28101"]; got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestExamineLogins(t *testing.T) {
+	const auth = "basic_auth {\nann $2a$14$Zkx19XLiW6VYouLHR5NmfOFU0z2GTNmpkT/5qqR7hx4IjWJPDhjvG\n}\n"
+	for name, tt := range map[string]struct {
+		sites string
+		want  doctor.Status
+	}{
+		"none":                     {":28111 {\nlivy_api\n}", doctor.Warn},
+		"basic_auth":               {":28111 {\n" + auth + "livy_api\n}", doctor.OK},
+		"in a handle":              {":28111 {\n" + auth + "handle /v1/* {\nlivy_api\n}\n}", doctor.OK},
+		"of another site":          {"http://a.test:28111 {\n" + auth + "livy_gateway\n}\nhttp://b.test:28111 {\nlivy_api\n}", doctor.Warn},
+		"of its own site":          {"http://a.test:28111 {\n" + auth + "livy_api\n}\nhttp://b.test:28111 {\nlivy_gateway\n}", doctor.OK},
+		"a header of a proxy":      {":28111 {\nlivy_api {\nuser {http.request.header.Remote-User}\ntrusted_proxies 10.0.0.5\n}\n}", doctor.OK},
+		"forward_auth alone":       {":28111 {\nforward_auth 127.0.0.1:1 {\nuri /\n}\nlivy_api\n}", doctor.Warn},
+		"a user made with map":     {":28111 {\nmap {http.request.header.X} {http.auth.user.id} {\ndefault ann\n}\nlivy_api\n}", doctor.OK},
+		"no management API at all": {":28111 {\nlivy_gateway\n}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := statuses(examined(t, "", "", tt.sites))["livy_api :28111"]; got != tt.want {
 				t.Errorf("%q, want %q", got, tt.want)
 			}
 		})

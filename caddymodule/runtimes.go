@@ -34,8 +34,9 @@ type Runtime interface {
 // Access to a Docker engine is equivalent to root on its machine. Give it to Caddy only if that
 // is acceptable.
 type DockerRuntime struct {
-	// The address of the Docker engine, e.g. `unix:///var/run/docker.sock`. Default: the value of
-	// the environment variable DOCKER_HOST, or else the local engine.
+	// The address of the Docker engine, e.g. `unix:///var/run/docker.sock` or
+	// `tcp://10.0.0.5:2376`, but not `ssh://`. Default: the value of the environment variable
+	// DOCKER_HOST, or else the local engine.
 	Host string `json:"host,omitempty"`
 	// Distinguishes the containers of this installation from those of others on the same engine.
 	// Default: `default`.
@@ -75,12 +76,12 @@ func (d *DockerRuntime) Open(log *zap.Logger) (upstream.Runtime, error) {
 	return docker.New(o, log.Named("docker"))
 }
 
-// CheckEngine checks that an engine has an image.
+// CheckEngine checks that an engine has an image, and the form of its name.
 func (d *DockerRuntime) CheckEngine(e gateway.Engine) error {
 	if e.Image == "" {
 		return fmt.Errorf("runtime docker requires an image")
 	}
-	return nil
+	return docker.CheckImage(e.Image)
 }
 
 // UnmarshalCaddyfile parses

@@ -12,7 +12,8 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// Validate checks the configuration. It does not use the network.
+// Validate checks the configuration. It does not use the network. Files that are used only when
+// a gateway starts are looked at, and logged if they are missing.
 func (a *App) Validate() error { return a.expander.mask(a.validate()) }
 
 func (a *App) validate() error {
@@ -62,6 +63,7 @@ func (a *App) validate() error {
 		return fmt.Errorf("livy: %w", err)
 	}
 	a.warnOfTypos()
+	a.warnOfFiles()
 	// Not in Start, since sites of this configuration may have accepted connections by then,
 	// which an error would break.
 	if err := a.core.Manager.CheckCatalog(catalog, a.declared); err != nil {

@@ -72,7 +72,11 @@ func (p *Policy) Takes(e *Effective) (milliCPU, memoryMB int64) {
 		executors = 0
 	}
 	milliCPU = product(1000, max(1, e.DriverCores)) + product(1000*int64(max(1, e.ExecutorCores)), executors)
-	memory := product(e.DriverMemoryBytes(), 1) + product(e.ExecutorMemoryBytes(), executors)
+	driver := e.DriverMemoryBytes()
+	if p.set.ServerMemory > 0 { // it cannot use more
+		driver = min(driver, p.set.ServerMemory)
+	}
+	memory := product(driver, 1) + product(e.ExecutorMemoryBytes(), executors)
 	if e.MountCost != nil {
 		milliCPU += product(e.MountCost.MilliCPU, 1)
 		memory += product(e.MountCost.MemoryBytes, 1)

@@ -62,6 +62,47 @@ func TestTakes(t *testing.T) {
 	}
 }
 
+// A driver beside Livy is counted with what its gateway has, and noted if that is less than it
+// asks for.
+func TestDriversLargerThanTheirGateway(t *testing.T) {
+	const gib = 1 << 30
+	for name, tt := range map[string]struct {
+		server         int64
+		body, defaults string
+		memory         int64
+		noted          string
+	}{
+		"fits":               {4 * gib, `{"driverMemory":"4g"}`, "", 4096, ""},
+		"too large":          {4 * gib, `{"driverMemory":"30g"}`, "", 4096, "driverMemory"},
+		"under another name": {4 * gib, `{"conf":{"spark.driver.memory":"30g"}}`, "", 4096, "spark.driver.memory"},
+		"by default":         {4 * gib, `{}`, "30g", 4096, "spark.driver.memory"},
+		"on a cluster":       {0, `{"driverMemory":"30g"}`, "", 30720, ""},
+	} {
+		set := policies.Settings{ServerMemory: tt.server, SparkDefaults: map[string]string{"spark.driver.memory": tt.defaults}}
+		p, err := policies.Compile(set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := p.Create(livy.KindSession, "", "application/json", strings.NewReader(tt.body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, memory := p.Takes(&r.Effective); memory != tt.memory {
+			t.Errorf("%s: takes %d MiB, want %d", name, memory, tt.memory)
+		}
+		var noted string
+		for _, e := range r.Report.Noted {
+			noted = e.Key
+			if !strings.Contains(e.Rule, "the gateway's 4 GiB") || e.Given != "30g" {
+				t.Errorf("%s: %+v", name, e)
+			}
+		}
+		if noted != tt.noted {
+			t.Errorf("%s: noted %q, want %q", name, noted, tt.noted)
+		}
+	}
+}
+
 // What no job can have must not spoil the sums of usage.
 func TestTakesNothingSenseless(t *testing.T) {
 	p, err := policies.Compile(policies.Settings{Master: "yarn"})

@@ -15,7 +15,7 @@ import (
 type Result struct {
 	// Body is the body to send to Livy, as application/json without a content coding.
 	Body []byte
-	// Report lists what was ignored, forced, lowered or refused. It is also set if Create
+	// Report lists what was ignored, forced, lowered, noted or refused. It is also set if Create
 	// returns an error.
 	Report Report
 	// Effective holds what the job will run with, for the record.
@@ -68,7 +68,9 @@ func (p *Policy) Create(kind livy.Kind, contentEncoding, contentType string, bod
 	if err != nil {
 		return Result{Report: c.report}, err
 	}
-	return Result{Body: out, Report: c.report, Effective: c.effective(cost)}, nil
+	effective := c.effective(cost)
+	c.noteMemory(&effective)
+	return Result{Body: out, Report: c.report, Effective: effective}, nil
 }
 
 // unreadable returns the result for a body that is not a create request.

@@ -32,6 +32,8 @@ type Report struct {
 	Forced []Entry `json:"forced,omitempty"`
 	// Lowered lists values that were above a maximum, or not allowed, and were replaced.
 	Lowered []Entry `json:"lowered,omitempty"`
+	// Noted lists values that are sent on, with what is wrong with them.
+	Noted []Entry `json:"noted,omitempty"`
 	// Refused lists the reasons why the request is refused.
 	Refused []Entry `json:"refused,omitempty"`
 }

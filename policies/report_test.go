@@ -34,7 +34,7 @@ func TestReportNamesRuleAndPlace(t *testing.T) {
 		`{Key:livy.uri Given:http://x Set: Rule:belongs to Livy and the gateway Source:built-in Quiet:true}] Forced:[` +
 		`{Key:queue Given:mine Set:etl Rule:the gateway's queue Source:gateway queue Quiet:false} ` +
 		`{Key:spark.a Given:2 Set:1 Rule:the gateway's environment Source:environment analytics Quiet:false}] Lowered:[` +
-		`{Key:driverMemory Given:8g Set:4g Rule:must be at most 4g Source:Caddyfile:42 Quiet:false}] Refused:[]}`
+		`{Key:driverMemory Given:8g Set:4g Rule:must be at most 4g Source:Caddyfile:42 Quiet:false}] Noted:[] Refused:[]}`
 	if got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

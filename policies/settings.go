@@ -19,6 +19,9 @@ type Settings struct {
 	Master string
 	// DeployMode is livy.spark.deploy-mode. Empty: Livy's own, client.
 	DeployMode string
+	// ServerMemory is the memory, in bytes, that the Livy server and the drivers beside it
+	// share. 0: drivers run elsewhere, or it is not bounded.
+	ServerMemory int64
 	// HiveSessions is livy.repl.enable-hive-context.
 	HiveSessions bool
 	// SparkDefaults are the settings of spark-defaults.conf: what holds when neither

@@ -64,8 +64,20 @@ func (h *Record) notCreated(
 	if livy.NameIsTaken(status, reply) {
 		return errNameTaken(c)
 	}
+	if livy.RunsBatchesOnly(status, reply) {
+		return errBatchesOnly(c.entry.Gateway.Status.LivyVersion)
+	}
 	writeWhole(w, rec.Header(), status, reply)
 	return nil
+}
+
+// errBatchesOnly is the answer to a create of a session where Livy has no jars for sessions. It
+// begins with Livy's own sentence.
+func errBatchesOnly(version string) error {
+	return gateway.Errorf(gateway.KindInvalid, "requirement failed: Cannot find Livy REPL jars. This gateway's Livy server "+
+		"(%s) runs batches only: the folders repl_*-jars of Livy's distribution are missing, which Livy 0.7.1 assembled "+
+		"from Maven artifacts never has. The operator gets them with Livy 0.8.0: put %s into ~/.cache/livygateway "+
+		"(or set LIVY_DIST), run make run, make engine or make image again, and restart the gateway", version, livy.Distribution)
 }
 
 // created completes the record of a create that Livy confirmed, and answers.

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -53,6 +54,30 @@ func TestARefusedCreateLeavesNoRecord(t *testing.T) {
 	}
 	if n := len(s.Records(store.RecordFilter{})); n != 1 {
 		t.Errorf("%d records, want 1", n)
+	}
+}
+
+func TestASessionWhereLivyRunsBatchesOnly(t *testing.T) {
+	double := livytest.New()
+	double.Version = "0.7.1-incubating"
+	double.Before = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method != http.MethodPost || r.URL.Path != "/sessions" {
+			return false
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusBadRequest)
+		_, _ = io.WriteString(w, `{"msg":"requirement failed: Cannot find Livy REPL jars."}`)
+		return true
+	}
+	s := caddytest.New(t, double)
+	r := s.Do("POST", "/sessions", `{"kind":"pyspark"}`)
+	for _, want := range []string{"requirement failed: Cannot find Livy REPL jars.", "0.7.1", "runs batches only", livy.Distribution, "LIVY_DIST"} {
+		if r.StatusCode != 400 || !strings.Contains(r.JSON(t).Msg, want) {
+			t.Errorf("%d %s, want %q", r.StatusCode, r.Text, want)
+		}
+	}
+	if n := len(s.Records(store.RecordFilter{})); n != 0 {
+		t.Errorf("%d records, want none", n)
 	}
 }
 

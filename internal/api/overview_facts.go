@@ -133,8 +133,8 @@ func (s *Server) attentionTo(g *gateway.Gateway) (list []Attention) {
 	if pending := s.Manager.RestartNeeded(g); len(pending) > 0 {
 		add(attentionRestart, "has changes that take effect after a restart: "+strings.Join(pending, ", "))
 	}
-	for _, note := range s.Manager.Findings(g) {
-		add(attentionFinding, note)
+	for _, f := range s.Manager.Findings(g) {
+		add(attentionFinding, f.Text)
 	}
 	return list
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/api"
@@ -21,6 +22,12 @@ func (c *cli) printGateway(r reply[api.Gateway]) error {
 		d.add("State", string(g.Status.State))
 		d.add("Since", second(g.Status.Since))
 		d.add("Reason", g.Status.Reason)
+		d.add("No answer since", second(g.Status.UnresponsiveSince))
+		if f := g.Status.LastFailure; f != nil {
+			d.add("Last failure", second(f.Time)+" "+f.Reason)
+			d.add("Failures", strconv.Itoa(g.Status.Restarts))
+		}
+		d.add("Next start", second(g.Status.NextStart))
 		d.add("Livy", g.Status.LivyVersion)
 		addSettings(&d, &g.Spec)
 		d.add("Endpoint", g.Endpoint)

@@ -220,6 +220,7 @@ var goldens = []struct {
 		"policy explain --gateway etl $BODY --json",
 		"policy explain --gateway etl $BAD",
 		"policy explain --gateway etl $BAD --json",
+		"policy explain --gateway etl $BROKEN",
 		"policy explain --gateway etl - --kind batch",
 		"policy explain --gateway etl $BODY --kind other",
 		"policy explain --gateway etl DIR/none",

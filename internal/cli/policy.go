@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -58,7 +59,8 @@ BODY.json is the body that a client would send; - is standard input.
 With --policy-rules and the other files, it shows what these would do in place of
 the gateway's own, before they hold for anybody; mistyped keys are in the notes.
 
-The exit code is 0 if the request would pass, and 6 if it would be refused.`,
+The exit code is 0 if the request would pass, 6 if it would be refused, and 2 if
+BODY.json is not JSON.`,
 		Example: `  caddy livy policy explain --gateway etl --kind batch body.json
   caddy livy policy explain --gateway etl --policy-rules new.rules body.json`,
 		Args: oneArg,
@@ -88,6 +90,9 @@ The exit code is 0 if the request would pass, and 6 if it would be refused.`,
 			}
 			if err := c.print(got.raw, func() { c.printExplanation(&got.got) }); err != nil {
 				return err
+			}
+			if got.got.Refusal != nil && !json.Valid(bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))) {
+				return &failure{ExitCode: exitInvalid}
 			}
 			if got.got.Refusal != nil {
 				return &failure{ExitCode: exitForbidden}
@@ -155,7 +160,7 @@ func (d *details) report(r *policies.Report, quiet bool) {
 		effect  string
 		entries []policies.Entry
 	}{
-		{"Refused", r.Refused}, {"Ignored", r.Ignored}, {"Lowered", r.Lowered}, {"Forced", r.Forced},
+		{"Refused", r.Refused}, {"Ignored", r.Ignored}, {"Lowered", r.Lowered}, {"Forced", r.Forced}, {"Noted", r.Noted},
 	} {
 		for _, entry := range part.entries {
 			if entry.Quiet && !quiet {

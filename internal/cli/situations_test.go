@@ -78,6 +78,7 @@ func policy(w *world) {
 	w.vars["BLACKLIST"] = w.file("blacklist.conf", "spark.driver.memory\n")
 	w.vars["RULES"] = w.file("policy.rules", "max spark.executor.memory 8g lower\nmax spark.executor.cores 4\n")
 	w.vars["BODY"] = w.file("body.json", `{"kind":"pyspark","driverMemory":"64g","executorMemory":"16g"}`)
+	w.vars["BROKEN"] = w.file("broken.json", `{"kind":"pyspark"`)
 	w.vars["BAD"] = w.file("bad.json", `{"kind":"pyspark","executorCores":64}`)
 	w.must("gateway create etl --queue root.etl --spark-blacklist $BLACKLIST --policy-rules $RULES", nil)
 	w.vars["TYPOS"] = w.file("typos.rules", "max spark.sql.shuffle.partitons 100 lower\n")

@@ -11,7 +11,7 @@ func tokenFlags(cmd *cobra.Command) (read func() tokens.Settings) {
 	f := cmd.Flags()
 	name := f.String("name", "", "Name of the token")
 	days := new(int)
-	f.Var(daysValue{days}, "expire-days", "Days until it expires, at least 1 (default 365)")
+	f.Var(daysValue{days}, "expire-days", "Days until it expires, at least 1 (default 365, or the operator's max_lifetime if that is less)")
 	scopes := f.StringSlice("scope", nil, "Permissions: sessions, batches, read, admin (default: all)")
 	cidrs := f.StringSlice("cidr", nil, "Address range that may use it, e.g. 10.0.0.0/8 (default: all)")
 	identity := f.String("identity", "", "User that its jobs run as, instead of the gateway's")

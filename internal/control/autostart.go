@@ -64,8 +64,12 @@ func (e *Entry) NotReady() error { return notReady(e.Gateway) }
 // wake requests the start of a gateway, unless another request has done so: of all
 // concurrent requests, one writes to Redis.
 func (m *Manager) wake(ctx context.Context, e *Entry, by gateway.Origin) error {
-	e.used.waking.Lock()
-	defer e.used.waking.Unlock()
+	select {
+	case e.used.waking <- struct{}{}:
+	case <-ctx.Done(): // the client left while another request waited for Redis
+		return notReady(e.Gateway)
+	}
+	defer func() { <-e.used.waking }()
 	now := m.snapshots.current.Load().byID[e.Gateway.ID]
 	if now == nil || now.Gateway.Desired == gateway.StateRunning {
 		return nil

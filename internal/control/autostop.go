@@ -3,7 +3,6 @@ package control
 import (
 	"context"
 	"maps"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -13,13 +12,13 @@ import (
 
 // usage records when clients last used a gateway through this process.
 type usage struct {
-	last   atomic.Int64 // when the last request began or ended, in Unix milliseconds
-	open   atomic.Int64 // requests in progress
-	waking sync.Mutex   // held by the request that starts the gateway
+	last   atomic.Int64  // when the last request began or ended, in Unix milliseconds
+	open   atomic.Int64  // requests in progress
+	waking chan struct{} // has an element while a request starts the gateway
 }
 
 func (m *Manager) usage(id string) *usage {
-	u, _ := m.usages.LoadOrStore(id, new(usage))
+	u, _ := m.usages.LoadOrStore(id, &usage{waking: make(chan struct{}, 1)})
 	return u.(*usage)
 }
 

@@ -253,6 +253,25 @@ func TestOnlyThoseThatWantItAreWoken(t *testing.T) {
 	}
 }
 
+// A client that leaves does not wait for another one, whose start waits for Redis.
+func TestAClientLeavesWhileAnotherWakes(t *testing.T) {
+	s, _ := storetest.Mini(t)
+	m := testManager(t, s, newFakeRuntime(t))
+	if _, err := m.Create(t.Context(), CreateRequest{Spec: gateway.Spec{Name: "etl", AutoStart: gateway.AutoStart{Enabled: true}}}); err != nil {
+		t.Fatal(err)
+	}
+	e, err := m.Lookup("default", "etl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.used.waking <- struct{}{} // another request
+	left, leave := context.WithCancel(t.Context())
+	leave()
+	if _, err := m.Ready(left, e, gateway.Origin{}); gateway.KindOf(err) != gateway.KindUnavailable {
+		t.Errorf("%v", err)
+	}
+}
+
 // list answers one of Livy's lists.
 func list(w http.ResponseWriter, name, items string) {
 	total := strings.Count(items, `"id"`)

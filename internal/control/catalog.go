@@ -1,11 +1,9 @@
 package control
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 )
@@ -63,53 +61,6 @@ func missing(g *gateway.Gateway, c *gateway.Catalog) []*gateway.Error {
 		}
 	}
 	return list
-}
-
-// Notes returns warnings about a gateway: catalog entries that no longer exist, settings
-// without effect, and the like.
-func (m *Manager) Notes(g *gateway.Gateway) []string {
-	var notes []string
-	for _, e := range missing(g, m.Catalog()) {
-		notes = append(notes, fmt.Sprintf("%s %q is no longer in the configuration; jobs are refused or the next "+
-			"start fails until it is back or the gateway is changed", e.Field, e.Value))
-	}
-	if g.Declared {
-		notes = append(notes, "declared in the configuration of Caddy; its settings can be changed only there")
-	}
-	notes = append(notes, m.declaredNotes(g)...)
-	r := m.resolve(g)
-	notes = append(notes, r.wanted.Typos()...)
-	now, master := r.inForce, r.inForce.Master
-	if g.Spec.Queue != "" && !now.YARN() && !now.Kubernetes() {
-		notes = append(notes, fmt.Sprintf("queue %q is set in every job but has no effect: %s has no queues",
-			g.Spec.Queue, master))
-	}
-	if len(g.Spec.Directories) > 0 && now.DriversAway() {
-		notes = append(notes, fmt.Sprintf("directories are mounted on the Livy server only: in deploy mode cluster "+
-			"drivers run on the machines of %s, which must mount them themselves", master))
-	}
-	if g.Spec.MountToExecutor && (now.YARN() || strings.HasPrefix(master, "spark://")) {
-		notes = append(notes, fmt.Sprintf("mountToExecutor has no effect on %s: its machines must mount the "+
-			"directories themselves", master))
-	}
-	if since := g.Status.UnresponsiveSince; !since.IsZero() {
-		notes = append(notes, m.unresponsiveNote(since))
-	}
-	unseen := g.Status.Unseen
-	if unseen == "" {
-		unseen = now.CannotSee()
-	}
-	if unseen != "" {
-		notes = append(notes, "sessions and batches are not followed and auto-stop is off: "+unseen)
-	}
-	if m.awaitsEventLogs(g) {
-		notes = append(notes, "jobs write no event logs for the history server until the next start: "+
-			"the container does not have the directory yet")
-	}
-	if off := g.Status.FusionOff; off != "" {
-		notes = append(notes, off)
-	}
-	return notes
 }
 
 // maxClusterFile bounds one file of a cluster's client configuration.

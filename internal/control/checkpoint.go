@@ -41,7 +41,7 @@ func (m *Manager) loadCheckpoint(ctx context.Context) (c store.Checkpoint, err e
 
 // checkpointFile returns the path of this Redis's checkpoint, or "" if none is kept.
 func (m *Manager) checkpointFile(ctx context.Context) (string, error) {
-	if m.MarkDir == "" {
+	if m.CheckpointDir == "" {
 		return "", nil
 	}
 	name, err := m.installation(ctx)
@@ -51,7 +51,7 @@ func (m *Manager) checkpointFile(ctx context.Context) (string, error) {
 	if filepath.Base(name) != name {
 		return "", fmt.Errorf("installation name %q cannot be used as a file name", name)
 	}
-	return filepath.Join(m.MarkDir, name+".json"), nil
+	return filepath.Join(m.CheckpointDir, name+".json"), nil
 }
 
 // saveCheckpoints writes the checkpoint every checkpointInterval and when ctx ends.
@@ -88,11 +88,11 @@ func (m *Manager) writeCheckpoint(c store.Checkpoint) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(m.MarkDir, 0o700); err != nil {
+	if err := os.MkdirAll(m.CheckpointDir, 0o700); err != nil {
 		return err
 	}
 	// Several instances on one machine may write at the same time.
-	temp, err := os.CreateTemp(m.MarkDir, "mark-")
+	temp, err := os.CreateTemp(m.CheckpointDir, "mark-")
 	if err != nil {
 		return err
 	}

@@ -36,24 +36,21 @@ func (m *Manager) Examine(ctx context.Context) []doctor.Result {
 
 func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found []doctor.Result) {
 	check := "gateway " + g.Ref()
-	command := func(verb string) string {
-		return fmt.Sprintf("caddy livy gateway %s %s --workspace %s", verb, g.Spec.Name, g.Workspace)
-	}
 	if g.Status.State == gateway.StateError {
-		found = append(found, doctor.Failure(check, g.Status.Reason, "check its log: "+command("logs")))
+		found = append(found, doctor.Failure(check, g.Status.Reason, "check its log: "+command("logs", g)))
 	}
 	if _, err := m.policy(g); err != nil {
 		found = append(found, doctor.Failure(check,
 			"refuses all creates because its policy cannot be compiled: "+err.Error(),
-			"fix it with "+command("update")))
+			mendSettings(g)))
 	}
-	for _, note := range m.Findings(g) {
-		found = append(found, doctor.Warning(check, note, "fix it with "+command("update")))
+	for _, f := range m.Findings(g) {
+		found = append(found, doctor.Warning(check, f.Text, f.Mend))
 	}
 	if pending := m.RestartNeeded(g); len(pending) > 0 {
 		found = append(found, doctor.Warning(check,
 			"has changes that take effect after a restart: "+strings.Join(pending, ", "),
-			"restart it with "+command("restart")))
+			"restart it with "+command("restart", g)))
 	}
 	if now := m.resolve(g).inForce; now.LivyConf(resolved.AuthTypeKey) == "ldap" {
 		found = append(found, examineLDAP(ctx, check, now.LivyConf(resolved.LDAPURLKey))...)
@@ -115,11 +112,4 @@ func dial(ctx context.Context, address string) error {
 		return err
 	}
 	return conn.Close()
-}
-
-// Findings returns the notes on a gateway that are about problems.
-func (m *Manager) Findings(g *gateway.Gateway) []string {
-	known := *g
-	known.Declared = false // not a problem
-	return m.Notes(&known)
 }

@@ -37,10 +37,10 @@ type Options struct {
 	Rand io.Reader
 	// Name is the human-readable name of this instance. Default: host name and process id.
 	Name string
-	// MarkDir is the directory of the checkpoint that shows after a restart whether Redis
+	// CheckpointDir is the directory of the checkpoint that shows after a restart whether Redis
 	// was rolled back (see store.Checkpoint). Default: none, so that an old backup is
 	// detected only if it is restored while the process runs.
-	MarkDir string
+	CheckpointDir string
 
 	// PollInterval is the pause between two polls of a running Livy server and its
 	// sessions. Default 3 seconds.
@@ -86,8 +86,9 @@ type Manager struct {
 	declared atomic.Pointer[[]Declaration] // the gateways of the configuration in force
 	declare  chan struct{}                 // signals that declared has changed
 
-	reapSoon chan struct{} // signals that there may be orphans
-	unread   outage        // failures to read all gateways
+	reapSoon  chan struct{} // signals that there may be orphans
+	forgotten chan string   // ids of deleted gateways whose last log goes
+	unread    outage        // failures to read all gateways
 }
 
 // Settings are the settings that an operator can change by reloading the configuration
@@ -134,6 +135,7 @@ func New(o Options) *Manager {
 		Options: o, Events: events.New(rand.Reader), newResolved: resolved.New,
 		reconcilers: reconcilers{all: make(map[string]*reconciler)},
 		declare:     make(chan struct{}, 1), reapSoon: make(chan struct{}, 1),
+		forgotten: make(chan string, maxForgotten),
 	}
 	m.snapshots.onPublish = m.reportChanges
 	m.leaseholder = newLeaseholder(o.Store, store.Instance{ID: instanceID(o.Rand), Name: o.Name}, o.Logger)
@@ -181,6 +183,7 @@ func (m *Manager) Run() {
 	m.leasing.Go(func() { m.saveCheckpoints(kept) })
 	m.wg.Go(func() { m.reportUse(m.ctx) })
 	m.wg.Go(func() { m.reap(m.ctx) })
+	m.wg.Go(func() { m.forgetLogs(m.ctx) })
 	m.wg.Go(func() { m.followRevisions(m.ctx) })
 	m.wg.Go(func() {
 		m.Store.Watch(m.ctx, func(e store.Event) {

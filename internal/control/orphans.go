@@ -105,6 +105,21 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 	return failed
 }
 
+// maxForgotten bounds the deleted gateways whose last log is still to be removed.
+const maxForgotten = 256
+
+// forgetLogs removes the last logs of deleted gateways until ctx ends.
+func (m *Manager) forgetLogs(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case id := <-m.forgotten:
+			m.forgetLog(ctx, id)
+		}
+	}
+}
+
 // forgetLog deletes what the runtime keeps of a deleted gateway.
 func (m *Manager) forgetLog(ctx context.Context, id string) {
 	f, ok := m.Runtime.(upstream.Forgetter)

@@ -32,7 +32,7 @@ func TestAnInstanceBelievesARedisThatWentBack(t *testing.T) {
 		m := New(Options{
 			Store: s, Runtime: handle{&engine{named: map[string]*box{}}, func(string) {}}, Logger: zap.NewNop(),
 			Ledger: sessions.New(s, zap.NewNop(), time.Now, rand.Reader), Tokens: tokens.New(s, tokens.Options{}, zap.NewNop()),
-			MarkDir: dir,
+			CheckpointDir: dir,
 		})
 		m.Configure(Settings{Settings: resolved.Settings{Catalog: gateway.Catalog{Engines: []gateway.Engine{{Name: "spark", Image: "x"}}}}})
 		m.leaseholder.gained, m.leaseholder.lost = func(string, int64) {}, func(string) {}

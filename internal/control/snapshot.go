@@ -338,8 +338,10 @@ func (m *Manager) publishNewer(g *gateway.Gateway) {
 // forget drops what this instance keeps of a deleted gateway.
 func (m *Manager) forget(id string) {
 	m.usages.Delete(id)
-	if m.ctx != nil && m.ctx.Err() == nil {
-		go m.forgetLog(m.ctx, id)
+	m.Ledger.Forget(id)
+	select {
+	case m.forgotten <- id:
+	default: // hundreds at once: their last logs stay
 	}
 }
 

@@ -3,9 +3,12 @@ package doctor
 import (
 	"context"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 func TestRun(t *testing.T) {
@@ -51,5 +54,36 @@ func TestMachine(t *testing.T) {
 	}
 	if r := Ports(); r.Summary == "" || r.Check != "free ports" {
 		t.Errorf("%+v", r)
+	}
+}
+
+func TestSizes(t *testing.T) {
+	const gib = 1 << 30
+	listed := gateway.Catalog{CPUs: []int{1, 2, 4}, Memories: []string{"4Gi", "16Gi", "64Gi"}}
+	for name, tt := range map[string]struct {
+		catalog gateway.Catalog
+		cores   int
+		memory  int64
+		want    string // part of the warning; none if empty
+	}{
+		"all fit":         {listed, 8, 128 * gib, ""},
+		"too much memory": {listed, 8, 23 * gib, "64Gi: the machine has only 8 cores and 23.0 GiB"},
+		"too many cores":  {listed, 1, 128 * gib, "2 cores, 4 cores: the machine has only 1 core"},
+		"the kernel's own": {
+			gateway.Catalog{Memories: []string{"16Gi"}}, 8, 15*gib + gib/2, "",
+		},
+		"an unknown machine": {listed, 0, 0, ""},
+		"nothing listed":     {gateway.Catalog{}, 1, gib, ""},
+	} {
+		got := Sizes(&tt.catalog, tt.cores, tt.memory)
+		if tt.want == "" && len(got) == 0 {
+			continue
+		}
+		if len(got) != 1 || got[0].Status != Warn || tt.want == "" || !strings.Contains(got[0].Summary, tt.want) {
+			t.Errorf("%s: %+v, want %q", name, got, tt.want)
+		}
+	}
+	if MachineMemory() < gib/8 {
+		t.Errorf("this machine has %d bytes", MachineMemory())
 	}
 }

@@ -53,6 +53,18 @@ func NameIsTaken(status int, reply []byte) bool {
 	return status == http.StatusBadRequest && bytes.Contains(reply, duplicateName)
 }
 
+// Distribution is the file name of Livy 0.8.0 as Apache publishes it.
+const Distribution = "apache-livy-0.8.0-incubating_2.12-bin.zip"
+
+// batchesOnly is in the answer of a Livy server without the jars that sessions run on.
+var batchesOnly = []byte("Cannot find Livy REPL jars")
+
+// RunsBatchesOnly reports whether Livy refused a session because its installation has no
+// jars for sessions.
+func RunsBatchesOnly(status int, reply []byte) bool {
+	return status == http.StatusBadRequest && bytes.Contains(reply, batchesOnly)
+}
+
 // Livy's recovering is a state that some clients do not know (Airflow fails on it). The
 // word put in its place is as long, so that replies keep their length.
 var (

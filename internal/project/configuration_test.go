@@ -23,6 +23,7 @@ import (
 	"github.com/livygateway/livygateway/caddymodule"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/golden"
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 const configuration = "docs/configuration.md"
@@ -153,10 +154,14 @@ func TestDefaultsInConfiguration(t *testing.T) {
 	rows := optionRows(t)
 	for option, want := range map[string]string{
 		"cpu": cpus, "memory": strings.Join(none.AllowedMemories(), " "),
-		"start_timeout":   strings.TrimSuffix(gateway.DefaultStartTimeout.String(), "0s"),
-		"retention":       days(gateway.DefaultRetention),
-		"audit_retention": days(gateway.DefaultAuditRetention),
-		"max_body":        mib(gateway.DefaultMaxBody), "max_code": mib(gateway.DefaultMaxCode),
+		"start_timeout":        strings.TrimSuffix(gateway.DefaultStartTimeout.String(), "0s"),
+		"unresponsive_after":   gateway.DefaultUnresponsiveAfter.String(),
+		"restart_unresponsive": strings.TrimSuffix(gateway.DefaultRestartUnresponsive.String(), "0s"),
+		"prefix":               store.DefaultPrefix,
+		"timeout":              store.DefaultTimeout.String(),
+		"retention":            days(gateway.DefaultRetention),
+		"audit_retention":      days(gateway.DefaultAuditRetention),
+		"max_body":             mib(gateway.DefaultMaxBody), "max_code": mib(gateway.DefaultMaxCode),
 		"max_upload": mib(gateway.DefaultMaxUpload),
 		"grace":      strconv.Itoa(int(gateway.DefaultTokenGrace.Seconds())) + "s",
 		"auto_stop":  strconv.Itoa(gateway.DefaultIdleMinutes),

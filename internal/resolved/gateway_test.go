@@ -186,6 +186,31 @@ func TestGuardsReachThePolicy(t *testing.T) {
 	}
 }
 
+// TestServerMemory: drivers beside a server that the gateway starts share its memory.
+func TestServerMemory(t *testing.T) {
+	s := newSettings()
+	s.Catalog.Engines = append(s.Catalog.Engines, gateway.Engine{Name: "image", Image: "livy:1"},
+		gateway.Engine{Name: "home", LivyHome: "/opt/livy", Master: "yarn"}, gateway.Engine{Name: "url", URL: "http://h:8998"})
+	for name, tt := range map[string]struct {
+		spec gateway.Spec
+		want bool // whether a driver of 30 GiB is noted
+	}{
+		"docker":              {gateway.Spec{Engine: "image"}, true},
+		"process, client":     {gateway.Spec{Engine: "home"}, true},
+		"cluster":             {gateway.Spec{Engine: "image", Cluster: "lake"}, false},
+		"a server of another": {gateway.Spec{Engine: "url"}, false},
+	} {
+		p, err := New(s, tt.spec).Policy(Facts{ID: "lc-1"}, "", "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := p.Create(livy.KindSession, "", "", strings.NewReader(`{"driverMemory":"30g"}`))
+		if err != nil || (len(r.Report.Noted) > 0) != tt.want {
+			t.Errorf("%s: noted %+v, %v; want %v", name, r.Report.Noted, err, tt.want)
+		}
+	}
+}
+
 func BenchmarkNew(b *testing.B) {
 	s := newSettings()
 	spec := gateway.Spec{Name: "etl", SparkDefaults: strings.Repeat("spark.sql.shuffle.partitions 200\n", 100)}

@@ -39,6 +39,7 @@ func (r *Gateway) Policy(f Facts, identity, queue string) (*policies.Policy, err
 		LivyVersion:    cmp.Or(f.LivyVersion, r.Spec.LivyVersion),
 		Master:         r.Master,
 		DeployMode:     r.DeployMode,
+		ServerMemory:   r.serverMemory(),
 		HiveSessions:   r.LivyConf("livy.repl.enable-hive-context") == "true",
 		Environment:    r.Environment,
 		SparkDefaults:  make(map[string]string, len(r.conf.Spark)),
@@ -71,6 +72,15 @@ func (r *Gateway) Policy(f Facts, identity, queue string) (*policies.Policy, err
 		s.EventLogs = r.settings.History.EventLogDir()
 	}
 	return policies.Compile(s)
+}
+
+// serverMemory returns the memory that Livy and drivers share if the gateway starts the server
+// and drivers run beside it, otherwise 0.
+func (r *Gateway) serverMemory() int64 {
+	if r.DeployMode == "cluster" || r.Engine.Image == "" && r.Engine.LivyHome == "" {
+		return 0
+	}
+	return r.Memory
 }
 
 // identity returns the user that jobs run as. With impersonation it defaults to the

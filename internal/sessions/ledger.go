@@ -88,6 +88,7 @@ func (l *Ledger) Run(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			l.finish()
 			return
 		case s := <-l.observed:
 			l.saveObserved(ctx, s)
@@ -95,6 +96,40 @@ func (l *Ledger) Run(ctx context.Context) {
 			_ = l.flush(ctx) // retried at the next tick
 		}
 	}
+}
+
+// finish writes what is still in memory, for at most a second each: the states that were
+// observed, and the changes that wait for Redis.
+func (l *Ledger) finish() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	for ctx.Err() == nil {
+		select {
+		case s := <-l.observed:
+			l.saveObserved(ctx, s)
+			continue
+		default:
+		}
+		break
+	}
+	ctx, cancel = context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	if err := l.flush(ctx); err != nil {
+		l.mu.Lock()
+		n := len(l.queue)
+		l.mu.Unlock()
+		l.logger.Error("changes of records are lost, since Redis cannot be reached",
+			zap.Int("changes", n), zap.Error(err))
+	}
+}
+
+// Forget drops what is kept in memory of a deleted gateway.
+func (l *Ledger) Forget(gatewayID string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.logs, gatewayID)
+	delete(l.trimmed, gatewayID)
+	delete(l.replaced, gatewayID)
 }
 
 // quick bounds how long a reply to a client waits for a write of the ledger.

@@ -214,6 +214,35 @@ func TestTrim(t *testing.T) {
 	}
 }
 
+// Nothing is kept of a deleted gateway, such as when it was last trimmed.
+func TestForget(t *testing.T) {
+	f := newFixture(t)
+	f.create(livy.KindSession, 0)
+	f.poll(&lists{})
+	f.SetRetention(time.Hour)
+	f.now = f.now.Add(2 * time.Hour)
+	trim := func() int64 {
+		if err := f.Trim(t.Context(), store.Fence{}, f.g.ID); err != nil {
+			t.Fatal(err)
+		}
+		return f.total()
+	}
+	if n := trim(); n != 0 {
+		t.Fatalf("%d records after a trim", n)
+	}
+	f.now = f.now.Add(-2 * time.Hour)
+	f.create(livy.KindSession, 1)
+	f.poll(&lists{})
+	f.now = f.now.Add(2 * time.Hour)
+	if n := trim(); n != 1 {
+		t.Errorf("%d records: trimmed twice within a minute", n)
+	}
+	f.Forget(f.g.ID)
+	if n := trim(); n != 0 {
+		t.Errorf("%d records: the last trim is still known", n)
+	}
+}
+
 func TestUsage(t *testing.T) {
 	f := newFixture(t)
 	f.now = time.Date(2026, 1, 1, 22, 0, 0, 0, time.UTC)

@@ -61,3 +61,18 @@ func TestRepliesTellStates(t *testing.T) {
 		t.Errorf("after the poll: %+v", r)
 	}
 }
+
+// TestTheLastStatesAreWritten: what is in memory when Caddy ends is not lost.
+func TestTheLastStatesAreWritten(t *testing.T) {
+	f := newFixture(t)
+	f.create(livy.KindSession, 0)
+	for _, state := range []string{"idle", "busy"} {
+		f.ObserveState(sessions.ObservedState{Gateway: f.g, Kind: livy.KindSession, PublicID: 0, State: state})
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	f.Run(ended)
+	if r := f.record(livy.KindSession, 0); r.State != "busy" {
+		t.Errorf("after the end of Run: %s", r.State)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"maps"
 	"net/netip"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -109,6 +110,18 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 	settings := []client.Opt{client.FromEnv}
 	if opts.Host != "" {
 		settings = append(settings, client.WithHost(opts.Host))
+	}
+	option, host := "host", opts.Host
+	if host == "" {
+		option, host = client.EnvOverrideHost, os.Getenv(client.EnvOverrideHost)
+	}
+	if host != "" {
+		if err := checkHost(option, host); err != nil {
+			return nil, err
+		}
+	}
+	if err := checkNetwork(opts.Network); err != nil {
+		return nil, err
 	}
 	api, err := client.New(settings...)
 	if err != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Examine checks the Docker engine, the engines' images and the networks.
+// Examine checks the Docker engine, its machine, the engines' images and the networks.
 func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Result {
 	const check = "docker"
 	where := r.api.DaemonHost()
@@ -28,6 +28,9 @@ func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Resu
 	}
 	results := []doctor.Result{doctor.Good(check, "%s answers, version %s, API %s", where, version.Version,
 		r.api.ClientVersion())}
+	if machine, err := r.api.Info(ctx, client.InfoOptions{}); err == nil {
+		results = append(results, doctor.Sizes(c, machine.Info.NCPU, machine.Info.MemTotal)...)
+	}
 	for _, e := range c.Engines {
 		results = append(results, r.examineEngine(ctx, e))
 	}

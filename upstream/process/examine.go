@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strconv"
 
@@ -19,6 +20,7 @@ import (
 func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Result {
 	results := []doctor.Result{r.examineStateDir(), doctor.Disk("disk of "+r.opts.StateDir, r.opts.StateDir),
 		doctor.Ports()}
+	results = append(results, doctor.Sizes(c, runtime.NumCPU(), doctor.MachineMemory())...)
 	results = append(results, r.examineBounds())
 	results = append(results, r.examineService(ctx)...)
 	results = append(results, r.examineUsers(ctx, c)...)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 
 	"go.uber.org/zap"
@@ -30,6 +31,7 @@ func TestMain(m *testing.M) {
 
 type starterInput struct {
 	StateDir string
+	Cgroup   string
 	Launch   upstream.Launch
 }
 
@@ -38,7 +40,7 @@ func starter(raw []byte) error {
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return err
 	}
-	r, err := New(Options{StateDir: in.StateDir}, zap.NewNop())
+	r, err := New(Options{StateDir: in.StateDir, Cgroup: in.Cgroup}, zap.NewNop())
 	if err != nil {
 		return err
 	}
@@ -52,17 +54,16 @@ func starter(raw []byte) error {
 	select {}
 }
 
-// The server survives the death of the process that started it, without a
-// chance for that one to say goodbye, and is found and stopped by the next.
-func TestOutlivesUs(t *testing.T) {
-	in := starterInput{StateDir: t.TempDir(), Launch: launch(t, fakeEngine(t))}
+// runStarter runs starter in a process of its own.
+func runStarter(t *testing.T, in starterInput, attr *syscall.SysProcAttr) (*exec.Cmd, upstream.Instance) {
+	t.Helper()
 	raw, err := json.Marshal(in)
 	if err != nil {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), starterEnv+"="+string(raw))
-	cmd.Stderr = os.Stderr
+	cmd.Stderr, cmd.SysProcAttr = os.Stderr, attr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +79,14 @@ func TestOutlivesUs(t *testing.T) {
 	if err := json.Unmarshal(line, &inst); err != nil {
 		t.Fatal(err)
 	}
+	return cmd, inst
+}
+
+// The server survives the death of the process that started it, without a
+// chance for that one to say goodbye, and is found and stopped by the next.
+func TestOutlivesUs(t *testing.T) {
+	in := starterInput{StateDir: t.TempDir(), Launch: launch(t, fakeEngine(t))}
+	cmd, inst := runStarter(t, in, nil)
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}

@@ -3,7 +3,9 @@ package process
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/netip"
 	"os"
@@ -69,12 +71,12 @@ func (r *Runtime) portTaken(s state) bool {
 	if known {
 		return false
 	}
-	inode, ok := listener(s.host(), s.Port)
+	socket, ok := listener(s.host(), s.Port)
 	if !ok {
 		return false // nothing listens yet
 	}
 	for _, pid := range r.members(s.GatewayID, s.Epoch) {
-		if holds(pid, inode) {
+		if socket.heldBy(pid) {
 			r.mu.Lock()
 			r.listens[s.GatewayID] = s.id()
 			r.mu.Unlock()
@@ -82,12 +84,15 @@ func (r *Runtime) portTaken(s state) bool {
 		}
 	}
 	now, ok := listener(s.host(), s.Port) // the server may have begun to listen in between
-	return ok && now == inode
+	return ok && now == socket
 }
+
+// socket is a listening socket: its inode, and the user who opened it.
+type socket struct{ inode, uid string }
 
 // listener returns the socket that listens on a port of a loopback address, or on that port of
 // all addresses.
-func listener(host string, port int) (inode string, ok bool) {
+func listener(host string, port int) (s socket, ok bool) {
 	const listening = "0A"
 	suffix := fmt.Sprintf(":%04X", port)
 	for _, table := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
@@ -96,19 +101,20 @@ func listener(host string, port int) (inode string, ok bool) {
 			continue
 		}
 		for lines := bufio.NewScanner(f); lines.Scan(); {
-			// Number, local address, remote address, state, ..., inode is the tenth.
+			// Number, local address, remote address, state, ...; the user is the eighth, the
+			// inode the tenth.
 			fields := strings.Fields(lines.Text())
 			if len(fields) > 9 && strings.HasSuffix(fields[1], suffix) && fields[3] == listening &&
 				reaches(fields[1], host) {
-				inode = fields[9]
+				s = socket{inode: fields[9], uid: fields[7]}
 			}
 		}
 		_ = f.Close()
-		if inode != "" {
-			return inode, true
+		if s.inode != "" {
+			return s, true
 		}
 	}
-	return "", false
+	return socket{}, false
 }
 
 // reaches reports whether a listener at an address, as /proc/net writes it, gets
@@ -124,14 +130,28 @@ func reaches(address, host string) bool {
 	return strings.Trim(at, "0") == "" || strings.HasSuffix(at, number)
 }
 
-// holds reports whether a process has a socket open.
-func holds(pid int, inode string) bool {
+// heldBy reports whether a process has the socket open. The files of a process of another user
+// cannot be read without CAP_SYS_PTRACE, which containers lack: its user then has to do.
+func (s socket) heldBy(pid int) bool {
 	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")
-	fds, _ := os.ReadDir(dir)
+	fds, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrPermission) {
+		return s.ofUser(pid)
+	}
 	for _, fd := range fds {
-		if to, err := os.Readlink(filepath.Join(dir, fd.Name())); err == nil && to == "socket:["+inode+"]" {
+		to, err := os.Readlink(filepath.Join(dir, fd.Name()))
+		if errors.Is(err, fs.ErrPermission) {
+			return s.ofUser(pid)
+		}
+		if err == nil && to == "socket:["+s.inode+"]" {
 			return true
 		}
 	}
 	return false
+}
+
+// ofUser reports whether the user of a process opened the socket.
+func (s socket) ofUser(pid int) bool {
+	uid, ok := realUser(pid)
+	return ok && strconv.FormatUint(uint64(uid), 10) == s.uid
 }

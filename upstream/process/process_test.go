@@ -177,8 +177,25 @@ func TestOtherUser(t *testing.T) {
 	if conf := upstreamtest.Get(t, inst.Address, "/conf/livy.conf"); conf == "" {
 		t.Error("it cannot read its configuration")
 	}
+	if found, ok, err := r.Find(t.Context(), inst.GatewayID); err != nil || !ok || !found.Running {
+		t.Errorf("found %+v, %v, %v", found, ok, err)
+	}
 	if info, err := os.Stat(filepath.Join(dir, "lc-1", "0", "state.json")); err != nil || info.Mode().Perm() != 0o600 || info.Sys().(*syscall.Stat_t).Uid != 0 {
 		t.Errorf("the state file is not ours alone: %v %v", info, err)
+	}
+}
+
+// TestOtherUserInAContainer: as root in a container, we may not read the files of processes of
+// other users, by which a server's port is known to be its own.
+func TestOtherUserInAContainer(t *testing.T) {
+	setpriv, err := exec.LookPath("setpriv")
+	if os.Geteuid() != 0 || err != nil {
+		t.Skip("needs root and setpriv")
+	}
+	const without = "-sys_ptrace,-sys_admin"
+	out, err := exec.Command(setpriv, "--bounding-set", without, "--inh-caps", without, os.Args[0], "-test.run=^TestOtherUser$").CombinedOutput()
+	if err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 

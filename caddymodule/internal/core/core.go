@@ -56,8 +56,8 @@ type Options struct {
 	Embedded bool
 	// Tokens has the settings of all tokens.
 	Tokens tokens.Options
-	// MarkDir is the directory of the files by which a restored Redis is noticed.
-	MarkDir string
+	// CheckpointDir is the directory of the files by which a restored Redis is noticed.
+	CheckpointDir string
 	// OpenRuntime opens the runtime. It must not use the network.
 	OpenRuntime func(*zap.Logger) (upstream.Runtime, error)
 }
@@ -103,7 +103,7 @@ func New(o Options) (_ *Core, err error) {
 		if address, c.embedded, err = store.StartEmbedded(); err != nil {
 			return nil, err
 		}
-		options.Addrs, options.URL, o.MarkDir = []string{address}, "", ""
+		options.Addrs, options.URL, o.CheckpointDir = []string{address}, "", ""
 		c.Log.Warn("using the embedded Redis: gateways, tokens and records end with this process")
 	}
 	if c.Store, err = store.Open(options, c.Log); err != nil {
@@ -112,7 +112,7 @@ func New(o Options) (_ *Core, err error) {
 	c.Tokens = tokens.New(c.Store, o.Tokens, c.Log)
 	c.Ledger = sessions.New(c.Store, c.Log, time.Now, rand.Reader)
 	c.Manager = control.New(control.Options{
-		Store: c.Store, Runtime: rt, Ledger: c.Ledger, Tokens: c.Tokens, Logger: c.Log, MarkDir: o.MarkDir,
+		Store: c.Store, Runtime: rt, Ledger: c.Ledger, Tokens: c.Tokens, Logger: c.Log, CheckpointDir: o.CheckpointDir,
 		OnTransition: c.noteTransition,
 	})
 	c.SparkUI = sparkui.New(sparkui.Options{

@@ -38,9 +38,9 @@ export function RecordPage({ g, id }) {
       <${Statements} g=${g} r=${r} />`}</section>`;
 }
 
-/** Report lists what a policy ignored, forced, lowered and refused. */
+/** Report lists what a policy ignored, forced, lowered, noted and refused. */
 export function Report({ of }) {
-  const rows = ['refused', 'ignored', 'forced', 'lowered'].flatMap((what) => (of[what] || []).map((e) => ({ what, ...e })));
+  const rows = ['refused', 'noted', 'ignored', 'forced', 'lowered'].flatMap((what) => (of[what] || []).map((e) => ({ what, ...e })));
   if (!rows.length) return html`<p class="hint">Nothing: the request went through as it was.</p>`;
   return html`<div class="tablebox"><table class="rows"><thead><tr><th>Effect</th><th>Key</th><th>Given</th>
     <th>Set</th></tr></thead>

@@ -15,7 +15,7 @@ const scopes = [
   ['sessions', 'Sessions', 'create and use interactive sessions'],
   ['batches', 'Batches', 'submit and watch batches'],
   ['read', 'Read only', 'look at what there is, change nothing'],
-  ['admin', 'Admin', 'everything, and the management of the gateway'],
+  ['admin', 'Admin', 'everything in the gateway, as with none of these'],
 ];
 
 const day = 86400000;

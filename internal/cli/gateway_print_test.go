@@ -1,0 +1,49 @@
+package cli
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// TestFailuresAreShown: what went wrong with a server, and when it is tried again.
+func TestFailuresAreShown(t *testing.T) {
+	at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	well := gateway.Status{State: gateway.StateRunning}
+	silent := well
+	silent.UnresponsiveSince = at
+	failed := gateway.Status{State: gateway.StateError, Reason: "the server ended"}
+	failed.Fail("the server ended", at, time.Minute)
+	for name, tt := range map[string]struct {
+		status gateway.Status
+		want   []string // rows, without the blanks between
+	}{
+		"well":   {well, nil},
+		"silent": {silent, []string{"No answer since: 2026-01-31T12:00:00Z"}},
+		"failed": {failed, []string{"Last failure: 2026-01-31T12:00:00Z the server ended", "Failures: 1", "Next start: 2026-01-31T12:00:01Z"}},
+	} {
+		var out bytes.Buffer
+		c := &cli{out: &out}
+		if err := c.printGateway(reply[api.Gateway]{got: api.Gateway{Gateway: &gateway.Gateway{
+			Spec: gateway.Spec{Name: "etl"}, Workspace: "default", Status: tt.status,
+		}}}); err != nil {
+			t.Fatal(err)
+		}
+		var rows []string
+		for line := range strings.Lines(out.String()) {
+			row := strings.Join(strings.Fields(line), " ")
+			for _, label := range []string{"No answer", "Last failure", "Failures", "Next start"} {
+				if strings.HasPrefix(row, label) {
+					rows = append(rows, row)
+				}
+			}
+		}
+		if strings.Join(rows, "|") != strings.Join(tt.want, "|") {
+			t.Errorf("%s: %q, want %q", name, rows, tt.want)
+		}
+	}
+}
