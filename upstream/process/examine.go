@@ -26,6 +26,7 @@ func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Resu
 	results = append(results, r.examineUsers(ctx, c)...)
 	for _, e := range c.Engines {
 		results = append(results, examineEngine(ctx, e))
+		results = append(results, examineArchives(ctx, e, javaOf(e))...)
 	}
 	return results
 }
@@ -138,10 +139,7 @@ func examineEngine(ctx context.Context, e gateway.Engine) doctor.Result {
 		return doctor.Failure(check, err.Error(),
 			"prepare an engine with make engine (scripts/prepare-engine DIR), and set its directories")
 	}
-	java := "java"
-	if e.JavaHome != "" {
-		java = filepath.Join(e.JavaHome, "bin", "java")
-	}
+	java := javaOf(e)
 	version, err := javaVersion(ctx, java)
 	if err != nil {
 		return doctor.Failure(check, err.Error(),
@@ -166,6 +164,14 @@ func examineEngine(ctx context.Context, e gateway.Engine) doctor.Result {
 			"install Python 3, or set the engine's python")
 	}
 	return doctor.Good(check, "Livy in %s, Spark in %s, Java %s", e.LivyHome, e.SparkHome, version)
+}
+
+// javaOf returns the Java that an engine runs on.
+func javaOf(e gateway.Engine) string {
+	if e.JavaHome == "" {
+		return "java"
+	}
+	return filepath.Join(e.JavaHome, "bin", "java")
 }
 
 // newestJava is the newest Java version that Spark 3 supports.
