@@ -32,7 +32,7 @@ type types struct {
 func newTypes(root string) (*types, error) {
 	t := &types{schemas: object{}, comments: map[string]string{}}
 	for _, dir := range []string{
-		"internal/access", "internal/api", "internal/events", "internal/control", "internal/gateway",
+		"internal/access", "internal/accesskeys", "internal/api", "internal/events", "internal/control", "internal/gateway",
 		"policies", "internal/sessions", "internal/store", "internal/tokens",
 	} {
 		if err := t.readComments(root, dir); err != nil {
