@@ -101,7 +101,7 @@ func (h *ManagedAPI) ServeHTTP(w http.ResponseWriter, r *http.Request, next cadd
 		URI: r.RequestURI, Host: r.Host, HTTPS: r.TLS != nil, Address: core.HostOf(core.ClientAddr(r)),
 	}
 	if original, ok := r.Context().Value(caddyhttp.OriginalRequestCtxKey).(http.Request); ok {
-		arrived.URI, arrived.Host = original.RequestURI, original.Host
+		arrived.URI = original.RequestURI // before rewrites
 	}
 	if core.FromTrustedProxy(r) && r.Header.Get("X-Forwarded-Proto") == "https" {
 		arrived.HTTPS = true
