@@ -32,18 +32,22 @@ type accessKey struct {
 // an access key.
 func newManaged(t *testing.T, redis *storetest.Server, livyBlock string) (*caddy, accessKey) {
 	t.Helper()
+	c := newCaddyWith(t, func(c *caddy) string { return withManaged(t, c.text(redis.Addr(), livyBlock)) })
+	var key accessKey
+	c.json(&key, "access-key", "create", "--name", "sdk", "--role", "admin", "--json")
+	return c, key
+}
+
+// withManaged returns a Caddyfile with the managed product's API on the site of all gateways.
+func withManaged(t testing.TB, caddyfile string) string {
+	t.Helper()
 	sealing := filepath.Join(t.TempDir(), "seal.key")
 	if err := os.WriteFile(sealing, []byte("a sealing key of an integration test"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := newCaddyWith(t, func(c *caddy) string {
-		text := c.text(redis.Addr(), livyBlock+"\n\t\tsealing_key {file."+sealing+"}")
-		return strings.Replace(text, "\tlivy_gateway\n", "\tlivy_gateway\n\tlivy_managed_api {\n\t\tworkspace "+managedWorkspace+" default\n"+
-			"\t\trelease \"esr-4.3.0 (Spark 3.5.2, Scala 2.12)\" spark-3.5\n\t}\n", 1)
-	})
-	var key accessKey
-	c.json(&key, "access-key", "create", "--name", "sdk", "--role", "admin", "--json")
-	return c, key
+	caddyfile = strings.Replace(caddyfile, "\tlivy {\n", "\tlivy {\n\t\tsealing_key {file."+sealing+"}\n", 1)
+	return strings.Replace(caddyfile, "\tlivy_gateway\n", "\tlivy_gateway\n\tlivy_managed_api {\n\t\tworkspace "+managedWorkspace+" default\n"+
+		"\t\trelease \"esr-4.3.0 (Spark 3.5.2, Scala 2.12)\" spark-3.5\n\t}\n", 1)
 }
 
 // TestManagedSDKs drives a real Livy with the managed product's SDKs, unmodified: all operations
