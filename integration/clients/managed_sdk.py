@@ -156,7 +156,16 @@ def livy(method, path, body=None, text=None):
 
 
 session = "/sessions/%d" % livy("POST", "/sessions", {"kind": "pyspark", "name": "from-sdk"})["id"]
-until("the session", lambda: livy("GET", session)["state"] == "idle")
+
+
+def idle():
+    got = livy("GET", session)
+    if got["state"] not in ("not_started", "starting", "idle"):
+        sys.exit("the session is %s: %s" % (got["state"], "\n".join(got["log"])))
+    return got["state"] == "idle"
+
+
+until("the session", idle)
 say("a session is idle")
 statement = livy("POST", session + "/statements", {"code": "spark.range(10).count()"})
 path = session + "/statements/%d" % statement["id"]
