@@ -59,7 +59,7 @@ func TestManagedSDKs(t *testing.T) {
 	require.Need(t, require.Livy080, l.interactive, "this engine runs no interactive sessions")
 	redis := storetest.StartServer(t)
 	c, key := newManaged(t, redis, l.livyBlock)
-	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, python, filepath.Join(root, "integration", "clients", "managed_sdk.py"), c.all, managedWorkspace)
 	cmd.Env = append(os.Environ(), "ACCESS_KEY_ID="+key.ID, "ACCESS_KEY_SECRET="+key.Secret)

@@ -34,7 +34,7 @@ def say(text):
     print("%5.1f s  %s" % (time.monotonic() - began, text), flush=True)
 
 
-def until(what, ready, seconds=300):
+def until(what, ready, seconds=600):
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         got = ready()
