@@ -205,10 +205,12 @@ func (s *Service) change(
 			return row, nil
 		}
 		err = s.rows.SaveAccessKey(ctx, row, w)
-		if errors.Is(err, store.ErrChanged) && try < 5 {
-			continue
+		switch {
+		case !errors.Is(err, store.ErrChanged):
+			return row, err
+		case try == 5:
+			return nil, gateway.Errorf(gateway.KindConflict, "access key %s keeps being changed by others; try again", id)
 		}
-		return row, err
 	}
 }
 

@@ -135,6 +135,10 @@ func name(of reflect.Type) string {
 		return "PolicyReport"
 	case of.PkgPath() == modulePath+"/internal/tokens" && of.Name() == "Settings":
 		return "TokenSettings"
+	case of.PkgPath() == modulePath+"/internal/accesskeys" && of.Name() == "CreateRequest":
+		return "CreateAccessKey"
+	case of.PkgPath() == modulePath+"/internal/accesskeys" && of.Name() == "Key":
+		return "AccessKey"
 	case of.PkgPath() == modulePath+"/internal/tokens" && of.Name() == "CreateRequest":
 		return "CreateToken"
 	case of.PkgPath() == modulePath+"/internal/tokens" && of.Name() == "ResetRequest":
