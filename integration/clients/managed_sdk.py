@@ -61,7 +61,8 @@ def refused(call, status, code):
 
 conf = {
     "sparkDefaultsConf": "spark.sql.shuffle.partitions 3\n",
-    "livyClientConf": "livy.rsc.sql.num-rows 1000\n",
+    # A busy machine may need more than Livy's 90 seconds.
+    "livyClientConf": "livy.rsc.server.connect.timeout 10m\n",
 }
 compute = ok(
     sdk.create_livy_compute(
