@@ -240,6 +240,8 @@ var goldens = []struct {
 		"access-key show $KEY",
 		"access-key show $KEY --json",
 		"access-key disable $KEY",
+		"access-key disable $KEY --json",
+		"access-key enable $KEY",
 		"access-key enable $KEY --json",
 		"access-key delete $KEY",
 		"access-key delete $KEY --json",
