@@ -64,11 +64,11 @@ func TestManagedSDKs(t *testing.T) {
 	cmd := exec.CommandContext(ctx, python, filepath.Join(root, "integration", "clients", "managed_sdk.py"), c.all, managedWorkspace)
 	cmd.Env = append(os.Environ(), "ACCESS_KEY_ID="+key.ID, "ACCESS_KEY_SECRET="+key.Secret)
 	out, err := cmd.CombinedOutput()
-	t.Logf("the SDK for Python:\n%s", out)
-	if err != nil {
-		t.Fatal(err)
-	}
 	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+	if err != nil {
+		t.Fatalf("the SDK for Python: %v\n%s", err, out)
+	}
+	t.Logf("the SDK for Python:\n%s", strings.Join(lines[:len(lines)-1], "\n"))
 	var texts []string
 	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &texts); err != nil || len(texts) != 2 {
 		t.Fatalf("token texts: %v", err)
