@@ -16,6 +16,7 @@ import (
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/access"
+	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/resolved"
@@ -82,6 +83,13 @@ type App struct {
 	// Settings of the tokens of all gateways.
 	Tokens *TokenRules `json:"tokens,omitempty"`
 
+	// The keys that seal the secrets of access keys in Redis: placeholders such as
+	// `{file./etc/livygateway/seal.key}` or `{env.LIVY_SEALING_KEY}`, each with a random text of
+	// at least 32 characters. The first one seals, the others open what they sealed before. A
+	// literal key is refused, because configurations can be read by others. Default: none, and
+	// access keys are off.
+	SealingKeys []string `json:"sealing_keys,omitempty"`
+
 	// Who may do what through the management API on sites with `livy_api`. Default: every
 	// user who is logged in has full access.
 	Roles *Roles `json:"roles,omitempty"`
@@ -114,11 +122,12 @@ type App struct {
 	emit     func(name string, data map[string]any)
 	admin    adminReach // who can connect to the admin endpoint
 	declared []control.Declaration
-	logins   []control.Login // with their passwords
-	sparkUI  string          // the origin of SparkUI
-	policy   *access.Policy  // made of Roles; nil without roles
-	before   replaced        // what Start replaced
-	inForce  bool            // all apps of the configuration have been started
+	logins   []control.Login    // with their passwords
+	sparkUI  string             // the origin of SparkUI
+	policy   *access.Policy     // made of Roles; nil without roles
+	sealer   *accesskeys.Sealer // made of SealingKeys; nil without any
+	before   replaced           // what Start replaced
+	inForce  bool               // all apps of the configuration have been started
 }
 
 // replaced has what was in force before a configuration was started.
@@ -126,6 +135,7 @@ type replaced struct {
 	config    *core.Config
 	settings  control.Settings // of this configuration's core
 	retention time.Duration
+	sealer    *accesskeys.Sealer
 }
 
 // CaddyModule returns the Caddy module information.
@@ -158,6 +168,9 @@ func (a *App) provision(ctx caddy.Context) error {
 		return fmt.Errorf("livy: %w", err)
 	}
 	if err := a.connectEngines(); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
+	if err := a.readSealingKeys(); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
 	mod, err := ctx.LoadModule(a, "RuntimeRaw")
@@ -217,6 +230,9 @@ func (a *App) expand(log *zap.Logger) error {
 			return err
 		}
 	}
+	if err := a.checkSealingKeys(); err != nil {
+		return err
+	}
 	e := newExpander()
 	a.expander = e
 	if err := e.all(a); err != nil {
@@ -255,6 +271,7 @@ func (a *App) Start() error {
 	a.before.settings = a.core.Manager.Settings()
 	a.core.Manager.Configure(a.settings())
 	a.before.retention = a.core.Ledger.SetRetention(cmp.Or(time.Duration(a.Retention), gateway.DefaultRetention))
+	a.before.sealer = a.core.AccessKeys.Configure(a.sealer)
 	a.before.config = core.SetInForce(&core.Config{Core: a.core, Log: a.log, Emit: a.emit})
 	if err := a.core.Start(); err != nil {
 		return errors.Join(err, a.Stop())
@@ -270,6 +287,7 @@ func (a *App) Stop() error {
 	if !a.inForce {
 		a.core.Manager.Configure(a.before.settings)
 		a.core.Ledger.SetRetention(a.before.retention)
+		a.core.AccessKeys.Configure(a.before.sealer)
 		core.SetInForce(a.before.config)
 	}
 	return nil

@@ -80,6 +80,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	            <role> [user <name>...] [group <name>...]
 //	        }
 //	    }
+//	    sealing_key   {file.<path>}|{env.<name>}...
 //	    max_body      <size>
 //	    max_code      <size>
 //	    max_upload    <size>
@@ -107,12 +108,13 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	options := map[string]any{
 		"queue": &a.Queues, "local_dir": &a.LocalDirs, "allow_conf": &a.AllowConf, "allow_class": &a.AllowClasses,
 		"schemes": &a.Schemes, "livy_keys": &a.LivyKeys, "policy": &a.Mode, "on_exit": &a.OnExit, "spark_ui": &a.SparkUI,
-		"max_body": &a.MaxBody, "max_code": &a.MaxCode, "max_upload": &a.MaxUpload,
+		"sealing_key": &a.SealingKeys,
+		"max_body":    &a.MaxBody, "max_code": &a.MaxCode, "max_upload": &a.MaxUpload,
 		"client_identity": &a.ClientIdentity, "custom_classpath": &a.CustomClasspath,
 		"start_timeout": &a.StartTimeout, "unresponsive_after": &a.UnresponsiveAfter,
 		"retention": &a.Retention, "audit_retention": &a.AuditRetention,
 	}
-	once := map[string]bool{"schemes": true, "livy_keys": true}
+	once := map[string]bool{"schemes": true, "livy_keys": true, "sealing_key": true}
 	given := make(map[string]bool)
 	for d.NextBlock(0) {
 		option := d.Val()

@@ -47,6 +47,9 @@ func (p *patient) examine(ctx context.Context) doctor.Report {
 		func(context.Context) []doctor.Result {
 			return slices.Concat(p.examineSites(), p.examineUIs(), p.examineLogins(), p.examineRoles(), p.examineListeners())
 		},
+		func(ctx context.Context) []doctor.Result {
+			return p.examineAccessKeys(ctx)
+		},
 		func(context.Context) []doctor.Result {
 			return append([]doctor.Result{p.examineAdmin()}, p.examineReach()...)
 		},

@@ -1,10 +1,12 @@
 package caddymodule
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"strings"
 
+	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/doctor"
 )
 
@@ -45,4 +47,37 @@ func (p *patient) examineLogins() (results []doctor.Result) {
 		}
 	}
 	return results
+}
+
+// examineAccessKeys checks whether requests of the managed product's API can be signed.
+func (p *patient) examineAccessKeys(ctx context.Context) []doctor.Result {
+	const check = "access keys"
+	served := false
+	for _, s := range p.config.Apps.HTTP.Servers {
+		served = served || slices.ContainsFunc(s.handlers(), func(h placed) bool { return h.name == "livy_managed_api" })
+	}
+	switch {
+	case !served:
+		return nil
+	case p.app.sealer == nil:
+		return []doctor.Result{doctor.Warning(check, "livy_managed_api without a sealing_key: only bearer tokens are accepted",
+			"add sealing_key to the livy block, see docs/managed-api.md")}
+	case !p.running:
+		return nil // the sealing keys are not in force
+	}
+	keys, err := p.app.core.AccessKeys.List(ctx)
+	if err != nil {
+		return nil // shows elsewhere
+	}
+	var unusable []string
+	for _, k := range keys {
+		if k.State == accesskeys.Unusable {
+			unusable = append(unusable, k.ID)
+		}
+	}
+	if len(unusable) > 0 {
+		return []doctor.Result{doctor.Warning(check, "no sealing_key opens the secret of "+strings.Join(unusable, ", "),
+			"add the sealing key that they were sealed with, or delete them and create others")}
+	}
+	return []doctor.Result{doctor.Good(check, "%d, all can be used", len(keys))}
 }

@@ -76,6 +76,7 @@ func TestExamineFile(t *testing.T) {
 		},
 		{"credentials in the log", "", "servers {\nlog_credentials\n}", ":28089 {\nlog\nlivy_gateway\n}", "log :28089", doctor.Fail},
 		{"port taken", "", "", "http://127.0.0.1" + port + " {\nbind 127.0.0.1\nlivy_gateway\n}", "port 127.0.0.1" + port, doctor.Fail},
+		{"managed API without a sealing key", "", "", "http://127.0.0.1:28098 {\nbind 127.0.0.1\nlivy_managed_api\nlivy_gateway\n}", "access keys", doctor.Warn},
 		{"proxies", "", "servers {\ntrusted_proxies static private_ranges\n}", ":28093 {\nlivy_gateway\n}", "client addresses :28093", doctor.Warn},
 		{
 			"proxies of a site without gateways", "", "servers {\ntrusted_proxies static private_ranges\n}",

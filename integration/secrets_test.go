@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/livygateway/livygateway/internal/managedapi/managedtest"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 )
 
@@ -59,10 +60,75 @@ func adminGet(t testing.TB, c *caddy, path string) string {
 	return string(text)
 }
 
+// useAccessKeys signs requests with access keys, and misuses their secrets. It returns these,
+// and the texts of the tokens that it made.
+func useAccessKeys(t testing.TB, c *caddy, keep func(*http.Request)) (secrets []string) {
+	t.Helper()
+	computes := "/api/interactive/v1/workspace/" + managedWorkspace + "/livycompute/" + c.show("etl").ID
+	send := func(key accessKey, action, method, path, body string) (reply struct {
+		Data struct{ TokenID, Token string }
+	}) {
+		req, err := http.NewRequest(method, "http://"+c.all+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		managedtest.Sign(req, key.ID, key.Secret, action, body)
+		res, err := httpClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		if err := json.NewDecoder(res.Body).Decode(&reply); err != nil || res.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %s, %v", action, res.Status, err)
+		}
+		return reply
+	}
+	for i := range 5 {
+		var key accessKey
+		c.json(&key, "access-key", "create", "--name", "search", "--role", "admin", "--json")
+		made := send(key, "CreateLivyComputeToken", "PUT", computes+"/token", `{"name":"made"}`).Data.TokenID
+		if i > 0 { // of the first one the sealed text stays in Redis
+			secrets = append(secrets, send(key, "GetLivyComputeToken", "GET", computes+"/token/"+made, "").Data.Token)
+		}
+		chosen := fmt.Sprintf("a-text-of-the-clients-own-choice-%d", i)
+		send(key, "CreateLivyComputeToken", "PUT", computes+"/token", `{"name":"chosen","token":"`+chosen+`"}`)
+		for _, set := range []func(*http.Request){
+			func(r *http.Request) { managedtest.Sign(r, key.ID, key.Secret+"x", "GetLivyCompute", "") },
+			func(r *http.Request) { r.Header.Set("Authorization", "Bearer "+key.Secret) },
+			func(r *http.Request) { r.SetBasicAuth(key.ID, key.Secret) },
+			func(r *http.Request) { r.Header.Set(tokenHeader, key.Secret) },
+			func(r *http.Request) {
+				r.Header.Set("X-Acs-Signature-Type", "BEARERTOKEN")
+				r.Header.Set("X-Acs-Bearer-Token", key.Secret)
+			},
+			func(r *http.Request) {
+				r.Header.Set("X-Acs-Signature-Type", "BEARERTOKEN")
+				r.Header.Set("X-Acs-Bearer-Token", chosen)
+			},
+		} {
+			req, err := http.NewRequest("GET", "http://"+c.all+computes, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("X-Acs-Action", "GetLivyCompute")
+			set(req)
+			keep(req)
+		}
+		secrets = append(secrets, key.Secret, chosen)
+	}
+	return append(secrets, "a sealing key of an integration test")
+}
+
 // TestNoSecretOfAHundredTokensIsAnywhere uses and misuses a hundred tokens, and
 // searches all that was written meanwhile.
 func TestNoSecretOfAHundredTokensIsAnywhere(t *testing.T) {
 	c, f, redis := newFake(t)
+	before, err := os.ReadFile(c.caddyfile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.write(withManaged(t, string(before)))
+	c.reload()
 	var secrets []string
 	var bodies strings.Builder
 	keep := func(req *http.Request) {
@@ -128,6 +194,7 @@ func TestNoSecretOfAHundredTokensIsAnywhere(t *testing.T) {
 			keep(revoked)
 		}
 	}
+	secrets = append(secrets, useAccessKeys(t, c, keep)...)
 	all := places(t, c, redis, f, &bodies)
 	for i, secret := range secrets {
 		if where := found(all, secret); len(where) > 0 {

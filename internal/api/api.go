@@ -21,6 +21,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/access"
+	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
@@ -35,6 +36,8 @@ type Server struct {
 	Manager *control.Manager
 	Tokens  *tokens.Service
 	Store   *store.Store
+	// AccessKeys manages the access keys of the managed product's API.
+	AccessKeys *accesskeys.Service
 	// Refusals records refused requests in the audit log.
 	Refusals *control.Refusals
 	Logger   *zap.Logger

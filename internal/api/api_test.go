@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -71,7 +72,13 @@ func newClientPolling(t *testing.T, s *store.Store, interval time.Duration) *cli
 	}}})
 	m.Run()
 	t.Cleanup(func() { m.Close(false) })
-	server := &api.Server{Manager: m, Tokens: service, Store: s, Logger: log}
+	keys := accesskeys.New(s, time.Now, log)
+	sealer, err := accesskeys.NewSealer([]string{"a sealing key of at least 32 characters"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys.Configure(sealer)
+	server := &api.Server{Manager: m, Tokens: service, Store: s, AccessKeys: keys, Logger: log}
 	c := &client{t: t, actor: "tester", server: server}
 	c.handler = server.Handler(func(*http.Request) gateway.Origin {
 		return gateway.Origin{Actor: c.actor, Address: "192.0.2.1", Surface: "admin"}

@@ -15,11 +15,13 @@ var auditActions = map[string][]string{
 		"create", "update", "delete", "start", "stop", "restart", "wake", "declare", "undeclare",
 		"created", "starting", "running", "stopping", "stopped", "error",
 	},
-	"token":    {"create", "update", "reset", "disable", "enable", "revoke"},
-	"record":   {"close", "ui-link"},
-	"request":  nil,
-	"api":      {},
-	"refusals": {},
+	"token":      {"create", "update", "reset", "disable", "enable", "revoke"},
+	"access-key": {"create", "disable", "enable", "delete"},
+	"managed":    {},
+	"record":     {"close", "ui-link"},
+	"request":    nil,
+	"api":        {},
+	"refusals":   {},
 }
 
 // checkAction refuses a filter by an action that no entry has.

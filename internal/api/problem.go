@@ -94,7 +94,7 @@ func (s *Server) WriteError(w http.ResponseWriter, r *http.Request, o gateway.Or
 				tokens.Mask(err.Error())))
 	case s.Refusals != nil && (p.Status == http.StatusUnauthorized || p.Status == http.StatusForbidden):
 		s.Refusals.Note(store.AuditEntry{
-			Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface,
+			Action: "api", Actor: o.Actor, Address: o.Address, Surface: o.Surface, AccessKey: o.AccessKey,
 			Detail: tokens.Mask(r.Method + ": " + p.Detail),
 		})
 	}

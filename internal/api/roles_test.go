@@ -110,6 +110,8 @@ func TestEveryRouteForEveryRole(t *testing.T) {
 					want = []int{404}
 				case reach == access.Nothing:
 					want = []int{403}
+				case strings.Contains(path, "{key}"): // there is none; TestAccessKeys has those that there are
+					want = []int{404}
 				case reach == access.Own && !own && (strings.Contains(path, token) || strings.Contains(path, record)):
 					want = []int{404}
 				default:

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/access"
+	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/events"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -16,8 +17,8 @@ import (
 // Route is one call of the API: its handler, and its description in openapi.json.
 type Route struct {
 	Method string
-	// Path has the parameters {workspace}, {gateway}, {record}, {token} and
-	// {environment}.
+	// Path has the parameters {workspace}, {gateway}, {record}, {token},
+	// {key} and {environment}.
 	Path string
 	// Name is the call's operationId, Summary and Doc its description.
 	Name, Summary, Doc string
@@ -129,6 +130,10 @@ func Routes() []Route {
 		patch     = http.MethodPatch
 		del       = http.MethodDelete
 	)
+	const (
+		keys = "/v1/access-keys"
+		key  = keys + "/{key}"
+	)
 	paged := func(more ...Param) []Param { return append(more, offsetParam, limitParam) }
 	return []Route{
 		{
@@ -182,6 +187,34 @@ func Routes() []Route {
 		{
 			Method: get, Path: "/v1/tokens", Name: "listAllTokens", Access: operatorOrOwn, handle: (*call).listAllTokens,
 			Summary: "List the tokens of all gateways, oldest first", Query: paged(ownerParam), Status: 200, Reply: PlacedTokenList{},
+		},
+		{
+			Method: get, Path: keys, Name: "listAccessKeys", Access: admin, handle: (*call).listAccessKeys,
+			Summary: "List the access keys of the managed product's API, oldest first", Query: paged(), Status: 200, Reply: AccessKeyList{},
+			Doc: "Those whose workspaces are all among these.",
+		},
+		{
+			Method: post, Path: keys, Name: "createAccessKey", Access: admin, handle: (*call).createAccessKey,
+			Summary: "Create an access key", Body: accesskeys.CreateRequest{}, Required: []string{"name", "role", "workspaces"}, Status: 201, Reply: NewAccessKey{}, Errors: []int{409},
+			Doc: "The secret is shown in this reply only. 409 if the configuration has no sealing key.",
+		},
+		{
+			Method: get, Path: key, Name: "getAccessKey", Access: admin, handle: (*call).showAccessKey,
+			Summary: "Show an access key", Status: 200, Reply: accesskeys.Key{},
+		},
+		{
+			Method: del, Path: key, Name: "deleteAccessKey", Access: admin, handle: (*call).deleteAccessKey,
+			Summary: "Delete an access key", Status: 204,
+			Doc: "All instances refuse it at once.",
+		},
+		{
+			Method: post, Path: key + "/disable", Name: "disableAccessKey", Access: admin, handle: (*call).disableAccessKey,
+			Summary: "Disable an access key until it is enabled again", Status: 200, Reply: accesskeys.Key{}, Errors: []int{409},
+			Doc: "All instances refuse it at once.",
+		},
+		{
+			Method: post, Path: key + "/enable", Name: "enableAccessKey", Access: admin, handle: (*call).enableAccessKey,
+			Summary: "Enable a disabled access key", Status: 200, Reply: accesskeys.Key{}, Errors: []int{409},
 		},
 		{
 			Method: get, Path: "/v1/records", Name: "listAllRecords", Access: viewerOrOwn, handle: (*call).listManyRecords,
@@ -330,7 +363,7 @@ func Routes() []Route {
 		{
 			Method: post, Path: token + "/reset", Name: "resetToken", Access: adminOrOwn, handle: (*call).resetToken,
 			Summary: "Replace a token with a new one under the same id", Body: tokens.ResetRequest{}, Conditional: true, Status: 200, Reply: NewToken{}, Errors: []int{409},
-			Doc: "The new token is shown in this reply only.",
+			Doc: "The new token is shown in this reply only. With a name the token is renamed too.",
 		},
 		{
 			Method: post, Path: token + "/disable", Name: "disableToken", Access: operatorOrOwn, handle: (*call).disableToken,

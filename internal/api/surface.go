@@ -28,13 +28,18 @@ type Caller struct {
 	Groups []string
 	// Unlimited reports whether the caller has full access, whatever the policy.
 	Unlimited bool
+	// Rights are what the caller may do if that does not come from the policy; nil if it does.
+	Rights *access.Rights
 }
 
 func (s *Server) newCall(surface *Surface, w http.ResponseWriter, r *http.Request) *call {
 	who := surface.Caller(r)
 	principal := access.Principal{User: who.Actor, Groups: who.Groups}
 	rights := surface.Policy.Of(principal)
-	if who.Unlimited {
+	switch {
+	case who.Rights != nil:
+		rights = *who.Rights
+	case who.Unlimited:
 		rights = access.Unlimited(principal)
 	}
 	o := who.Origin

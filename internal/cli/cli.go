@@ -63,6 +63,7 @@ error. Without it, tables are cut to fit the terminal; --wide shows all.`
 const examples = `  caddy livy gateway create etl --cpu 2 --memory 8Gi --start --wait
   caddy livy token create --gateway etl --name airflow --expire-days 90
   caddy livy session list --gateway etl --state live
+  caddy livy access-key create --name nightly-scripts --role operator
   caddy livy doctor`
 
 // cli is the state of the command line: how to reach the API and how to print.
@@ -90,7 +91,7 @@ func Fill(cmd *cobra.Command, o Options) {
 	flags.BoolVar(&c.json, "json", false, "Print JSON instead of text")
 	flags.BoolVar(&c.wide, "wide", false, "Print all columns without truncation")
 	cmd.AddCommand(
-		c.gatewayCommand(), c.tokenCommand(), c.sessionCommand(), c.policyCommand(), c.usageCommand(),
+		c.gatewayCommand(), c.tokenCommand(), c.accessKeyCommand(), c.sessionCommand(), c.policyCommand(), c.usageCommand(),
 		c.catalogCommand(), c.engineCommand(), c.environmentCommand(), c.auditCommand(), c.eventsCommand(), c.healthCommand(), c.doctorCommand(),
 	)
 	complete(cmd, "workspace", c.workspaces)

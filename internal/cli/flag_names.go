@@ -19,6 +19,8 @@ func flagOf(cmd *cobra.Command, field string) string {
 		names = []string{"overlap"}
 	case "expiresAt":
 		names = []string{"expire-days"}
+	case "workspaces":
+		names = []string{"in"}
 	case "token":
 		names = []string{"token", "token-file"}
 	}

@@ -31,6 +31,16 @@ func token(w *world) {
 	w.must("token create --gateway etl --name a-token-with-a-name-that-is-longer-than-what-fits-a-line", nil)
 }
 
+// accessKey makes an access key, and waits until keys can be listed in order.
+func accessKey(w *world) {
+	var key api.NewAccessKey
+	w.must("access-key create --name platform-of-somebody-who-likes-long-names --role admin --in *", &key)
+	w.vars["KEY"] = key.ID
+	for made := time.Now().UnixMilli(); time.Now().UnixMilli() == made; {
+		runtime.Gosched()
+	}
+}
+
 // records makes a gateway that runs, with a live session and a batch that ended.
 func records(w *world) {
 	running(w)

@@ -21,6 +21,7 @@ import (
 	"github.com/spf13/cobra"
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/doctor"
@@ -45,6 +46,7 @@ type world struct {
 	redis   *miniredis.Miniredis
 	store   *store.Store
 	manager *control.Manager
+	keys    *accesskeys.Service
 	vars    map[string]string // what $NAME in a command stands for
 	report  doctor.Report
 }
@@ -92,8 +94,16 @@ func newWorld(t *testing.T, poll time.Duration) *world {
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
-	w := &world{t: t, dir: t.TempDir(), livy: double, livyURL: livy.URL, redis: redis, store: s, manager: m, vars: map[string]string{}}
-	server := &api.Server{Manager: m, Tokens: service, Store: s, Logger: log, Patience: 50 * time.Millisecond}
+	keys := accesskeys.New(s, time.Now, log)
+	sealer, err := accesskeys.NewSealer([]string{"a sealing key of at least 32 characters"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys.Configure(sealer)
+	w := &world{t: t, keys: keys, dir: t.TempDir(), livy: double, livyURL: livy.URL, redis: redis, store: s, manager: m, vars: map[string]string{}}
+	server := &api.Server{
+		Manager: m, Tokens: service, Store: s, AccessKeys: keys, Logger: log, Patience: 50 * time.Millisecond,
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/livy/", http.StripPrefix("/livy", server.Handler(func(*http.Request) gateway.Origin {
 		return gateway.Origin{Actor: "ann", Address: "10.0.0.5", Surface: "admin"}
@@ -247,7 +257,7 @@ func (w *world) checkJSON(command, out, errs string, code int) {
 }
 
 var (
-	idPattern       = regexp.MustCompile(`\b(lc|lctk|livy)-[a-z0-9]{16}\b`)
+	idPattern       = regexp.MustCompile(`\b(lc|lctk|lcak|livy)-[a-z0-9]{16}\b`)
 	secretPattern   = regexp.MustCompile(tokens.SecretPattern)
 	instantPattern  = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z`)
 	minutePattern   = regexp.MustCompile(`\d{4}-\d\d-\d\d \d\d:\d\d`)
@@ -257,7 +267,7 @@ var (
 	countPattern    = regexp.MustCompile(`"(revision|epoch)":( ?)\d+`)
 	condemnPattern  = regexp.MustCompile(`(?m)^ *"condemned": \d+,\n`)
 	signedPattern   = regexp.MustCompile(`livy_ui=[\w%.~-]+`)
-	cutPattern      = regexp.MustCompile(`\b(lc|lctk|livy)-[a-z0-9]+…`)
+	cutPattern      = regexp.MustCompile(`\b(lc|lctk|lcak|livy)-[a-z0-9]+…`)
 	entryPattern    = regexp.MustCompile(`\b1[78]\d{11}-\d+\b`)
 	resetPattern    = regexp.MustCompile(`(?m)^(reset|\{"event":"reset","data":\{\}\})\n`)
 	startingPattern = regexp.MustCompile(`(?m)^! \w+: (Created|Starting|Stopping).*\n`)

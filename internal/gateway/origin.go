@@ -11,9 +11,11 @@ type Origin struct {
 	// Address is where the request came from: an IP address, or empty.
 	Address string
 	// Surface is the endpoint that received the request: "admin" (Caddy's admin
-	// endpoint, which the command line uses), "site" (the API on a site), "livy" (a
-	// Livy client).
+	// endpoint, which the command line uses), "site" (the API on a site), "managed" (the
+	// API of the managed product), "livy" (a Livy client).
 	Surface string
+	// AccessKey is the id of the access key that signed the request, if one did.
+	AccessKey string
 }
 
 // Order identifies who requested a change of a gateway or token, and on what condition.

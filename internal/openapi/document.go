@@ -84,6 +84,7 @@ var pathParamDocs = map[string]string{
 	"record":      "The record's id (livy-...), or kind and public id, e.g. \"session:3\".",
 	"token":       "The token's id (lctk-...).",
 	"environment": "The environment's name.",
+	"key":         "The access key's id (lcak-...).",
 }
 
 func pathParams(path string) []any {
@@ -146,7 +147,7 @@ func operation(types *types, r *api.Route) object {
 // tag groups the calls by what they are about.
 func tag(path string) string {
 	for _, word := range []string{
-		"tokens", "records", "statements", "usage", "policy", "gateways", "audit",
+		"access-keys", "tokens", "records", "statements", "usage", "policy", "gateways", "audit",
 		"environments", "catalog", "events",
 	} {
 		if strings.Contains(path, "/"+word) {

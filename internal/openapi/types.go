@@ -32,7 +32,7 @@ type types struct {
 func newTypes(root string) (*types, error) {
 	t := &types{schemas: object{}, comments: map[string]string{}}
 	for _, dir := range []string{
-		"internal/access", "internal/api", "internal/events", "internal/control", "internal/gateway",
+		"internal/access", "internal/accesskeys", "internal/api", "internal/events", "internal/control", "internal/gateway",
 		"policies", "internal/sessions", "internal/store", "internal/tokens",
 	} {
 		if err := t.readComments(root, dir); err != nil {
@@ -135,6 +135,10 @@ func name(of reflect.Type) string {
 		return "PolicyReport"
 	case of.PkgPath() == modulePath+"/internal/tokens" && of.Name() == "Settings":
 		return "TokenSettings"
+	case of.PkgPath() == modulePath+"/internal/accesskeys" && of.Name() == "CreateRequest":
+		return "CreateAccessKey"
+	case of.PkgPath() == modulePath+"/internal/accesskeys" && of.Name() == "Key":
+		return "AccessKey"
 	case of.PkgPath() == modulePath+"/internal/tokens" && of.Name() == "CreateRequest":
 		return "CreateToken"
 	case of.PkgPath() == modulePath+"/internal/tokens" && of.Name() == "ResetRequest":

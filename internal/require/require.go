@@ -22,6 +22,7 @@ const (
 	Airflow    = "airflow"    // Apache Airflow with the Livy provider (make clients)
 	Sparkmagic = "sparkmagic" // sparkmagic's kernels (make clients)
 	OpenAPI    = "openapi"    // schemathesis and openapi-python-client (make clients)
+	Managed    = "managed"    // the managed product's SDK for Python (make clients)
 	LDAP       = "ldap"       // the slapd program
 	Bucket     = "bucket"     // rclone, FUSE and gofakes3: an object store that can be mounted
 	Mount      = "mount"      // the right to mount file systems: root, outside of most containers

@@ -39,6 +39,7 @@ var probeKeys = []string{
 	"token:access", "tokens:access", "tokens-revoked:access", "owner-tokens:access", "secret:access", "used:access", "ids:access", "names:access", "records:access",
 	"record-ids:access", "record-index:access:t:access:s:access", "record-tokens:access", "live:access:t:access:session",
 	"pending:access", "usage:access", "statements:access", "statements-index:access", "repeat:access", "key:access",
+	"access-keys", "access-keys-used", "nonce:access:access", "token-text:access:access",
 }
 
 // probe runs all of it and returns what Redis refused. PERSIST asks for the right to

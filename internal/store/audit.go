@@ -34,9 +34,11 @@ type AuditEntry struct {
 	// "gateway" for what the gateway did by itself.
 	Actor string `json:"actor"`
 	// Address is where the request came from. Surface is the endpoint that received
-	// it: "admin", "site" or "livy".
-	Address string `json:"address,omitempty"`
-	Surface string `json:"surface,omitempty"`
+	// it: "admin", "site", "managed" or "livy". AccessKey is the id of the access key that
+	// signed the request, if one did.
+	Address   string `json:"address,omitempty"`
+	Surface   string `json:"surface,omitempty"`
+	AccessKey string `json:"accessKey,omitempty"`
 	// Action is what was done or attempted, e.g. "gateway.update".
 	Action string `json:"action"`
 	// Outcome is "done" or "refused".
@@ -65,7 +67,7 @@ func (e AuditEntry) By(o gateway.Origin) AuditEntry {
 		e.Actor = gateway.SystemActor
 	}
 	if e.Address == "" && e.Actor != gateway.SystemActor {
-		e.Address, e.Surface = o.Address, o.Surface
+		e.Address, e.Surface, e.AccessKey = o.Address, o.Surface, o.AccessKey
 	}
 	return e
 }

@@ -176,7 +176,7 @@ func (s *Service) Get(ctx context.Context, gatewayID, id string) (*Token, error)
 // apply checks the settings and sets them in a row, except for the expiry.
 func (c *Settings) apply(row *store.TokenRow) error {
 	if c.Name != nil {
-		if err := checkName(*c.Name); err != nil {
+		if err := CheckName(*c.Name); err != nil {
 			return err
 		}
 		row.Name = *c.Name
@@ -270,6 +270,8 @@ type ResetRequest struct {
 	// ExpireDays or ExpiresAt, if set, change the expiry too.
 	ExpireDays *int       `json:"expireDays,omitempty"`
 	ExpiresAt  *time.Time `json:"expiresAt,omitempty"`
+	// Name, if set, changes the name too.
+	Name *string `json:"name,omitempty"`
 }
 
 // Reset gives a token a new secret, which it returns. The id stays the same.
@@ -294,6 +296,12 @@ func (s *Service) reset(
 	t, err := s.change(ctx, o, gatewayID, id, "token.reset", func(row *store.TokenRow, now time.Time) error {
 		if err := changeExpiry(row, r.ExpireDays, r.ExpiresAt, now, longestLife); err != nil {
 			return err
+		}
+		if r.Name != nil {
+			if err := CheckName(*r.Name); err != nil {
+				return err
+			}
+			row.Name = *r.Name
 		}
 		old := row.Secrets[0]
 		if old.Sum == fresh.Sum {

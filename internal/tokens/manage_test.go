@@ -266,6 +266,7 @@ func TestScopes(t *testing.T) {
 		writeS  = tokens.AccessWrite | tokens.AccessSessions
 		readB   = tokens.AccessRead | tokens.AccessBatches
 		writeB  = tokens.AccessWrite | tokens.AccessBatches
+		manage  = tokens.AccessAdmin | tokens.AccessWrite
 		nothing = tokens.Access(0)
 	)
 	tests := map[string]struct {
@@ -278,7 +279,7 @@ func TestScopes(t *testing.T) {
 		"both":             {[]tokens.Scope{"sessions", "batches"}, []tokens.Access{nothing, version, readS, writeS, readB, writeB}},
 		"read":             {[]tokens.Scope{"read"}, []tokens.Access{nothing, version, readS, readB}},
 		"read of sessions": {[]tokens.Scope{"sessions", "read"}, []tokens.Access{nothing, version, readS}},
-		"admin":            {[]tokens.Scope{"admin"}, []tokens.Access{nothing, version, readS, writeS, readB, writeB}},
+		"admin":            {[]tokens.Scope{"admin"}, []tokens.Access{nothing, version, readS, writeS, readB, writeB, manage}},
 	}
 	for name, tt := range tests {
 		token := &tokens.Token{TokenFields: store.TokenFields{ID: "lctk-x", Scopes: tt.scopes}}
@@ -286,7 +287,7 @@ func TestScopes(t *testing.T) {
 		for _, a := range tt.may {
 			allowed[a] = true
 		}
-		for _, a := range []tokens.Access{nothing, version, readS, writeS, readB, writeB} {
+		for _, a := range []tokens.Access{nothing, version, readS, writeS, readB, writeB, manage} {
 			err := token.Allows(a)
 			if allowed[a] != (err == nil) {
 				t.Errorf("%s: access %05b: %v", name, a, err)

@@ -27,7 +27,8 @@ const (
 	maxExpireDays = 36_500 // keeps the sums below well away from overflow
 )
 
-func checkName(name string) error {
+// CheckName checks the name of a token: 1 to 64 printable characters.
+func CheckName(name string) error {
 	ok := name != "" && utf8.ValidString(name) && utf8.RuneCountInString(name) <= maxNameLength &&
 		strings.TrimSpace(name) == name &&
 		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })

@@ -48,9 +48,15 @@ func (s sum) hex() string { return hex.EncodeToString(s[:]) }
 
 // mint generates a secret for the token with the given id.
 func mint(id string, random io.Reader) (string, error) {
+	return NewSecret(strings.TrimPrefix(id, idPrefix), random)
+}
+
+// NewSecret generates a secret in the form of a token's; id are the 16 characters after the
+// prefix of the id of what it is for. Mask hides all secrets of this form.
+func NewSecret(id string, random io.Reader) (string, error) {
 	secret := make([]byte, 0, secretLength)
 	secret = append(secret, secretPrefix...)
-	secret = append(secret, strings.TrimPrefix(id, idPrefix)...)
+	secret = append(secret, id...)
 	secret = append(secret, '_')
 	var buf [64]byte
 	for end := len(secret) + randomLength; len(secret) < end; {

@@ -158,13 +158,13 @@ func (s *Service) ResetOwn(ctx context.Context, o gateway.Order, gatewayID, id s
 	if r.Secret != "" {
 		return nil, "", gateway.Errorf(gateway.KindForbidden, "token: choosing the token's text requires the role admin; leave it out to have one generated")
 	}
-	if r.ExpireDays != nil || r.ExpiresAt != nil {
+	if r.ExpireDays != nil || r.ExpiresAt != nil || r.Name != nil {
 		row, err := s.row(ctx, gatewayID, id)
 		if err != nil {
 			return nil, "", err
 		}
 		if row.CreatedBy != row.Owner {
-			return nil, "", gateway.Errorf(gateway.KindForbidden, "expireDays: only an admin can change the expiry of a token that %s made for you", row.CreatedBy)
+			return nil, "", gateway.Errorf(gateway.KindForbidden, "only an admin can change the name or expiry of a token that %s made for you", row.CreatedBy)
 		}
 	}
 	return s.reset(ctx, o, gatewayID, id, r, s.Bounds(b).MaxLifetime)

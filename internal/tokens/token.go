@@ -59,8 +59,8 @@ func (t *Token) State(now time.Time) string {
 type Scope = store.Scope
 
 // The scopes. Sessions and batches choose a kind (neither means both), read
-// takes writing away, and admin stands alone: it allows everything that a token can
-// allow, as no scopes do. No token opens the management API.
+// takes writing away, and admin stands alone: it allows everything, and the
+// management of its gateway by the managed product's API besides.
 const (
 	ScopeSessions Scope = "sessions"
 	ScopeBatches  Scope = "batches"
@@ -81,6 +81,7 @@ const (
 	AccessWrite
 	AccessSessions
 	AccessBatches
+	AccessAdmin // the management of the token's gateway
 )
 
 // Allows returns nil if the token's scopes allow the access, otherwise an *Error with
@@ -92,6 +93,8 @@ func (t *Token) Allows(a Access) error {
 	var missing Scope
 	kinds := slices.Contains(t.Scopes, ScopeSessions) || slices.Contains(t.Scopes, ScopeBatches)
 	switch {
+	case a&AccessAdmin != 0:
+		missing = ScopeAdmin
 	case kinds && a&AccessSessions != 0 && !slices.Contains(t.Scopes, ScopeSessions):
 		missing = ScopeSessions
 	case kinds && a&AccessBatches != 0 && !slices.Contains(t.Scopes, ScopeBatches):

@@ -50,6 +50,22 @@ func (s *Service) Verify(ctx context.Context, gatewayID, presented string, a Att
 	return s.verifySlowly(ctx, gatewayID, presented, key, e, a, now)
 }
 
+// anyGateway in place of the id of a gateway accepts the tokens of all gateways.
+const anyGateway = "*"
+
+// VerifyAdmin is Verify for the management of gateways: it returns the token if it may manage
+// its gateway.
+func (s *Service) VerifyAdmin(ctx context.Context, presented string, a Attempt) (*Token, error) {
+	t, err := s.Verify(ctx, anyGateway, presented, a)
+	if err == nil {
+		err = t.Allows(AccessAdmin)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
 // verifySlowly asks Redis. stale is the stale cache entry, or nil.
 func (s *Service) verifySlowly(
 	ctx context.Context, gatewayID, presented string, key sum, stale *entry, a Attempt, now time.Time,
@@ -234,7 +250,7 @@ func (s *Service) admit(e *entry, gatewayID string, a Attempt, now time.Time) (*
 		err = refused(ReasonExpired, t.ID, "this token has expired")
 	case t.Disabled:
 		err = refused(ReasonDisabled, t.ID, "this token is disabled")
-	case t.GatewayID != gatewayID:
+	case gatewayID != anyGateway && t.GatewayID != gatewayID:
 		err = &Error{Reason: ReasonGateway, Kind: gateway.KindForbidden, TokenID: t.ID,
 			Message: "this token belongs to another gateway"}
 	case !t.allowsAddress(a.RemoteAddr):

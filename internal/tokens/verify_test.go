@@ -353,3 +353,27 @@ func TestWarmVerifyDoesNotAllocate(t *testing.T) {
 		t.Errorf("%v allocations, want none", n)
 	}
 }
+
+// TestVerifyAdmin: a token manages its gateway only with the scope admin.
+func TestVerifyAdmin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s, _ := fake(tokens.Options{})
+		_, plain := mustCreate(t, s, tokens.CreateRequest{})
+		_, read := mustCreate(t, s, tokens.CreateRequest{Settings: tokens.Settings{Scopes: &[]tokens.Scope{tokens.ScopeRead}}})
+		token, admin := mustCreate(t, s, tokens.CreateRequest{Settings: tokens.Settings{Scopes: &[]tokens.Scope{tokens.ScopeAdmin}}})
+		for name, tt := range map[string]struct {
+			secret string
+			want   tokens.Reason
+		}{
+			"no scope": {plain, tokens.ReasonScope}, "read": {read, tokens.ReasonScope}, "admin": {admin, ""},
+			"none": {"", tokens.ReasonMissing}, "unknown": {"a-text-that-nobody-chose", tokens.ReasonUnknown},
+		} {
+			got, err := s.VerifyAdmin(t.Context(), tt.secret, post)
+			var e *tokens.Error
+			if errors.As(err, &e); tt.want != "" && (e == nil || e.Reason != tt.want) || tt.want == "" && (err != nil || got.ID != token.ID) {
+				t.Errorf("%s: %+v, %v", name, got, err)
+			}
+		}
+		want(t, "a gateway that is called *", reason(t, s, "lc-*", admin, post), tokens.ReasonGateway)
+	})
+}

@@ -33,6 +33,9 @@ type AccessLog struct {
 	logger *zap.Logger
 }
 
+// secretHeaders are the request headers that carry tokens.
+var secretHeaders = []string{tokens.Header, "X-Acs-Bearer-Token", "X-Acs-Security-Token"}
+
 // accessLoggerModule makes caddy.Context.Logger return the logger of Caddy's own access log.
 type accessLoggerModule struct{}
 
@@ -62,8 +65,10 @@ func (a *AccessLog) Take(w http.ResponseWriter, r *http.Request) (done func()) {
 	start := time.Now()
 	caddyhttp.SetVar(r.Context(), caddyhttp.LogSkipVar, true)
 	seen := r.Clone(r.Context())
-	if len(seen.Header[tokens.Header]) > 0 {
-		seen.Header.Set(tokens.Header, "REDACTED")
+	for _, name := range secretHeaders {
+		if len(seen.Header[name]) > 0 {
+			seen.Header.Set(name, "REDACTED")
+		}
 	}
 	seen.Host, seen.RequestURI = tokens.Mask(seen.Host), maskURI(seen)
 	seen.Header = maskHeader(seen.Header)

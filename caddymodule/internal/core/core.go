@@ -12,6 +12,7 @@ import (
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -39,7 +40,9 @@ type Core struct {
 	API      *api.Server
 	Refusals *control.Refusals
 	SparkUI  *sparkui.Server
-	Log      *zap.Logger
+	// AccessKeys are those of the managed product's API.
+	AccessKeys *accesskeys.Service
+	Log        *zap.Logger
 
 	events   chan event
 	embedded func() // stops the embedded Redis, if there is one
@@ -119,7 +122,10 @@ func New(o Options) (_ *Core, err error) {
 		Store: c.Store, Ledger: c.Ledger, Tokens: c.Tokens, Runtime: rt, Manager: c.Manager, Logger: c.Log,
 	})
 	c.Refusals = control.NewRefusals(c.Store.AppendAudit, c.Log)
-	c.API = &api.Server{Manager: c.Manager, Tokens: c.Tokens, Store: c.Store, Refusals: c.Refusals, Logger: c.Log}
+	c.AccessKeys = accesskeys.New(c.Store, time.Now, c.Log)
+	c.API = &api.Server{
+		Manager: c.Manager, Tokens: c.Tokens, Store: c.Store, AccessKeys: c.AccessKeys, Refusals: c.Refusals, Logger: c.Log,
+	}
 	return c, nil
 }
 
@@ -140,6 +146,7 @@ func (c *Core) Start() error {
 		c.wg.Go(func() { c.Tokens.Run(ctx) })
 		c.wg.Go(func() { c.Ledger.Run(ctx) })
 		c.wg.Go(func() { c.Refusals.Run(ctx) })
+		c.wg.Go(func() { c.AccessKeys.Run(ctx) })
 		c.wg.Go(func() { c.emitEvents(ctx) })
 		c.Manager.Run()
 	})
