@@ -91,7 +91,7 @@ func (l *Ledger) Run(ctx context.Context) {
 			l.finish()
 			return
 		case s := <-l.observed:
-			l.saveObserved(ctx, s)
+			l.saveObserved(context.WithoutCancel(ctx), s) // ctx may end meanwhile
 		case <-tick.C:
 			_ = l.flush(ctx) // retried at the next tick
 		}
