@@ -23,8 +23,9 @@ func init() {
 // In replies, ids are translated into ids that stay unique over restarts of the Livy server,
 // `Location` gets the public path, and the state `recovering` is shown as `starting`. Logs begin
 // with what the policy ignored or changed, and `sparkUiUrl` leads to the Spark UI that the gateway
-// shows. The 404 for a session or batch that has ended says how it ended. On isolated gateways, a token sees only
-// what it created. Other replies are passed on unchanged; new states in them are recorded.
+// shows. The 404 for a session or batch that has ended says how it ended. On isolated gateways, a
+// token sees only what it created. Other replies are passed on unchanged; new states in them are
+// recorded.
 //
 // A create with the header `Idempotency-Key` that is repeated within 24 hours gets the first
 // reply again and starts nothing.
@@ -135,8 +136,13 @@ func (h *Record) followUp(ctx context.Context, c *call, status int) {
 		h.core.Ledger.Deleted(ctx, g, c.req.Route.Kind, c.req.ID, "token "+c.token.ID)
 		h.core.Manager.PollSoon(g.ID)
 	}
-	// Both end the session, whatever their names promise.
-	verb := map[string]string{"session.stop": "stopped", "session.interrupt": "interrupted"}[c.req.Route.Name]
+	var verb string
+	switch c.req.Route.Name { // both end the session, whatever their names promise
+	case "session.stop":
+		verb = "stopped"
+	case "session.interrupt":
+		verb = "interrupted"
+	}
 	if verb != "" && status < 300 {
 		h.core.Ledger.Stopped(ctx, g, c.req.Route.Kind, c.req.ID, verb+" by token "+c.token.ID)
 		h.core.Manager.PollSoon(g.ID)

@@ -57,16 +57,14 @@ func (r *resolution) server(address string) *livy.Server {
 
 // noServer fails all requests to a server whose address and login the configuration does not
 // have any more. The login of another one must not be sent there.
-var noServer = &http.Client{Transport: roundTripper(func(*http.Request) (*http.Response, error) {
-	return nil, ErrNoServer
-})}
+var noServer = &http.Client{Transport: noTransport{}}
 
 // ErrNoServer is the error of requests to such a server.
 var ErrNoServer = errors.New("the engine in the configuration is another Livy server now")
 
-type roundTripper func(*http.Request) (*http.Response, error)
+type noTransport struct{}
 
-func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+func (noTransport) RoundTrip(*http.Request) (*http.Response, error) { return nil, ErrNoServer }
 
 // Server returns the Livy server that somebody else runs and that is not just host:port. It is
 // nil for all others, and with an error if the configuration does not have it any more.
