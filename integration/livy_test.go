@@ -160,7 +160,7 @@ func TestAirflow(t *testing.T) {
 		c, redis, g := lightUp(t, l)
 		tok := c.newToken("etl")
 		home := t.TempDir()
-		run := pinned(t, "Airflow, Livy provider", "airflow.txt", "apache-airflow-providers-apache-livy")
+		run := pinned(t, "Airflow provider", "airflow.txt", "apache-airflow-providers-apache-livy")
 		connection := map[string]any{"conn_type": "livy", "host": c.url("etl")}
 		create := map[string]any{
 			"file": jobFile(l), "args": []string{"from airflow"}, "driver_memory": "1g", "executor_memory": "3g",
