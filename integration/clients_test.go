@@ -84,7 +84,7 @@ func runBatch(t testing.TB, file string, get func(path string) string, post func
 		t.Fatalf("the reply to the create is %q", out)
 	}
 	path := fmt.Sprintf("/batches/%d", b.ID)
-	eventually(t, 4*time.Minute, "the batch's end", func() bool {
+	eventually(t, 8*time.Minute, "the batch's end", func() bool {
 		if out := get(path + "/state"); json.Unmarshal([]byte(out), &b) != nil {
 			t.Fatalf("the reply to the poll is %q", out)
 		}
