@@ -75,7 +75,7 @@ engine: ## prepare Livy and Spark for running without Docker
 image: ## build the container image of Livy and Spark
 	@scripts/build-engine-image
 
-clients: ## prepare Airflow, sparkmagic and the OpenAPI tools for the integration tests
+clients: ## prepare real clients for the integration tests: Airflow, sparkmagic, Livy's own and others
 	@scripts/prepare-clients
 
 console: ## prepare what checks the web console: the TypeScript compiler and axe-core

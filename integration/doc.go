@@ -8,7 +8,7 @@
 //	LIVYGW_BINARY   the Caddy binary under test (bin/caddy, "make build")
 //	LIVYGW_ENGINE   Livy and Spark for the process runtime (.run/engine, "make engine")
 //	LIVYGW_IMAGE    Livy and Spark for the docker runtime ("make image")
-//	LIVYGW_CLIENTS  Airflow and sparkmagic ("make clients")
+//	LIVYGW_CLIENTS  real clients, a folder each ("make clients")
 //	LIVYGW_YARN     a YARN on one machine ("make yarn")
 //
 // Everything a test starts is on a spare port of 127.0.0.1 and in a folder of

@@ -156,26 +156,36 @@ func checkPolicy(t testing.TB, c *caddy, g gateway, s shown) {
 	}
 }
 
-// TestAirflow runs a LivyOperator in a real Airflow.
+// TestAirflow runs a LivyOperator in a real Airflow: one that waits itself, with the token
+// in a header, and a deferrable one, with the token as its password.
 func TestAirflow(t *testing.T) {
 	python := clientPython(t, "airflow")
 	onEachRuntime(t, func(t *testing.T, l live) {
 		c, redis, g := lightUp(t, l)
 		tok := c.newToken("etl")
 		home := t.TempDir()
+		run := pinned(t, "Airflow provider", "airflow.txt", "apache-airflow-providers-apache-livy")
+		connection := map[string]any{"conn_type": "livy", "host": c.url("etl")}
+		create := map[string]any{
+			"file": jobFile(l), "args": []string{"from airflow"}, "driver_memory": "1g", "executor_memory": "3g",
+			"conf": map[string]string{"spark.executor.memory": "3g"},
+		}
+		if l.runtime == "docker" {
+			connection["extra"] = map[string]string{tokenHeader: tok.Token}
+			run.Login, run.Ran = byHeader, "LivyOperator"
+		} else {
+			connection["login"], connection["password"] = "any", tok.Token
+			create["deferrable"] = true
+			run.Login, run.Ran = byPassword, "LivyOperator, deferrable"
+		}
 		env := append(os.Environ(),
 			"AIRFLOW_HOME="+home, "AIRFLOW__CORE__LOAD_EXAMPLES=False",
 			"AIRFLOW__CORE__DAGS_FOLDER="+filepath.Join(root, "integration", "clients"),
 			"PYTHONDONTWRITEBYTECODE=1",
-			"AIRFLOW_CONN_LIVY_DEFAULT="+asJSON(t, map[string]any{
-				"conn_type": "livy", "host": c.url("etl"), "extra": map[string]string{tokenHeader: tok.Token},
-			}),
-			"LIVY_BATCH="+asJSON(t, map[string]any{
-				"file": jobFile(l), "args": []string{"from airflow"}, "driver_memory": "1g", "executor_memory": "3g",
-				"conf": map[string]string{"spark.executor.memory": "3g"},
-			}),
+			"AIRFLOW_CONN_LIVY_DEFAULT="+asJSON(t, connection), "LIVY_BATCH="+asJSON(t, create),
 		)
 		runClient(t, env, filepath.Join(filepath.Dir(python), "airflow"), "db", "migrate")
+		started := time.Now()
 		out := runClient(t, env, python, filepath.Join(root, "integration", "clients", "airflow_batch.py"))
 
 		var end struct {
@@ -195,17 +205,25 @@ func TestAirflow(t *testing.T) {
 			t.Errorf("Livy says of batch %d: %s", end.Batch, state)
 		}
 		assertNowhere(t, tok.Token, c, redis, g)
+		run.ran(t, started)
 	})
 }
 
-// TestSparkmagic runs the cells of a notebook in a real PySpark kernel.
+// TestSparkmagic runs the cells of a notebook in a real PySpark kernel, once with the token
+// in a header and once with it as a password.
 func TestSparkmagic(t *testing.T) {
 	python := clientPython(t, "sparkmagic")
 	onEachRuntime(t, func(t *testing.T, l live) {
 		require.Need(t, require.Livy080, l.interactive, "this engine runs no interactive sessions")
 		c, redis, g := lightUp(t, l)
 		tok := c.newToken("etl")
-		n := openNotebook(t, python, c.url("etl"), tok.Token)
+		run, started := pinned(t, "sparkmagic", "sparkmagic.txt", "sparkmagic"), time.Now()
+		run.Ran, run.Login = "PySpark notebook: code, %%sql", byHeader
+		login := []string(nil)
+		if l.runtime == "process" {
+			run.Login, login = byPassword, []string{"any"}
+		}
+		n := openNotebook(t, python, c.url("etl"), tok.Token, login...)
 		for _, cell := range []struct{ code, want string }{
 			{"print(spark.version)", "3.5."},
 			{`print(spark.range(1, 101).groupBy().sum("id").first()[0])`, "5050"},
@@ -228,6 +246,7 @@ func TestSparkmagic(t *testing.T) {
 			t.Errorf("the records are %+v, want one session", rec)
 		}
 		assertNowhere(t, tok.Token, c, redis, g)
+		run.ran(t, started)
 	})
 }
 

@@ -96,19 +96,30 @@ func docker(args ...string) error {
 	return exec.CommandContext(ctx, "docker", args...).Run()
 }
 
-// clientPython returns the Python of a prepared client: "airflow" or "sparkmagic".
+// clientDir is where "make clients" puts a client: "airflow", "java" and so on.
+func clientDir(t testing.TB, name string) string {
+	t.Helper()
+	if dir := os.Getenv("LIVYGW_CLIENTS"); dir != "" {
+		return filepath.Join(dir, name)
+	}
+	out, err := exec.Command(filepath.Join(root, "scripts", "prepare-clients"), "--where", name).Output()
+	if err != nil {
+		t.Fatalf("asking where %s is: %v", name, err)
+	}
+	return strings.TrimSpace(string(out))
+}
+
+// clientPython returns the Python of a prepared client: "airflow", "sparkmagic", "python"
+// or "openapi".
 func clientPython(t testing.TB, name string) string {
 	t.Helper()
-	dir := os.Getenv("LIVYGW_CLIENTS")
-	if dir == "" {
-		out, err := exec.Command(filepath.Join(root, "scripts", "prepare-clients"), "--where").Output()
-		if err == nil {
-			dir = strings.TrimSpace(string(out))
-		}
-	}
-	env := filepath.Join(dir, name)
+	env := clientDir(t, name)
 	_, err := os.Stat(filepath.Join(env, ".complete"))
-	require.Need(t, name, err == nil, "not prepared (make clients)")
+	need := name
+	if name == "python" {
+		need = require.PyLivy
+	}
+	require.Need(t, need, err == nil, "not prepared (make clients)")
 	return filepath.Join(env, "bin", "python")
 }
 

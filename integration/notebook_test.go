@@ -21,11 +21,13 @@ type notebook struct {
 	done   bool
 }
 
-// openNotebook starts a kernel that knows an endpoint and a token.
-func openNotebook(t testing.TB, python, url, token string) *notebook {
+// openNotebook starts a kernel that knows an endpoint and a token, which is the password
+// of a user if one is named.
+func openNotebook(t testing.TB, python, url, token string, user ...string) *notebook {
 	t.Helper()
 	n := &notebook{t: t}
-	n.cmd = exec.Command(python, filepath.Join(root, "integration", "clients", "sparkmagic_session.py"), url, token)
+	args := append([]string{filepath.Join(root, "integration", "clients", "sparkmagic_session.py"), url, token}, user...)
+	n.cmd = exec.Command(python, args...)
 	n.cmd.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1", "HOME="+t.TempDir())
 	n.cmd.Dir, n.cmd.Stderr = t.TempDir(), &n.stderr
 	out, err := n.cmd.StdoutPipe()

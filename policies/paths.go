@@ -234,7 +234,7 @@ func (p *Policy) badLocal(local string) string {
 		return "must be an absolute local path"
 	case strings.ContainsAny(plain, "%{}[]\\") || strings.Contains(plain, "${"):
 		return "must be a plain local path, without globs in braces or brackets, and without escapes other than %20"
-	case path.Clean(plain) != plain:
+	case plain != "/" && path.Clean(plain) != strings.TrimSuffix(plain, "/"):
 		return "must be a clean local path, without dot segments or doubled slashes"
 	}
 	for _, dir := range p.set.LocalDirs {

@@ -51,10 +51,13 @@ type plan struct {
 	words, observe bool
 
 	// Reasons to read a successful reply whole: ids in it must be translated, it is a list that
-	// is reduced to what the token created, it shows more than Livy knows, or it is about an
-	// audited statement.
+	// is reduced to what the token created, it shows more than Livy knows, or it is about a
+	// statement to be audited.
 	shift, own, extra bool
 	statement         *statementAudit
+
+	// watch is for audited statements whose reply passes through.
+	watch *statementAudit
 
 	// gone is set if a 404 is read whole, since it may be about a session or batch that has
 	// ended.
@@ -63,7 +66,9 @@ type plan struct {
 
 // plan returns how the reply to a request is handled.
 func (h *Record) plan(r *http.Request, c *call) (p plan, err error) {
-	p.statement, err = h.newStatementAudit(r, c)
+	if p.statement, err = h.newStatementAudit(r, c); c.req.Method == http.MethodGet {
+		p.watch, p.statement = p.statement, nil
+	}
 	p.words = c.req.Route.Reply != livy.ReplyOther
 	p.observe = c.req.TellsState()
 	p.shift = c.base() != 0 && c.req.Route.Reply != livy.ReplyOther
@@ -99,6 +104,11 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	var limit readLimit
 	defer limit.end()
 	out := &livy.StateWriter{ResponseWriter: w, Off: !p.words}
+	var statements *seen
+	if p.watch != nil {
+		statements = p.watch.over(w)
+		out.ResponseWriter = statements
+	}
 	rec := caddyhttp.NewResponseRecorder(out, buf, func(status int, header http.Header) bool {
 		limit.begun()
 		c.cleanHeader(header)
@@ -121,6 +131,9 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	switch {
 	case !rec.Buffered():
 		out.Finish()
+		if statements != nil {
+			statements.finish(r.Context(), rec.Status())
+		}
 		return nil
 	case rec.Status() == http.StatusNotFound:
 		return h.notFound(rec, w, r, c, buf.Bytes())

@@ -50,6 +50,35 @@ func (h *Record) newStatementAudit(r *http.Request, c *call) (*statementAudit, e
 	}
 }
 
+// seen passes a reply about statements on, and keeps its outline: the outputs in it can be large.
+type seen struct {
+	http.ResponseWriter
+	audit   *statementAudit
+	outline livy.Outline
+}
+
+// over returns a writer that looks at what is written to w.
+func (a *statementAudit) over(w http.ResponseWriter) *seen {
+	s := &seen{ResponseWriter: w, audit: a, outline: livy.Outline{Depth: 2}} // output of a statement
+	if a.c.req.Route.Name == "session.statement.list" {
+		s.outline.Depth = 4
+	}
+	return s
+}
+
+// Write implements http.ResponseWriter.
+func (s *seen) Write(b []byte) (int, error) {
+	n, err := s.ResponseWriter.Write(b)
+	_, _ = s.outline.Write(b[:n])
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (s *seen) Unwrap() http.ResponseWriter { return s.ResponseWriter }
+
+// finish records the statements in the reply.
+func (s *seen) finish(ctx context.Context, status int) { s.audit.look(ctx, status, s.outline.Bytes()) }
+
 // look records the statements in a reply.
 func (a *statementAudit) look(ctx context.Context, status int, reply []byte) {
 	if status >= 300 {

@@ -1,9 +1,10 @@
 """Drives sparkmagic's PySpark kernel the way a notebook does, one cell after the other.
 
-    sparkmagic_session.py URL TOKEN
+    sparkmagic_session.py URL TOKEN [USER]
 
 sparkmagic's config.json holds the url and custom_headers and nothing else that
-concerns the gateway (only how long to wait for a session on a slow machine).
+concerns the gateway (only how long to wait for a session on a slow machine). With
+USER, the token is the password of a login instead.
 Cells come on standard input, one JSON string a line; what a reader of the
 notebook would see of each is printed in the same way. The notebook is closed
 when the input ends.
@@ -17,12 +18,16 @@ import tempfile
 from jupyter_client.manager import start_new_kernel
 
 
-def config(url: str, token: str) -> dict:
-    return {
+def config(url: str, token: str, user: str = "") -> dict:
+    made = {
         "kernel_python_credentials": {"url": url},
         "custom_headers": {"x-acs-spark-livy-token": token},
         "livy_session_startup_timeout_seconds": 240,
     }
+    if user:
+        del made["custom_headers"]
+        made["kernel_python_credentials"] |= {"auth": "Basic_Access", "username": user, "password": token}
+    return made
 
 
 def plain(html: str) -> str:
@@ -59,14 +64,13 @@ def run(client, code: str, timeout: float) -> str:
 
 
 def main() -> int:
-    url, token = sys.argv[1:3]
     # The kernel is started by name from this environment's own bin folder.
     os.environ["PATH"] = os.path.dirname(sys.executable) + os.pathsep + os.environ["PATH"]
     with tempfile.TemporaryDirectory() as home:
         os.environ["SPARKMAGIC_CONF_DIR"] = home
         os.environ["SPARKMAGIC_CONF_FILE"] = "config.json"
         with open(os.path.join(home, "config.json"), "w", encoding="utf-8") as file:
-            json.dump(config(url, token), file)
+            json.dump(config(*sys.argv[1:]), file)
         manager, client = start_new_kernel(kernel_name="pysparkkernel", startup_timeout=60)
         try:
             for line in sys.stdin:

@@ -21,6 +21,10 @@ const (
 	Livy080    = "livy080"    // a Livy 0.8.0 distribution: interactive sessions
 	Airflow    = "airflow"    // Apache Airflow with the Livy provider (make clients)
 	Sparkmagic = "sparkmagic" // sparkmagic's kernels (make clients)
+	PyLivy     = "pylivy"     // the clients of Livy in Python (make clients)
+	LivyJava   = "livyjava"   // Livy's own client for Java (make clients)
+	LivyScala  = "livyscala"  // Livy's own client for Scala (make clients)
+	Web        = "web"        // the programs curl and wget
 	OpenAPI    = "openapi"    // schemathesis and openapi-python-client (make clients)
 	Managed    = "managed"    // the managed product's SDK for Python (make clients)
 	LDAP       = "ldap"       // the slapd program

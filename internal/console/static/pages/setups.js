@@ -22,7 +22,7 @@ curl -H "x-acs-spark-livy-token: $TOKEN" ${url}/sessions/0/statements/0`,
   },
   {
     id: 'airflow', name: 'Airflow', hint: 'The connection of LivyOperator. The whole address is the host; the port stays empty.',
-    text: (url) => `export AIRFLOW_CONN_LIVY_DEFAULT='${JSON.stringify({ conn_type: 'livy', host: url, extra: { 'x-acs-spark-livy-token': 'TOKEN' } })}'
+    text: (url) => `export AIRFLOW_CONN_LIVY_DEFAULT='${JSON.stringify({ conn_type: 'livy', host: url, login: 'any', password: 'TOKEN' })}'
 
 # In a DAG:
 from airflow.providers.apache.livy.operators.livy import LivyOperator
