@@ -38,8 +38,8 @@ type Failures struct {
 // NewFailures returns the Failures of the handler that is being provisioned.
 func NewFailures(ctx caddy.Context) *Failures { return &Failures{log: ctx.Logger()} }
 
-// Answer answers an error.
-func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error) {
+// Answer answers an error, and returns the status of the reply.
+func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error) (status int) {
 	a := answerTo(r, err)
 	f.write(r, &a, err)
 	if a.expected && caddyhttp.GetVar(r.Context(), caddyhttp.LogLevelVar) == nil {
@@ -47,7 +47,7 @@ func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	if a.status == StatusClientGone {
 		w.WriteHeader(a.status)
-		return
+		return a.status
 	}
 	a.prepare(w.Header())
 	if a.status == http.StatusUnauthorized {
@@ -56,6 +56,7 @@ func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error) {
 	if !f.byRoutes(w, r, &a) {
 		a.writeTo(w)
 	}
+	return a.status
 }
 
 // write logs an error: at level DEBUG if nobody has to do anything, and as a warning if something
