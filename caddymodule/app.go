@@ -67,6 +67,10 @@ type App struct {
 	// The Spark history server that shows the UIs of finished applications. Default: none.
 	HistoryServer *gateway.HistoryServer `json:"history_server,omitempty"`
 
+	// Where sessions and batches report their lineage, which the gateway then adds to their
+	// settings. Default: nothing is added.
+	OpenLineage *gateway.OpenLineage `json:"open_lineage,omitempty"`
+
 	// The address of the site with `livy_spark_ui`, e.g. `https://ui.example.com`, which shows
 	// the Spark UIs of all gateways. Sites with `livy_gateway` then show none. Default: none;
 	// each site with `livy_gateway` shows the Spark UIs of its gateways.
@@ -106,6 +110,9 @@ type App struct {
 	// its sessions. At least 1m; -1 disables restarts. Servers of the runtime `static` are never
 	// restarted. Default: 5m.
 	RestartUnresponsive caddy.Duration `json:"restart_unresponsive,omitempty"`
+
+	// Settings of the metrics.
+	Metrics *MetricRules `json:"metrics,omitempty"`
 
 	// How long records of sessions and batches are kept after their creation. At least 1h.
 	// Records of live sessions and batches are always kept. Default: 30 days.
@@ -255,7 +262,7 @@ func (a *App) settings() control.Settings {
 		Settings: a.resolveSettings(), SparkUISite: a.sparkUI,
 		StartTimeout: time.Duration(a.StartTimeout), UnresponsiveAfter: time.Duration(a.UnresponsiveAfter),
 		RestartUnresponsive: time.Duration(a.RestartUnresponsive), StopOnExit: a.OnExit == "stop",
-		AuditRetention: time.Duration(a.AuditRetention),
+		AuditRetention: time.Duration(a.AuditRetention), OpenLineage: a.OpenLineage,
 	}
 }
 
@@ -272,7 +279,10 @@ func (a *App) Start() error {
 	a.core.Manager.Configure(a.settings())
 	a.before.retention = a.core.Ledger.SetRetention(cmp.Or(time.Duration(a.Retention), gateway.DefaultRetention))
 	a.before.sealer = a.core.AccessKeys.Configure(a.sealer)
-	a.before.config = core.SetInForce(&core.Config{Core: a.core, Log: a.log, Emit: a.emit})
+	a.before.config = core.SetInForce(&core.Config{
+		Core: a.core, Log: a.log, Emit: a.emit,
+		WithoutGateways: a.Metrics.withoutGateways(), ServerUsage: a.Metrics.serverUsage(),
+	})
 	if err := a.core.Start(); err != nil {
 		return errors.Join(err, a.Stop())
 	}

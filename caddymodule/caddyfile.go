@@ -63,6 +63,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    history_server <url> {
 //	        event_logs <dir>|<uri>
 //	    }
+//	    open_lineage  <url> {
+//	        namespace <name>
+//	    }
 //	    spark_ui      <address>
 //	    local_dir     <dir>...
 //	    tokens {
@@ -81,6 +84,10 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	        }
 //	    }
 //	    sealing_key   {file.<path>}|{env.<name>}...
+//	    metrics {
+//	        without_gateways
+//	        server_usage <duration>|never
+//	    }
 //	    max_body      <size>
 //	    max_code      <size>
 //	    max_upload    <size>
@@ -167,10 +174,15 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string, target any)
 	case "history_server":
 		a.HistoryServer = new(gateway.HistoryServer)
 		return readEntry(d, a.HistoryServer)
+	case "open_lineage":
+		a.OpenLineage = new(gateway.OpenLineage)
+		return readEntry(d, a.OpenLineage)
 	case "tokens":
 		return a.unmarshalTokens(d)
 	case "restart_unresponsive":
 		return directive.Limit(d, &a.RestartUnresponsive, never)
+	case "metrics":
+		return a.unmarshalMetrics(d)
 	case "roles":
 		return a.unmarshalRoles(d)
 	default:

@@ -30,6 +30,11 @@ func (a *App) validate() error {
 			return fmt.Errorf("livy: %w", err)
 		}
 	}
+	if l := a.OpenLineage; l != nil {
+		if err := l.Validate(); err != nil {
+			return fmt.Errorf("livy: %w", err)
+		}
+	}
 	for _, e := range a.Engines {
 		if err := a.runtime.CheckEngine(e); err != nil {
 			return fmt.Errorf("livy: engine %q: %w", e.Name, err)
@@ -99,6 +104,9 @@ func (a *App) validateBounds() error {
 		if t.Grace != nil {
 			bounds = append(bounds, bound{"tokens: grace", *t.Grace, 0})
 		}
+	}
+	if m := a.Metrics; m != nil && m.ServerUsage != never {
+		bounds = append(bounds, bound{"metrics: server_usage", m.ServerUsage, time.Second})
 	}
 	if r := a.RestartUnresponsive; r != never {
 		bounds = append(bounds, bound{"restart_unresponsive", r, time.Minute})

@@ -40,19 +40,49 @@ func TestHistoryServer(t *testing.T) {
 			copyJob(t, g)
 		}
 		cl := client{t: t, base: c.url(g.ID), token: c.newToken("etl").Token}
-		var b batch
-		cl.expect(http.StatusCreated, "POST", "/batches", map[string]any{
+		const traceparent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+		r, err := cl.tryWith("POST", "/batches", map[string]any{
 			"file": jobFile(l), "conf": map[string]string{"spark.eventLog.enabled": "false", "spark.eventLog.dir": "file:/elsewhere"},
-		}, &b)
-		if state, log := cl.batchDone(b.ID); state != "success" {
+		}, map[string]string{"traceparent": traceparent})
+		if err != nil || r.status != http.StatusCreated {
+			t.Fatalf("%d %s %v", r.status, r.body, err)
+		}
+		if state, log := cl.batchDone(0); state != "success" {
 			t.Fatalf("the batch is %s:\n%s", state, log)
 		}
+		checkMetrics(t, c)
 		c.livy("gateway", "stop", "etl", "--wait")
 		if l.runtime == "docker" && docker("inspect", g.container()) == nil {
 			t.Fatal("the container is still there")
 		}
-		checkPastUI(t, c, client{t, "http://" + c.all, cl.token})
+		site := client{t, "http://" + c.all, cl.token}
+		checkPastUI(t, c, site)
+		var rec struct{ SparkUI, AppID string }
+		c.json(&rec, "session", "show", "--gateway", "etl", "batch:0", "--json")
+		environment := site.do("GET", rec.SparkUI+"/history/"+rec.AppID+"/environment/", nil)
+		if !strings.Contains(string(environment.body), traceparent) {
+			t.Error("the application does not know the trace of its create")
+		}
 	})
+}
+
+// checkMetrics checks what the gateway etl counted of a batch on a real Livy.
+func checkMetrics(t *testing.T, c *caddy) {
+	t.Helper()
+	for _, sample := range []string{
+		`caddy_livy_ends_total{gateway="default/etl",kind="batch",state="success"}`,
+		`caddy_livy_create_ready_seconds_sum{gateway="default/etl",kind="batch",start=`,
+		`caddy_livy_vcore_seconds_total{gateway="default/etl"}`,
+		`caddy_livy_start_seconds_sum{gateway="default/etl"}`,
+		`caddy_livy_request_livy_seconds_sum{class="create",gateway="default/etl"}`,
+		`caddy_livy_server_cpu_seconds_total{gateway="default/etl"}`,
+		`caddy_livy_server_memory_bytes{gateway="default/etl"}`,
+	} {
+		eventually(t, time.Minute, sample, func() bool {
+			_, after, ok := strings.Cut(adminGet(t, c, "/metrics"), "\n"+sample)
+			return ok && !strings.HasPrefix(after, " 0\n")
+		})
+	}
 }
 
 // checkPastUI looks at the Spark UI of batch 0 of the gateway etl at the history

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"time"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -16,7 +17,7 @@ import (
 // ready waits until the gateway's Livy server accepts requests. If the gateway sleeps, the
 // request starts it, but only if it must reach Livy: whatever can be answered without a server is
 // answered first, also while the server is being started for another request.
-func (h *Policy) ready(r *http.Request, c *call) error {
+func (h *Policy) ready(ctx context.Context, r *http.Request, c *call) error {
 	if g := c.entry.Gateway; g.Status.State == gateway.StateRunning && g.Status.UnresponsiveSince.IsZero() {
 		return nil
 	}
@@ -29,7 +30,14 @@ func (h *Policy) ready(r *http.Request, c *call) error {
 		}
 	}
 	by := gateway.Origin{Actor: c.token.ID, Address: core.ClientAddr(r), Surface: core.SurfaceLivy}
+	_, span := c.span(ctx, "livy.wake")
+	began := time.Now()
 	ready, err := h.core.Manager.Ready(r.Context(), c.entry, by)
+	c.waited = time.Since(began)
+	end(span, err)
+	if c.entry.Gateway.Spec.AutoStart.Enabled {
+		core.CountWait(c.entry.Ref, c.waited, err)
+	}
 	if err != nil {
 		return err
 	}

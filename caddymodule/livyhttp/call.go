@@ -47,6 +47,8 @@ type call struct {
 	unsent bool
 	// refused is the reason for the audit log if a rule of the gateway refused the request.
 	refused string
+	measured
+	spans
 }
 
 const callVar = "livy_call"

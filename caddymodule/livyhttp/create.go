@@ -34,7 +34,7 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 		c.cleanHeader(header)
 		return true
 	})
-	if err := next.ServeHTTP(rec, r); err != nil {
+	if err := c.send(rec, r, next); err != nil {
 		var dial reverseproxy.DialError
 		if errors.As(err, &dial) || errors.Is(err, errNoUpstream) || c.unsent {
 			create.NotSent(r.Context())
@@ -139,6 +139,7 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 		}
 		conf = policies.SparkUIConf(ui)
 	}
+	conf = h.handDown(r, policy, conf)
 	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), conf); err != nil {
 		return nil, err
 	}

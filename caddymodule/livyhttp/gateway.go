@@ -3,12 +3,14 @@ package livyhttp
 import (
 	"errors"
 	"net/http"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/sessions"
 )
@@ -73,43 +75,60 @@ func (h *Gateway) Provision(ctx caddy.Context) error {
 
 // ServeHTTP finds the gateway and the route, and answers errors of the handlers after it.
 func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
+	began := time.Now()
 	defer h.access.Take(w, r)()
 	api.Harden(w.Header())
 	awake, err := h.core.Manager.Awake(r.Context())
 	if err != nil {
-		h.failures.Answer(w, r, err)
+		h.stray(w, r, nil, err)
 		return nil
 	}
-	c, err := h.resolve(r)
-	if err == nil {
-		c.awake = awake
-		caddyhttp.SetVar(r.Context(), callVar, c)
-		if repl := core.Replacer(r); repl != nil {
-			repl.Map(c.placeholder)
-		}
-		err = next.ServeHTTP(w, r)
-	}
-	if err != nil && answerRemembered(w, r, c, err) {
-		return nil
-	}
+	c, e, err := h.resolve(r)
 	if err != nil {
-		h.noteRefusal(r, c, err)
-		h.failures.Answer(w, r, err, c.about()...)
+		h.stray(w, r, e, err)
+		return nil
 	}
+	c.awake, c.began = awake, began
+	defer c.count()
+	c.trace(r.Context())
+	caddyhttp.SetVar(r.Context(), callVar, c)
+	if repl := core.Replacer(r); repl != nil {
+		repl.Map(c.placeholder)
+	}
+	err = next.ServeHTTP(w, r)
+	switch {
+	case err == nil:
+	case answerRemembered(w, r, c, err):
+		c.status = http.StatusOK
+	default:
+		h.noteRefusal(r, c, err)
+		c.status, c.err = h.failures.Answer(w, r, err, c.about()...), err
+	}
+	c.answered = true
 	return nil
 }
 
-// resolve returns the call of a request, with its gateway and route.
-func (h *Gateway) resolve(r *http.Request) (*call, error) {
+// stray answers a request that matches no gateway, or no route of the one it found.
+func (h *Gateway) stray(w http.ResponseWriter, r *http.Request, e *control.Entry, err error) {
+	ref := ""
+	if e != nil {
+		ref = e.Ref
+	}
+	core.CountStray(ref, h.failures.Answer(w, r, err), err)
+}
+
+// resolve returns the call of a request, with its gateway and route. The gateway is also returned
+// if only the route is unknown.
+func (h *Gateway) resolve(r *http.Request) (*call, *control.Entry, error) {
 	e, prefix, path, err := h.endpoint.Find(h.core.Manager, r)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	req, err := livy.Match(r.Method, path, r.URL.RawQuery)
 	if err != nil {
-		return nil, err
+		return nil, e, err
 	}
-	return &call{core: h.core, entry: e, req: req, prefix: prefix, createdID: -1}, nil
+	return &call{core: h.core, entry: e, req: req, prefix: prefix, createdID: -1}, e, nil
 }
 
 // answerRemembered answers a request for a batch that succeeded and that Livy has forgotten

@@ -66,10 +66,10 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		c.entry.Begin(manager.Now())
 		defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
 	}
-	if err := h.allow(c); err != nil {
-		return err
-	}
-	if err := h.ready(r, c); err != nil {
+	ctx, span := c.span(r.Context(), "livy.policy")
+	err = h.apply(ctx, w, r, c)
+	end(span, err)
+	if err != nil {
 		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {
 			replay(w, &repeated.Reply)
 			return nil
@@ -78,6 +78,17 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 			none.write(w)
 			return nil
 		}
+		return err
+	}
+	return next.ServeHTTP(w, r)
+}
+
+// apply makes of the client's request the one that is sent to Livy.
+func (h *Policy) apply(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call) error {
+	if err := h.allow(c); err != nil {
+		return err
+	}
+	if err := h.ready(ctx, r, c); err != nil {
 		return err
 	}
 	if err := h.body(w, r, c); err != nil {
@@ -95,7 +106,7 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	path, query, _ := strings.Cut(uri, "?")
 	r.Method = c.req.Method
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = path, "", query
-	return next.ServeHTTP(w, r)
+	return nil
 }
 
 // uses reports whether a request keeps its gateway from being idle. Reads do not: open notebooks,
@@ -206,7 +217,7 @@ func (h *Policy) report(c *call, r *policies.Report, err error) {
 	if err != nil {
 		decision = "refused"
 	}
-	core.CountCreate(g.Ref(), string(c.req.Route.Kind), r, err != nil)
+	core.CountCreate(c.entry.Ref, string(c.req.Route.Kind), r, err != nil)
 	if ce := h.log.Check(zap.InfoLevel, "create request ruled"); ce != nil {
 		ce.Write(zap.String("gateway", g.ID), zap.String("token", c.token.ID), zap.String("kind", string(c.req.Route.Kind)),
 			zap.String("decision", decision), zap.Any("policy", r), zap.Error(err))

@@ -92,6 +92,16 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	if err != nil {
 		return err
 	}
+	ctx, span := c.span(r.Context(), "livy.record")
+	if c.traced() {
+		r = r.WithContext(ctx)
+	}
+	err = h.serve(w, r, c, next)
+	end(span, err)
+	return err
+}
+
+func (h *Record) serve(w http.ResponseWriter, r *http.Request, c *call, next caddyhttp.Handler) error {
 	if c.req.Route.Create {
 		return h.create(w, r, c, next)
 	}
@@ -124,7 +134,7 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 			}
 		}
 	}
-	if err := next.ServeHTTP(rec, limit.limit(r)); err != nil {
+	if err := c.send(rec, limit.limit(r), next); err != nil {
 		return limit.explain(err)
 	}
 	h.followUp(r.Context(), c, rec.Status())

@@ -45,7 +45,18 @@ func (h *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if err != nil {
 		return err
 	}
-	ldap := c.entry.LDAP
+	_, span := c.span(r.Context(), "livy.token")
+	err = h.verify(r, c)
+	end(span, err)
+	if err != nil {
+		return err
+	}
+	c.describe(r.Context())
+	return next.ServeHTTP(w, r)
+}
+
+// verify sets the request's token, and removes it from the request.
+func (h *Token) verify(r *http.Request, c *call) error {
 	presented, basicUsed, err := tokens.FromRequest(r.Header)
 	if err != nil {
 		return err
@@ -59,12 +70,12 @@ func (h *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	if err := c.token.Allows(access(c.req.Route)); err != nil {
 		return err
 	}
-	c.keepLogin = ldap && !basicUsed
+	c.keepLogin = c.entry.LDAP && !basicUsed
 	tokens.Strip(r.Header, c.keepLogin)
 	if repl := core.Replacer(r); repl != nil {
 		repl.Set("http.auth.user.id", c.token.ID)
 	}
-	return next.ServeHTTP(w, r)
+	return nil
 }
 
 // access returns the access that a route requires.

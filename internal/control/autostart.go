@@ -74,7 +74,7 @@ func (m *Manager) wake(ctx context.Context, e *Entry, by gateway.Origin) error {
 	if now == nil || now.Gateway.Desired == gateway.StateRunning {
 		return nil
 	}
-	_, err := m.want(ctx, now.Gateway, gateway.StateRunning, gateway.SystemActor, "woken by a request",
+	_, err := m.want(ctx, now.Gateway, gateway.StateRunning, gateway.SystemActor, wakeCause,
 		gateway.Order{Origin: by})
 	return err
 }

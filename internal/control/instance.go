@@ -78,6 +78,13 @@ func (m *Manager) resolveLocation(ctx context.Context) {
 // Instances returns the other running processes that share this Redis.
 func (m *Manager) Instances() []store.Instance { return m.leaseholder.peers() }
 
+// Holds reports whether this instance supervises a gateway.
+func (m *Manager) Holds(id string) bool {
+	m.leaseholder.mu.Lock()
+	defer m.leaseholder.mu.Unlock()
+	return m.leaseholder.held[id] != nil
+}
+
 // LeaseStats describes how this instance shares the work with others.
 type LeaseStats struct {
 	// Held is the number of gateways that this instance supervises now.

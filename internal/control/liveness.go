@@ -88,7 +88,7 @@ func (r *reconciler) silent(ctx context.Context, g *gateway.Gateway, began time.
 		}
 	}
 	if limit > 0 && silence >= limit {
-		return r.failed(ctx, g, fmt.Sprintf("the Livy server has not answered since %s, for more than %s",
+		return r.failed(ctx, g, fmt.Sprintf(reasonSilent+"%s, for more than %s",
 			since.UTC().Format(time.RFC3339), limit))
 	}
 	if !g.Status.UnresponsiveSince.IsZero() || silence < limits.UnresponsiveAfter {

@@ -112,6 +112,8 @@ type Settings struct {
 	StopOnExit bool
 	// AuditRetention is how long audit entries are kept. Default 90 days.
 	AuditRetention time.Duration
+	// OpenLineage is where jobs report their lineage; nil if they are not told.
+	OpenLineage *gateway.OpenLineage
 }
 
 // New returns a Manager. It does nothing until Run is called.

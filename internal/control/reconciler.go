@@ -230,7 +230,7 @@ func (r *reconciler) keepRunning(ctx context.Context, g *gateway.Gateway) (time.
 		} else if at := g.Status.Location; at != "" && at != r.m.leaseholder.currentLocation() {
 			how = "no instance is left at " + at
 		}
-		return r.failed(ctx, g, "the Livy server ended: "+how)
+		return r.failed(ctx, g, reasonEnded+how)
 	case r.m.Now().Before(g.Status.NextStart):
 		return min(r.m.PollInterval, g.Status.NextStart.Sub(r.m.Now())), nil
 	default:

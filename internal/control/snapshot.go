@@ -20,6 +20,8 @@ import (
 // Entry is a gateway as the data path uses it. It is read-only.
 type Entry struct {
 	Gateway *gateway.Gateway
+	// Ref is the gateway's "workspace/name".
+	Ref string
 	// Policy is nil if the gateway's policy cannot be compiled, for the reason given by
 	// PolicyError. Such a gateway refuses all creates.
 	Policy      *policies.Policy
@@ -215,7 +217,7 @@ func (m *Manager) compile(g *gateway.Gateway) *Entry {
 		m.Logger.Error("cannot compile a stored policy", zap.String("gateway", g.ID), zap.Error(err))
 	}
 	e := &Entry{
-		Gateway: g, Policy: p, PolicyError: err, LDAP: r.inForce.LivyConf(resolved.AuthTypeKey) == "ldap",
+		Gateway: g, Ref: g.Ref(), Policy: p, PolicyError: err, LDAP: r.inForce.LivyConf(resolved.AuthTypeKey) == "ldap",
 		byURL: livy.IsURL(g.Status.Address),
 		used:  m.usage(g.ID), resolution: r, facts: facts, forTokens: new(sync.Map),
 	}
@@ -355,7 +357,7 @@ func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
 	r := m.resolve(g)
 	if ok && old.PolicyError == nil && old.resolution.inForce == r.inForce && old.facts == m.facts(g) {
 		same := *old
-		same.Gateway, same.resolution = g, r
+		same.Gateway, same.Ref, same.resolution = g, g.Ref(), r
 		entries[g.ID] = &same
 		return
 	}

@@ -136,7 +136,7 @@ func (r *reconciler) awaitReady(
 	version, err := m.version(ask, g, inst.Address)
 	if err != nil {
 		if limit := m.settings.Load().StartTimeout; m.Now().Sub(g.Status.Since) >= limit {
-			return r.failed(ctx, g, "the Livy server did not answer within "+limit.String())
+			return r.failed(ctx, g, reasonSlow+limit.String())
 		}
 		return stepSoon, nil
 	}

@@ -118,6 +118,7 @@ func TestConfigurationIsComplete(t *testing.T) {
 		gateway.Directory{},
 		gateway.Fusion{},
 		gateway.HistoryServer{},
+		gateway.OpenLineage{},
 	} {
 		of := reflect.TypeOf(entry)
 		for i := 1; i < of.NumField(); i++ { // the first is the argument

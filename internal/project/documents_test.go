@@ -17,7 +17,9 @@ import (
 	_ "github.com/caddyserver/caddy/v2/modules/caddyevents/eventsconfig"           // events
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/caddyauth"                // basic_auth
 	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy/forwardauth" // forward_auth
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/tracing"                  // tracing
 	_ "github.com/caddyserver/caddy/v2/modules/logging"                            // log
+	_ "github.com/caddyserver/caddy/v2/modules/metrics"                            // metrics
 
 	"github.com/livygateway/livygateway/internal/golden"
 )
@@ -26,7 +28,7 @@ import (
 func documents(t *testing.T) []string {
 	t.Helper()
 	var names []string
-	for _, pattern := range []string{"*.md", "docs/*.md", ".github/*.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "docs/monitoring/*.md", ".github/*.md"} {
 		paths, err := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
 		if err != nil {
 			t.Fatal(err)

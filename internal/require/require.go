@@ -35,6 +35,7 @@ const (
 	Yarn       = "yarn"       // a YARN on one machine (make yarn)
 	Xcaddy     = "xcaddy"     // the xcaddy program
 	Actionlint = "actionlint" // the actionlint program
+	Prometheus = "prometheus" // the programs prometheus and promtool
 	Judge      = "judge"      // another Spark and a Java compiler, to ask Spark what reaches it (make judge)
 )
 

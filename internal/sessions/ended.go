@@ -42,6 +42,7 @@ func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gate
 			}
 		}
 		if err := l.store.SaveRecords(ctx, f, g.ID, live...); !isChanged(err) {
+			l.forgetLive(g.ID)
 			return err
 		}
 	}

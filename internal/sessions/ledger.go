@@ -57,6 +57,7 @@ type Ledger struct {
 	logs      map[string]map[string][]string // last log lines seen, by gateway and record
 	trimmed   map[string]time.Time           // when records were last trimmed, by gateway
 	replaced  map[string]int64               // the epoch whose server was replaced, by gateway
+	live      map[string]Live                // what the last poll found, by gateway
 }
 
 // waiting is a change to be made when Redis is reachable again.
@@ -70,8 +71,8 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 	return &Ledger{
 		store: s, logger: logger, now: now, rand: rand, retention: gateway.DefaultRetention,
 		logs: make(map[string]map[string][]string), trimmed: make(map[string]time.Time),
-		replaced: make(map[string]int64),
-		owners:   newCache[publicKey, owner](), ends: newCache[publicKey, *Ended](),
+		replaced: make(map[string]int64), live: make(map[string]Live),
+		owners: newCache[publicKey, owner](), ends: newCache[publicKey, *Ended](),
 		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
 		observed: make(chan ObservedState, maxObserved), extras: newCache[publicKey, *Extra](),
 	}

@@ -133,6 +133,7 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 			l.states.Add(publicKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
 		}
 	}
+	l.noteLive(g.ID, live)
 	return l.Trim(ctx, f, g.ID)
 }
 

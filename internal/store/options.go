@@ -79,6 +79,8 @@ type Options struct {
 	ConnectTimeout time.Duration
 	// Dialer, when set, makes the connections.
 	Dialer func(ctx context.Context, network, addr string) (net.Conn, error)
+	// Observer is told what happens.
+	Observer Observer
 }
 
 const urlRule = "must be redis://, rediss://, redis+sentinel://.../master or redis+cluster://, " +

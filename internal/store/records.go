@@ -68,6 +68,8 @@ type Record struct {
 
 	// stored is the document that this record was read from or last saved as.
 	stored string
+	// told is what the Observer knows of it.
+	told marks
 }
 
 // Live reports whether the record has not ended.
@@ -216,6 +218,7 @@ func (s *Store) SaveRecords(ctx context.Context, f Fence, gatewayID string, reco
 		for _, r := range some {
 			if doc, ok := docs[r.ID]; ok {
 				r.stored = doc
+				s.noteSaved(r)
 			}
 		}
 		if len(changed) > 0 {
@@ -263,6 +266,6 @@ func decodeRecord(doc string) (*Record, error) {
 	if err := json.Unmarshal([]byte(doc), &r); err != nil {
 		return nil, errors.Join(errors.New("decoding record"), err)
 	}
-	r.stored = doc
+	r.stored, r.told = doc, r.marks()
 	return &r, nil
 }

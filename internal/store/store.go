@@ -56,8 +56,12 @@ func Open(o Options, log *zap.Logger) (*Store, error) {
 	if log == nil {
 		log = zap.NewNop()
 	}
+	rdb := redis.NewUniversalClient(o.universal())
+	if o.Observer.Command != nil {
+		rdb.AddHook(observeCommands(o.Observer.Command))
+	}
 	return &Store{
-		rdb:     redis.NewUniversalClient(o.universal()),
+		rdb:     rdb,
 		options: o,
 		prefix:  o.Prefix,
 		confirm: o.Confirm,

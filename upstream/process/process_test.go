@@ -22,18 +22,7 @@ const testGrace = 300 * time.Millisecond
 
 func fakeEngine(t *testing.T) gateway.Engine {
 	livyHome, sparkHome := upstreamtest.FakeHomes(t)
-	return gateway.Engine{Name: "fake", LivyHome: livyHome, SparkHome: sparkHome, JavaHome: fakeJava(t)}
-}
-
-func fakeJava(t *testing.T) string {
-	home := t.TempDir()
-	if err := os.Mkdir(filepath.Join(home, "bin"), 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(home, "bin", "java"), nil, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	return home
+	return gateway.Engine{Name: "fake", LivyHome: livyHome, SparkHome: sparkHome, JavaHome: upstreamtest.FakeJava(t)}
 }
 
 func newRuntime(t *testing.T, opts Options) *Runtime {

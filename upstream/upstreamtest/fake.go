@@ -86,3 +86,11 @@ func Get(t testing.TB, address, path string) string {
 	}
 	return string(body)
 }
+
+// FakeJava makes a JAVA_HOME with a program of that name, which no fakelivy runs.
+func FakeJava(t testing.TB) string {
+	t.Helper()
+	home := t.TempDir()
+	write(t, filepath.Join(home, "bin", "java"), nil)
+	return home
+}

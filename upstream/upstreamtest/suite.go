@@ -74,6 +74,7 @@ func Suite(t *testing.T, h Harness) {
 		{"a later process finds, reads and stops it", true, false, foundAgain},
 		{"each start is another instance", true, false, newInstance},
 		{"logs are readable after the stop", true, false, logsAfterStop},
+		{"what a server uses is known", true, false, metered},
 		{"archives are unpacked where jobs run", true, true, unpacked},
 		{"an archive that is no archive leaves nothing behind", true, false, brokenArchive},
 		{"a crash is seen and can be started over", true, true, crash},

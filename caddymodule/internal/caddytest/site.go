@@ -37,7 +37,7 @@ import (
 
 // Site is a Caddy in this process, in front of a test double of Livy.
 type Site struct {
-	T       *testing.T
+	T       testing.TB
 	Address string // of the site with all gateways
 	Public  string // of the public site
 	Log     string // file that Caddy logs to, everything at debug level
@@ -52,14 +52,14 @@ type Site struct {
 }
 
 // On a busy machine, replies of the Redis in this process may take long.
-func init() { core.RedisPatience = storetest.Patience }
+func init() { core.RedisPatience, core.CountInterval = storetest.Patience, time.Second }
 
 // Prefix is the path of the gateway.
 const Prefix = "/api/v1/workspace/default/livycompute/etl"
 
 // New starts Caddy with a running gateway "etl", and a token for it. Only one Site can exist at a
 // time, since Caddy has one configuration.
-func New(t *testing.T, livyServer http.Handler) *Site {
+func New(t testing.TB, livyServer http.Handler) *Site {
 	t.Helper()
 	livy := httptest.NewServer(livyServer)
 	t.Cleanup(livy.Close)

@@ -45,6 +45,7 @@ type Core struct {
 	Log        *zap.Logger
 
 	events   chan event
+	samples  samples
 	embedded func() // stops the embedded Redis, if there is one
 	once     sync.Once
 	cancel   context.CancelFunc
@@ -109,6 +110,8 @@ func New(o Options) (_ *Core, err error) {
 		options.Addrs, options.URL, o.CheckpointDir = []string{address}, "", ""
 		c.Log.Warn("using the embedded Redis: gateways, tokens and records end with this process")
 	}
+	options.Observer = c.observer()
+	c.samples.audit = -1
 	if c.Store, err = store.Open(options, c.Log); err != nil {
 		return nil, err
 	}
@@ -148,6 +151,7 @@ func (c *Core) Start() error {
 		c.wg.Go(func() { c.Refusals.Run(ctx) })
 		c.wg.Go(func() { c.AccessKeys.Run(ctx) })
 		c.wg.Go(func() { c.emitEvents(ctx) })
+		c.wg.Go(func() { c.takeSamples(ctx) })
 		c.Manager.Run()
 	})
 	return nil

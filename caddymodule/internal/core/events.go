@@ -26,6 +26,8 @@ type event struct {
 // noteTransition queues the event of a gateway that entered another state. Subscribers may be
 // slow, and supervision must not wait for them.
 func (c *Core) noteTransition(g *gateway.Gateway) {
+	countTransition(g)
+	c.logTransition(g)
 	name := eventOf[g.Status.State]
 	if name == "" {
 		return

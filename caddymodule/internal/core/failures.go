@@ -39,8 +39,9 @@ type Failures struct {
 // NewFailures returns the Failures of the handler that is being provisioned.
 func NewFailures(ctx caddy.Context) *Failures { return &Failures{log: ctx.Logger()} }
 
-// Answer answers an error. The fields are for its log line, and tell what the request is about.
-func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error, about ...zap.Field) {
+// Answer answers an error, and returns the status of the reply. The fields are for the line in
+// the log, and tell what the request is about.
+func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error, about ...zap.Field) (status int) {
 	a := answerTo(r, err)
 	f.write(r, &a, err, about)
 	if a.expected && caddyhttp.GetVar(r.Context(), caddyhttp.LogLevelVar) == nil {
@@ -48,7 +49,7 @@ func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error, abo
 	}
 	if a.status == StatusClientGone {
 		w.WriteHeader(a.status)
-		return
+		return a.status
 	}
 	a.prepare(w.Header())
 	if a.status == http.StatusUnauthorized {
@@ -57,6 +58,7 @@ func (f *Failures) Answer(w http.ResponseWriter, r *http.Request, err error, abo
 	if !f.byRoutes(w, r, &a) {
 		a.writeTo(w)
 	}
+	return a.status
 }
 
 // write logs an error: at level DEBUG if nobody has to do anything, and as a warning if something

@@ -3,6 +3,7 @@ package core
 import (
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"go.uber.org/zap"
@@ -16,6 +17,10 @@ type Config struct {
 	Log *zap.Logger
 	// Emit emits a Caddy event.
 	Emit func(name string, data map[string]any)
+	// WithoutGateways leaves the names of gateways out of metrics.
+	WithoutGateways bool
+	// ServerUsage is the pause between two measurements of Livy servers, 0 for none.
+	ServerUsage time.Duration
 }
 
 var inForce atomic.Pointer[Config]
@@ -47,6 +52,9 @@ func InForce() *Core {
 // SetInForce puts a configuration into force and returns the previous one. Either may be nil.
 func SetInForce(c *Config) (before *Config) {
 	before = inForce.Swap(c)
+	if c != nil {
+		nameGateways(!c.WithoutGateways)
+	}
 	replaced.mu.Lock()
 	defer replaced.mu.Unlock()
 	close(replaced.ch)

@@ -2,29 +2,113 @@ package core
 
 import (
 	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/livygateway/livygateway/policies"
 )
 
-// The metrics are created once and registered with each configuration's registry, since Caddy
-// creates a new registry at every reload.
-var (
-	policyTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "caddy", Subsystem: "livy", Name: "policy_total",
-		Help: "Parameters of create requests that a gateway's policy ignored, forced, lowered or refused.",
-	}, []string{"gateway", "action"})
-	createsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
-		Namespace: "caddy", Subsystem: "livy", Name: "creates_total",
-		Help: "Create requests by kind (session, batch) and decision of the gateway (sent, refused).",
-	}, []string{"gateway", "kind", "decision"})
-)
+// Metric describes a metric, for docs/metrics.md.
+type Metric struct {
+	Name string
+	// Type is "counter", "gauge" or "histogram".
+	Type string
+	// Help is one or more sentences.
+	Help   string
+	Labels []string
+}
+
+// defined are all metrics. They are created once and registered with each configuration's
+// registry, since Caddy creates a new registry at every reload.
+var defined []Metric
+
+// vectors are those of them that are counted as things happen; the others are read when metrics
+// are collected. perGateway are the vectors with the label of the gateway.
+var vectors, perGateway []vector
+
+// vector is a metric of its own for each combination of labels.
+type vector interface {
+	prometheus.Collector
+	Reset()
+	DeletePartialMatch(prometheus.Labels) int
+}
+
+// Metrics lists all metrics, sorted by name.
+func Metrics() []Metric {
+	return slices.SortedFunc(slices.Values(defined), func(a, b Metric) int { return strings.Compare(a.Name, b.Name) })
+}
+
+// metricPrefix begins the names of all metrics.
+const metricPrefix = "caddy_livy_"
+
+// define adds a metric to the list.
+func define(kind, name, help string, labels []string) string {
+	name = metricPrefix + name
+	defined = append(defined, Metric{Name: name, Type: kind, Help: help, Labels: labels})
+	return name
+}
+
+func counter(name, help string, labels ...string) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: define("counter", name, help, labels), Help: help}, labels)
+	keep(v, labels)
+	return v
+}
+
+func keep(v vector, labels []string) {
+	vectors = append(vectors, v)
+	if slices.Contains(labels, labelGateway) {
+		perGateway = append(perGateway, v)
+	}
+}
+
+// histogram defines a histogram of seconds. Prometheus servers that ask for native histograms get
+// one, all others the buckets.
+func histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{
+		Name: define("histogram", name, help, labels), Help: help, Buckets: buckets,
+		NativeHistogramBucketFactor: 1.1, NativeHistogramMaxBucketNumber: 100,
+	}, labels)
+	keep(v, labels)
+	return v
+}
+
+// collected is a metric that is read when metrics are collected.
+type collected struct {
+	desc *prometheus.Desc
+	kind prometheus.ValueType
+	// perGateway is set if its first label is the gateway.
+	perGateway bool
+}
+
+func gaugeOf(name, help string, labels ...string) *collected {
+	return newCollected("gauge", prometheus.GaugeValue, name, help, labels)
+}
+
+func counterOf(name, help string, labels ...string) *collected {
+	return newCollected("counter", prometheus.CounterValue, name, help, labels)
+}
+
+func newCollected(kind string, value prometheus.ValueType, name, help string, labels []string) *collected {
+	return &collected{
+		desc: prometheus.NewDesc(define(kind, name, help, labels), help, labels, nil), kind: value,
+		perGateway: len(labels) > 0 && labels[0] == labelGateway,
+	}
+}
+
+// labelGateway is the label with "workspace/name" of a gateway.
+const labelGateway = "gateway"
 
 // RegisterMetrics registers the metrics with a configuration's registry.
 func RegisterMetrics(ctx caddy.Context) error {
-	for _, c := range []prometheus.Collector{policyTotal, createsTotal, coreCollector{}} {
+	collectors := []prometheus.Collector{coreCollector{}}
+	for _, v := range vectors {
+		collectors = append(collectors, v)
+	}
+	for _, c := range collectors {
 		err := ctx.GetMetricsRegistry().Register(c)
 		var already prometheus.AlreadyRegisteredError
 		if err != nil && !errors.As(err, &already) {
@@ -34,74 +118,54 @@ func RegisterMetrics(ctx caddy.Context) error {
 	return nil
 }
 
-// CountCreate counts a create request, and what the policy did to it.
-func CountCreate(gateway, kind string, r *policies.Report, refused bool) {
-	decision := "sent"
-	if refused {
-		decision = "refused"
-	}
-	createsTotal.WithLabelValues(gateway, kind, decision).Inc()
-	for action, n := range map[string]int{
-		"ignored": len(r.Ignored), "forced": len(r.Forced), "lowered": len(r.Lowered), "refused": len(r.Refused),
-	} {
-		if n > 0 {
-			policyTotal.WithLabelValues(gateway, action).Add(float64(n))
-		}
-	}
+// metricLabels has what is known of the values of the label "gateway".
+var metricLabels struct {
+	without atomic.Bool
+	mu      sync.Mutex
+	seen    map[string]bool // gateways that have metrics
 }
 
-// coreCollector reads the core's own counters when metrics are collected.
-type coreCollector struct{}
-
-var (
-	gatewaysDesc = prometheus.NewDesc("caddy_livy_gateways", "Gateways by state.", []string{"state"}, nil)
-	silentDesc   = prometheus.NewDesc("caddy_livy_gateways_unresponsive",
-		"Running gateways whose Livy server does not answer.", nil, nil)
-	tokensDesc = prometheus.NewDesc("caddy_livy_token_checks_total",
-		"Token checks by the source of the result, or the reason why there was none.", []string{"result"}, nil)
-)
-
-var (
-	leasesDesc = prometheus.NewDesc("caddy_livy_leases_held", "Gateways that this instance supervises.", nil, nil)
-	othersDesc = prometheus.NewDesc("caddy_livy_other_instances",
-		"Other instances on the same Redis that were seen within the last seconds.", nil, nil)
-	movesDesc = prometheus.NewDesc("caddy_livy_lease_changes_total",
-		"Leases taken over from another instance or an earlier process (takeover), and lost (loss).", []string{"change"}, nil)
-)
-
-// Describe implements prometheus.Collector.
-func (coreCollector) Describe(ch chan<- *prometheus.Desc) {
-	ch <- leasesDesc
-	ch <- othersDesc
-	ch <- movesDesc
-	ch <- gatewaysDesc
-	ch <- silentDesc
-	ch <- tokensDesc
+// gatewayLabel returns the value of the label for a gateway.
+func gatewayLabel(ref string) string {
+	if metricLabels.without.Load() {
+		return ""
+	}
+	return ref
 }
 
-// Collect implements prometheus.Collector.
-func (coreCollector) Collect(ch chan<- prometheus.Metric) {
-	c := InForce()
-	if c == nil {
+// nameGateways switches the names of gateways in metrics on or off. Counts begin at 0 again when
+// that changes.
+func nameGateways(on bool) {
+	if metricLabels.without.Swap(!on) == !on {
 		return
 	}
-	for state, n := range c.Manager.CountByState() {
-		ch <- prometheus.MustNewConstMetric(gatewaysDesc, prometheus.GaugeValue, float64(n), string(state))
+	metricLabels.mu.Lock()
+	defer metricLabels.mu.Unlock()
+	for _, v := range perGateway {
+		v.Reset()
 	}
-	ch <- prometheus.MustNewConstMetric(silentDesc, prometheus.GaugeValue, float64(c.Manager.Unresponsive()))
-	l := c.Manager.LeaseStats()
-	ch <- prometheus.MustNewConstMetric(leasesDesc, prometheus.GaugeValue, float64(l.Held))
-	ch <- prometheus.MustNewConstMetric(othersDesc, prometheus.GaugeValue, float64(l.Others))
-	ch <- prometheus.MustNewConstMetric(movesDesc, prometheus.CounterValue, float64(l.Takeovers), "takeover")
-	ch <- prometheus.MustNewConstMetric(movesDesc, prometheus.CounterValue, float64(l.Losses), "loss")
-	st := c.Tokens.Stats()
-	for result, n := range map[string]int64{
-		"cache": st.Hits, "redis": st.Lookups, "negative_cache": st.NegativeHits, "redis_error": st.LookupErrors,
-		"grace": st.Grace, "unavailable": st.Unavailable, "refused": st.Refused,
-	} {
-		ch <- prometheus.MustNewConstMetric(tokensDesc, prometheus.CounterValue, float64(n), result)
-	}
+	meters.Clear()
+	metricLabels.seen = nil
 }
 
-// Interface guard
-var _ prometheus.Collector = coreCollector{}
+// noteGateways begins the metrics of new gateways, and removes those of gateways that do not exist
+// any more.
+func noteGateways(refs map[string]bool) {
+	metricLabels.mu.Lock()
+	defer metricLabels.mu.Unlock()
+	for ref := range refs {
+		if !metricLabels.seen[ref] {
+			beginAtZero(gatewayLabel(ref))
+		}
+	}
+	for ref := range metricLabels.seen {
+		if refs[ref] {
+			continue
+		}
+		meters.Delete(ref)
+		for _, v := range perGateway {
+			v.DeletePartialMatch(prometheus.Labels{labelGateway: ref})
+		}
+	}
+	metricLabels.seen = maps.Clone(refs)
+}

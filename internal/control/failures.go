@@ -1,0 +1,54 @@
+package control
+
+import (
+	"strings"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
+
+// Beginnings of the reasons of failures, by which FailureKind tells them apart.
+const (
+	reasonEnded  = "the Livy server ended: "
+	reasonSlow   = "the Livy server did not answer within "
+	reasonSilent = "the Livy server has not answered since "
+)
+
+// FailureKinds are the kinds of failures: its server ended by itself, did not answer in time after
+// its start, stopped answering, or could not be started.
+var FailureKinds = []string{"ended", "slow", "unresponsive", "start"}
+
+// FailureKind returns the kind of a gateway's last failure, "" if there is none.
+func FailureKind(g *gateway.Gateway) string {
+	if g.Status.LastFailure == nil {
+		return ""
+	}
+	reason := g.Status.LastFailure.Reason
+	switch {
+	case strings.HasPrefix(reason, reasonEnded):
+		return "ended"
+	case strings.HasPrefix(reason, reasonSlow):
+		return "slow"
+	case strings.HasPrefix(reason, reasonSilent):
+		return "unresponsive"
+	}
+	return "start"
+}
+
+// wakeCause is the cause of a start that a request caused.
+const wakeCause = "woken by a request"
+
+// StartKind returns why a gateway that is starting was started: "request" (a request woke it),
+// "restart" (its server had failed), or "order" (a person, the configuration, or a new instance).
+func StartKind(g *gateway.Gateway) string {
+	if len(g.History) == 0 {
+		return "order"
+	}
+	last := g.History[len(g.History)-1]
+	switch {
+	case last.Cause == wakeCause:
+		return "request"
+	case last.From == gateway.StateError && last.Actor == gateway.SystemActor:
+		return "restart"
+	}
+	return "order"
+}
