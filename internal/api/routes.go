@@ -34,6 +34,9 @@ type Route struct {
 	// Status is the status of success, Reply a value of the reply's type; nil for none.
 	Status int
 	Reply  any
+	// Accepted is a value of the type of the reply with 202, for calls that can take longer
+	// than their reply waits; nil for the others.
+	Accepted any
 	// Type is the reply's content type; empty means JSON.
 	Type string
 	// Errors are the error statuses besides those of all calls.
@@ -219,9 +222,11 @@ func Routes() []Route {
 		},
 		{
 			Method: del, Path: one, Name: "deleteGateway", Access: admin, handle: (*call).deleteGateway,
-			Summary: "Delete a gateway with its tokens and records", Conditional: true, Status: 204, Errors: []int{409},
+			Summary: "Delete a gateway with its tokens and records", Conditional: true, Status: 204, Accepted: Gateway{}, Errors: []int{409},
 			Query: []Param{{Name: "force", Type: "boolean", Doc: "Delete the gateway even if it is running."}},
-			Doc:   "409 if it is running, unless force is set.",
+			Doc: "409 if it is running, unless force is set. Waits up to a minute until the gateway is gone. " +
+				"If that takes longer, the reply is 202 with the gateway, whose state is Deleting, and the deletion goes on. " +
+				"The name can be used again once the gateway is gone.",
 		},
 		{
 			Method: post, Path: one + "/start", Name: "startGateway", Access: member, handle: (*call).startGateway,

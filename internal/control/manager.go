@@ -66,8 +66,10 @@ type Manager struct {
 	snapshots snapshots
 	stalls    stallDetector
 
-	newResolved  func(*resolved.Settings, gateway.Spec) *resolved.Gateway // tests count its calls
-	lastResolved atomic.Pointer[resolution]
+	newResolved func(*resolved.Settings, gateway.Spec) *resolved.Gateway // tests count its calls
+	// beforeDeletionStep lets tests interrupt a deletion.
+	beforeDeletionStep func(deletionStep) error
+	lastResolved       atomic.Pointer[resolution]
 
 	leaseholder *leaseholder
 	reconcilers reconcilers
@@ -266,6 +268,9 @@ func (m *Manager) stopAtExit(ctx context.Context, fence store.Fence) error {
 		return err
 	}
 	_, err = m.update(ctx, fence, id, func(g *gateway.Gateway) error {
+		if g.Desired == gateway.StateDeleting {
+			return errUnchanged // the next process continues the deletion
+		}
 		g.Enter(gateway.StateStopped, "stopped with the gateway process; starts again with it",
 			gateway.SystemActor, m.Now())
 		clearInstance(g)

@@ -84,8 +84,8 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 		upTo := upstream.AnyEpoch
 		if g := known[s.GatewayID]; g != nil {
 			// The gateway's reconciler stops its own server.
-			stopping := g.Status.State == gateway.StateStopping &&
-				g.Status.Location == m.leaseholder.currentLocation()
+			ending := g.Status.State == gateway.StateStopping || g.Desired == gateway.StateDeleting
+			stopping := ending && g.Status.Location == m.leaseholder.currentLocation()
 			if s.Epoch > g.Status.Retired || stopping {
 				continue
 			}
