@@ -101,7 +101,7 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		if p.own {
 			header.Del("Content-Length") // that of the whole list
 		}
-		return p.readsWhole(c.req.Method, status)
+		return p.readsWhole(c.req.Method, status) || livy.MayBeStopping(status, header)
 	})
 	if p.observe {
 		out.Look = func(reply []byte) {
@@ -117,6 +117,11 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	switch {
 	case !rec.Buffered():
 		out.Finish()
+		return nil
+	case livy.StoppingPage(rec.Status(), rec.Header(), buf.Bytes()):
+		return errStopping(c)
+	case !p.readsWhole(c.req.Method, rec.Status()):
+		writeWhole(w, rec.Header(), rec.Status(), buf.Bytes())
 		return nil
 	case rec.Status() == http.StatusNotFound:
 		return h.notFound(rec, w, r, c, buf.Bytes())
