@@ -160,6 +160,11 @@ func Routes() []Route {
 			Summary: "Show a runtime environment", Status: 200, Reply: Environment{},
 		},
 		{
+			Method: get, Path: "/v1/orphans", Name: "listOrphans", Access: admin, handle: (*call).listOrphans,
+			Summary: "List Livy servers of other installations that belong to no gateway", Status: 200, Reply: OrphanList{},
+			Doc: "Those that this instance can see. They are left alone: their Redis may have been lost, or another installation uses them. Only admins of all workspaces see any.",
+		},
+		{
 			Method: get, Path: "/v1/audit", Name: "listAudit", Access: operator, handle: (*call).listAudit,
 			Summary: "List audit entries, newest first", Query: append(slices.Clip(auditFilterParams), limitParam),
 			Status: 200, Reply: AuditList{},

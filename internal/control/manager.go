@@ -89,7 +89,9 @@ type Manager struct {
 	declare  chan struct{}                 // signals that declared has changed
 
 	reapSoon chan struct{} // signals that there may be orphans
-	unread   outage        // failures to read all gateways
+	// orphansSeen has the instances of the orphans that are there; used by reap only.
+	orphansSeen map[string]bool
+	unread      outage // failures to read all gateways
 }
 
 // Settings are the settings that an operator can change by reloading the configuration

@@ -50,7 +50,7 @@ func (m *Manager) reap(ctx context.Context) {
 // reapOrphans stops the servers of this installation that will never be used again:
 // their gateway was deleted, or they are retired and the instance that should have
 // stopped them is gone or at another location. Servers of other or unknown installations
-// are left alone. The other kind of orphan, a gateway without its server, is handled by
+// are left alone and reported. The other kind of orphan, a gateway without its server, is handled by
 // the gateway's reconciler.
 //
 // No lease is needed: a retired server stays retired, whatever other instances do.
@@ -66,6 +66,7 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 		return err
 	}
 	if len(servers) == 0 {
+		m.reportOrphans(nil)
 		return nil
 	}
 	all, err := m.Store.Gateways(ctx)
@@ -76,6 +77,7 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 	for _, g := range all {
 		known[g.ID] = g
 	}
+	m.reportOrphans(orphansAmong(servers, ours, func(id string) bool { return known[id] != nil }))
 	var failed error
 	for _, s := range servers {
 		if s.Installation != ours {
