@@ -71,7 +71,10 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 	var notes []string
 	for _, e := range missing(g, m.Catalog()) {
 		notes = append(notes, fmt.Sprintf("%s %q is no longer in the configuration; jobs are refused or the next "+
-			"start fails until it is back or the gateway is changed", e.Field, e.Value))
+			"start fails until it is back or the gateway is changed (%s)", e.Field, e.Value, unpin(g, e.Field)))
+	}
+	if err := outdatedVersion(g, m.resolve(g).wanted); err != nil {
+		notes = append(notes, err.Error())
 	}
 	if g.Declared {
 		notes = append(notes, "declared in the configuration of Caddy; its settings can be changed only there")
