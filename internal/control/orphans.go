@@ -62,12 +62,12 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 	// List servers before gateways: a server that is started later already has a gateway.
 	servers, err := m.Runtime.List(ctx)
 	if err != nil {
-		m.Logger.Warn("cannot list Livy servers to find those without a gateway", zap.Error(err))
-		return err
+		m.Logger.Warn("cannot list all Livy servers to find those without a gateway", zap.Error(err))
 	}
+	failed := err // the servers that were listed end all the same
 	if len(servers) == 0 {
 		m.reportOrphans(nil)
-		return nil
+		return failed
 	}
 	all, err := m.Store.Gateways(ctx)
 	if err != nil {
@@ -78,7 +78,6 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 		known[g.ID] = g
 	}
 	m.reportOrphans(orphansAmong(servers, ours, func(id string) bool { return known[id] != nil }))
-	var failed error
 	for _, s := range servers {
 		if s.Installation != ours {
 			continue
