@@ -41,8 +41,7 @@ func halt(t *testing.T, l live, g gateway) (goOn func()) {
 
 // TestHaltedLivy halts a real Livy with a live session: for a moment, which nobody
 // notices; for longer, when requests are refused at once and nothing is lost; and for
-// good, when the server is restarted as the settings say. For runtime static see
-// TestLivyThatSomebodyElseRuns.
+// good, when the server is restarted as the settings say.
 func TestHaltedLivy(t *testing.T) {
 	onEachRuntime(t, func(t *testing.T, l live) {
 		if !l.interactive {
