@@ -135,6 +135,7 @@ type App struct {
 	sealer   *accesskeys.Sealer // made of SealingKeys; nil without any
 	before   replaced           // what Start replaced
 	inForce  bool               // all apps of the configuration have been started
+	stopped  bool               // Caddy has stopped the app
 }
 
 // replaced has what was in force before a configuration was started.
@@ -295,18 +296,28 @@ func (a *App) Start() error {
 // configuration that uses it.
 func (a *App) Stop() error {
 	if !a.inForce {
-		a.core.Manager.Configure(a.before.settings)
-		a.core.Ledger.SetRetention(a.before.retention)
-		a.core.AccessKeys.Configure(a.before.sealer)
-		core.SetInForce(a.before.config)
+		a.undo()
 	}
+	a.stopped = true
 	return nil
 }
 
-// Cleanup releases the core.
+// undo puts the previous configuration into force again.
+func (a *App) undo() {
+	a.core.Manager.Configure(a.before.settings)
+	a.core.Ledger.SetRetention(a.before.retention)
+	a.core.AccessKeys.Configure(a.before.sealer)
+	core.SetInForce(a.before.config)
+}
+
+// Cleanup releases the core. Caddy does not stop the apps of a configuration that it gives up
+// after all of them have been started.
 func (a *App) Cleanup() error {
 	if a.key == "" {
 		return nil
+	}
+	if a.inForce && !a.stopped {
+		a.undo()
 	}
 	key := a.key
 	a.key = ""

@@ -21,17 +21,24 @@ func (a *App) useEvents(ctx caddy.Context) error {
 			events.Emit(ctx, name, data)
 		}
 	}
-	return events.On("started", started{a})
+	return events.On("started", started{a, ctx})
 }
 
 // started puts the declared gateways of an App into force.
-type started struct{ app *App }
+type started struct {
+	app *App
+	ctx caddy.Context
+}
 
-// Handle is called when all apps of a configuration have been started.
+// Handle is called when all apps of a configuration have been started. Caddy may give the
+// configuration up even then, e.g. because of its remote administration.
 func (s started) Handle(context.Context, caddy.Event) error {
-	a := s.app
-	a.inForce = true
-	a.core.Manager.Declare(a.declared)
+	s.app.inForce = true
+	go func() {
+		if s.app.awaitActive(s.ctx) {
+			s.app.core.Manager.Declare(s.app.declared)
+		}
+	}()
 	return nil
 }
 

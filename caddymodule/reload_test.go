@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +21,7 @@ import (
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/doctor"
+	"github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
 )
@@ -44,11 +47,12 @@ func load(t *testing.T, caddyfile string) error {
 // one.
 func TestAReloadWithAnotherRuntimeMakesAnotherCore(t *testing.T) {
 	redis := "\t\tredis redis://" + miniredis.RunT(t).Addr() + "/0\n"
+	engineHost := dockerThatAnswers(t)
 	const engine = "\n\t\tengine x {\n\t\t\turl http://127.0.0.1:1\n\t\t\timage x\n\t\t\tlivy_home /x\n\t\t\tspark_home /x\n\t\t}\n"
 	var last *core.Core
 	for _, runtime := range []string{
 		"runtime static", "runtime process", "runtime process {\nstate_dir " + t.TempDir() + "\n}",
-		"runtime docker", "runtime docker {\nnamespace other\n}",
+		"runtime docker {\nhost " + engineHost + "\n}", "runtime docker {\nhost " + engineHost + "\nnamespace other\n}",
 	} {
 		if err := loadText(t, redis+runtime+engine, ""); err != nil {
 			t.Fatal(err)
@@ -61,6 +65,100 @@ func TestAReloadWithAnotherRuntimeMakesAnotherCore(t *testing.T) {
 			t.Errorf("%s: servers are run by runtime %s", runtime, name)
 		}
 		last = now
+	}
+}
+
+// dockerThatAnswers returns the address of a server that answers as an idle Docker engine.
+func dockerThatAnswers(t *testing.T) string {
+	engine := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Api-Version", "1.47")
+		if !strings.HasSuffix(r.URL.Path, "/_ping") {
+			fmt.Fprint(w, "[]")
+		}
+	}))
+	t.Cleanup(engine.Close)
+	return "tcp://" + strings.TrimPrefix(engine.URL, "http://")
+}
+
+// TestAReloadOntoWhatDoesNotAnswer is refused. At the start of Caddy the same configuration waits.
+func TestAReloadOntoWhatDoesNotAnswer(t *testing.T) {
+	const engine = "\n\t\tengine x {\n\t\t\turl http://127.0.0.1:1\n\t\t\timage x\n\t\t}\n"
+	const noRedis = "redis redis://:secret-word@127.0.0.1:1/0\nruntime static" + engine
+	working := "redis redis://" + miniredis.RunT(t).Addr() + "/0\n"
+	for _, c := range []struct{ name, options, want string }{
+		{"Redis", noRedis, "the configuration in force stays: Redis cannot be used"},
+		{"Docker", working + "runtime docker {\nhost unix:///no/such/socket\n}" + engine, "the configuration in force stays: runtime docker cannot be used"},
+	} {
+		if err := loadText(t, working+"runtime static"+engine, ""); err != nil {
+			t.Fatal(err)
+		}
+		before := core.InForce()
+		err := loadText(t, c.options, "")
+		if err == nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "secret-word") {
+			t.Errorf("%s: reload: %v", c.name, err)
+		}
+		if core.InForce() != before || before.Store.Ping(t.Context()) != nil {
+			t.Errorf("%s: the core in force is not the one before", c.name)
+		}
+		_ = caddy.Stop()
+		if err := loadText(t, c.options, ""); err != nil {
+			t.Errorf("%s: start: %v", c.name, err)
+		}
+		if err := loadText(t, c.options+"start_timeout 5m\n", ""); err != nil {
+			t.Errorf("%s: a reload that keeps it: %v", c.name, err)
+		}
+		_ = caddy.Stop()
+	}
+}
+
+// TestAReloadThatFailsAfterTheStart leaves nothing of itself: Caddy may give a configuration up
+// after all of its apps have been started.
+func TestAReloadThatFailsAfterTheStart(t *testing.T) {
+	redis := "redis redis://" + miniredis.RunT(t).Addr() + "/0\n"
+	const rest = "runtime static\nengine x {\nurl http://127.0.0.1:1\n}\n"
+	const declared = "gateway etl {\n}\n"
+	if err := loadText(t, redis+rest+declared, ""); err != nil {
+		t.Fatal(err)
+	}
+	before := core.InForce()
+	eventually.True(t, time.Minute, "the gateway of the configuration", func() bool {
+		_, err := before.Manager.Lookup("default", "etl")
+		return err == nil
+	})
+	other := "redis redis://" + miniredis.RunT(t).Addr() + "/0\n"
+	for name, options := range map[string]string{
+		"the same core": redis + rest + "start_timeout 77s\nretention 2h\n",
+		"another core":  other + rest + "start_timeout 77s\n",
+	} {
+		text := "{\npersist_config off\nadmin off\nauto_https off\nlivy {\n" + options + "}\n}\n"
+		config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(text), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var late map[string]any
+		if err := json.Unmarshal(config, &late); err != nil {
+			t.Fatal(err)
+		}
+		late["admin"] = map[string]any{"disabled": true, "config": map[string]any{
+			"persist": false, "load": map[string]any{"module": "http", "url": "http://127.0.0.1:1/"},
+		}}
+		if config, err = json.Marshal(late); err != nil {
+			t.Fatal(err)
+		}
+		if err := caddy.Load(config, true); err == nil || !strings.Contains(err.Error(), "loading dynamic config") {
+			t.Fatalf("%s: reload: %v", name, err)
+		}
+		if core.InForce() != before || before.Manager.Settings().StartTimeout == 77*time.Second {
+			t.Errorf("%s: the settings of the refused configuration are in force", name)
+		}
+		const month = 30 * 24 * time.Hour
+		if got := before.Ledger.SetRetention(month); got != month {
+			t.Errorf("%s: records are kept for %s", name, got)
+		}
+		time.Sleep(100 * time.Millisecond) // for what would be done in the background
+		if g, err := before.Manager.Get(t.Context(), "default", "etl"); err != nil || !g.Declared || g.Desired != gateway.StateRunning {
+			t.Errorf("%s: the gateway of the configuration in force is %+v, %v", name, g, err)
+		}
 	}
 }
 

@@ -12,8 +12,9 @@ import (
 	"github.com/livygateway/livygateway/policies"
 )
 
-// Validate checks the configuration. It does not use the network. Files that are used only when
-// a gateway starts are looked at, and logged if they are missing.
+// Validate checks the configuration. It uses the network only if the configuration is to replace
+// a running one. Files that are used only when a gateway starts are looked at, and logged if they
+// are missing.
 func (a *App) Validate() error { return a.expander.mask(a.validate()) }
 
 func (a *App) validate() error {
@@ -72,6 +73,9 @@ func (a *App) validate() error {
 	// Not in Start, since sites of this configuration may have accepted connections by then,
 	// which an error would break.
 	if err := a.core.Manager.CheckCatalog(catalog, a.declared); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
+	if err := a.checkReload(); err != nil {
 		return fmt.Errorf("livy: %w", err)
 	}
 	return nil

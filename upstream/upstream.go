@@ -98,7 +98,8 @@ type Runtime interface {
 	// Find returns the gateway's instance, including one started by an earlier process; ok
 	// is false if there is none.
 	Find(ctx context.Context, gatewayID string) (inst Instance, ok bool, err error)
-	// List returns all instances that the runtime manages, for finding orphans.
+	// List returns all instances that the runtime manages, for finding orphans. With an error
+	// it returns those that could be read.
 	List(ctx context.Context) ([]Instance, error)
 	// Logs returns the last lines of the server's output.
 	Logs(ctx context.Context, gatewayID string, lines int) ([]string, error)

@@ -53,6 +53,9 @@ func (h *Record) notCreated(
 ) error {
 	status := rec.Status()
 	switch {
+	case livy.StoppingPage(status, rec.Header(), reply):
+		create.Failed(r.Context(), "the Livy server was stopping")
+		return errStopping(c)
 	case status == core.StatusClientGone:
 		// Livy may have received it or not. As after a lost reply, the name in Livy's lists will
 		// tell.

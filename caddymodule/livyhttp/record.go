@@ -125,7 +125,7 @@ func (h *Record) serve(w http.ResponseWriter, r *http.Request, c *call, next cad
 		if p.own || p.extra {
 			header.Del("Content-Length") // that of Livy's own reply
 		}
-		return p.readsWhole(c.req.Method, status)
+		return p.readsWhole(c.req.Method, status) || livy.MayBeStopping(status, header)
 	})
 	if p.observe {
 		out.Look = func(reply []byte) {
@@ -144,6 +144,11 @@ func (h *Record) serve(w http.ResponseWriter, r *http.Request, c *call, next cad
 		if statements != nil {
 			statements.finish(r.Context(), rec.Status())
 		}
+		return nil
+	case livy.StoppingPage(rec.Status(), rec.Header(), buf.Bytes()):
+		return errStopping(c)
+	case !p.readsWhole(c.req.Method, rec.Status()):
+		writeWhole(w, rec.Header(), rec.Status(), buf.Bytes())
 		return nil
 	case rec.Status() == http.StatusNotFound:
 		return h.notFound(rec, w, r, c, buf.Bytes())

@@ -128,8 +128,12 @@ func (c *call) deleteGateway() error {
 	if err != nil {
 		return err
 	}
-	if err := c.Manager.Delete(c.ctx(), g, force, c.order); err != nil {
+	left, err := c.Manager.Delete(c.ctx(), g, force, c.order)
+	switch {
+	case err != nil:
 		return err
+	case left != nil:
+		return c.replyGateway(http.StatusAccepted, left)
 	}
 	return c.none()
 }

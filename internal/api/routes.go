@@ -35,6 +35,9 @@ type Route struct {
 	// Status is the status of success, Reply a value of the reply's type; nil for none.
 	Status int
 	Reply  any
+	// Accepted is a value of the type of the reply with 202, for calls that can take longer
+	// than their reply waits; nil for the others.
+	Accepted any
 	// Type is the reply's content type; empty means JSON.
 	Type string
 	// Errors are the error statuses besides those of all calls.
@@ -162,6 +165,11 @@ func Routes() []Route {
 			Summary: "Show a runtime environment", Status: 200, Reply: Environment{},
 		},
 		{
+			Method: get, Path: "/v1/orphans", Name: "listOrphans", Access: admin, handle: (*call).listOrphans,
+			Summary: "List Livy servers of other installations that belong to no gateway", Status: 200, Reply: OrphanList{},
+			Doc: "Those that this instance can see. They are left alone: their Redis may have been lost, or another installation uses them. Only admins of all workspaces see any.",
+		},
+		{
 			Method: get, Path: "/v1/audit", Name: "listAudit", Access: operator, handle: (*call).listAudit,
 			Summary: "List audit entries, newest first", Query: append(slices.Clip(auditFilterParams), limitParam),
 			Status: 200, Reply: AuditList{},
@@ -252,9 +260,11 @@ func Routes() []Route {
 		},
 		{
 			Method: del, Path: one, Name: "deleteGateway", Access: admin, handle: (*call).deleteGateway,
-			Summary: "Delete a gateway with its tokens and records", Conditional: true, Status: 204, Errors: []int{409},
+			Summary: "Delete a gateway with its tokens and records", Conditional: true, Status: 204, Accepted: Gateway{}, Errors: []int{409},
 			Query: []Param{{Name: "force", Type: "boolean", Doc: "Delete the gateway even if it is running."}},
-			Doc:   "409 if it is running, unless force is set.",
+			Doc: "409 if it is running, unless force is set. Waits up to a minute until the gateway is gone. " +
+				"If that takes longer, the reply is 202 with the gateway, whose state is Deleting, and the deletion goes on. " +
+				"The name can be used again once the gateway is gone.",
 		},
 		{
 			Method: post, Path: one + "/start", Name: "startGateway", Access: member, handle: (*call).startGateway,

@@ -93,6 +93,7 @@ func Fill(cmd *cobra.Command, o Options) {
 	cmd.AddCommand(
 		c.gatewayCommand(), c.tokenCommand(), c.accessKeyCommand(), c.sessionCommand(), c.policyCommand(), c.usageCommand(),
 		c.catalogCommand(), c.engineCommand(), c.environmentCommand(), c.auditCommand(), c.eventsCommand(), c.healthCommand(), c.doctorCommand(),
+		c.orphansCommand(),
 	)
 	complete(cmd, "workspace", c.workspaces)
 	complete(cmd, "address", nothing)

@@ -69,12 +69,12 @@ func (c *cli) listCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "List the gateways of all workspaces")
-	cmd.Flags().StringSliceVar(&states, "state", nil, "Only gateways in one of these states: Created, Starting, Running, Stopping, Stopped, Error")
+	cmd.Flags().StringSliceVar(&states, "state", nil, "Only gateways in one of these states: Created, Starting, Running, Stopping, Stopped, Error, Deleting")
 	complete(cmd, "state", words(gatewayStates...))
 	return cmd
 }
 
-var gatewayStates = []string{"Created", "Starting", "Running", "Stopping", "Stopped", "Error"}
+var gatewayStates = []string{"Created", "Starting", "Running", "Stopping", "Stopped", "Error", "Deleting"}
 
 func isOneOf(s string, list []string) bool {
 	for _, v := range list {
@@ -320,8 +320,12 @@ This cannot be undone, so --yes is asked for.`,
 			if force {
 				q.Set("force", "true")
 			}
-			if _, err := call[any](c, http.MethodDelete, query(c.path(args[0]), q), nil); err != nil {
+			left, err := call[*api.Gateway](c, http.MethodDelete, query(c.path(args[0]), q), nil)
+			if err != nil {
 				return err
+			}
+			if left.got != nil {
+				return stillDeleting(left.got)
 			}
 			if c.json {
 				return c.printJSON(map[string]string{"deleted": args[0]})
@@ -333,6 +337,15 @@ This cannot be undone, so --yes is asked for.`,
 	cmd.Flags().BoolVar(&yes, "yes", false, "Confirm the deletion")
 	cmd.Flags().BoolVar(&force, "force", false, "Delete it even if it is running; implies --yes")
 	return cmd
+}
+
+// stillDeleting returns the error for a deletion that takes longer than the API waits for it.
+func stillDeleting(g *api.Gateway) error {
+	f := fromKind(gateway.KindUnavailable,
+		fmt.Sprintf("gateway %s is still being deleted (%s)", g.Spec.Name, g.Status.Reason))
+	f.ExitCode = exitTimeout
+	f.hint = "The deletion goes on. The name can be used again once the gateway is gone."
+	return f
 }
 
 func (c *cli) logsCommand() *cobra.Command {

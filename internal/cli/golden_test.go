@@ -206,6 +206,7 @@ var goldens = []struct {
 		"session usage --gateway none",
 		"usage",
 	}},
+	{"orphans", nil, []string{"orphans", "orphans --json", "orphans x"}},
 	{"policy-show", []func(*world){policy}, []string{
 		"policy show --gateway etl",
 		"policy show --gateway etl --json",

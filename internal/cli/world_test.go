@@ -32,6 +32,7 @@ import (
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 	"github.com/livygateway/livygateway/internal/tokens"
+	"github.com/livygateway/livygateway/upstream"
 	"github.com/livygateway/livygateway/upstream/static"
 )
 
@@ -56,6 +57,15 @@ type talking struct{ *static.Runtime }
 
 func (talking) Logs(context.Context, string, int) ([]string, error) {
 	return []string{"INFO LivyServer: Using spark.submit.deployMode", "INFO WebServer: Starting server on http://livy:8998"}, nil
+}
+
+// List adds a server of another installation.
+func (r talking) List(ctx context.Context) ([]upstream.Instance, error) {
+	all, err := r.Runtime.List(ctx)
+	return append(all, upstream.Instance{
+		ID: "4711-86400", GatewayID: "lc-aaaaaaaaaaaaaaaa", Installation: "in-bbbbbbbbbbbbbbbb",
+		Address: "127.0.0.1:8998", Started: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC), Running: true,
+	}), err
 }
 
 // newWorld makes one. poll is how often the Manager looks at what Livy does: an

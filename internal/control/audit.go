@@ -14,7 +14,8 @@ import (
 
 // changeEntry returns the audit entry of a change to a gateway. A change without an action
 // was made by the gateway itself and is named after the resulting state, e.g.
-// "gateway.error". The entry is nil if the change is not visible in the audit log.
+// "gateway.error". The entry is nil if the change is not visible in the audit log. The entry
+// of a deletion has all settings of the gateway.
 func changeEntry(action, actor string, before, after *gateway.Gateway) *store.AuditEntry {
 	if action == "" {
 		if reflect.DeepEqual(auditView(before), auditView(after)) {
@@ -31,6 +32,9 @@ func changeEntry(action, actor string, before, after *gateway.Gateway) *store.Au
 		default:
 			action = "gateway.update"
 		}
+	}
+	if action == actionDelete {
+		after = nil
 	}
 	e := newAuditEntry(action, actor, before, after)
 	return &e

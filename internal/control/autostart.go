@@ -19,7 +19,7 @@ func (m *Manager) Ready(ctx context.Context, e *Entry, by gateway.Origin) (*Entr
 		}
 		return e, nil
 	}
-	if !g.Spec.AutoStart.Enabled {
+	if !g.Spec.AutoStart.Enabled || g.Desired == gateway.StateDeleting {
 		return nil, notReady(g)
 	}
 	if g.Desired != gateway.StateRunning {
@@ -54,7 +54,7 @@ func (m *Manager) Ready(ctx context.Context, e *Entry, by gateway.Origin) (*Entr
 // sessions or batches then; earlier ones do not come back.
 func (e *Entry) Asleep() bool {
 	g := e.Gateway
-	return g.Status.State != gateway.StateRunning && g.Desired != gateway.StateRunning &&
+	return g.Status.State != gateway.StateRunning && g.Desired == gateway.StateStopped &&
 		g.Spec.AutoStart.Enabled
 }
 
@@ -83,6 +83,8 @@ func (m *Manager) wake(ctx context.Context, e *Entry, by gateway.Origin) error {
 // reason of StateError, which may contain lines of Livy's log that clients must not see.
 func notReady(g *gateway.Gateway) error {
 	switch {
+	case g.Desired == gateway.StateDeleting:
+		return gateway.NotNow("gateway %q is being deleted", g.Spec.Name)
 	case g.Status.State == gateway.StateStarting:
 		return gateway.NotNow("gateway %q is starting (%s, since %s)",
 			g.Spec.Name, g.Status.Reason, g.Status.Since.UTC().Format(time.RFC3339))

@@ -226,7 +226,7 @@ func TestAWakingGatewayKeepsNobodyWaitingForEver(t *testing.T) {
 	// Whoever waits is told when somebody deletes it.
 	gone := make(chan error, 1)
 	go func() { _, err := m.Ready(context.Background(), e, gateway.Origin{}); gone <- err }()
-	if err := m.Delete(context.Background(), g, true, gateway.Order{}); err != nil {
+	if _, err := m.Delete(context.Background(), g, true, gateway.Order{}); err != nil {
 		t.Fatal(err)
 	}
 	select {

@@ -136,7 +136,7 @@ func TestDeclaredGatewaysAreReadOnly(t *testing.T) {
 		t.Errorf("changing it: %v", err)
 	}
 	for _, force := range []bool{false, true} {
-		if err := m.Delete(ctx, g, force, gateway.Order{}); gateway.KindOf(err) != gateway.KindConflict || !strings.Contains(err.Error(), "can only be removed there") {
+		if _, err := m.Delete(ctx, g, force, gateway.Order{}); gateway.KindOf(err) != gateway.KindConflict || !strings.Contains(err.Error(), "can only be removed there") {
 			t.Errorf("deleting it, force %t: %v", force, err)
 		}
 	}
@@ -145,7 +145,7 @@ func TestDeclaredGatewaysAreReadOnly(t *testing.T) {
 	if _, err := m.Update(ctx, g, UpdateRequest{Patch: []byte(`{"public":false}`)}); err != nil {
 		t.Errorf("changing it after it was removed: %v", err)
 	}
-	if err := m.Delete(ctx, g, false, gateway.Order{}); err != nil {
+	if _, err := m.Delete(ctx, g, false, gateway.Order{}); err != nil {
 		t.Errorf("deleting it after it was removed: %v", err)
 	}
 }

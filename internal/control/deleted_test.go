@@ -8,10 +8,11 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
+	"github.com/livygateway/livygateway/internal/tokens"
 )
 
-// TestNothingStaysOfADeletedGateway: not where whoever deleted it has gone away, nor what
-// another instance wrote a moment later.
+// TestNothingStaysOfADeletedGateway covers what other instances write a moment after the
+// deletion.
 func TestNothingStaysOfADeletedGateway(t *testing.T) {
 	s, redis := storetest.Mini(t)
 	m := testManager(t, s, newFakeRuntime(t))
@@ -24,26 +25,26 @@ func TestNothingStaysOfADeletedGateway(t *testing.T) {
 		}
 	}
 	record("livy-before")
-	if err := m.Delete(t.Context(), g, false, gateway.Order{}); err != nil {
+	if _, err := m.Delete(t.Context(), g, false, gateway.Order{}); err != nil {
 		t.Fatal(err)
 	}
 	left := func() bool { return redis.Exists("livygw:records:" + g.ID) }
 	if left() {
 		t.Error("its records stay")
 	}
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
-	record("livy-again")
-	if m.deleteRecords(ended, g.ID); left() {
-		t.Error("its records stay where nobody waits for the answer")
-	}
 
 	record("livy-late")
+	if _, _, err := m.Tokens.Create(t.Context(), tokens.CreateRequest{GatewayID: g.ID, Settings: tokens.Settings{Name: new("late")}}); err != nil {
+		t.Fatal(err)
+	}
 	if m.sweepDeleted(t.Context()); !left() {
 		t.Error("records went while others may still write some")
 	}
 	m.Now = func() time.Time { return time.Now().Add(2 * deletedRest) }
 	if m.sweepDeleted(t.Context()); left() || redis.Exists("livygw:deleted") {
 		t.Errorf("left behind: %v", redis.Keys())
+	}
+	if left, err := m.Tokens.List(t.Context(), g.ID); err != nil || len(left) != 0 {
+		t.Errorf("tokens left: %v, %v", left, err)
 	}
 }

@@ -31,20 +31,30 @@ func (m *Manager) Examine(ctx context.Context) []doctor.Result {
 		}
 		results = append(results, found...)
 	}
+	results = append(results, m.examineOrphans(ctx)...)
 	return append(results, doctor.Good("gateways", "%d of %d have no problems", healthy, len(all)))
 }
 
 func (m *Manager) examineGateway(ctx context.Context, g *gateway.Gateway) (found []doctor.Result) {
 	check := "gateway " + g.Ref()
-	if g.Status.State == gateway.StateError {
+	switch since := g.Status.UnresponsiveSince; {
+	case g.Status.State == gateway.StateError:
 		found = append(found, doctor.Failure(check, g.Status.Reason, "check its log: "+command("logs", g)))
+	case g.Status.State == gateway.StateDeleting && g.Status.Reason != string(stopServer):
+		found = append(found, doctor.Failure(check, "its deletion is not complete: "+g.Status.Reason,
+			"mend the cause; the deletion is retried"))
+	case !since.IsZero():
+		found = append(found, doctor.Failure(check, m.unresponsiveNote(since),
+			"see what it does with "+command("logs", g)+", or restart it with "+command("restart", g)))
 	}
 	if _, err := m.policy(g); err != nil {
 		found = append(found, doctor.Failure(check,
 			"refuses all creates because its policy cannot be compiled: "+err.Error(),
 			mendSettings(g)))
 	}
-	for _, f := range m.Findings(g) {
+	rest := *g
+	rest.Status.UnresponsiveSince = time.Time{} // reported above
+	for _, f := range m.Findings(&rest) {
 		found = append(found, doctor.Warning(check, f.Text, f.Mend))
 	}
 	if pending := m.RestartNeeded(g); len(pending) > 0 {

@@ -44,7 +44,10 @@ func (m *Manager) findings(g *gateway.Gateway) (list []Finding) {
 	}
 	for _, e := range missing(g, m.Catalog()) {
 		add("put it back into the livy block, or "+change, "%s %q is no longer in the configuration; jobs are refused "+
-			"or the next start fails until it is back or the gateway is changed", e.Field, e.Value)
+			"or the next start fails until it is back or the gateway is changed (%s)", e.Field, e.Value, unpin(g, e.Field))
+	}
+	if err := outdatedVersion(g, m.resolve(g).wanted); err != nil {
+		add(unpin(g, "livyVersion"), "%s", err)
 	}
 	if g.Declared {
 		list = append(list, Finding{

@@ -6,8 +6,6 @@ import (
 	"strings"
 	"time"
 
-	"go.uber.org/zap"
-
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 )
@@ -134,106 +132,6 @@ func (m *Manager) want(
 	return updated, nil
 }
 
-// deleteTimeout bounds how long Delete waits for a server to stop.
-const deleteTimeout = time.Minute
-
-// Delete removes a stopped gateway with its tokens and records. With force it stops a
-// running gateway first. The supervising instance stops the server; if that takes longer
-// than a minute the error is of KindUnavailable.
-func (m *Manager) Delete(ctx context.Context, g *gateway.Gateway, force bool, o gateway.Order) error {
-	if err := checkNotDeclared(g, "removed"); err != nil {
-		return err
-	}
-	if g.Desired == gateway.StateRunning && !force {
-		return gateway.Errorf(gateway.KindConflict, "gateway %q is running: stop it first, or use force",
-			g.Spec.Name)
-	}
-	bounded, cancel := context.WithTimeout(ctx, deleteTimeout)
-	defer cancel()
-	for {
-		stopped, err := m.stopped(bounded, g, o)
-		if err != nil {
-			return err
-		}
-		if err := m.Tokens.RevokeAll(ctx, gateway.Order{Origin: o.Origin}, g.ID); err != nil {
-			return err
-		}
-		audit := newAuditEntry("gateway.delete", "", stopped, nil)
-		err = m.Store.DeleteGateway(ctx, stopped, store.Write{Order: o, Audit: &audit})
-		if errors.Is(err, store.ErrRevision) {
-			continue // changed concurrently, perhaps started
-		}
-		if err != nil {
-			return err
-		}
-		m.publish(g.ID, nil)
-		m.deleteRecords(ctx, g.ID)
-		return nil
-	}
-}
-
-// deleteRecords removes the records of a deleted gateway, whoever still waits for it. What
-// is left, and what others write meanwhile, is removed by sweepDeleted.
-func (m *Manager) deleteRecords(ctx context.Context, id string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
-	defer cancel()
-	if err := m.Store.DeleteRecords(ctx, id); err != nil {
-		m.Logger.Warn("cannot remove the records of a deleted gateway; retrying later", zap.String("gateway", id), zap.Error(err))
-	}
-}
-
-// deletedRest is how long after a deletion other instances may still write records.
-const deletedRest = time.Minute
-
-// sweepDeleted removes what deleted gateways left behind.
-func (m *Manager) sweepDeleted(ctx context.Context) {
-	ids, err := m.Store.DeletedGateways(ctx, m.Now().Add(-deletedRest))
-	for _, id := range ids {
-		if err = m.Store.DeleteRecords(ctx, id); err == nil {
-			err = m.Store.ForgetDeleted(ctx, id)
-		}
-		if err != nil {
-			break
-		}
-	}
-	if err != nil && ctx.Err() == nil {
-		m.Logger.Warn("cannot remove the data of deleted gateways", zap.Error(err))
-	}
-}
-
-// stopped requests the stop of a gateway and waits for it.
-func (m *Manager) stopped(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error) {
-	now, err := m.change(ctx, "", store.Write{Order: o}, g.ID, func(g *gateway.Gateway) error {
-		if g.Desired == gateway.StateStopped {
-			return errUnchanged
-		}
-		g.Desired = gateway.StateStopped
-		if g.Status.State != gateway.StateCreated {
-			g.Enter(gateway.StateStopping, "to be deleted", gateway.SystemActor, m.Now())
-		}
-		return nil
-	})
-	m.kick(g.ID)
-	for err == nil && now.Status.State != gateway.StateStopped && now.Status.State != gateway.StateCreated {
-		changed := m.snapshots.next()
-		if now, err = m.Store.Gateway(ctx, g.ID); err != nil || now.Desired != gateway.StateStopped {
-			break
-		}
-		select {
-		case <-changed:
-		case <-time.After(time.Second): // in case a change is missed
-		case <-ctx.Done():
-			return nil, gateway.Errorf(gateway.KindUnavailable,
-				"gateway %q is still being stopped by the instance that supervises it; delete it again once it has stopped",
-				g.Spec.Name)
-		}
-	}
-	if err == nil && now.Desired != gateway.StateStopped {
-		err = gateway.Errorf(gateway.KindConflict, "gateway %q was started again", g.Spec.Name)
-	}
-	return now, err
-}
-
 // Logs returns the last lines of the Livy server's output. When they are kept
 // where another instance runs, the error of KindConflict says so.
 func (m *Manager) Logs(ctx context.Context, g *gateway.Gateway, lines int) ([]string, error) {
@@ -298,6 +196,11 @@ func (m *Manager) change(
 		}
 		if err := w.Check(id, g.Revision); err != nil {
 			return nil, err
+		}
+		if action != "" && action != actionDelete {
+			if err := checkNotDeleting(g); err != nil {
+				return nil, err
+			}
 		}
 		before := *g
 		if err := f(g); err != nil {

@@ -70,7 +70,7 @@ func TestOthersServeAChangeWithinASecond(t *testing.T) {
 				return err == nil && strings.HasSuffix(e.Gateway.Spec.SparkBlacklist, fmt.Sprint("test.", i))
 			})
 		}
-		if err := a.Delete(ctx, g, true, gateway.Order{}); err != nil {
+		if _, err := a.Delete(ctx, g, true, gateway.Order{}); err != nil {
 			t.Fatal(err)
 		}
 		seen("the deletion", func(e *Entry, err error) bool { return gateway.KindOf(err) == gateway.KindNotFound })
@@ -109,7 +109,7 @@ func TestAnyInstanceTakesOrders(t *testing.T) {
 	if stats := b.LeaseStats(); stats.Held != 0 || stats.Others != 1 {
 		t.Errorf("the second instance: %+v", stats)
 	}
-	if err := b.Delete(context.Background(), g, true, gateway.Order{}); err != nil {
+	if _, err := b.Delete(context.Background(), g, true, gateway.Order{}); err != nil {
 		t.Fatal(err)
 	}
 	if running, _ := rt.count(); running != 0 {

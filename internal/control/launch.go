@@ -14,6 +14,9 @@ import (
 
 // launch returns the parameters to start a gateway's Livy server with.
 func (m *Manager) launch(g *gateway.Gateway, r *resolved.Gateway) (upstream.Launch, error) {
+	if err := checkOffered(g, r); err != nil {
+		return upstream.Launch{}, err
+	}
 	l, err := r.Launch(m.facts(g))
 	if err != nil {
 		return l, err

@@ -66,8 +66,10 @@ type Manager struct {
 	snapshots snapshots
 	stalls    stallDetector
 
-	newResolved  func(*resolved.Settings, gateway.Spec) *resolved.Gateway // tests count its calls
-	lastResolved atomic.Pointer[resolution]
+	newResolved func(*resolved.Settings, gateway.Spec) *resolved.Gateway // tests count its calls
+	// beforeDeletionStep lets tests interrupt a deletion.
+	beforeDeletionStep func(deletionStep) error
+	lastResolved       atomic.Pointer[resolution]
 
 	leaseholder *leaseholder
 	reconcilers reconcilers
@@ -86,9 +88,11 @@ type Manager struct {
 	declared atomic.Pointer[[]Declaration] // the gateways of the configuration in force
 	declare  chan struct{}                 // signals that declared has changed
 
-	reapSoon  chan struct{} // signals that there may be orphans
-	forgotten chan string   // ids of deleted gateways whose last log goes
-	unread    outage        // failures to read all gateways
+	reapSoon chan struct{} // signals that there may be orphans
+	// orphansSeen has the instances of the orphans that are there; used by reap only.
+	orphansSeen map[string]bool
+	forgotten   chan string // ids of deleted gateways whose last log goes
+	unread      outage      // failures to read all gateways
 }
 
 // Settings are the settings that an operator can change by reloading the configuration
@@ -271,6 +275,9 @@ func (m *Manager) stopAtExit(ctx context.Context, fence store.Fence) error {
 		return err
 	}
 	_, err = m.update(ctx, fence, id, func(g *gateway.Gateway) error {
+		if g.Desired == gateway.StateDeleting {
+			return errUnchanged // the next process continues the deletion
+		}
 		g.Enter(gateway.StateStopped, "stopped with the gateway process; starts again with it",
 			gateway.SystemActor, m.Now())
 		clearInstance(g)

@@ -227,7 +227,7 @@ func TestAGatewaysLife(t *testing.T) {
 	if _, err := m.Start(ctx, g, gateway.By("ann")); err != nil {
 		t.Errorf("starting what runs: %v", err)
 	}
-	if err := m.Delete(ctx, g, false, gateway.Order{}); gateway.KindOf(err) != gateway.KindConflict {
+	if _, err := m.Delete(ctx, g, false, gateway.Order{}); gateway.KindOf(err) != gateway.KindConflict {
 		t.Errorf("deleting what runs: %v, want a conflict", err)
 	}
 	if _, err := m.Stop(ctx, g, gateway.By("ann")); err != nil {
@@ -240,7 +240,7 @@ func TestAGatewaysLife(t *testing.T) {
 	if _, _, err := m.Tokens.Create(ctx, tokens.CreateRequest{GatewayID: g.ID, Settings: tokens.Settings{Name: new("t")}}); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Delete(ctx, g, false, gateway.Order{}); err != nil {
+	if _, err := m.Delete(ctx, g, false, gateway.Order{}); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := m.Lookup("default", "etl"); gateway.KindOf(err) != gateway.KindNotFound {

@@ -50,7 +50,7 @@ func (m *Manager) reap(ctx context.Context) {
 // reapOrphans stops the servers of this installation that will never be used again:
 // their gateway was deleted, or they are retired and the instance that should have
 // stopped them is gone or at another location. Servers of other or unknown installations
-// are left alone. The other kind of orphan, a gateway without its server, is handled by
+// are left alone and reported. The other kind of orphan, a gateway without its server, is handled by
 // the gateway's reconciler.
 //
 // No lease is needed: a retired server stays retired, whatever other instances do.
@@ -62,11 +62,12 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 	// List servers before gateways: a server that is started later already has a gateway.
 	servers, err := m.Runtime.List(ctx)
 	if err != nil {
-		m.Logger.Warn("cannot list Livy servers to find those without a gateway", zap.Error(err))
-		return err
+		m.Logger.Warn("cannot list all Livy servers to find those without a gateway", zap.Error(err))
 	}
+	failed := err // the servers that were listed end all the same
 	if len(servers) == 0 {
-		return nil
+		m.reportOrphans(nil)
+		return failed
 	}
 	all, err := m.Store.Gateways(ctx)
 	if err != nil {
@@ -76,7 +77,7 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 	for _, g := range all {
 		known[g.ID] = g
 	}
-	var failed error
+	m.reportOrphans(orphansAmong(servers, ours, func(id string) bool { return known[id] != nil }))
 	for _, s := range servers {
 		if s.Installation != ours {
 			continue
@@ -84,8 +85,8 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 		upTo := upstream.AnyEpoch
 		if g := known[s.GatewayID]; g != nil {
 			// The gateway's reconciler stops its own server.
-			stopping := g.Status.State == gateway.StateStopping &&
-				g.Status.Location == m.leaseholder.currentLocation()
+			ending := g.Status.State == gateway.StateStopping || g.Desired == gateway.StateDeleting
+			stopping := ending && g.Status.Location == m.leaseholder.currentLocation()
 			if s.Epoch > g.Status.Retired || stopping {
 				continue
 			}

@@ -3,8 +3,14 @@ package control
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
+	"time"
 
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 	"github.com/livygateway/livygateway/upstream"
 )
@@ -45,5 +51,46 @@ func TestOneStuckServerKeepsNoOthers(t *testing.T) {
 	}
 	if len(rt.stopped) != 2 || rt.stopped[1] != "lc-b" {
 		t.Errorf("stopped %v", rt.stopped)
+	}
+}
+
+// TestOrphansOfOtherInstallations are left alone, logged once and named by the doctor.
+func TestOrphansOfOtherInstallations(t *testing.T) {
+	s, _ := storetest.Mini(t)
+	rt := &stubborn{fakeRuntime: newFakeRuntime(t)}
+	logged, logs := observer.New(zap.WarnLevel)
+	m := testManagerWith(t, s, rt, func(o *Options) { o.Logger = zap.New(logged) })
+	g := create(t, m, "etl", false)
+	await(t, m, g.ID, "created", inState(gateway.StateCreated))
+	m.Close(false) // reaping is called here
+	began := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+	rt.servers = []upstream.Instance{
+		{GatewayID: "lc-later", ID: "later", Installation: "in-earlier", Started: began.Add(time.Hour), Running: true},
+		{GatewayID: "lc-lost", ID: "lost", Installation: "in-earlier", Started: began, Running: true},
+		{GatewayID: g.ID, ID: "known", Installation: "in-earlier", Running: true},
+	}
+	for range 2 {
+		if err := m.reapOrphans(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(rt.stopped) != 0 {
+		t.Errorf("stopped %v", rt.stopped)
+	}
+	all, err := m.Orphans(t.Context())
+	if err != nil || len(all) != 2 || all[0].Instance != "lost" || all[1].Instance != "later" {
+		t.Errorf("orphans %+v, %v", all, err)
+	}
+	if n := logs.FilterMessageSnippet("is left alone").Len(); n != 2 {
+		t.Errorf("logged %d times", n)
+	}
+	var named []string
+	for _, r := range m.Examine(t.Context()) {
+		if strings.HasPrefix(r.Check, "orphan ") {
+			named = append(named, r.Check)
+		}
+	}
+	if len(named) != 2 || named[0] != "orphan lost" {
+		t.Errorf("the doctor names %v", named)
 	}
 }

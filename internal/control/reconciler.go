@@ -129,6 +129,8 @@ func (r *reconciler) step(ctx context.Context) time.Duration {
 		// logged below
 	} else if g.Desired == gateway.StateRunning {
 		pause, err = r.keepRunning(ctx, g)
+	} else if g.Desired == gateway.StateDeleting {
+		err = r.delete(ctx, g)
 	} else {
 		pause, err = r.keepStopped(ctx, g)
 	}

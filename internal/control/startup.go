@@ -140,8 +140,8 @@ func (r *reconciler) awaitReady(
 		}
 		return stepSoon, nil
 	}
-	if promised := m.resolve(g).wanted.Promised; !upstream.Satisfies(version, promised) {
-		return r.failed(ctx, g, "the Livy server has version "+version+" instead of the promised "+promised)
+	if wanted := m.resolve(g).wanted; !upstream.Satisfies(version, wanted.Promised) {
+		return r.failed(ctx, g, wrongVersion(g, wanted, version))
 	}
 	_, err = r.update(ctx, func(g *gateway.Gateway) error {
 		if g.Desired != gateway.StateRunning || g.Status.Instance != inst.ID {

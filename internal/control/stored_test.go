@@ -36,7 +36,7 @@ func TestListIsAsStored(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.DeleteGateway(t.Context(), gone, store.Write{}); err != nil {
+	if err := s.DeleteGateway(t.Context(), store.Fence{}, gone); err != nil {
 		t.Fatal(err)
 	}
 

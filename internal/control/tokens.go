@@ -8,8 +8,11 @@ import (
 )
 
 // CheckToken returns an error if a token of the gateway cannot have the identity or the
-// queue; empty ones are always valid.
+// queue (empty ones are always valid), or if the gateway is being deleted.
 func (m *Manager) CheckToken(g *gateway.Gateway, identity, queue string) error {
+	if err := checkNotDeleting(g); err != nil {
+		return err
+	}
 	queues := m.settings.Load().Catalog.Queues
 	if queue != "" && len(queues) > 0 && !slices.Contains(queues, queue) {
 		return gateway.Invalid("queue", queue,

@@ -9,7 +9,8 @@ import (
 
 // State is a state of a gateway's life cycle.
 //
-//	Created → Starting → Running → Stopping → Stopped, and Error with a reason.
+//	Created → Starting → Running → Stopping → Stopped, and Error with a reason. Any of them
+//	→ Deleting, which nothing follows.
 type State string
 
 // The states of a gateway.
@@ -20,6 +21,7 @@ const (
 	StateStopping State = "Stopping"
 	StateStopped  State = "Stopped"
 	StateError    State = "Error"
+	StateDeleting State = "Deleting"
 )
 
 // Gateway is a named Livy endpoint: its settings (Spec), the desired state (Desired) and what
@@ -34,8 +36,8 @@ type Gateway struct {
 	// settings can then be changed only there, and it can be deleted only after it is
 	// removed there.
 	Declared bool `json:"declared,omitempty"`
-	// Desired is StateRunning or StateStopped: the state last requested by a person or by
-	// auto-start or auto-stop. It survives all restarts.
+	// Desired is StateRunning, StateStopped or StateDeleting: the state last requested by a
+	// person or by auto-start or auto-stop. It survives all restarts. StateDeleting is final.
 	Desired State  `json:"desired"`
 	Status  Status `json:"status"`
 	// CreatedBy is the name of the person who created the gateway, as authenticated.

@@ -195,6 +195,12 @@ func responses(types *types, r *api.Route) object {
 		problems = append(problems, http.StatusPreconditionFailed)
 	}
 	all := object{strconv.Itoa(r.Status): success(types, r)}
+	if r.Accepted != nil {
+		all[strconv.Itoa(http.StatusAccepted)] = object{
+			"description": "Accepted; not done yet.",
+			"content":     object{"application/json": object{"schema": types.reply(r.Accepted)}},
+		}
+	}
 	for _, status := range problems {
 		all[strconv.Itoa(status)] = object{"$ref": "#/components/responses/Problem"}
 	}

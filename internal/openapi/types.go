@@ -109,6 +109,7 @@ func special(of reflect.Type) *jsonschema.Schema {
 	case reflect.TypeFor[gateway.State]():
 		return &jsonschema.Schema{Type: "string", Enum: []any{
 			gateway.StateCreated, gateway.StateStarting, gateway.StateRunning, gateway.StateStopping, gateway.StateStopped, gateway.StateError,
+			gateway.StateDeleting,
 		}}
 	case reflect.TypeFor[access.Role]():
 		s := &jsonschema.Schema{Type: "string"}

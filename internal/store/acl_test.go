@@ -134,7 +134,7 @@ func useEverything(t *testing.T, s *store.Store) {
 	must(s.TrimAudit(ctx, time.Now(), time.Hour))
 	must(s.RevokeToken(ctx, g.ID, row.ID, time.Now(), store.Write{}))
 	must(s.DeleteRecords(ctx, g.ID))
-	must(s.DeleteGateway(ctx, g, store.Write{}))
+	must(s.DeleteGateway(ctx, store.Fence{}, g))
 }
 
 // TestNothingIsHalfWritten takes the channel away from a user who is at work: what
@@ -168,7 +168,7 @@ func TestNothingIsHalfWritten(t *testing.T) {
 	for name, err := range map[string]error{
 		"save":    s.SaveGateway(ctx, g, store.Write{}),
 		"create":  s.SaveGateway(ctx, &gateway.Gateway{ID: "lc-2", Workspace: "default", Spec: gateway.Spec{Name: "x"}}, store.Write{}),
-		"delete":  s.DeleteGateway(ctx, g, store.Write{}),
+		"delete":  s.DeleteGateway(ctx, store.Fence{}, g),
 		"token":   s.CreateToken(ctx, other, store.Write{}),
 		"disable": s.UpdateToken(ctx, &changed, store.Write{}),
 		"revoke":  s.RevokeToken(ctx, g.ID, row.ID, time.Now(), store.Write{}),

@@ -45,19 +45,18 @@ return 'ok'
 // one that was read. Its id is kept among the deleted ones until its records are gone
 // too. Tokens are the callers' to revoke.
 //
-// KEYS: gateways, revisions, names, ids, used, audit, leases, deleted
-// ARGV: id, name reference, channel, message, entry of the audit, expected revision
+// KEYS: gateways, revisions, names, ids, used, leases, deleted
+// ARGV: id, name reference, channel, message, expected revision
 var deleteGateway = newScript(`
 local current = redis.call('HGET', KEYS[2], ARGV[1])
-if current and current ~= ARGV[6] then return 'revision' end
+if current and current ~= ARGV[5] then return 'revision' end
 redis.call('PUBLISH', ARGV[3], ARGV[4])
-if redis.call('HEXISTS', KEYS[1], ARGV[1]) == 1 then redis.call('XADD', KEYS[6], '*', 'e', ARGV[5]) end
 redis.call('HDEL', KEYS[1], ARGV[1])
 redis.call('HDEL', KEYS[2], ARGV[1])
 if redis.call('HGET', KEYS[3], ARGV[2]) == ARGV[1] then redis.call('HDEL', KEYS[3], ARGV[2]) end
 redis.call('DEL', KEYS[4], KEYS[5])
-redis.call('HDEL', KEYS[7], ARGV[1])
-redis.call('ZADD', KEYS[8], redis.call('TIME')[1], ARGV[1])
+redis.call('HDEL', KEYS[6], ARGV[1])
+redis.call('ZADD', KEYS[7], redis.call('TIME')[1], ARGV[1])
 return 'ok'
 `)
 
@@ -105,17 +104,14 @@ func (s *Store) SaveGateway(ctx context.Context, g *gateway.Gateway, w Write) er
 }
 
 // DeleteGateway removes a gateway. It is not an error if the gateway does not exist. It fails
-// with ErrRevision if the stored revision differs.
-func (s *Store) DeleteGateway(ctx context.Context, g *gateway.Gateway, w Write) error {
-	entry, err := w.entry(AuditEntry{Action: "gateway.delete", GatewayID: g.ID, Gateway: g.Ref()})
-	if err != nil {
-		return err
-	}
+// with ErrRevision if the stored revision differs, and with ErrFenced if another instance holds
+// the lease. It writes no audit entry: the request for the deletion has one.
+func (s *Store) DeleteGateway(ctx context.Context, f Fence, g *gateway.Gateway) error {
 	keys := []string{
 		s.key("gateways"), s.key("gateway-revisions"), s.key("gateway-names"), s.key("ids", g.ID), s.key("used", g.ID),
-		s.auditKey(), s.key("leases"), s.key("deleted"),
+		s.key("leases"), s.key("deleted"),
 	}
-	got, err := deleteGateway.Run(ctx, s, Fence{}, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), entry, g.Revision).Text()
+	got, err := deleteGateway.Run(ctx, s, f, keys, g.ID, g.Ref(), s.channel(), message(TopicGateway, g.ID), g.Revision).Text()
 	if err == nil && got == "revision" {
 		return &gateway.Error{Kind: gateway.KindConflict, Rule: "deleting gateway " + g.ID, Err: ErrRevision}
 	}

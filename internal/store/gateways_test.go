@@ -52,7 +52,7 @@ func TestGateways(t *testing.T) {
 		t.Errorf("read back %+v, %v", got, err)
 	}
 
-	if err := s.DeleteGateway(ctx, g, store.Write{}); err != nil {
+	if err := s.DeleteGateway(ctx, store.Fence{}, g); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := s.Gateway(ctx, "lc-1"); gateway.KindOf(err) != gateway.KindNotFound {

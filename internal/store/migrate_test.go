@@ -207,7 +207,7 @@ func TestEmptiedRedis(t *testing.T) {
 			"Tokens":           func() error { return one(s.Tokens(ctx, g.ID)) },
 			"RecordIDs":        func() error { return one(s.RecordIDs(ctx, g.ID, []store.PublicRef{{Kind: "session"}})) },
 			"SaveGateway":      func() error { return s.SaveGateway(ctx, g, store.Write{}) },
-			"DeleteGateway":    func() error { return s.DeleteGateway(ctx, g, store.Write{}) },
+			"DeleteGateway":    func() error { return s.DeleteGateway(ctx, store.Fence{}, g) },
 			"CreateToken":      func() error { return s.CreateToken(ctx, testRow(1), store.Write{}) },
 			"RevokeToken":      func() error { return s.RevokeToken(ctx, g.ID, "lctk-x", time.Now(), store.Write{}) },
 			"BeginCreate": func() error {

@@ -2,6 +2,7 @@ package docker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"net"
@@ -108,16 +109,18 @@ func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
 		return nil, callError("listing containers", err)
 	}
 	var all []upstream.Instance
+	var failed error
 	for _, c := range found.Items {
 		inst, ok, err := r.Find(ctx, c.Labels[labelGateway])
 		if err != nil {
-			return nil, err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		if ok {
 			all = append(all, inst)
 		}
 	}
-	return all, nil
+	return all, failed
 }
 
 // Stop stops and removes the gateway's container; see upstream.Runtime.

@@ -2,7 +2,6 @@ package process
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"hash/fnv"
 	"maps"
@@ -12,12 +11,9 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 )
 
@@ -180,105 +176,4 @@ func ended(fields []string) bool { return fields[0] == "Z" || fields[0] == "X" }
 func bootID() string {
 	raw, _ := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(raw))
-}
-
-// members lists the live processes of a gateway up to an epoch: those in a server's session or
-// cgroup, those of a user that only this server has, and those with a marker.
-func (r *Runtime) members(gatewayID string, upTo int64) []int {
-	sessions, grouped := map[string]bool{}, map[int]bool{}
-	users, later := map[uint32]bool{}, map[uint32]bool{}
-	epochs, _ := r.epochs(gatewayID) // without files the markers still help
-	for _, epoch := range epochs {
-		s, ok, err := r.dirs(gatewayID, epoch).readState()
-		if err != nil || !ok || s.Boot != bootID() {
-			continue
-		}
-		if epoch > upTo {
-			later[s.UID] = true
-			continue
-		}
-		if s.UID != 0 {
-			users[s.UID] = true
-		}
-		for _, pid := range group(s.Cgroups).pids() {
-			grouped[pid] = true
-		}
-		// A pid is not reused while its session has members. So the session is the server's
-		// own, unless all of it has ended and another process got the pid: that one started
-		// at another time.
-		if ticks, err := startTicks(s.PID); err != nil || ticks == s.Ticks {
-			sessions[strconv.Itoa(s.PID)] = true
-		}
-	}
-	marker := []byte(r.markers(gatewayID))
-	dirs, _ := filepath.Glob("/proc/[0-9]*")
-	var pids []int
-	for _, dir := range dirs {
-		pid, err := strconv.Atoi(filepath.Base(dir))
-		if err != nil || pid == os.Getpid() {
-			continue
-		}
-		fields, err := stat(pid)
-		if err != nil || ended(fields) {
-			continue
-		}
-		alone := false
-		if len(users) > 0 {
-			uid, ok := realUser(pid)
-			alone = ok && users[uid] && !later[uid]
-		}
-		if sessions[fields[3]] || grouped[pid] || alone || carries(dir, marker, upTo) {
-			pids = append(pids, pid)
-		}
-	}
-	return pids
-}
-
-// carries reports whether the environment of a process has a marker up to an epoch.
-func carries(dir string, marker []byte, upTo int64) bool {
-	raw, err := os.ReadFile(filepath.Join(dir, "environ"))
-	if err != nil {
-		return false
-	}
-	for v := range bytes.SplitSeq(raw, []byte{0}) {
-		if text, ok := bytes.CutPrefix(v, marker); ok {
-			epoch, err := strconv.ParseInt(string(text), 10, 64)
-			return err == nil && epoch <= upTo
-		}
-	}
-	return false
-}
-
-// killAll ends all processes of a gateway up to an epoch: it terminates them, waits up to grace,
-// then kills them until none is left.
-func (r *Runtime) killAll(ctx context.Context, gatewayID string, upTo int64, grace time.Duration) error {
-	const step = 50 * time.Millisecond
-	signal, began := syscall.SIGTERM, r.opts.Now()
-	if grace <= 0 {
-		signal = syscall.SIGKILL
-	}
-	for first := true; ; first = false {
-		pids := r.members(gatewayID, upTo)
-		if len(pids) == 0 {
-			return nil
-		}
-		waited := r.opts.Now().Sub(began)
-		if signal == syscall.SIGTERM && waited >= grace {
-			signal, first = syscall.SIGKILL, true
-		}
-		if waited >= grace+10*time.Second {
-			return gateway.Errorf(gateway.KindUnavailable, "processes %v of gateway %s do not end", pids,
-				gatewayID)
-		}
-		if first || signal == syscall.SIGKILL {
-			for _, pid := range pids {
-				_ = syscall.Kill(pid, signal)
-			}
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("stopping gateway %s: %w", gatewayID, ctx.Err())
-		case <-time.After(step):
-		}
-	}
 }

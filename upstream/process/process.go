@@ -63,6 +63,7 @@ type Runtime struct {
 	taken     map[uint32]bool          // users of servers that are being started
 	listens   map[string]string        // the instance that was seen listening, by gateway id
 	guardSeen time.Time                // last check of the guard
+	broken    map[string]bool          // state files that were reported as broken
 }
 
 var (
@@ -96,6 +97,7 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 	r := &Runtime{
 		opts: opts, logger: logger, cgroupSystem: thisMachine, reaps: map[string]chan struct{}{},
 		ports: map[int]bool{}, taken: map[uint32]bool{}, listens: map[string]string{},
+		broken: map[string]bool{},
 	}
 	if err := r.lookUp(); err != nil {
 		return nil, err
@@ -381,19 +383,21 @@ func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
 		return nil, fmt.Errorf("listing the state directory: %w", err)
 	}
 	var all []upstream.Instance
+	var failed error
 	for _, e := range entries {
 		inst, ok, err := r.Find(ctx, e.Name())
 		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 			continue
 		}
 		if err != nil {
-			return nil, err
+			failed = errors.Join(failed, err)
+			continue
 		}
 		if ok {
 			all = append(all, inst)
 		}
 	}
-	return all, nil
+	return all, failed
 }
 
 // Logs returns the last lines of a gateway's current or last server.

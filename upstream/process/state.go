@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	"go.uber.org/zap"
+
 	"github.com/livygateway/livygateway/upstream"
 )
 
@@ -128,11 +130,26 @@ func (r *Runtime) newest(gatewayID string) (s state, d dirs, ok bool, err error)
 	}
 	for _, epoch := range all {
 		d = r.dirs(gatewayID, epoch)
-		if s, ok, err = d.readState(); err != nil || ok {
+		s, ok, err = d.readState()
+		if errors.Is(err, errBroken) {
+			// Its processes are found by their markers, cgroup and user when it is stopped.
+			r.reportBroken(d.state, err)
+			continue
+		}
+		if err != nil || ok {
 			return s, d, ok, err
 		}
 	}
 	return state{}, dirs{}, false, nil
+}
+
+// reportBroken logs a broken state file once. The caller holds r.mu.
+func (r *Runtime) reportBroken(file string, err error) {
+	if r.broken[file] {
+		return
+	}
+	r.broken[file] = true
+	r.logger.Warn("a state file cannot be read; its server counts as ended", zap.Error(err))
 }
 
 // cluster is separate from conf, whose files may contain passwords: Spark sends all of
@@ -268,6 +285,9 @@ func (d dirs) boundLogs(limit int64) error {
 	return errors.Join(errs...)
 }
 
+// errBroken means that a state file has no state, as after a loss of power.
+var errBroken = errors.New("the state file is broken")
+
 // readState returns the recorded server; ok is false if there is none.
 func (d dirs) readState() (s state, ok bool, err error) {
 	raw, err := os.ReadFile(d.state)
@@ -278,7 +298,7 @@ func (d dirs) readState() (s state, ok bool, err error) {
 		return state{}, false, fmt.Errorf("reading a state file: %w", err)
 	}
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return state{}, false, fmt.Errorf("reading %s: %w", d.state, err)
+		return state{}, false, fmt.Errorf("reading %s: %w: %w", d.state, errBroken, err)
 	}
 	return s, true, nil
 }
@@ -290,12 +310,34 @@ func (d dirs) writeState(s state) error {
 		return fmt.Errorf("writing a state file: %w", err)
 	}
 	tmp := d.state + ".new"
-	if err = os.WriteFile(tmp, raw, 0o600); err == nil {
+	if err = writeSynced(tmp, raw); err == nil {
 		err = os.Rename(tmp, d.state)
+	}
+	if err == nil {
+		err = syncDir(d.own)
 	}
 	if err != nil {
 		_ = os.Remove(tmp) // the disk may be full
 		return fmt.Errorf("writing a state file: %w", err)
 	}
 	return nil
+}
+
+// writeSynced writes a file to the disk: a renamed file whose content was only cached would be
+// empty after a loss of power.
+func writeSynced(path string, content []byte) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(content)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }

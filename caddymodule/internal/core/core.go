@@ -6,7 +6,9 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
@@ -48,6 +50,7 @@ type Core struct {
 	samples  samples
 	embedded func() // stops the embedded Redis, if there is one
 	once     sync.Once
+	started  atomic.Bool
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 }
@@ -140,6 +143,7 @@ func (c *Core) Start() error {
 		return err
 	}
 	c.once.Do(func() {
+		c.started.Store(true)
 		ctx, cancel := context.WithCancel(context.Background())
 		c.cancel = cancel
 		if err != nil {
@@ -154,6 +158,29 @@ func (c *Core) Start() error {
 		c.wg.Go(func() { c.takeSamples(ctx) })
 		c.Manager.Run()
 	})
+	return nil
+}
+
+// Started reports whether a configuration with this core has been started.
+func (c *Core) Started() bool { return c.started.Load() }
+
+// answerTimeout bounds how long Redis and the runtime may take to answer for a reload.
+const answerTimeout = 2 * time.Second
+
+// Answers returns an error if Redis or the runtime does not answer.
+func (c *Core) Answers(ctx context.Context) error {
+	if err := store.Retry(ctx, answerTimeout, c.Store.Ping); err != nil {
+		return fmt.Errorf("Redis cannot be used: %w", err)
+	}
+	p, ok := c.Manager.Runtime.(upstream.Pinger)
+	if !ok {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
+	defer cancel()
+	if err := p.Ping(ctx); err != nil {
+		return fmt.Errorf("runtime %s cannot be used: %w", c.Manager.Runtime.Name(), err)
+	}
 	return nil
 }
 

@@ -47,8 +47,8 @@ export function remove(g) {
   const w = way.remove(g, running);
   open((close) => html`<${Confirm} title=${`Delete ${g.spec.name}?`} action="Delete this gateway" word=${g.spec.name} close=${close} ways=${html`<${Ways} ways=${[w]} />`}
     run=${async () => {
-      await call('DELETE', paths.gateway(g.workspace, g.spec.name) + query({ force: running || '' }));
-      toast(`Deleted ${g.spec.name}`, { ways: [w] });
+      const left = await call('DELETE', paths.gateway(g.workspace, g.spec.name) + query({ force: running || '' }));
+      toast(`${left ? 'Still deleting' : 'Deleted'} ${g.spec.name}`, { ways: [w] });
       if (location.hash.includes(`/gateways/${g.workspace}/${g.spec.name}`)) go('#/gateways');
       refresh();
     }}>

@@ -59,7 +59,7 @@ function Life({ g, live }) {
   const on = g.desired === 'Running' || ['Starting', 'Running'].includes(g.status.state);
   return html`${on ? can('stop', g.workspace) && html`<button class="button" onClick=${() => stop(g, live?.total)}>
     <${Icon} name="stop" />Stop</button>`
-    : can('start', g.workspace) && html`<button class="button primary" onClick=${() => start(g)} disabled=${g.status.state === 'Stopping'}><${Icon} name="play" />Start</button>`}
+    : can('start', g.workspace) && html`<button class="button primary" onClick=${() => start(g)} disabled=${['Stopping', 'Deleting'].includes(g.status.state)}><${Icon} name="play" />Start</button>`}
     ${can('edit', g.workspace) && html`<a class="button" href=${link(['edit', g.workspace, g.spec.name])}>Edit</a>`}`;
 }
 

@@ -13,7 +13,7 @@ import { Icon } from '../parts/icons.js';
 import { Commands, showWays, way } from '../parts/ways.js';
 
 const size = 50;
-const states = ['Created', 'Starting', 'Running', 'Stopping', 'Stopped', 'Error'];
+const states = ['Created', 'Starting', 'Running', 'Stopping', 'Stopped', 'Error', 'Deleting'];
 
 const keys = {
   name: (g) => g.spec.name,
@@ -90,7 +90,7 @@ function useWorkspaces(data) {
 function Row({ g, many }) {
   const live = liveOf(g);
   const running = g.desired === 'Running' || ['Starting', 'Running'].includes(g.status.state);
-  const busy = ['Stopping'].includes(g.status.state);
+  const busy = ['Stopping', 'Deleting'].includes(g.status.state);
   return html`<tr>
     <td data-label="Name" class="main">
       <a href=${gatewayLink(g)} title=${g.spec.name}>${g.spec.name}</a>${many && html`<span class="sub">${g.workspace}</span>`}

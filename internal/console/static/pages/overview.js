@@ -7,7 +7,7 @@ import { Bars } from '../parts/plot.js';
 import { hours, number, plural } from '../parts/format.js';
 import { Icon } from '../parts/icons.js';
 
-const states = ['Running', 'Starting', 'Stopping', 'Stopped', 'Created', 'Error'];
+const states = ['Running', 'Starting', 'Stopping', 'Stopped', 'Created', 'Error', 'Deleting'];
 
 export function Overview() {
   useTitle('Overview');
