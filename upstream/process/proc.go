@@ -26,13 +26,13 @@ import (
 const markerName = "LIVYGATEWAY_INSTANCE"
 
 // marker returns the marker of a run, unique among gateways and installations on one machine.
-func (r *Runtime) marker(gatewayID string, epoch int64) string {
-	return r.markers(gatewayID) + strconv.FormatInt(epoch, 10)
+func (r *Runtime) marker(serverID string, epoch int64) string {
+	return r.markers(serverID) + strconv.FormatInt(epoch, 10)
 }
 
 // markers returns the common prefix of all markers of a gateway.
-func (r *Runtime) markers(gatewayID string) string {
-	return markerName + "=" + r.opts.StateDir + ":" + gatewayID + ":"
+func (r *Runtime) markers(serverID string) string {
+	return markerName + "=" + r.opts.StateDir + ":" + serverID + ":"
 }
 
 // environment returns the complete environment of a server. That of this process is not passed
@@ -90,7 +90,7 @@ func pythonOf(l upstream.Launch) string {
 // pickCPUs chooses as many of the cores that we may use as the gateway has,
 // beginning at one that depends on its id so that gateways spread out. It
 // returns nil when that would be all of them.
-func pickCPUs(gatewayID string, n int) *unix.CPUSet {
+func pickCPUs(serverID string, n int) *unix.CPUSet {
 	var allowed unix.CPUSet
 	if n <= 0 || unix.SchedGetaffinity(0, &allowed) != nil || allowed.Count() <= n {
 		return nil
@@ -102,7 +102,7 @@ func pickCPUs(gatewayID string, n int) *unix.CPUSet {
 		}
 	}
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(gatewayID))
+	_, _ = h.Write([]byte(serverID))
 	var set unix.CPUSet
 	for i := range n {
 		set.Set(cores[(int(h.Sum32()%uint32(len(cores)))+i)%len(cores)])
@@ -182,14 +182,14 @@ func bootID() string {
 	return strings.TrimSpace(string(raw))
 }
 
-// members lists the live processes of a gateway up to an epoch: those in a server's session or
+// members lists the live processes of a server up to an epoch: those in a server's session or
 // cgroup, those of a user that only this server has, and those with a marker.
-func (r *Runtime) members(gatewayID string, upTo int64) []int {
+func (r *Runtime) members(serverID string, upTo int64) []int {
 	sessions, grouped := map[string]bool{}, map[int]bool{}
 	users, later := map[uint32]bool{}, map[uint32]bool{}
-	epochs, _ := r.epochs(gatewayID) // without files the markers still help
+	epochs, _ := r.epochs(serverID) // without files the markers still help
 	for _, epoch := range epochs {
-		s, ok, err := r.dirs(gatewayID, epoch).readState()
+		s, ok, err := r.dirs(serverID, epoch).readState()
 		if err != nil || !ok || s.Boot != bootID() {
 			continue
 		}
@@ -210,7 +210,7 @@ func (r *Runtime) members(gatewayID string, upTo int64) []int {
 			sessions[strconv.Itoa(s.PID)] = true
 		}
 	}
-	marker := []byte(r.markers(gatewayID))
+	marker := []byte(r.markers(serverID))
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
 	var pids []int
 	for _, dir := range dirs {
@@ -249,16 +249,16 @@ func carries(dir string, marker []byte, upTo int64) bool {
 	return false
 }
 
-// killAll ends all processes of a gateway up to an epoch: it terminates them, waits up to grace,
+// killAll ends all processes of a server up to an epoch: it terminates them, waits up to grace,
 // then kills them until none is left.
-func (r *Runtime) killAll(ctx context.Context, gatewayID string, upTo int64, grace time.Duration) error {
+func (r *Runtime) killAll(ctx context.Context, serverID string, upTo int64, grace time.Duration) error {
 	const step = 50 * time.Millisecond
 	signal, began := syscall.SIGTERM, r.opts.Now()
 	if grace <= 0 {
 		signal = syscall.SIGKILL
 	}
 	for first := true; ; first = false {
-		pids := r.members(gatewayID, upTo)
+		pids := r.members(serverID, upTo)
 		if len(pids) == 0 {
 			return nil
 		}
@@ -268,7 +268,7 @@ func (r *Runtime) killAll(ctx context.Context, gatewayID string, upTo int64, gra
 		}
 		if waited >= grace+10*time.Second {
 			return gateway.Errorf(gateway.KindUnavailable, "processes %v of gateway %s do not end", pids,
-				gatewayID)
+				serverID)
 		}
 		if first || signal == syscall.SIGKILL {
 			for _, pid := range pids {
@@ -277,7 +277,7 @@ func (r *Runtime) killAll(ctx context.Context, gatewayID string, upTo int64, gra
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("stopping gateway %s: %w", gatewayID, ctx.Err())
+			return fmt.Errorf("stopping gateway %s: %w", serverID, ctx.Err())
 		case <-time.After(step):
 		}
 	}
