@@ -77,7 +77,7 @@ func (h *Record) created(
 	if err != nil {
 		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
 	}
-	if now, err := h.core.Manager.Lookup(g.Workspace, g.ID); err == nil && now.Gateway.Status.Epoch != g.Status.Epoch {
+	if now, err := h.core.Manager.Lookup(g.Workspace, g.ID); err == nil && !now.Gateway.Status.Serves(g.Status.Epoch) {
 		return gateway.Errorf(gateway.KindUnavailable,
 			"the Livy server was replaced while it answered; look for the %s named %q", c.req.Route.Kind, c.created.Effective.Name)
 	}
@@ -132,5 +132,18 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 		in.MaxLive = c.token.MaxBatches
 	}
 	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
-	return h.core.Ledger.Begin(r.Context(), in)
+	create, err := h.core.Ledger.Begin(r.Context(), in)
+	if err != nil || len(c.entry.Draining()) == 0 {
+		return create, err
+	}
+	// The server that this create is sent to does not know the names on those that drain.
+	taken, err := h.core.Ledger.NameTaken(r.Context(), in.Gateway.ID, in.Kind, in.Name)
+	if err == nil && taken {
+		err = errNameTaken(c)
+	}
+	if err != nil {
+		create.Refused(r.Context())
+		return nil, err
+	}
+	return create, nil
 }

@@ -105,6 +105,10 @@ func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, er
 		return "", err
 	}
 	c.named = c.req.Name != ""
+	if c.named {
+		c.entry = c.entry.Holding(c.req.Route.Kind, c.req.ID)
+	}
+	c.wholeList()
 	uri, ok := c.req.UpstreamURI(c.base())
 	if !ok {
 		return "", h.core.Ledger.EndedError(ctx, g, c.req.Route.Kind, c.req.ID)

@@ -49,9 +49,9 @@ type plan struct {
 	words, observe bool
 
 	// Reasons to read a successful reply whole: ids in it must be translated, it is a list that
-	// is reduced to what the token created, or it is about an audited statement.
-	shift, own bool
-	statement  *statementAudit
+	// is made anew (see wholeList), or it is about an audited statement.
+	shift, list bool
+	statement   *statementAudit
 
 	// gone is set if a 404 is read whole, since it may be about a session or batch that has
 	// ended.
@@ -64,7 +64,7 @@ func (h *Record) plan(r *http.Request, c *call) (p plan, err error) {
 	p.words = c.req.Route.Reply != livy.ReplyOther
 	p.observe = c.req.TellsState()
 	p.shift = c.base() != 0 && c.req.Route.Reply != livy.ReplyOther
-	p.own = c.page != nil
+	p.list = c.page != nil
 	p.gone = c.req.Route.HasID
 	return p, err
 }
@@ -74,7 +74,7 @@ func (p *plan) readsWhole(method string, status int) bool {
 	if status == http.StatusNotFound {
 		return p.gone
 	}
-	return (p.shift || p.own || p.statement != nil) && status < 300 && method != http.MethodHead
+	return (p.shift || p.list || p.statement != nil) && status < 300 && method != http.MethodHead
 }
 
 // ServeHTTP passes the request on, and handles the reply as planned.
@@ -98,7 +98,7 @@ func (h *Record) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	rec := caddyhttp.NewResponseRecorder(out, buf, func(status int, header http.Header) bool {
 		limit.begun()
 		c.cleanHeader(header)
-		if p.own {
+		if p.list {
 			header.Del("Content-Length") // that of the whole list
 		}
 		return p.readsWhole(c.req.Method, status)
@@ -148,8 +148,8 @@ func (h *Record) answerWhole(
 		h.observeReply(c, reply)
 	}
 	body, err := livy.ShiftIDs(c.req.Route, reply, c.base())
-	if err == nil && p.own {
-		body, err = h.filter(r.Context(), c, body)
+	if err == nil && p.list {
+		body, err = h.list(r, c, body)
 	}
 	if err != nil {
 		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply", err)

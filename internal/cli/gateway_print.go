@@ -22,6 +22,7 @@ func (c *cli) printGateway(r reply[api.Gateway]) error {
 		d.add("Since", second(g.Status.Since))
 		d.add("Reason", g.Status.Reason)
 		d.add("Livy", g.Status.LivyVersion)
+		d.list("Servers", serverLines(g.Servers))
 		addSettings(&d, &g.Spec)
 		d.add("Endpoint", g.Endpoint)
 		d.add("Restart needed", strings.Join(g.RestartNeeded, ", "))

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 )
@@ -108,6 +109,10 @@ func (m *Manager) Notes(g *gateway.Gateway) []string {
 	}
 	if off := g.Status.FusionOff; off != "" {
 		notes = append(notes, off)
+	}
+	if f := g.Status.ReplaceFailure; f != nil {
+		notes = append(notes, fmt.Sprintf("the Livy server was not replaced at %s and serves on: %s",
+			f.Time.Format(time.RFC3339), gateway.MaskSecrets(f.Reason)))
 	}
 	return notes
 }

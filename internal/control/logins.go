@@ -40,7 +40,7 @@ type loggedIn struct {
 }
 
 func (m *Manager) loggedIn(g *gateway.Gateway, l Login) *http.Client {
-	if v, ok := m.logins.Load(g.ID); ok {
+	if v, ok := m.logins.Load(g.ServerID()); ok {
 		if in := v.(loggedIn); in.login == l && in.instance == g.Status.Instance {
 			return in.http
 		}
@@ -48,7 +48,7 @@ func (m *Manager) loggedIn(g *gateway.Gateway, l Login) *http.Client {
 	jar, _ := cookiejar.New(nil) // never fails
 	client := *m.HTTP
 	client.Jar = jar
-	m.logins.Store(g.ID, loggedIn{login: l, instance: g.Status.Instance, http: &client})
+	m.logins.Store(g.ServerID(), loggedIn{login: l, instance: g.Status.Instance, http: &client})
 	return &client
 }
 

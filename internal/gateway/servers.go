@@ -200,6 +200,13 @@ func (g *Gateway) Promote(epoch, sessionBase, batchBase int64, now time.Time) {
 		old.DrainUntil.Format(time.RFC3339), now)
 }
 
+// LaunchWith records what a server is started with: the gateway's settings, the operator's
+// defaults for those that are not set, and fingerprints of both.
+func (v *Server) LaunchWith(spec Spec, defaults *Defaults, fingerprints map[string]string) {
+	spec = spec.filled(defaults)
+	v.StartedWith, v.LaunchDefaults, v.Launched = &spec, defaults, fingerprints
+}
+
 // At returns the gateway with its i-th server in the place of the primary one, as the code
 // that talks to one server needs it. The primary one is among the Servers then.
 func (g *Gateway) At(i int) *Gateway {
