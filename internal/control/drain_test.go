@@ -413,3 +413,75 @@ func TestReplaceIsRefused(t *testing.T) {
 		t.Errorf("too many servers: %v", err)
 	}
 }
+
+// TestOtherInstanceLearnsOfServers requests a drained restart at an instance that does not
+// supervise the gateway, and sends requests through it.
+func TestOtherInstanceLearnsOfServers(t *testing.T) {
+	w := newDrainWorld(t)
+	first := w.create(0, "a")
+	holder := w.m
+	other := w.instance(w.store)
+	w.m = other
+	for range 500 {
+		if _, err := other.Lookup("default", "etl"); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	w.replace(time.Hour)
+	w.await("the new server", drains(1))
+	var e *Entry
+	for range 500 {
+		var err error
+		if e, err = other.Lookup("default", "etl"); err == nil && len(e.Draining()) == 1 {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	held := e.Holding(livy.KindSession, first.PublicID)
+	if held.Gateway.Status.Epoch != 1 || held == e {
+		t.Fatalf("the other instance sends requests to %+v", held.Gateway.Status)
+	}
+	if len(holder.leaseholder.heldNumbers()) != 1 {
+		t.Fatal("the lease moved")
+	}
+	holder.Close(false) // in the middle of the drain
+	w.ahead.Store(int64(time.Minute))
+	w.list(held.Gateway, "")
+	w.await("drained", drains(0))
+	if r := w.record(first.ID); r.Live() {
+		t.Errorf("the session that Livy does not list any more: %+v", r)
+	}
+}
+
+// TestIdleOnAllServers counts what runs on a draining server as use.
+func TestIdleOnAllServers(t *testing.T) {
+	w := newDrainWorld(t)
+	w.list(w.g, `{"id":0,"name":"a","state":"busy"}`)
+	w.replace(time.Hour)
+	g := w.await("the new server", drains(1))
+	for _, tt := range []struct {
+		listed string
+		want   bool
+	}{
+		{`{"id":0,"name":"a","state":"busy"}`, true},
+		{`{"id":0,"name":"a","state":"dead"}`, false},
+	} {
+		w.list(w.g, tt.listed)
+		if work, err := w.m.busyServers(context.Background(), g); err != nil || work != tt.want {
+			t.Errorf("with %s on the draining server: %v, %v", tt.listed, work, err)
+		}
+	}
+}
+
+// TestHoldingCostsNothing bounds what a request pays for servers that a gateway does not have.
+func TestHoldingCostsNothing(t *testing.T) {
+	e := &Entry{}
+	if n := testing.AllocsPerRun(1000, func() {
+		if e.Holding(livy.KindSession, 3) != e {
+			t.Fatal("another entry")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}

@@ -251,7 +251,7 @@ func (m *Manager) stopServers() {
 func (m *Manager) stopAtExit(ctx context.Context, fence store.Fence) error {
 	id := fence.GatewayID
 	g, err := m.update(ctx, fence, id, func(g *gateway.Gateway) error {
-		if g.Status.Instance == "" {
+		if g.Status.Instance == "" && len(g.Status.Servers) == 0 {
 			return errUnchanged
 		}
 		g.Status.Retired = g.Status.Epoch
