@@ -50,7 +50,9 @@ func TestDrainedUpgrade(t *testing.T) {
 			source `+scratch+`
 			path /mnt/scratch
 		}`)
-	c.newGateway("etl", "--engine", "spark-3.4", "--directory", "scratch")
+	patience := filepath.Join(c.dir, "livy-client.conf")
+	write(t, patience, "livy.rsc.server.connect.timeout = 5m\n") // drivers start slowly on a busy machine
+	c.newGateway("etl", "--engine", "spark-3.4", "--directory", "scratch", "--livy-client-conf", patience)
 	d := &drained{t, c, client{t, c.url("etl"), c.newToken("etl").Token}}
 
 	var b batch

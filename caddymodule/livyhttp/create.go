@@ -2,6 +2,7 @@ package livyhttp
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -133,17 +134,26 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	}
 	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
 	create, err := h.core.Ledger.Begin(r.Context(), in)
-	if err != nil || len(c.entry.Draining()) == 0 {
-		return create, err
-	}
-	// The server that this create is sent to does not know the names on those that drain.
-	taken, err := h.core.Ledger.NameTaken(r.Context(), in.Gateway.ID, in.Kind, in.Name)
-	if err == nil && taken {
-		err = errNameTaken(c)
-	}
 	if err != nil {
+		return nil, err
+	}
+	if err := h.checkName(r.Context(), c, in.Name); err != nil {
 		create.Refused(r.Context())
 		return nil, err
 	}
 	return create, nil
+}
+
+// checkName returns an error if something on a draining server has the name of a create. The
+// server that the create is sent to does not know these names.
+func (h *Record) checkName(ctx context.Context, c *call, name string) error {
+	if len(c.entry.Draining()) == 0 {
+		return nil
+	}
+	kind := c.req.Route.Kind
+	id, ok, err := h.core.Ledger.LiveIDOf(ctx, c.entry.Gateway.ID, kind, name)
+	if err == nil && ok && c.entry.Holding(kind, id) != c.entry {
+		return errNameTaken(c)
+	}
+	return err
 }

@@ -318,10 +318,14 @@ func (r *reconciler) stepDraining(
 		}
 		return r.endServer(ctx, g, view, "the Livy server ended: "+how)
 	}
+	// The lists of a silent server would take all of pollTimeout.
+	now := m.Now()
+	if _, silent := r.silentServers[server.Epoch]; silent && now.Before(server.DrainUntil) && !r.probe(ctx, view) {
+		return r.silentServer(ctx, g, view)
+	}
 	polling, cancel := context.WithTimeout(ctx, pollTimeout)
 	err = m.Ledger.Poll(polling, r.fence, view, m.Livy(view))
 	cancel()
-	now := m.Now()
 	switch {
 	case errors.Is(err, store.ErrFenced) || ctx.Err() != nil:
 		return g, err
@@ -351,6 +355,9 @@ func (r *reconciler) stepDraining(
 func (r *reconciler) silentServer(ctx context.Context, g, view *gateway.Gateway) (*gateway.Gateway, error) {
 	if r.silentServers == nil {
 		r.silentServers = make(map[int64]time.Time)
+	}
+	if ctx.Err() != nil {
+		return g, ctx.Err()
 	}
 	now, epoch := r.m.Now(), view.Status.Epoch
 	since, ok := r.silentServers[epoch]

@@ -58,12 +58,12 @@ func (l *Ledger) keepLogsLocked(g *gateway.Gateway, logs map[string][]string) {
 	maps.DeleteFunc(l.logs[g.ID], func(epoch int64, _ map[string][]string) bool { return !g.Status.Serves(epoch) })
 }
 
-// NameTaken reports whether a live session or batch of the gateway has a name, on whichever
+// LiveIDOf returns the public id of the live session or batch that has a name, on whichever
 // server.
-func (l *Ledger) NameTaken(ctx context.Context, gatewayID string, kind livy.Kind, name string) (bool, error) {
-	_, err := l.store.LiveID(ctx, gatewayID, string(kind), name)
+func (l *Ledger) LiveIDOf(ctx context.Context, gatewayID string, kind livy.Kind, name string) (id int64, ok bool, err error) {
+	id, err = l.store.LiveID(ctx, gatewayID, string(kind), name)
 	if gateway.KindOf(err) == gateway.KindNotFound {
-		return false, nil
+		return -1, false, nil
 	}
-	return err == nil, err
+	return id, err == nil, err
 }
