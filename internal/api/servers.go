@@ -47,6 +47,9 @@ func (c *call) serversOf(g *gateway.Gateway) ([]LivyServer, error) {
 		if v.StartedWith != nil {
 			server.Engine = v.StartedWith.Engine
 		}
+		if v.State == gateway.ServerDraining && v.Since.After(all[0].Since) {
+			all[0].Since = v.Since // when the primary server took over
+		}
 		all, epochs = append(all, server), append(epochs, v.Epoch)
 	}
 	if c.rights.Reach(viewerOrOwn, g.Workspace) != access.All {

@@ -131,8 +131,8 @@ func (r *reconciler) removeServer(
 	})
 }
 
-// stepStarting starts the server that is to take the place of the primary one, waits for it to
-// answer, and lets it.
+// stepStarting starts the server that is to take the place of the primary one, waits until it
+// answers, and promotes it.
 func (r *reconciler) stepStarting(ctx context.Context, g, view *gateway.Gateway) (*gateway.Gateway, error) {
 	if g.Status.State != gateway.StateRunning || view.Status.Epoch < g.Status.Epoch {
 		// The primary server is started again, with the present settings.

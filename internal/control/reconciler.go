@@ -36,7 +36,7 @@ type reconciler struct {
 	idle           idleness
 	refusal        refusal
 	liveness       liveness
-	silentServers  map[int64]time.Time // draining servers that do not answer, by epoch
+	silentServers  map[int64]time.Time // since when draining servers do not answer, by epoch
 	stuckServer    outage              // failures of steps of the servers beside the primary one
 	stuck          outage              // failures of steps
 	unread         outage              // failures to read Livy's lists

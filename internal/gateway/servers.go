@@ -156,15 +156,15 @@ func (v *Server) end(reason string, now time.Time) {
 
 // EndServers marks the servers beside the primary one for which f is true (nil: all of them)
 // to be stopped. It reports whether there were any.
-func (s *Status) EndServers(reason string, now time.Time, f func(*Server) bool) (any bool) {
+func (s *Status) EndServers(reason string, now time.Time, f func(*Server) bool) (changed bool) {
 	s.Servers = slices.Clone(s.Servers)
 	for i := range s.Servers {
 		if v := &s.Servers[i]; v.State != ServerEnding && (f == nil || f(v)) {
 			v.end(reason, now)
-			any = true
+			changed = true
 		}
 	}
-	return any
+	return changed
 }
 
 // DropServer removes a server that has ended.
