@@ -3,9 +3,9 @@ package upstream
 import "context"
 
 // DriverHoster is a Runtime that knows the address of the drivers that run next to a
-// gateway's Livy server.
+// Livy server.
 type DriverHoster interface {
 	// DriverHost returns the host on whose ports those drivers serve their Spark UI. It
 	// fails with KindUnavailable if no server runs.
-	DriverHost(ctx context.Context, gatewayID string) (string, error)
+	DriverHost(ctx context.Context, serverID string) (string, error)
 }

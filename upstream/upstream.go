@@ -1,4 +1,4 @@
-// Package upstream runs Livy servers: one per gateway, in a container, as a process, or as an
+// Package upstream runs the Livy servers of gateways, in a container, as a process, or as an
 // existing server. Its sub-packages docker, process and static each implement Runtime; the
 // package itself renders Livy's configuration files and checks whether a server is ready.
 package upstream
@@ -16,6 +16,8 @@ import (
 // Launch is everything that a runtime needs to start a gateway's Livy server.
 type Launch struct {
 	GatewayID string
+	// Number tells the servers of a gateway apart that run side by side; 0 stands for 1.
+	Number    int
 	Workspace string
 	Name      string
 	CPU       int
@@ -47,6 +49,9 @@ type Launch struct {
 	Confirm func(ctx context.Context) error `json:"-"`
 }
 
+// ServerID returns the id of the server; see gateway.ServerID.
+func (l *Launch) ServerID() string { return gateway.ServerID(l.GatewayID, l.Number) }
+
 // RunsLocally reports whether drivers and executors run next to the Livy server.
 func (l *Launch) RunsLocally() bool {
 	return l.Master == "" || l.Master == "local" || strings.HasPrefix(l.Master, "local[")
@@ -63,6 +68,7 @@ func (l *Launch) Confirmed(ctx context.Context) error {
 // Instance is a Livy server that a runtime started (or, for static, connected to).
 type Instance struct {
 	GatewayID string
+	Number    int // of the Launch, at least 1
 	// ID is unique for each start: a container id, or pid and start time. Livy's own ids
 	// begin at 0 again when it changes.
 	ID string
@@ -78,11 +84,16 @@ type Instance struct {
 	Epoch        int64
 }
 
-// AnyEpoch makes Stop stop a gateway's server of any epoch.
+// ServerID returns the id of the server; see gateway.ServerID.
+func (i *Instance) ServerID() string { return gateway.ServerID(i.GatewayID, i.Number) }
+
+// AnyEpoch makes Stop stop a server of any epoch.
 const AnyEpoch int64 = math.MaxInt64
 
-// Runtime starts and stops Livy servers. Implementations are safe for
-// concurrent use; calls for one gateway are made one at a time.
+// Runtime starts and stops Livy servers. A server is named by its gateway.ServerID: servers of
+// one gateway that run side by side have nothing in common, while their epochs are numbers of
+// one series. Implementations are safe for concurrent use; calls for one gateway are made one
+// at a time.
 type Runtime interface {
 	// Name is "docker", "process" or "static".
 	Name() string
@@ -90,19 +101,19 @@ type Runtime interface {
 	// until Livy answers. On an error it cleans up. It stops a server of an earlier epoch
 	// first; a running server of the same or a later epoch is an error of KindConflict.
 	Start(ctx context.Context, l Launch) (Instance, error)
-	// Stop stops the gateway's server (gracefully, then by force) and removes what was
+	// Stop stops a server (gracefully, then by force) and removes what was
 	// started, if it has the epoch upTo or an earlier one: a late call cannot stop the
 	// successor of the server that it was meant for. It is not an error if there is none.
 	// Logs of the last run stay readable.
-	Stop(ctx context.Context, gatewayID string, upTo int64) error
-	// Find returns the gateway's instance, including one started by an earlier process; ok
+	Stop(ctx context.Context, serverID string, upTo int64) error
+	// Find returns a server's instance, including one started by an earlier process; ok
 	// is false if there is none.
-	Find(ctx context.Context, gatewayID string) (inst Instance, ok bool, err error)
+	Find(ctx context.Context, serverID string) (inst Instance, ok bool, err error)
 	// List returns all instances that the runtime manages, for finding orphans. With an error
 	// it returns those that could be read.
 	List(ctx context.Context) ([]Instance, error)
 	// Logs returns the last lines of the server's output.
-	Logs(ctx context.Context, gatewayID string, lines int) ([]string, error)
+	Logs(ctx context.Context, serverID string, lines int) ([]string, error)
 	// Close releases clients and files; it does not stop servers.
 	Close() error
 }
@@ -110,7 +121,7 @@ type Runtime interface {
 // Adopter is a Runtime whose Find cannot recognize a server after a restart of the gateway
 // process. Adopt gives it the recorded instance.
 type Adopter interface {
-	Adopt(gatewayID, instanceID string)
+	Adopt(serverID, instanceID string)
 }
 
 // External is a Runtime whose servers are started and stopped by somebody else. They are
@@ -137,7 +148,7 @@ type Locator interface {
 // Forgetter is a Runtime that keeps the last log after Stop and can remove it when the
 // gateway is deleted.
 type Forgetter interface {
-	Forget(ctx context.Context, gatewayID string) error
+	Forget(ctx context.Context, serverID string) error
 }
 
 // Examiner is a Runtime that can check whether everything needed to run the engines of a

@@ -196,7 +196,7 @@ func TestMetricsMove(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := m.Delete(ctx, dead.Gateway, true, gateway.By("test")); err != nil {
+	if _, err := m.Delete(ctx, dead.Gateway, true, gateway.By("test")); err != nil {
 		t.Fatal(err)
 	}
 	s.scrape() // which forgets the deleted gateway

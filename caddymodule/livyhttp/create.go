@@ -2,6 +2,7 @@ package livyhttp
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -92,7 +93,7 @@ func (h *Record) created(
 	if err != nil {
 		return gateway.Wrap(gateway.KindUnavailable, "reading Livy's reply to a create", err)
 	}
-	if now, err := h.core.Manager.Lookup(g.Workspace, g.ID); err == nil && now.Gateway.Status.Epoch != g.Status.Epoch {
+	if now, err := h.core.Manager.Lookup(g.Workspace, g.ID); err == nil && !now.Gateway.Status.Serves(g.Status.Epoch) {
 		return gateway.Errorf(gateway.KindUnavailable,
 			"the Livy server was replaced while it answered; look for the %s named %q", c.req.Route.Kind, c.created.Effective.Name)
 	}
@@ -156,5 +157,27 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	}
 	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
 	c.record = id
-	return h.core.Ledger.Begin(r.Context(), in)
+	create, err := h.core.Ledger.Begin(r.Context(), in)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.checkName(r.Context(), c, in.Name); err != nil {
+		create.Refused(r.Context())
+		return nil, err
+	}
+	return create, nil
+}
+
+// checkName returns an error if something on a draining server has the name of a create. The
+// server that the create is sent to does not know these names.
+func (h *Record) checkName(ctx context.Context, c *call, name string) error {
+	if len(c.entry.Draining()) == 0 {
+		return nil
+	}
+	kind := c.req.Route.Kind
+	id, ok, err := h.core.Ledger.LiveIDOf(ctx, c.entry.Gateway.ID, kind, name)
+	if err == nil && ok && c.entry.Holding(kind, id) != c.entry {
+		return errNameTaken(c)
+	}
+	return err
 }

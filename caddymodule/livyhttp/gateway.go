@@ -128,6 +128,9 @@ func (h *Gateway) resolve(r *http.Request) (*call, *control.Entry, error) {
 	if err != nil {
 		return nil, e, err
 	}
+	if req.ID >= 0 {
+		e = e.Holding(req.Route.Kind, req.ID)
+	}
 	return &call{core: h.core, entry: e, req: req, prefix: prefix, createdID: -1}, e, nil
 }
 

@@ -1,6 +1,7 @@
 package livyhttp
 
 import (
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/sessions"
 )
@@ -13,13 +14,12 @@ func (h *Record) observeReply(c *call, reply []byte) {
 		return
 	}
 	if s, err := livy.ReadBrief(reply); err == nil {
-		h.observe(c, c.req.ID, s)
+		h.observe(c.entry.Gateway, c.req.Route.Kind, c.req.ID, s)
 	}
 }
 
 // observe notes a state in a reply if it is new.
-func (h *Record) observe(c *call, publicID int64, s livy.Brief) {
-	g, kind := c.entry.Gateway, c.req.Route.Kind
+func (h *Record) observe(g *gateway.Gateway, kind livy.Kind, publicID int64, s livy.Brief) {
 	if s.State == "" || h.core.Ledger.KnowsState(g.ID, kind, publicID, s.State) {
 		return
 	}

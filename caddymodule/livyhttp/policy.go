@@ -128,6 +128,10 @@ func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, er
 		return "", err
 	}
 	c.named = c.req.Name != ""
+	if c.named {
+		c.entry = c.entry.Holding(c.req.Route.Kind, c.req.ID)
+	}
+	c.wholeList()
 	if _, ok := c.req.UpstreamURI(c.base()); !ok {
 		return "", h.core.Ledger.EndedError(ctx, g, c.req.Route.Kind, c.req.ID)
 	}

@@ -51,10 +51,10 @@ type plan struct {
 	words, observe bool
 
 	// Reasons to read a successful reply whole: ids in it must be translated, it is a list that
-	// is reduced to what the token created, it shows more than Livy knows, or it is about a
-	// statement to be audited.
-	shift, own, extra bool
-	statement         *statementAudit
+	// is made anew (see wholeList), it shows more than Livy knows, or it is about a statement to
+	// be audited.
+	shift, list, extra bool
+	statement          *statementAudit
 
 	// watch is for audited statements whose reply passes through.
 	watch *statementAudit
@@ -72,7 +72,7 @@ func (h *Record) plan(r *http.Request, c *call) (p plan, err error) {
 	p.words = c.req.Route.Reply != livy.ReplyOther
 	p.observe = c.req.TellsState()
 	p.shift = c.base() != 0 && c.req.Route.Reply != livy.ReplyOther
-	p.own = c.page != nil
+	p.list = c.page != nil
 	p.extra = c.hasExtra() || c.logPage != nil
 	p.gone = c.req.Route.HasID
 	return p, err
@@ -83,7 +83,7 @@ func (p *plan) readsWhole(method string, status int) bool {
 	if status == http.StatusNotFound {
 		return p.gone
 	}
-	return (p.shift || p.own || p.extra || p.statement != nil) && status < 300 && method != http.MethodHead
+	return (p.shift || p.list || p.extra || p.statement != nil) && status < 300 && method != http.MethodHead
 }
 
 // ServeHTTP passes the request on, and handles the reply as planned.
@@ -122,7 +122,7 @@ func (h *Record) serve(w http.ResponseWriter, r *http.Request, c *call, next cad
 	rec := caddyhttp.NewResponseRecorder(out, buf, func(status int, header http.Header) bool {
 		limit.begun()
 		c.cleanHeader(header)
-		if p.own || p.extra {
+		if p.list || p.extra {
 			header.Del("Content-Length") // that of Livy's own reply
 		}
 		return p.readsWhole(c.req.Method, status) || livy.MayBeStopping(status, header)
@@ -205,9 +205,9 @@ func (h *Record) translate(r *http.Request, c *call, p *plan, reply []byte) (bod
 	if c.logPage != nil {
 		return c.logPage.Edit(reply, base)
 	}
-	if p.own { // fewer objects to edit
+	if p.list { // fewer objects to edit
 		if reply, err = livy.ShiftIDs(c.req.Route, reply, base); err == nil {
-			reply, err = h.filter(r.Context(), c, reply)
+			reply, err = h.list(r, c, reply)
 		}
 		if err != nil {
 			return nil, err

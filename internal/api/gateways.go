@@ -27,6 +27,9 @@ type Gateway struct {
 	// Live sums up the sessions and batches that have not ended, of those that the caller
 	// may see. Only lists have it, if asked.
 	Live *LiveUse `json:"live,omitempty"`
+	// Servers are all Livy servers of the gateway, if it has more than one. Only the reply to
+	// a read of one gateway has them.
+	Servers []LivyServer `json:"servers,omitempty"`
 }
 
 func (c *call) shown(g *gateway.Gateway) Gateway {
@@ -50,10 +53,22 @@ func hideSecrets(g *gateway.Gateway) {
 		}
 	}
 	hide(&g.Spec)
-	if g.Status.StartedWith != nil {
-		started := *g.Status.StartedWith
-		hide(&started)
-		g.Status.StartedWith = &started
+	hideStarted := func(spec *gateway.Spec) *gateway.Spec {
+		if spec == nil {
+			return nil
+		}
+		hidden := *spec
+		hide(&hidden)
+		return &hidden
+	}
+	g.Status.StartedWith = hideStarted(g.Status.StartedWith)
+	g.Status.Servers = slices.Clone(g.Status.Servers)
+	for i := range g.Status.Servers {
+		v := &g.Status.Servers[i]
+		v.StartedWith, v.Reason = hideStarted(v.StartedWith), gateway.MaskSecrets(v.Reason)
+	}
+	if f := g.Status.ReplaceFailure; f != nil {
+		g.Status.ReplaceFailure = &gateway.Failure{Time: f.Time, Reason: gateway.MaskSecrets(f.Reason)}
 	}
 	g.Status.Reason = gateway.MaskSecrets(g.Status.Reason)
 	g.History = slices.Clone(g.History)
@@ -116,7 +131,13 @@ func (c *call) showGateway() error {
 	if err != nil {
 		return err
 	}
-	return c.replyGateway(http.StatusOK, g)
+	servers, err := c.serversOf(g)
+	if err != nil {
+		return err
+	}
+	shown := c.shown(g)
+	shown.Servers = servers
+	return c.replyRevision(http.StatusOK, g.Revision, shown)
 }
 
 func (c *call) deleteGateway() error {
@@ -144,6 +165,13 @@ func (c *call) updateGateway() error {
 	if err != nil {
 		return err
 	}
+	drain, err := c.drain()
+	if err != nil {
+		return err
+	}
+	if drain > 0 && !restart {
+		return gateway.Invalid(drainParam.Name, c.r.URL.Query().Get(drainParam.Name), "needs restart=true")
+	}
 	g, err := c.changing()
 	if err != nil {
 		return err
@@ -152,15 +180,16 @@ func (c *call) updateGateway() error {
 	if err != nil {
 		return err
 	}
-	if g, err = c.Manager.Update(c.ctx(), g, control.UpdateRequest{Patch: patch, Restart: restart, Order: c.order}); err != nil {
+	if g, err = c.Manager.Update(c.ctx(), g, control.UpdateRequest{
+		Patch: patch, Restart: restart, Drain: drain, Order: c.order,
+	}); err != nil {
 		return err
 	}
 	return c.replyGateway(http.StatusOK, g)
 }
 
-func (c *call) startGateway() error   { return c.life(c.Manager.Start) }
-func (c *call) stopGateway() error    { return c.life(c.Manager.Stop) }
-func (c *call) restartGateway() error { return c.life(c.Manager.Restart) }
+func (c *call) startGateway() error { return c.life(c.Manager.Start) }
+func (c *call) stopGateway() error  { return c.life(c.Manager.Stop) }
 
 // life requests another state and does not wait for it.
 func (c *call) life(ask func(ctx context.Context, g *gateway.Gateway, o gateway.Order) (*gateway.Gateway, error)) error {

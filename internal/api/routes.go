@@ -255,8 +255,11 @@ func Routes() []Route {
 		{
 			Method: patch, Path: one, Name: "updateGateway", Access: admin, handle: (*call).updateGateway,
 			Summary: "Change a gateway's settings", Body: Patch{}, Conditional: true, Status: 200, Reply: Gateway{}, Errors: []int{409},
-			Query: []Param{{Name: "restart", Type: "boolean", Doc: "Restart the Livy server if the change needs it, which ends its sessions."}},
-			Doc:   "Omitted settings keep their values. Settings that the running Livy server was not started with are listed in restartNeeded and take effect at its next start.",
+			Query: []Param{
+				{Name: "restart", Type: "boolean", Doc: "Restart the Livy server if the change needs it, which ends its sessions unless it drains."},
+				drainParam,
+			},
+			Doc: "Omitted settings keep their values. Settings that the running Livy server was not started with are listed in restartNeeded and take effect at its next start.",
 		},
 		{
 			Method: del, Path: one, Name: "deleteGateway", Access: admin, handle: (*call).deleteGateway,
@@ -278,9 +281,10 @@ func Routes() []Route {
 		},
 		{
 			Method: post, Path: one + "/restart", Name: "restartGateway", Access: operator, handle: (*call).restartGateway,
-			Summary: "Replace a gateway's Livy server with a new one, which ends its sessions", Conditional: true,
+			Summary: "Replace a gateway's Livy server with a new one", Conditional: true,
+			Query:  []Param{drainParam},
 			Status: 202, Reply: Gateway{}, Errors: []int{409},
-			Doc: "Returns immediately. 409 if the gateway is stopped.",
+			Doc: "Returns immediately. It ends the sessions and batches, also those on servers that drain, unless drainSeconds is set. 409 if the gateway is stopped.",
 		},
 		{
 			Method: get, Path: one + "/logs", Name: "getLogs", Access: operator, handle: (*call).gatewayLogs,

@@ -220,6 +220,7 @@ func (c *cli) updateCommand() *cobra.Command {
 	var restart bool
 	var unset []string
 	var w waiting
+	var d draining
 	cmd := &cobra.Command{
 		Use:   "update NAME",
 		Short: "Changes a gateway's settings",
@@ -227,8 +228,9 @@ func (c *cli) updateCommand() *cobra.Command {
 are. "Restart needed" lists those that the running Livy server lacks until it is
 started again.`,
 		Example: `  caddy livy gateway update etl --memory 16Gi --restart --wait
+  caddy livy gateway update etl --engine spark-3.5 --restart --drain=4h
   caddy livy gateway update etl --unset queue,livyConf`,
-		Args:              oneArg,
+		Args:              d.args,
 		ValidArgsFunction: first(c.gateways),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			body, err := c.readSettings(cmd)
@@ -248,6 +250,12 @@ started again.`,
 				}
 				body[field] = nil
 			}
+			if err := d.check(cmd); err != nil {
+				return err
+			}
+			if (d.drain > 0 || d.now) && !restart {
+				return badUsage(errors.New("--drain and --now go with --restart"))
+			}
 			if w.wait && !restart {
 				return badUsage(errors.New("--wait goes with --restart: a change alone is done at once"))
 			}
@@ -258,6 +266,7 @@ started again.`,
 			if restart {
 				q.Set("restart", "true")
 			}
+			d.query(q)
 			g, err := call[api.Gateway](c, http.MethodPatch, query(c.path(args[0]), q), body)
 			if err != nil {
 				return err
@@ -270,7 +279,8 @@ started again.`,
 	f.StringVar(&name, "name", "", "New name")
 	f.StringSliceVar(&unset, "unset", nil, "Field to reset to its default, e.g. livyConf (may be repeated)")
 	f.BoolVar(&restart, "restart", false,
-		"Restart the Livy server if the change needs it, which ends its sessions")
+		"Restart the Livy server if the change needs it, which ends its sessions unless it drains")
+	d.flags(cmd, "With --restart: start", "With --restart: stop")
 	complete(cmd, "name", nothing)
 	complete(cmd, "unset", words(settingFields()...))
 	w.flags(cmd, "With --restart: wait until it runs")
@@ -279,13 +289,19 @@ started again.`,
 
 func (c *cli) lifeCommand(verb, short string, goal gateway.State) *cobra.Command {
 	var w waiting
+	var d draining
 	cmd := &cobra.Command{
 		Use:               verb + " NAME",
 		Short:             short,
-		Args:              oneArg,
+		Args:              d.args,
 		ValidArgsFunction: first(c.gateways),
-		RunE: func(_ *cobra.Command, args []string) error {
-			g, err := call[api.Gateway](c, http.MethodPost, c.path(args[0], verb), nil)
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := d.check(cmd); err != nil {
+				return err
+			}
+			q := url.Values{}
+			d.query(q)
+			g, err := call[api.Gateway](c, http.MethodPost, query(c.path(args[0], verb), q), nil)
 			if err != nil {
 				return err
 			}
@@ -293,7 +309,15 @@ func (c *cli) lifeCommand(verb, short string, goal gateway.State) *cobra.Command
 		},
 	}
 	if verb == "restart" {
-		cmd.Long = "Replaces a running gateway's Livy server with a new one, which ends its\nsessions. Their records stay."
+		cmd.Long = `Replaces a running gateway's Livy server with a new one, which ends its
+sessions. Their records stay.
+
+With --drain, the new server is started beside the present one. As soon as it
+answers, it takes all new sessions and batches. The present one keeps those
+that it has until they have ended, or until the time has passed. It is stopped
+then.`
+		cmd.Example = `  caddy livy gateway restart etl --drain=30m --wait`
+		d.flags(cmd, "Start", "Stop")
 	}
 	w.flags(cmd, "Wait until it is done")
 	return cmd

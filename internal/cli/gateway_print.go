@@ -29,6 +29,7 @@ func (c *cli) printGateway(r reply[api.Gateway]) error {
 		}
 		d.add("Next start", second(g.Status.NextStart))
 		d.add("Livy", g.Status.LivyVersion)
+		d.list("Servers", serverLines(g.Servers))
 		addSettings(&d, &g.Spec)
 		d.add("Endpoint", g.Endpoint)
 		d.add("Restart needed", strings.Join(g.RestartNeeded, ", "))

@@ -76,6 +76,12 @@ var goldens = []struct {
 	{"gateway-life", []func(*world){etl}, []string{
 		"gateway start etl --wait",
 		"gateway restart etl --wait --json",
+		"gateway restart etl --drain",
+		"gateway restart etl --drain 30m --json",
+		"gateway restart etl --drain soon",
+		"gateway restart etl --drain=0s",
+		"gateway restart etl --drain --now",
+		"gateway update etl --cpu 4 --drain",
 		"gateway stop etl --wait",
 		"gateway stop etl --wait --json",
 		"gateway restart etl",

@@ -28,13 +28,21 @@ func (c *cli) await(g reply[api.Gateway], goal gateway.State, timeout time.Durat
 	start := time.Now()
 	p := progress{c: c, start: start}
 	defer p.end()
+	replaced := false // a server is or was to take the place of another
 	reached := func(s gateway.State) bool {
 		return s == goal || goal == gateway.StateStopped && s == gateway.StateCreated
 	}
 	for {
 		status := g.got.Status
-		p.show(name + ": " + strings.TrimSpace(string(status.State)+" "+status.Reason))
+		if !replacing(&g.got) {
+			p.show(name + ": " + strings.TrimSpace(string(status.State)+" "+status.Reason))
+		}
 		switch {
+		case reached(status.State) && replacing(&g.got):
+			replaced = true
+			p.show(name + ": " + string(status.State) + ", and a new Livy server starts beside the present one")
+		case reached(status.State) && replaced && status.ReplaceFailure != nil:
+			return g, fmt.Errorf("gateway %s: the Livy server was not replaced and serves on: %s", name, status.ReplaceFailure.Reason)
 		case reached(status.State):
 			return g, nil
 		case status.State == gateway.StateError:

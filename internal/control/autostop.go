@@ -107,7 +107,7 @@ func (r *reconciler) stopIfIdle(ctx context.Context, g *gateway.Gateway) error {
 	if used.After(r.idle.since) {
 		r.idle.since = used
 	}
-	work, err := m.busy(ctx, g)
+	work, err := m.busyServers(ctx, g)
 	if livy.IsRefused(err) {
 		return r.recordVisibility(ctx, g, err)
 	}

@@ -148,7 +148,7 @@ func (r *reconciler) deletionStep(ctx context.Context, g *gateway.Gateway, step 
 	}
 	switch step {
 	case stopServer:
-		return m.Runtime.Stop(ctx, g.ID, g.Status.Epoch)
+		return m.Runtime.Stop(ctx, g.ServerID(), g.Status.Epoch)
 	case revokeTokens:
 		return m.Tokens.RevokeAll(ctx, gateway.By(deletion(g).Actor), g.ID)
 	case removeRecords:

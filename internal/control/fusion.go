@@ -34,7 +34,7 @@ func (m *Manager) probeFusion(ctx context.Context, g *gateway.Gateway) (off stri
 			continue
 		}
 		path = "/" + strings.TrimLeft(path, "/")
-		there, err := prober.HasFile(ctx, g.ID, path)
+		there, err := prober.HasFile(ctx, g.ServerID(), path)
 		if err != nil {
 			m.Logger.Warn("cannot check for a jar", zap.String("gateway", g.ID), zap.String("jar", jar),
 				zap.Error(err))
@@ -45,7 +45,7 @@ func (m *Manager) probeFusion(ctx context.Context, g *gateway.Gateway) (off stri
 	if len(profile.CPUFlags) == 0 {
 		return "", nil
 	}
-	have, err := prober.CPUFlags(ctx, g.ID)
+	have, err := prober.CPUFlags(ctx, g.ServerID())
 	if err != nil {
 		m.Logger.Warn("cannot read the CPU flags", zap.String("gateway", g.ID), zap.Error(err))
 		return "", nil

@@ -91,6 +91,8 @@ func (m *Manager) restart(g *gateway.Gateway, actor string) error {
 		return gateway.Errorf(gateway.KindConflict, "gateway %q is stopped: start it", g.Spec.Name)
 	}
 	g.Status.ForgetFailures()
+	g.Status.ReplaceFailure = nil
+	g.Status.EndServers("the gateway was restarted", m.Now(), nil)
 	g.Enter(gateway.StateStopping, "restarting", actor, m.Now())
 	clearInstance(g)
 	return nil
@@ -135,7 +137,7 @@ func (m *Manager) want(
 // Logs returns the last lines of the Livy server's output. When they are kept
 // where another instance runs, the error of KindConflict says so.
 func (m *Manager) Logs(ctx context.Context, g *gateway.Gateway, lines int) ([]string, error) {
-	text, err := m.Runtime.Logs(ctx, g.ID, lines)
+	text, err := m.Runtime.Logs(ctx, g.ServerID(), lines)
 	if err != nil || len(text) > 0 {
 		return text, err
 	}

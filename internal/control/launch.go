@@ -21,7 +21,7 @@ func (m *Manager) launch(g *gateway.Gateway, r *resolved.Gateway) (upstream.Laun
 	if err != nil {
 		return l, err
 	}
-	l.GatewayID, l.Workspace = g.ID, g.Workspace
+	l.GatewayID, l.Workspace, l.Number = g.ID, g.Workspace, g.Status.PrimaryNumber()
 	if l.ClusterFiles, err = clusterFiles(r.Cluster); err != nil {
 		return l, err
 	}

@@ -88,7 +88,7 @@ type loggedIn struct {
 }
 
 func (m *Manager) loggedIn(g *gateway.Gateway, l Login, by *http.Client) *http.Client {
-	if v, ok := m.logins.Load(g.ID); ok {
+	if v, ok := m.logins.Load(g.ServerID()); ok {
 		if in := v.(loggedIn); in.login == l && in.instance == g.Status.Instance && in.transport == by.Transport {
 			return in.http
 		}
@@ -96,7 +96,7 @@ func (m *Manager) loggedIn(g *gateway.Gateway, l Login, by *http.Client) *http.C
 	jar, _ := cookiejar.New(nil) // never fails
 	client := *by
 	client.Jar = jar
-	m.logins.Store(g.ID, loggedIn{login: l, instance: g.Status.Instance, transport: by.Transport, http: &client})
+	m.logins.Store(g.ServerID(), loggedIn{login: l, instance: g.Status.Instance, transport: by.Transport, http: &client})
 	return &client
 }
 

@@ -82,7 +82,7 @@ type Manager struct {
 
 	health    health
 	usages    sync.Map               // *usage by gateway id
-	logins    sync.Map               // loggedIn by gateway id
+	logins    sync.Map               // loggedIn by server id
 	installed atomic.Pointer[string] // the installation's name, once known
 
 	declared atomic.Pointer[[]Declaration] // the gateways of the configuration in force
@@ -260,19 +260,26 @@ func (m *Manager) stopServers() {
 func (m *Manager) stopAtExit(ctx context.Context, fence store.Fence) error {
 	id := fence.GatewayID
 	g, err := m.update(ctx, fence, id, func(g *gateway.Gateway) error {
-		if g.Status.Instance == "" {
+		if g.Status.Instance == "" && len(g.Status.Servers) == 0 {
 			return errUnchanged
 		}
 		g.Status.Retired = g.Status.Epoch
 		clearInstance(g)
+		g.Status.EndServers("the gateway process ended", m.Now(), nil)
 		return nil
 	})
 	ended := g != nil && (g.Status.State == gateway.StateStopped || g.Status.State == gateway.StateCreated)
 	if err != nil || g.Status.Retired < g.Status.Epoch || ended {
 		return err
 	}
-	if err := m.Runtime.Stop(ctx, id, g.Status.Retired); err != nil {
+	if err := m.Runtime.Stop(ctx, g.ServerID(), g.Status.Retired); err != nil {
 		return err
+	}
+	for i := range g.Status.Servers { // their records are ended by the next process
+		view := g.At(i)
+		if err := m.Runtime.Stop(ctx, view.ServerID(), view.Status.Epoch); err != nil {
+			return err
+		}
 	}
 	_, err = m.update(ctx, fence, id, func(g *gateway.Gateway) error {
 		if g.Desired == gateway.StateDeleting {

@@ -31,9 +31,11 @@ type fakeRuntime struct {
 	running  map[string]*httptest.Server
 	inst     map[string]upstream.Instance
 	starts   int
-	mute     bool   // servers do not answer
-	startErr error  // Start fails
-	sessions string // what servers list
+	mute     bool              // servers do not answer
+	startErr error             // Start fails
+	sessions string            // what servers list
+	listed   map[string]string // the sessions on servers by server id, if not sessions
+	muted    map[string]bool   // servers that do not answer, by server id
 	batches  string
 	guard    func(*http.Request) bool // servers let in only what it says; nil: all
 	cpu      []string                 // what the CPU can do
@@ -62,22 +64,26 @@ func (r *fakeRuntime) Start(ctx context.Context, l upstream.Launch) (upstream.In
 	if r.startErr != nil {
 		return upstream.Instance{}, r.startErr
 	}
-	if r.running[l.GatewayID] != nil {
+	id := l.ServerID()
+	if r.running[id] != nil {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "it runs already")
 	}
 	r.starts++
-	s := httptest.NewServer(http.HandlerFunc(r.serve))
-	r.running[l.GatewayID] = s
-	r.inst[l.GatewayID] = upstream.Instance{
-		GatewayID: l.GatewayID, ID: fmt.Sprintf("instance-%d", r.starts),
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { r.serve(w, req, id) }))
+	r.running[id] = s
+	r.inst[id] = upstream.Instance{
+		GatewayID: l.GatewayID, Number: max(1, l.Number), ID: fmt.Sprintf("instance-%d", r.starts),
 		Address: strings.TrimPrefix(s.URL, "http://"), Running: true, Installation: l.Installation, Epoch: l.Epoch,
 	}
-	return r.inst[l.GatewayID], nil
+	return r.inst[id], nil
 }
 
-func (r *fakeRuntime) serve(w http.ResponseWriter, req *http.Request) {
+func (r *fakeRuntime) serve(w http.ResponseWriter, req *http.Request, id string) {
 	r.mu.Lock()
-	mute, sessions, batches, guard := r.mute, r.sessions, r.batches, r.guard
+	mute, sessions, batches, guard := r.mute || r.muted[id], r.sessions, r.batches, r.guard
+	if listed, ok := r.listed[id]; ok {
+		sessions = listed
+	}
 	r.mu.Unlock()
 	switch {
 	case guard != nil && !guard(req):

@@ -87,12 +87,12 @@ func (m *Manager) reapOrphans(ctx context.Context) error {
 			// The gateway's reconciler stops its own server.
 			ending := g.Status.State == gateway.StateStopping || g.Desired == gateway.StateDeleting
 			stopping := ending && g.Status.Location == m.leaseholder.currentLocation()
-			if s.Epoch > g.Status.Retired || stopping {
+			if !g.Status.Retires(s.Number, s.Epoch) || stopping {
 				continue
 			}
-			upTo = g.Status.Retired
+			upTo = s.Epoch
 		}
-		if err := m.Runtime.Stop(ctx, s.GatewayID, upTo); err != nil {
+		if err := m.Runtime.Stop(ctx, s.ServerID(), upTo); err != nil {
 			m.Logger.Warn("cannot stop an unused Livy server", zap.String("gateway", s.GatewayID), zap.Error(err))
 			failed = errors.Join(failed, err)
 			continue // the others end all the same
@@ -127,8 +127,10 @@ func (m *Manager) forgetLog(ctx context.Context, id string) {
 	if !ok {
 		return
 	}
-	if err := f.Forget(ctx, id); err != nil && ctx.Err() == nil {
-		m.Logger.Warn("cannot remove the last log of a deleted gateway", zap.String("gateway", id),
-			zap.Error(err))
+	for n := 1; n <= gateway.MaxServers; n++ {
+		if err := f.Forget(ctx, gateway.ServerID(id, n)); err != nil && ctx.Err() == nil {
+			m.Logger.Warn("cannot remove the last log of a deleted gateway", zap.String("gateway", id),
+				zap.Error(err))
+		}
 	}
 }

@@ -36,8 +36,10 @@ type reconciler struct {
 	idle           idleness
 	refusal        refusal
 	liveness       liveness
-	stuck          outage // failures of steps
-	unread         outage // failures to read Livy's lists
+	silentServers  map[int64]time.Time // since when draining servers do not answer, by epoch
+	stuckServer    outage              // failures of steps of the servers beside the primary one
+	stuck          outage              // failures of steps
+	unread         outage              // failures to read Livy's lists
 }
 
 // pollTimeout bounds one poll of a Livy server's lists.
@@ -125,6 +127,9 @@ func (r *reconciler) step(ctx context.Context) time.Duration {
 	if !r.checkedUnknown {
 		g, err = r.retireUnknownServer(ctx, g)
 	}
+	if err == nil {
+		g, err = r.stepServers(ctx, g)
+	}
 	if err != nil {
 		// logged below
 	} else if g.Desired == gateway.StateRunning {
@@ -150,7 +155,7 @@ func (r *reconciler) step(ctx context.Context) time.Duration {
 		r.m.Logger.Info("supervising the gateway again",
 			zap.String("gateway", g.ID), zap.String("name", g.Ref()))
 	}
-	return pause
+	return serversPause(g, pause)
 }
 
 func (r *reconciler) keepStopped(ctx context.Context, g *gateway.Gateway) (time.Duration, error) {
@@ -166,7 +171,7 @@ func (r *reconciler) keepStopped(ctx context.Context, g *gateway.Gateway) (time.
 		}
 		g = updated
 	}
-	if err := m.Runtime.Stop(ctx, g.ID, g.Status.Epoch); err != nil {
+	if err := m.Runtime.Stop(ctx, g.ServerID(), g.Status.Epoch); err != nil {
 		return 0, err
 	}
 	r.checkedStopped = true
@@ -242,11 +247,11 @@ func (r *reconciler) keepRunning(ctx context.Context, g *gateway.Gateway) (time.
 
 // find returns the gateway's server as the runtime knows it.
 func (r *reconciler) find(ctx context.Context, g *gateway.Gateway) (upstream.Instance, bool, error) {
-	inst, found, err := r.m.Runtime.Find(ctx, g.ID)
+	inst, found, err := r.m.Runtime.Find(ctx, g.ServerID())
 	a, ok := r.m.Runtime.(upstream.Adopter)
 	if ok && err == nil && g.Status.Instance != "" && (!found || inst.ID != g.Status.Instance) {
-		a.Adopt(g.ID, g.Status.Instance)
-		return r.m.Runtime.Find(ctx, g.ID)
+		a.Adopt(g.ServerID(), g.Status.Instance)
+		return r.m.Runtime.Find(ctx, g.ServerID())
 	}
 	return inst, found, err
 }
@@ -256,7 +261,7 @@ func (r *reconciler) find(ctx context.Context, g *gateway.Gateway) (upstream.Ins
 func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason string) (time.Duration, error) {
 	m := r.m
 	if g.Status.Instance != "" { // otherwise no server was started, and the log is its predecessor's
-		if lines, err := m.Runtime.Logs(ctx, g.ID, 10); err == nil && len(lines) > 0 {
+		if lines, err := m.Runtime.Logs(ctx, g.ServerID(), 10); err == nil && len(lines) > 0 {
 			reason += "; last lines: " + joinLines(lines)
 		}
 	}
@@ -276,7 +281,7 @@ func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason stri
 	}
 	m.Logger.Error("Livy server failed",
 		zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.String("reason", reason))
-	if err := m.Runtime.Stop(ctx, g.ID, epoch); err != nil {
+	if err := m.Runtime.Stop(ctx, g.ServerID(), epoch); err != nil {
 		return 0, err
 	}
 	return stepSoon, m.Ledger.ServerEnded(ctx, r.fence, g, "the Livy server ended unexpectedly")
@@ -316,7 +321,7 @@ func (r *reconciler) renumber(ctx context.Context, g *gateway.Gateway, reason st
 		if g.Status.Epoch != epoch {
 			return errUnchanged
 		}
-		g.Status.Epoch++
+		g.Status.Epoch = g.Status.Issued() + 1
 		g.Status.SessionBase, g.Status.BatchBase = nextSession, nextBatch
 		return nil
 	})

@@ -20,13 +20,14 @@ const closeTimeout = time.Minute
 func (m *Manager) CloseRecord(
 	ctx context.Context, g *gateway.Gateway, r *store.Record, by gateway.Origin,
 ) (*store.Record, error) {
+	server := g.Serving(r.Epoch)
 	switch {
 	case !r.Live():
 		return r, nil
 	case !r.Confirmed():
 		return nil, gateway.Errorf(gateway.KindConflict, "Livy has not confirmed %s yet: try again in a moment",
 			r.ID)
-	case g.Status.State != gateway.StateRunning || r.Epoch != g.Status.Epoch:
+	case server == nil:
 		return nil, gateway.Errorf(gateway.KindUnavailable,
 			"the Livy server of gateway %q is not running (state %s)",
 			g.Spec.Name, g.Status.State)
@@ -36,7 +37,7 @@ func (m *Manager) CloseRecord(
 	}
 	asking, cancel := context.WithTimeout(ctx, closeTimeout)
 	defer cancel()
-	if err := m.Livy(g).Delete(asking, livy.Kind(r.Kind), r.LivyID); err != nil {
+	if err := m.Livy(server).Delete(asking, livy.Kind(r.Kind), r.LivyID); err != nil {
 		return nil, gateway.Wrap(gateway.KindUnavailable, "closing "+r.ID, err)
 	}
 	m.Ledger.Deleted(ctx, g, livy.Kind(r.Kind), r.PublicID, by.Actor)

@@ -14,7 +14,7 @@ import (
 // server is retired, and public ids continue far above those it can have issued.
 func (r *reconciler) retireUnknownServer(ctx context.Context, g *gateway.Gateway) (*gateway.Gateway, error) {
 	m := r.m
-	inst, found, err := m.Runtime.Find(ctx, g.ID)
+	inst, found, err := m.unknownServer(ctx, g)
 	if err != nil {
 		return g, nil // reported where the server is needed; retried in the next step
 	}
@@ -23,13 +23,19 @@ func (r *reconciler) retireUnknownServer(ctx context.Context, g *gateway.Gateway
 		return g, err
 	}
 	r.checkedUnknown = true
-	if !found || inst.Epoch <= g.Status.Epoch || inst.Installation != ours {
+	if !found || inst.Installation != ours {
 		return g, nil
 	}
 	m.Logger.Warn("the gateway's server is newer than Redis knows: was an old backup restored? Stopping it and skipping ids",
 		zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.String("instance", inst.ID))
 	if _, _, err := m.Store.SkipIDs(ctx, r.fence, g.ID, store.RestoredSkip); err != nil {
 		return g, err
+	}
+	if inst.Number != g.Status.PrimaryNumber() { // reapOrphans stops it
+		return r.update(ctx, func(g *gateway.Gateway) error {
+			g.Status.LastEpoch = max(g.Status.LastEpoch, inst.Epoch)
+			return nil
+		})
 	}
 	return r.update(ctx, func(g *gateway.Gateway) error {
 		g.Status.Epoch = max(g.Status.Epoch, inst.Epoch)

@@ -38,6 +38,11 @@ type Entry struct {
 	resolution *resolution
 	facts      resolved.Facts
 	forTokens  *sync.Map // policies by identity and queue of tokens
+
+	// draining are the entries of the gateway's servers that drain. The public ids on such a
+	// server are below the ends.
+	draining             []*Entry
+	sessionEnd, batchEnd int64
 }
 
 // PolicyFor returns the policy for a token with its own identity and queue. If both are
@@ -211,6 +216,13 @@ func (s *snapshots) recompile(compile func(*gateway.Gateway) *Entry) {
 
 // compile returns the data path's entry of a gateway.
 func (m *Manager) compile(g *gateway.Gateway) *Entry {
+	e := m.compileServer(g)
+	e.draining = m.compileDraining(g)
+	return e
+}
+
+// compileServer returns the entry of a gateway's primary server.
+func (m *Manager) compileServer(g *gateway.Gateway) *Entry {
 	r, facts := m.resolve(g), m.facts(g)
 	p, err := r.inForce.Policy(facts, "", "")
 	if err != nil {
@@ -357,7 +369,7 @@ func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
 	r := m.resolve(g)
 	if ok && old.PolicyError == nil && old.resolution.inForce == r.inForce && old.facts == m.facts(g) {
 		same := *old
-		same.Gateway, same.Ref, same.resolution = g, g.Ref(), r
+		same.Gateway, same.Ref, same.resolution, same.draining = g, g.Ref(), r, m.compileDraining(g)
 		entries[g.ID] = &same
 		return
 	}

@@ -20,7 +20,7 @@ func (r *reconciler) start(ctx context.Context) (time.Duration, error) {
 	if err != nil || g.Desired != gateway.StateRunning {
 		return 0, err
 	}
-	if err := m.Runtime.Stop(ctx, g.ID, g.Status.Epoch); err != nil { // leftovers
+	if err := m.Runtime.Stop(ctx, g.ServerID(), g.Status.Epoch); err != nil { // leftovers
 		return 0, err
 	}
 	// The sessions of any former server are lost now; public ids continue above all
@@ -36,10 +36,10 @@ func (r *reconciler) start(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return r.failed(ctx, g, err.Error())
 	}
-	epoch := g.Status.Epoch
+	epoch, next := g.Status.Epoch, g.Status.Issued()+1
 	var settings *resolved.Gateway
 	g, err = r.update(ctx, func(g *gateway.Gateway) error {
-		if g.Desired != gateway.StateRunning || g.Status.Epoch != epoch {
+		if g.Desired != gateway.StateRunning || g.Status.Epoch != epoch || g.Status.Issued() != next-1 {
 			return errUnchanged
 		}
 		g.Enter(gateway.StateStarting, "starting the Livy server", gateway.SystemActor, m.Now())
@@ -47,12 +47,11 @@ func (r *reconciler) start(ctx context.Context) (time.Duration, error) {
 		clearInstance(g)
 		settings = m.resolve(g).wanted
 		g.Status.Launched, g.Status.LaunchDefaults = m.launchFingerprints(settings), settings.Defaults
-		g.Status.Epoch++
 		g.Status.Location = place
-		g.Status.SessionBase, g.Status.BatchBase = nextSession, nextBatch
+		g.Status.StartPrimary(nextSession, nextBatch)
 		return nil
 	})
-	if err != nil || g.Desired != gateway.StateRunning || g.Status.Epoch != epoch+1 {
+	if err != nil || g.Desired != gateway.StateRunning || g.Status.Epoch != next {
 		return 0, err
 	}
 	if settings == nil { // the epoch was written by another instance
@@ -101,7 +100,7 @@ func (r *reconciler) undo(g *gateway.Gateway) {
 	if gateway.KindOf(err) == gateway.KindUnavailable {
 		return // the holder of the lease will find the server
 	}
-	if err := r.m.Runtime.Stop(ctx, g.ID, g.Status.Epoch); err != nil {
+	if err := r.m.Runtime.Stop(ctx, g.ServerID(), g.Status.Epoch); err != nil {
 		r.m.Logger.Error("cannot stop a Livy server that was started after the lease was lost",
 			zap.String("gateway", g.ID), zap.Error(err))
 	}

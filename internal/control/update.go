@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 )
@@ -20,6 +21,9 @@ type UpdateRequest struct {
 	// Restart restarts a running Livy server if the change requires it, which ends its
 	// sessions. Otherwise such a change takes effect at the next start.
 	Restart bool
+	// Drain, if not 0, lets the present server keep its sessions and batches for this time
+	// while a new one takes its place; see Manager.Replace. It requires Restart.
+	Drain time.Duration
 	// Order identifies the caller and holds the condition of the request.
 	gateway.Order
 }
@@ -42,6 +46,9 @@ func (m *Manager) Update(ctx context.Context, g *gateway.Gateway, r UpdateReques
 			return err
 		}
 		if r.Restart && g.Desired == gateway.StateRunning && len(m.RestartNeeded(g)) > 0 {
+			if r.Drain > 0 {
+				return m.replace(g, r.Drain, r.Actor)
+			}
 			return m.restart(g, r.Actor)
 		}
 		if sameSpec(&was, &g.Spec) {

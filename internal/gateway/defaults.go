@@ -22,6 +22,10 @@ const (
 	// requests to it are refused, DefaultRestartUnresponsive until it is restarted.
 	DefaultUnresponsiveAfter   = 15 * time.Second
 	DefaultRestartUnresponsive = 5 * time.Minute
+	// DefaultDrain is how long a Livy server that was replaced keeps its sessions and
+	// batches, MaxDrain the longest time that can be asked for.
+	DefaultDrain = 2 * time.Hour
+	MaxDrain     = 7 * 24 * time.Hour
 	// DefaultRetention is how long records are kept after their creation.
 	DefaultRetention = 30 * 24 * time.Hour
 	// DefaultAuditRetention is how long audit entries are kept.

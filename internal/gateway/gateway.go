@@ -102,6 +102,16 @@ type Status struct {
 	NextStart time.Time `json:"nextStart,omitzero"`
 	// LastFailure is the last of these failures.
 	LastFailure *Failure `json:"lastFailure,omitempty"`
+	// Number is the number of this server among those that the gateway has at the same time;
+	// 0 stands for 1.
+	Number int `json:"number,omitempty"`
+	// Servers are the Livy servers beside this one: those that drain or end, and one that is
+	// to take its place.
+	Servers []Server `json:"servers,omitempty"`
+	// LastEpoch is the highest epoch among Servers, also of those that have ended.
+	LastEpoch int64 `json:"lastEpoch,omitempty"`
+	// ReplaceFailure is why the last server that was to take the place of this one did not.
+	ReplaceFailure *Failure `json:"replaceFailure,omitempty"`
 }
 
 // Failure is how a Livy server failed.
@@ -167,16 +177,19 @@ func Person(name string) string {
 func (g *Gateway) Enter(s State, reason, actor string, now time.Time) {
 	if g.Status.State != s {
 		now = now.UTC().Truncate(time.Millisecond)
-		cause := reason
-		if len(cause) > maxCause {
-			cause = strings.ToValidUTF8(cause[:maxCause], "") + "..."
-		}
-		g.History = append(g.History,
-			Transition{Time: now, From: g.Status.State, To: s, Actor: actor, Cause: cause})
-		if extra := len(g.History) - MaxHistory; extra > 0 {
-			g.History = g.History[extra:]
-		}
+		g.addTransition(s, actor, reason, now)
 		g.Status.Since = now
 	}
 	g.Status.State, g.Status.Reason = s, reason
+}
+
+func (g *Gateway) addTransition(to State, actor, cause string, now time.Time) {
+	if len(cause) > maxCause {
+		cause = strings.ToValidUTF8(cause[:maxCause], "") + "..."
+	}
+	g.History = append(g.History,
+		Transition{Time: now, From: g.Status.State, To: to, Actor: actor, Cause: cause})
+	if extra := len(g.History) - MaxHistory; extra > 0 {
+		g.History = g.History[extra:]
+	}
 }

@@ -222,12 +222,12 @@ func (c *Create) Failed(ctx context.Context, reason string) {
 
 func isChanged(err error) bool { return errors.Is(err, store.ErrChanged) }
 
-// setReplaced records that the server of an epoch was replaced: nothing may be created until
-// the next epoch.
+// setReplaced records that the server of an epoch was replaced: nothing may be created on it or
+// on earlier ones.
 func (l *Ledger) setReplaced(gatewayID string, epoch int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.replaced[gatewayID] = epoch
+	l.replaced[gatewayID] = max(l.replaced[gatewayID], epoch)
 }
 
 func (l *Ledger) isReplaced(g *gateway.Gateway) bool {

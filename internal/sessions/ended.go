@@ -3,6 +3,7 @@ package sessions
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"go.uber.org/zap"
@@ -16,7 +17,8 @@ import (
 // creates are in progress: clients may have received ids that the ledger does not know.
 const skippedIDs = 1000
 
-// ServerEnded closes the live records of a gateway whose Livy server has ended.
+// ServerEnded closes the live records of a gateway whose Livy server has ended, except for those
+// of other servers of the gateway.
 func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gateway, reason string) error {
 	if err := l.flush(ctx); err != nil {
 		return err
@@ -26,6 +28,7 @@ func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gate
 		if err != nil {
 			return err
 		}
+		live = slices.DeleteFunc(live, func(r *store.Record) bool { return onAnother(g, r) })
 		now := l.now().UTC()
 		unsure := false
 		for _, r := range live {

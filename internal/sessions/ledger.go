@@ -53,11 +53,11 @@ type Ledger struct {
 	mu        sync.Mutex
 	livy      func(*gateway.Gateway) Remover // nil where nothing is to be removed
 	retention time.Duration
-	queue     []waiting                      // changes that are not stored yet
-	logs      map[string]map[string][]string // last log lines seen, by gateway and record
-	trimmed   map[string]time.Time           // when records were last trimmed, by gateway
-	replaced  map[string]int64               // the epoch whose server was replaced, by gateway
-	live      map[string]Live                // what the last poll found, by gateway
+	queue     []waiting                                // changes that are not stored yet
+	logs      map[string]map[int64]map[string][]string // last log lines seen, by gateway, epoch and record
+	trimmed   map[string]time.Time                     // when records were last trimmed, by gateway
+	replaced  map[string]int64                         // the epoch whose server was replaced, by gateway
+	live      map[string]Live                          // what the last poll found, by gateway
 }
 
 // waiting is a change to be made when Redis is reachable again.
@@ -70,7 +70,7 @@ type waiting struct {
 func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reader) *Ledger {
 	return &Ledger{
 		store: s, logger: logger, now: now, rand: rand, retention: gateway.DefaultRetention,
-		logs: make(map[string]map[string][]string), trimmed: make(map[string]time.Time),
+		logs: make(map[string]map[int64]map[string][]string), trimmed: make(map[string]time.Time),
 		replaced: make(map[string]int64), live: make(map[string]Live),
 		owners: newCache[publicKey, owner](), ends: newCache[publicKey, *Ended](),
 		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
@@ -248,7 +248,7 @@ func (l *Ledger) end(r *store.Record, state, reason string, at time.Time) {
 	}
 	if len(r.Log) == 0 {
 		l.mu.Lock()
-		r.Log = l.logs[r.GatewayID][r.ID]
+		r.Log = l.logs[r.GatewayID][r.Epoch][r.ID]
 		l.mu.Unlock()
 	}
 	r.VCoreSeconds, r.MBSeconds = 0, 0

@@ -100,6 +100,7 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 	for i := range listed {
 		p.byKey[key(listed[i].kind, listed[i].id)] = &listed[i]
 	}
+	live = slices.DeleteFunc(live, func(r *store.Record) bool { return onAnother(g, r) })
 	for _, r := range live {
 		if s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]; s != nil && r.Epoch == g.Status.Epoch && otherName(s,
 			r) {
@@ -122,7 +123,7 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 		p.follow(r)
 	}
 	l.mu.Lock()
-	l.logs[g.ID] = logs
+	l.keepLogsLocked(g, logs)
 	l.mu.Unlock()
 	p.keepLogs(ctx, livyServer)
 	if err := l.store.SaveRecords(ctx, f, g.ID, p.changed...); err != nil && !isChanged(err) {

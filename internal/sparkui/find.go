@@ -86,13 +86,14 @@ func (u *finder) look(ctx context.Context, g *gateway.Gateway, id string, last *
 	if err != nil {
 		return nil, err
 	}
-	live := r.Live() && r.Epoch == g.Status.Epoch && g.Status.State == gateway.StateRunning
+	server := g.Serving(r.Epoch)
+	live := r.Live() && server != nil
 	history := u.manager.History()
 	switch {
-	case live && u.yarnConf(g) != "":
-		t, err = u.onYarn(ctx, g, r)
+	case live && u.yarnConf(server) != "":
+		t, err = u.onYarn(ctx, server, r)
 	case live:
-		t, err = u.beside(ctx, g, r, last)
+		t, err = u.beside(ctx, server, r, last)
 	case history != nil:
 		t, err = u.finished(ctx, history, r)
 	default:
@@ -145,7 +146,7 @@ func (u *finder) beside(ctx context.Context, g *gateway.Gateway, r *store.Record
 		return nil, gateway.Errorf(gateway.KindNotFound,
 			"Spark UIs cannot be reached with runtime %s", u.Runtime.Name())
 	}
-	host, err := hoster.DriverHost(ctx, g.ID)
+	host, err := hoster.DriverHost(ctx, g.ServerID())
 	if err != nil {
 		return nil, err
 	}

@@ -31,6 +31,7 @@ const (
 	labelPrefix    = "io.github.livygateway."
 	labelNamespace = labelPrefix + "namespace"
 	labelGateway   = labelPrefix + "gateway"
+	labelNumber    = labelPrefix + "number" // containers of earlier versions have none
 	labelWorkspace = labelPrefix + "workspace"
 	labelName      = labelPrefix + "name"
 	labelEngine    = labelPrefix + "engine"
@@ -136,7 +137,7 @@ func (r *Runtime) Name() string { return "docker" }
 // Close closes the connection; containers keep running.
 func (r *Runtime) Close() error { return r.api.Close() }
 
-func containerName(gatewayID string) string { return "livygw-" + gatewayID }
+func containerName(serverID string) string { return "livygw-" + serverID }
 
 // Start starts a container; see upstream.Runtime.
 func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
@@ -144,29 +145,29 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 		return upstream.Instance{}, gateway.Invalid("engine "+l.Engine.Name+": image", "",
 			"must name a container image")
 	}
-	old, ok, err := r.Find(ctx, l.GatewayID)
+	old, ok, err := r.Find(ctx, l.ServerID())
 	if err != nil {
 		return upstream.Instance{}, err
 	}
 	if ok && (old.Running && old.Epoch >= l.Epoch || old.Epoch > l.Epoch) {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict,
-			"gateway %s already runs as container %s", l.GatewayID, old.ID)
+			"gateway %s already runs as container %s", l.ServerID(), old.ID)
 	}
 	if ok { // it crashed, or was started by an instance that had lost the lease
-		if err := r.Stop(ctx, l.GatewayID, l.Epoch); err != nil {
+		if err := r.Stop(ctx, l.ServerID(), l.Epoch); err != nil {
 			return upstream.Instance{}, err
 		}
 	}
 	inst, err := r.run(ctx, l, true)
 	if err != nil && strings.Contains(err.Error(), notShared) {
 		r.logger.Warn("a directory is not on a shared mount of the Docker engine's machine: if it is remounted there, restart this gateway",
-			zap.String("gateway", l.GatewayID), zap.Error(err))
+			zap.String("gateway", l.ServerID()), zap.Error(err))
 		inst, err = r.run(ctx, l, false)
 	}
 	if err != nil {
 		return upstream.Instance{}, err
 	}
-	r.logger.Info("started a Livy container", zap.String("gateway", l.GatewayID),
+	r.logger.Info("started a Livy container", zap.String("gateway", l.ServerID()),
 		zap.String("instance", inst.ID), zap.String("address", inst.Address))
 	return inst, nil
 }
@@ -179,7 +180,7 @@ const notShared = "is not a shared or slave mount"
 func (r *Runtime) run(ctx context.Context, l upstream.Launch, follow bool) (upstream.Instance, error) {
 	// Names are unique in the engine: of concurrent callers only one succeeds.
 	created, err := r.api.ContainerCreate(ctx, client.ContainerCreateOptions{
-		Name: containerName(l.GatewayID), Config: r.config(l), HostConfig: r.hostConfig(l, follow),
+		Name: containerName(l.ServerID()), Config: r.config(l), HostConfig: r.hostConfig(l, follow),
 	})
 	if err != nil {
 		return upstream.Instance{}, startError(l, "creating the container", err)
@@ -221,7 +222,7 @@ func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string
 	inst := r.instance(got.Container)
 	if inst.Running && inst.Address == "" {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindUnavailable,
-			"the Docker engine gave gateway %s no address", l.GatewayID)
+			"the Docker engine gave gateway %s no address", l.ServerID())
 	}
 	return inst, nil
 }
@@ -255,7 +256,7 @@ func (r *Runtime) config(l upstream.Launch) *container.Config {
 		Image: l.Engine.Image, User: user, Env: list, WorkingDir: dir,
 		ExposedPorts: network.PortSet{livyPort: {}},
 		Labels: map[string]string{
-			labelNamespace: r.opts.Namespace, labelGateway: l.GatewayID, labelWorkspace: l.Workspace,
+			labelNamespace: r.opts.Namespace, labelGateway: l.GatewayID, labelNumber: strconv.Itoa(max(1, l.Number)), labelWorkspace: l.Workspace,
 			labelName: l.Name, labelEngine: l.Engine.Name, labelInstall: l.Installation,
 			labelEpoch: strconv.FormatInt(l.Epoch, 10),
 		},
@@ -339,11 +340,11 @@ func startError(l upstream.Launch, doing string, err error) error {
 		return gateway.Invalid("engine "+l.Engine.Name+": image", l.Engine.Image,
 			"does not exist on the Docker engine; build it with scripts/build-engine-image, or pull it")
 	case cerrdefs.IsConflict(err):
-		return gateway.Wrap(gateway.KindConflict, doing+" of gateway "+l.GatewayID, err)
+		return gateway.Wrap(gateway.KindConflict, doing+" of gateway "+l.ServerID(), err)
 	case cerrdefs.IsInvalidArgument(err), cerrdefs.IsNotFound(err):
-		return gateway.Wrap(gateway.KindInvalid, doing+" of gateway "+l.GatewayID, err)
+		return gateway.Wrap(gateway.KindInvalid, doing+" of gateway "+l.ServerID(), err)
 	default:
-		return gateway.Wrap(gateway.KindUnavailable, doing+" of gateway "+l.GatewayID, err)
+		return gateway.Wrap(gateway.KindUnavailable, doing+" of gateway "+l.ServerID(), err)
 	}
 }
 

@@ -9,8 +9,8 @@ import (
 
 // DriverHost returns the container's address in its network, which can be reached from the
 // machine that the Docker engine runs on; see upstream.DriverHoster.
-func (r *Runtime) DriverHost(ctx context.Context, gatewayID string) (string, error) {
-	c, ok, err := r.inspect(ctx, gatewayID)
+func (r *Runtime) DriverHost(ctx context.Context, serverID string) (string, error) {
+	c, ok, err := r.inspect(ctx, serverID)
 	if err != nil {
 		return "", err
 	}
@@ -21,7 +21,7 @@ func (r *Runtime) DriverHost(ctx context.Context, gatewayID string) (string, err
 			}
 		}
 	}
-	return "", gateway.Errorf(gateway.KindUnavailable, "gateway %s has no container with an address", gatewayID)
+	return "", gateway.Errorf(gateway.KindUnavailable, "gateway %s has no container with an address", serverID)
 }
 
 // Interface guard

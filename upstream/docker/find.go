@@ -15,31 +15,32 @@ import (
 	"github.com/moby/moby/client"
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// Find returns the gateway's container; see upstream.Runtime.
-func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance, bool, error) {
-	got, ok, err := r.inspect(ctx, gatewayID)
+// Find returns a server's container; see upstream.Runtime.
+func (r *Runtime) Find(ctx context.Context, serverID string) (upstream.Instance, bool, error) {
+	got, ok, err := r.inspect(ctx, serverID)
 	if err != nil || !ok {
 		return upstream.Instance{}, false, err
 	}
 	return r.instance(got), true, nil
 }
 
-// inspect returns a gateway's container by its name. A container of that name without the
+// inspect returns a server's container by its name. A container of that name without the
 // labels belongs to somebody else.
-func (r *Runtime) inspect(ctx context.Context, gatewayID string) (container.InspectResponse, bool, error) {
-	got, err := r.api.ContainerInspect(ctx, containerName(gatewayID), client.ContainerInspectOptions{})
+func (r *Runtime) inspect(ctx context.Context, serverID string) (container.InspectResponse, bool, error) {
+	got, err := r.api.ContainerInspect(ctx, containerName(serverID), client.ContainerInspectOptions{})
 	if cerrdefs.IsNotFound(err) {
 		return container.InspectResponse{}, false, nil
 	}
 	if err != nil {
-		return container.InspectResponse{}, false, callError("finding the container of gateway "+gatewayID, err)
+		return container.InspectResponse{}, false, callError("finding the container of gateway "+serverID, err)
 	}
 	c := got.Container
 	if c.Config == nil || c.State == nil || c.Config.Labels[labelNamespace] != r.opts.Namespace ||
-		c.Config.Labels[labelGateway] != gatewayID {
+		serverOf(c.Config.Labels) != serverID {
 		return container.InspectResponse{}, false, nil
 	}
 	return c, true, nil
@@ -49,6 +50,7 @@ func (r *Runtime) instance(c container.InspectResponse) upstream.Instance {
 	started, _ := time.Parse(time.RFC3339Nano, c.State.StartedAt)
 	inst := upstream.Instance{
 		GatewayID: c.Config.Labels[labelGateway],
+		Number:    number(c.Config.Labels),
 		// The same container may be restarted manually.
 		ID:      fmt.Sprintf("%.12s-%d", c.ID, started.Unix()),
 		Started: started,
@@ -82,6 +84,16 @@ func (r *Runtime) address(s *container.NetworkSettings) string {
 	return ""
 }
 
+// serverOf returns the id of the server in a container.
+func serverOf(labels map[string]string) string {
+	return gateway.ServerID(labels[labelGateway], number(labels))
+}
+
+func number(labels map[string]string) int {
+	n, _ := strconv.Atoi(labels[labelNumber])
+	return max(1, n)
+}
+
 func epoch(c container.InspectResponse) int64 {
 	n, _ := strconv.ParseInt(c.Config.Labels[labelEpoch], 10, 64)
 	return n
@@ -111,7 +123,7 @@ func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
 	var all []upstream.Instance
 	var failed error
 	for _, c := range found.Items {
-		inst, ok, err := r.Find(ctx, c.Labels[labelGateway])
+		inst, ok, err := r.Find(ctx, serverOf(c.Labels))
 		if err != nil {
 			failed = errors.Join(failed, err)
 			continue
@@ -123,9 +135,9 @@ func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
 	return all, failed
 }
 
-// Stop stops and removes the gateway's container; see upstream.Runtime.
-func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error {
-	c, ok, err := r.inspect(ctx, gatewayID)
+// Stop stops and removes a server's container; see upstream.Runtime.
+func (r *Runtime) Stop(ctx context.Context, serverID string, upTo int64) error {
+	c, ok, err := r.inspect(ctx, serverID)
 	if err != nil || !ok || epoch(c) > upTo {
 		return err
 	}
@@ -133,18 +145,18 @@ func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error 
 	grace := int(r.opts.Grace.Seconds())
 	if _, err := r.api.ContainerStop(ctx, c.ID,
 		client.ContainerStopOptions{Timeout: &grace}); err != nil && !cerrdefs.IsNotFound(err) {
-		return callError("stopping the container of gateway "+gatewayID, err)
+		return callError("stopping the container of gateway "+serverID, err)
 	}
 	if lines, err := r.containerLogs(ctx, c.ID, keptLines); err != nil {
 		r.logger.Warn("could not keep the last log of a gateway",
-			zap.String("gateway", gatewayID), zap.Error(err))
-	} else if err := r.last.keep(gatewayID, lines); err != nil {
+			zap.String("gateway", serverID), zap.Error(err))
+	} else if err := r.last.keep(serverID, lines); err != nil {
 		r.logger.Warn("could not keep the last log of a gateway",
-			zap.String("gateway", gatewayID), zap.Error(err))
+			zap.String("gateway", serverID), zap.Error(err))
 	}
 	_, err = r.api.ContainerRemove(ctx, c.ID, client.ContainerRemoveOptions{Force: true, RemoveVolumes: true})
 	if err != nil && !cerrdefs.IsNotFound(err) {
-		return callError("removing the container of gateway "+gatewayID, err)
+		return callError("removing the container of gateway "+serverID, err)
 	}
 	return nil
 }

@@ -21,14 +21,14 @@ import (
 // keptLines is the number of log lines kept after a container is removed.
 const keptLines = 1000
 
-// Logs returns the last lines of the gateway's container, or of the last one removed.
-func (r *Runtime) Logs(ctx context.Context, gatewayID string, lines int) ([]string, error) {
-	c, ok, err := r.inspect(ctx, gatewayID)
+// Logs returns the last lines of the server's container, or of the last one removed.
+func (r *Runtime) Logs(ctx context.Context, serverID string, lines int) ([]string, error) {
+	c, ok, err := r.inspect(ctx, serverID)
 	if err != nil {
 		return nil, err
 	}
 	if !ok {
-		return r.last.read(gatewayID, lines)
+		return r.last.read(serverID, lines)
 	}
 	return r.containerLogs(ctx, c.ID, lines)
 }
@@ -49,8 +49,8 @@ func (r *Runtime) containerLogs(ctx context.Context, id string, lines int) ([]st
 }
 
 // Forget removes the last log of a deleted gateway.
-func (r *Runtime) Forget(_ context.Context, gatewayID string) error {
-	return r.last.forget(gatewayID)
+func (r *Runtime) Forget(_ context.Context, serverID string) error {
+	return r.last.forget(serverID)
 }
 
 // lastLogs keeps the last lines of removed containers: in files if it has a directory,
@@ -59,50 +59,50 @@ type lastLogs struct {
 	dir string
 
 	mu     sync.Mutex
-	memory map[string][]string // by gateway id
+	memory map[string][]string // by server id
 }
 
-func (l *lastLogs) path(gatewayID string) string {
-	return filepath.Join(l.dir, filepath.Base(gatewayID)+".log")
+func (l *lastLogs) path(serverID string) string {
+	return filepath.Join(l.dir, filepath.Base(serverID)+".log")
 }
 
-func (l *lastLogs) keep(gatewayID string, lines []string) error {
+func (l *lastLogs) keep(serverID string, lines []string) error {
 	if l.dir == "" {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if l.memory == nil {
 			l.memory = map[string][]string{}
 		}
-		l.memory[gatewayID] = lines
+		l.memory[serverID] = lines
 		return nil
 	}
 	if err := os.MkdirAll(l.dir, 0o700); err != nil {
 		return fmt.Errorf("keeping a log: %w", err)
 	}
-	if err := os.WriteFile(l.path(gatewayID), []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+	if err := os.WriteFile(l.path(serverID), []byte(strings.Join(lines, "\n")), 0o600); err != nil {
 		return fmt.Errorf("keeping a log: %w", err)
 	}
 	return nil
 }
 
-func (l *lastLogs) read(gatewayID string, lines int) ([]string, error) {
+func (l *lastLogs) read(serverID string, lines int) ([]string, error) {
 	if l.dir == "" {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		kept := l.memory[gatewayID]
+		kept := l.memory[serverID]
 		return kept[max(len(kept)-lines, 0):], nil
 	}
-	return upstream.TailFile(l.path(gatewayID), lines)
+	return upstream.TailFile(l.path(serverID), lines)
 }
 
-func (l *lastLogs) forget(gatewayID string) error {
+func (l *lastLogs) forget(serverID string) error {
 	if l.dir == "" {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		delete(l.memory, gatewayID)
+		delete(l.memory, serverID)
 		return nil
 	}
-	if err := os.Remove(l.path(gatewayID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(l.path(serverID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("removing a log: %w", err)
 	}
 	return nil

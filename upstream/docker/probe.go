@@ -18,9 +18,9 @@ const maxCPUInfo = 32 << 10
 
 // CPUFlags returns the CPU flags of the Docker engine's machine, read in the gateway's running
 // container; see upstream.Prober.
-func (r *Runtime) CPUFlags(ctx context.Context, gatewayID string) ([]string, error) {
+func (r *Runtime) CPUFlags(ctx context.Context, serverID string) ([]string, error) {
 	const doing = "reading the CPU flags"
-	exec, err := r.api.ExecCreate(ctx, containerName(gatewayID), client.ExecCreateOptions{
+	exec, err := r.api.ExecCreate(ctx, containerName(serverID), client.ExecCreateOptions{
 		Cmd: []string{"cat", "/proc/cpuinfo"}, AttachStdout: true,
 	})
 	if err != nil {
@@ -47,8 +47,8 @@ func (r *Runtime) CPUFlags(ctx context.Context, gatewayID string) ([]string, err
 }
 
 // HasFile reports whether a path exists in the gateway's container.
-func (r *Runtime) HasFile(ctx context.Context, gatewayID, path string) (bool, error) {
-	_, err := r.api.ContainerStatPath(ctx, containerName(gatewayID), client.ContainerStatPathOptions{Path: path})
+func (r *Runtime) HasFile(ctx context.Context, serverID, path string) (bool, error) {
+	_, err := r.api.ContainerStatPath(ctx, containerName(serverID), client.ContainerStatPathOptions{Path: path})
 	if cerrdefs.IsNotFound(err) {
 		return false, nil
 	}

@@ -53,8 +53,8 @@ func (r *Runtime) bound(l upstream.Launch) (group, error) {
 	c, err := r.findBounds()
 	var g group
 	if err == nil {
-		r.sweep(c, l.GatewayID, l.Epoch)
-		g, err = c.create(r.groupName(l.GatewayID, l.Epoch), l.Memory, l.CPU)
+		r.sweep(c, l.ServerID(), l.Epoch)
+		g, err = c.create(r.groupName(l.ServerID(), l.Epoch), l.Memory, l.CPU)
 	}
 	switch {
 	case err == nil:
@@ -163,20 +163,20 @@ func (g group) remove() error {
 }
 
 // groupName returns a name that is unique to the installation, gateway and run.
-func (r *Runtime) groupName(gatewayID string, epoch int64) string {
-	return r.groupNames(gatewayID) + strconv.FormatInt(epoch, 10)
+func (r *Runtime) groupName(serverID string, epoch int64) string {
+	return r.groupNames(serverID) + strconv.FormatInt(epoch, 10)
 }
 
-func (r *Runtime) groupNames(gatewayID string) string {
+func (r *Runtime) groupNames(serverID string) string {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(r.opts.StateDir))
-	return fmt.Sprintf("%08x-%s-", h.Sum32(), gatewayID)
+	return fmt.Sprintf("%08x-%s-", h.Sum32(), serverID)
 }
 
 // sweep removes empty cgroups of a gateway, up to an epoch, that no state file names: those of
 // starts that failed early.
-func (r *Runtime) sweep(c *cgroups, gatewayID string, upTo int64) {
-	prefix := r.groupNames(gatewayID)
+func (r *Runtime) sweep(c *cgroups, serverID string, upTo int64) {
+	prefix := r.groupNames(serverID)
 	for _, parent := range append([]string{c.memory}, sortedValues(c.others)...) {
 		entries, _ := os.ReadDir(parent)
 		for _, e := range entries {
@@ -214,13 +214,13 @@ func (s state) preferDrivers() {
 }
 
 // dropBounds removes the cgroups of servers that have ended, up to an epoch.
-func (r *Runtime) dropBounds(gatewayID string, upTo int64) error {
-	epochs, err := r.epochs(gatewayID)
+func (r *Runtime) dropBounds(serverID string, upTo int64) error {
+	epochs, err := r.epochs(serverID)
 	for _, epoch := range epochs {
 		if epoch > upTo {
 			continue
 		}
-		if s, ok, stateErr := r.dirs(gatewayID, epoch).readState(); stateErr == nil && ok {
+		if s, ok, stateErr := r.dirs(serverID, epoch).readState(); stateErr == nil && ok {
 			err = errors.Join(err, group(s.Cgroups).remove())
 		}
 	}

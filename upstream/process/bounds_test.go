@@ -64,7 +64,7 @@ func TestReservedPorts(t *testing.T) {
 	if !r.ports[port] {
 		t.Error("the port is not reserved")
 	}
-	if err := d.writeState(state{GatewayID: "lc-noted", Port: port}); err != nil {
+	if err := d.writeState(state{ServerID: "lc-noted", Port: port}); err != nil {
 		t.Fatal(err)
 	}
 	r.releasePort(port)

@@ -55,7 +55,7 @@ func note(t *testing.T, r *Runtime, pid int, ticks uint64) {
 	if err := os.MkdirAll(d.own, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := d.writeState(state{GatewayID: "lc-1", PID: pid, Ticks: ticks, Boot: bootID(), Epoch: 1}); err != nil {
+	if err := d.writeState(state{ServerID: "lc-1", PID: pid, Ticks: ticks, Boot: bootID(), Epoch: 1}); err != nil {
 		t.Fatal(err)
 	}
 }

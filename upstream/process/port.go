@@ -66,7 +66,7 @@ func freePort(host string) (int, error) {
 // for it. Once the server itself has been seen listening it is not checked again.
 func (r *Runtime) portTaken(s state) bool {
 	r.mu.Lock()
-	known := r.listens[s.GatewayID] == s.id()
+	known := r.listens[s.ServerID] == s.id()
 	r.mu.Unlock()
 	if known {
 		return false
@@ -75,10 +75,10 @@ func (r *Runtime) portTaken(s state) bool {
 	if !ok {
 		return false // nothing listens yet
 	}
-	for _, pid := range r.members(s.GatewayID, s.Epoch) {
+	for _, pid := range r.members(s.ServerID, s.Epoch) {
 		if socket.heldBy(pid) {
 			r.mu.Lock()
-			r.listens[s.GatewayID] = s.id()
+			r.listens[s.ServerID] = s.id()
 			r.mu.Unlock()
 			return false
 		}

@@ -22,13 +22,13 @@ import (
 const markerName = "LIVYGATEWAY_INSTANCE"
 
 // marker returns the marker of a run, unique among gateways and installations on one machine.
-func (r *Runtime) marker(gatewayID string, epoch int64) string {
-	return r.markers(gatewayID) + strconv.FormatInt(epoch, 10)
+func (r *Runtime) marker(serverID string, epoch int64) string {
+	return r.markers(serverID) + strconv.FormatInt(epoch, 10)
 }
 
 // markers returns the common prefix of all markers of a gateway.
-func (r *Runtime) markers(gatewayID string) string {
-	return markerName + "=" + r.opts.StateDir + ":" + gatewayID + ":"
+func (r *Runtime) markers(serverID string) string {
+	return markerName + "=" + r.opts.StateDir + ":" + serverID + ":"
 }
 
 // environment returns the complete environment of a server. That of this process is not passed
@@ -86,7 +86,7 @@ func pythonOf(l upstream.Launch) string {
 // pickCPUs chooses as many of the cores that we may use as the gateway has,
 // beginning at one that depends on its id so that gateways spread out. It
 // returns nil when that would be all of them.
-func pickCPUs(gatewayID string, n int) *unix.CPUSet {
+func pickCPUs(serverID string, n int) *unix.CPUSet {
 	var allowed unix.CPUSet
 	if n <= 0 || unix.SchedGetaffinity(0, &allowed) != nil || allowed.Count() <= n {
 		return nil
@@ -98,7 +98,7 @@ func pickCPUs(gatewayID string, n int) *unix.CPUSet {
 		}
 	}
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(gatewayID))
+	_, _ = h.Write([]byte(serverID))
 	var set unix.CPUSet
 	for i := range n {
 		set.Set(cores[(int(h.Sum32()%uint32(len(cores)))+i)%len(cores)])

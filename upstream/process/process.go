@@ -61,7 +61,7 @@ type Runtime struct {
 	reaps     map[string]chan struct{} // by instance id; closed when its end is recorded
 	ports     map[int]bool             // ports of servers that are being started
 	taken     map[uint32]bool          // users of servers that are being started
-	listens   map[string]string        // the instance that was seen listening, by gateway id
+	listens   map[string]string        // the instance that was seen listening, by server id
 	guardSeen time.Time                // last check of the guard
 	broken    map[string]bool          // state files that were reported as broken
 }
@@ -115,8 +115,8 @@ var idPattern = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,127}$`)
 
 // Start starts a server; see upstream.Runtime.
 func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
-	if !idPattern.MatchString(l.GatewayID) {
-		return upstream.Instance{}, gateway.Invalid("gateway id", l.GatewayID, "must be a plain file name")
+	if !idPattern.MatchString(l.ServerID()) {
+		return upstream.Instance{}, gateway.Invalid("gateway id", l.ServerID(), "must be a plain file name")
 	}
 	server, err := checkEngine(l.Engine)
 	if err != nil {
@@ -125,20 +125,20 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	if err := checkMachine(l); err != nil {
 		return upstream.Instance{}, err
 	}
-	if old, ok, err := r.Find(ctx, l.GatewayID); err != nil {
+	if old, ok, err := r.Find(ctx, l.ServerID()); err != nil {
 		return upstream.Instance{}, err
 	} else if ok && (old.Running && old.Epoch >= l.Epoch || old.Epoch > l.Epoch) {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already runs as process %s",
-			l.GatewayID, old.ID)
+			l.ServerID(), old.ID)
 	}
 	// Drivers outlive a Livy that crashed.
-	if err := r.killAll(ctx, l.GatewayID, l.Epoch, 0); err != nil {
+	if err := r.killAll(ctx, l.ServerID(), l.Epoch, 0); err != nil {
 		return upstream.Instance{}, err
 	}
-	if err := r.clearBefore(l.GatewayID, l.Epoch); err != nil {
+	if err := r.clearBefore(l.ServerID(), l.Epoch); err != nil {
 		return upstream.Instance{}, err
 	}
-	user, err := r.takeUser(l.GatewayID)
+	user, err := r.takeUser(l.ServerID())
 	if err != nil {
 		return upstream.Instance{}, err
 	}
@@ -153,7 +153,7 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	if err != nil {
 		return upstream.Instance{}, err
 	}
-	d := r.dirs(l.GatewayID, l.Epoch)
+	d := r.dirs(l.ServerID(), l.Epoch)
 	inst, err := r.launch(ctx, launching{Launch: l, server: server, user: user, port: port, bounds: bounds}, d)
 	if err != nil {
 		return upstream.Instance{}, errors.Join(err, bounds.remove(), d.clear())
@@ -192,7 +192,7 @@ func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Ins
 	defer log.Close()
 	cmd := exec.Command("/bin/sh", "-c", held, l.server)
 	cmd.Dir = d.work
-	cmd.Env = environment(l.Launch, d, l.user, r.marker(l.GatewayID, l.Epoch))
+	cmd.Env = environment(l.Launch, d, l.user, r.marker(l.ServerID(), l.Epoch))
 	word, err := cmd.StdinPipe()
 	if err != nil {
 		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+l.server, err)
@@ -202,11 +202,11 @@ func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Ins
 	// Its own session keeps the terminal's signals from it, and identifies the processes that
 	// it starts.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: l.user.cred}
-	if err := startOn(cmd, pickCPUs(l.GatewayID, l.CPU), l.user.other()); err != nil {
+	if err := startOn(cmd, pickCPUs(l.ServerID(), l.CPU), l.user.other()); err != nil {
 		return upstream.Instance{}, gateway.Wrap(gateway.KindUnavailable, "starting "+l.server, err)
 	}
 	s := state{
-		GatewayID: l.GatewayID, PID: cmd.Process.Pid, Port: l.port, Started: r.opts.Now().UTC(),
+		ServerID: l.ServerID(), PID: cmd.Process.Pid, Port: l.port, Started: r.opts.Now().UTC(),
 		Installation: l.Installation, Epoch: l.Epoch, Cgroups: l.bounds,
 	}
 	if l.user.alone {
@@ -237,7 +237,7 @@ func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Ins
 		return upstream.Instance{}, fmt.Errorf("recording process %d: %w", s.PID, err)
 	}
 	go r.reap(cmd, s, d, noted)
-	r.logger.Info("started a Livy process", zap.String("gateway", l.GatewayID),
+	r.logger.Info("started a Livy process", zap.String("gateway", l.ServerID()),
 		zap.Int("pid", s.PID), zap.Int("port", l.port))
 	return s.instance(true), nil
 }
@@ -256,7 +256,7 @@ func (r *Runtime) reap(cmd *exec.Cmd, s state, d dirs, noted chan struct{}) {
 	s.Exit = describeExit(cmd.ProcessState)
 	if err := d.writeState(s); err != nil {
 		r.logger.Warn("cannot record how a Livy process ended",
-			zap.String("gateway", s.GatewayID), zap.Error(err))
+			zap.String("gateway", s.ServerID), zap.Error(err))
 	}
 }
 
@@ -268,11 +268,11 @@ func describeExit(p *os.ProcessState) string {
 }
 
 // Stop stops a server and all its processes; see upstream.Runtime.
-func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error {
-	if err := r.killAll(ctx, gatewayID, upTo, r.opts.Grace); err != nil {
+func (r *Runtime) Stop(ctx context.Context, serverID string, upTo int64) error {
+	if err := r.killAll(ctx, serverID, upTo, r.opts.Grace); err != nil {
 		return err
 	}
-	if err := r.clearBefore(gatewayID, upTo); err != nil {
+	if err := r.clearBefore(serverID, upTo); err != nil {
 		return err
 	}
 	r.dropGuard()
@@ -280,19 +280,19 @@ func (r *Runtime) Stop(ctx context.Context, gatewayID string, upTo int64) error 
 }
 
 // clearBefore removes the files of ended servers up to an epoch, except for the last two logs.
-func (r *Runtime) clearBefore(gatewayID string, upTo int64) error {
-	if err := r.dropBounds(gatewayID, upTo); err != nil {
-		r.logger.Warn("could not remove a cgroup", zap.String("gateway", gatewayID), zap.Error(err))
+func (r *Runtime) clearBefore(serverID string, upTo int64) error {
+	if err := r.dropBounds(serverID, upTo); err != nil {
+		r.logger.Warn("could not remove a cgroup", zap.String("gateway", serverID), zap.Error(err))
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.listens, gatewayID)
-	all, err := r.epochs(gatewayID)
+	delete(r.listens, serverID)
+	all, err := r.epochs(serverID)
 	if err != nil {
 		return err
 	}
 	for i, epoch := range all {
-		d := r.dirs(gatewayID, epoch)
+		d := r.dirs(serverID, epoch)
 		switch {
 		case epoch > upTo:
 		case i < 2:
@@ -317,27 +317,27 @@ func (r *Runtime) Location(context.Context) (string, error) {
 }
 
 // Forget removes a stopped gateway's log.
-func (r *Runtime) Forget(ctx context.Context, gatewayID string) error {
-	if _, ok, err := r.Find(ctx, gatewayID); err != nil || ok {
+func (r *Runtime) Forget(ctx context.Context, serverID string) error {
+	if _, ok, err := r.Find(ctx, serverID); err != nil || ok {
 		return err
 	}
-	if err := os.RemoveAll(r.root(gatewayID)); err != nil {
-		return fmt.Errorf("removing the files of gateway %s: %w", gatewayID, err)
+	if err := os.RemoveAll(r.root(serverID)); err != nil {
+		return fmt.Errorf("removing the files of gateway %s: %w", serverID, err)
 	}
 	return nil
 }
 
-// Find returns a gateway's server; see upstream.Runtime. It also truncates logs that are too
+// Find returns a server; see upstream.Runtime. It also truncates logs that are too
 // long, and maintains the OOM scores and the guard.
-func (r *Runtime) Find(ctx context.Context, gatewayID string) (upstream.Instance, bool, error) {
+func (r *Runtime) Find(ctx context.Context, serverID string) (upstream.Instance, bool, error) {
 	r.mu.Lock()
-	s, d, ok, err := r.newest(gatewayID)
+	s, d, ok, err := r.newest(serverID)
 	r.mu.Unlock()
 	if err != nil || !ok {
 		return upstream.Instance{}, false, err
 	}
 	if err := d.boundLogs(r.opts.MaxLog); err != nil {
-		r.logger.Warn("could not bound a log", zap.String("gateway", gatewayID), zap.Error(err))
+		r.logger.Warn("could not bound a log", zap.String("gateway", serverID), zap.Error(err))
 	}
 	r.keepGuard(false)
 	if s.alive() {
@@ -400,11 +400,11 @@ func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
 	return all, failed
 }
 
-// Logs returns the last lines of a gateway's current or last server.
-func (r *Runtime) Logs(_ context.Context, gatewayID string, lines int) ([]string, error) {
-	all, err := r.epochs(gatewayID)
+// Logs returns the last lines of a server's current or last run.
+func (r *Runtime) Logs(_ context.Context, serverID string, lines int) ([]string, error) {
+	all, err := r.epochs(serverID)
 	if err != nil || len(all) == 0 {
 		return nil, err
 	}
-	return upstream.TailFile(r.dirs(gatewayID, all[0]).log, lines)
+	return upstream.TailFile(r.dirs(serverID, all[0]).log, lines)
 }

@@ -272,7 +272,7 @@ func TestReusedPIDIsLeftAlone(t *testing.T) {
 			if err := os.MkdirAll(d.own, 0o755); err != nil {
 				t.Fatal(err)
 			}
-			s.GatewayID, s.PID, s.Port = "lc-1", stranger.Process.Pid, 1
+			s.ServerID, s.PID, s.Port = "lc-1", stranger.Process.Pid, 1
 			if err := d.writeState(s); err != nil {
 				t.Fatal(err)
 			}

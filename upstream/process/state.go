@@ -16,13 +16,14 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 )
 
 // state is what a later process needs to know about a server.
 type state struct {
-	GatewayID string `json:"gateway"`
-	PID       int    `json:"pid"`
+	ServerID string `json:"gateway"`
+	PID      int    `json:"pid"`
 	// Ticks is when the process started, in clock ticks since boot, and Boot the id of
 	// that boot: together with PID they identify a process uniquely.
 	Ticks   uint64    `json:"ticks"`
@@ -56,8 +57,10 @@ func (s state) alive() bool {
 func (s state) id() string { return fmt.Sprintf("%d-%d", s.PID, s.Ticks) }
 
 func (s state) instance(running bool) upstream.Instance {
+	gatewayID, number := gateway.SplitServerID(s.ServerID)
 	inst := upstream.Instance{
-		GatewayID: s.GatewayID,
+		GatewayID: gatewayID,
+		Number:    number,
 		ID:        s.id(),
 		Address:   net.JoinHostPort(s.host(), strconv.Itoa(s.Port)),
 		Started:   s.Started,
@@ -86,12 +89,12 @@ type dirs struct {
 	work  string // the server's home and everything that it writes
 }
 
-func (r *Runtime) root(gatewayID string) string {
-	return filepath.Join(r.opts.StateDir, filepath.Base(gatewayID))
+func (r *Runtime) root(serverID string) string {
+	return filepath.Join(r.opts.StateDir, filepath.Base(serverID))
 }
 
-func (r *Runtime) dirs(gatewayID string, epoch int64) dirs {
-	root := r.root(gatewayID)
+func (r *Runtime) dirs(serverID string, epoch int64) dirs {
+	root := r.root(serverID)
 	own := filepath.Join(root, strconv.FormatInt(epoch, 10))
 	return dirs{
 		root:  root,
@@ -104,8 +107,8 @@ func (r *Runtime) dirs(gatewayID string, epoch int64) dirs {
 }
 
 // epochs lists the epochs of which a gateway has files, newest first.
-func (r *Runtime) epochs(gatewayID string) ([]int64, error) {
-	entries, err := os.ReadDir(r.root(gatewayID))
+func (r *Runtime) epochs(serverID string) ([]int64, error) {
+	entries, err := os.ReadDir(r.root(serverID))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -123,13 +126,13 @@ func (r *Runtime) epochs(gatewayID string) ([]int64, error) {
 }
 
 // newest returns the state of a gateway's newest server; ok is false if there is none.
-func (r *Runtime) newest(gatewayID string) (s state, d dirs, ok bool, err error) {
-	all, err := r.epochs(gatewayID)
+func (r *Runtime) newest(serverID string) (s state, d dirs, ok bool, err error) {
+	all, err := r.epochs(serverID)
 	if err != nil {
 		return state{}, dirs{}, false, err
 	}
 	for _, epoch := range all {
-		d = r.dirs(gatewayID, epoch)
+		d = r.dirs(serverID, epoch)
 		s, ok, err = d.readState()
 		if errors.Is(err, errBroken) {
 			// Its processes are found by their markers, cgroup and user when it is stopped.

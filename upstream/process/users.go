@@ -158,18 +158,18 @@ func expandUsers(list []string) (names []string, err error) {
 // takeUser selects the user of a server that is about to start: one that runs nothing, usually
 // the same for the same gateway. The caller releases it with giveBack as soon as a state file
 // contains it.
-func (r *Runtime) takeUser(gatewayID string) (account, error) {
+func (r *Runtime) takeUser(serverID string) (account, error) {
 	if len(r.pool) == 0 {
 		return r.one, nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	taken := r.notedUsers(gatewayID)
+	taken := r.notedUsers(serverID)
 	for _, uid := range userIDs() {
 		taken[uid] = true
 	}
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(gatewayID))
+	_, _ = h.Write([]byte(serverID))
 	first := int(h.Sum32() % uint32(len(r.pool)))
 	for i := range r.pool {
 		a := r.pool[(first+i)%len(r.pool)]

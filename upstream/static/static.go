@@ -22,7 +22,7 @@ type Runtime struct {
 	logger *zap.Logger
 
 	mu      sync.Mutex
-	started map[string]upstream.Instance // by gateway id
+	started map[string]upstream.Instance // by server id
 }
 
 var _ upstream.Runtime = (*Runtime)(nil)
@@ -51,7 +51,7 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 			"runtime static starts no server: %s cannot use directories, networks or a cluster's configuration", l.Engine.URL)
 	}
 	r.mu.Lock()
-	old, running := r.started[l.GatewayID]
+	old, running := r.started[l.ServerID()]
 	r.mu.Unlock()
 	if running && old.Epoch >= l.Epoch {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "gateway %s already uses %s",
@@ -71,21 +71,21 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	r.logger.Info("connected to a Livy server", zap.String("gateway", l.GatewayID),
 		zap.String("address", address), zap.String("version", version))
 	inst := upstream.Instance{
-		GatewayID: l.GatewayID, ID: idPrefix + address, Address: address,
+		GatewayID: l.GatewayID, Number: max(1, l.Number), ID: idPrefix + address, Address: address,
 		Started: time.Now().UTC(), Running: true, Epoch: l.Epoch,
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.started[l.GatewayID] = inst
+	r.started[l.ServerID()] = inst
 	return inst, nil
 }
 
 // Stop disconnects from the server, which keeps running.
-func (r *Runtime) Stop(_ context.Context, gatewayID string, upTo int64) error {
+func (r *Runtime) Stop(_ context.Context, serverID string, upTo int64) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.started[gatewayID].Epoch <= upTo {
-		delete(r.started, gatewayID)
+	if r.started[serverID].Epoch <= upTo {
+		delete(r.started, serverID)
 	}
 	return nil
 }
@@ -94,23 +94,25 @@ func (r *Runtime) Stop(_ context.Context, gatewayID string, upTo int64) error {
 const idPrefix = "static-"
 
 // Adopt connects to the server that an earlier process was connected to.
-func (r *Runtime) Adopt(gatewayID, instanceID string) {
+func (r *Runtime) Adopt(serverID, instanceID string) {
 	address, ok := strings.CutPrefix(instanceID, idPrefix)
 	if !ok {
 		return // the id of another runtime
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.started[gatewayID] = upstream.Instance{GatewayID: gatewayID, ID: instanceID, Address: address,
-		Running: true}
+	gatewayID, number := gateway.SplitServerID(serverID)
+	r.started[serverID] = upstream.Instance{
+		GatewayID: gatewayID, Number: number, ID: instanceID, Address: address, Running: true,
+	}
 }
 
 // Find returns the gateway's server if this process took it. Whether it answers is left
 // to the callers: a server that is away may come back with all its sessions.
-func (r *Runtime) Find(_ context.Context, gatewayID string) (upstream.Instance, bool, error) {
+func (r *Runtime) Find(_ context.Context, serverID string) (upstream.Instance, bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	inst, ok := r.started[gatewayID]
+	inst, ok := r.started[serverID]
 	return inst, ok, nil
 }
 

@@ -18,7 +18,7 @@ func WaitReady(ctx context.Context, rt upstream.Runtime, inst upstream.Instance)
 		if err == nil {
 			return version, nil
 		}
-		now, ok, findErr := rt.Find(ctx, inst.GatewayID)
+		now, ok, findErr := rt.Find(ctx, inst.ServerID())
 		if findErr == nil && (!ok || !now.Running) {
 			return "", failure(rt, inst, "Livy ended while it started: "+now.Exit)
 		}
@@ -34,7 +34,7 @@ func WaitReady(ctx context.Context, rt upstream.Runtime, inst upstream.Instance)
 func failure(rt upstream.Runtime, inst upstream.Instance, what string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	lines, err := rt.Logs(ctx, inst.GatewayID, 20)
+	lines, err := rt.Logs(ctx, inst.ServerID(), 20)
 	if err != nil || len(lines) == 0 {
 		return gateway.Errorf(gateway.KindUnavailable, "%s; it wrote no log", what)
 	}

@@ -70,6 +70,7 @@ func Suite(t *testing.T, h Harness) {
 		{"what is not confirmed does not start", false, false, unconfirmed},
 		{"stopping what does not exist is no error", false, false, stopNothing},
 		{"two gateways do not disturb each other", false, false, twoGateways},
+		{"two servers of one gateway do not disturb each other", false, false, sideBySide},
 		{"a broken engine leaves nothing behind", false, false, brokenEngine},
 		{"a later process finds, reads and stops it", true, false, foundAgain},
 		{"each start is another instance", true, false, newInstance},
@@ -96,7 +97,7 @@ func start(t *testing.T, h Harness, rt upstream.Runtime, l upstream.Launch) upst
 	if err != nil {
 		t.Fatalf("Start: %v", err)
 	}
-	stopAtEnd(t, rt, l.GatewayID)
+	stopAtEnd(t, rt, l.ServerID())
 	ready(t, h, rt, inst)
 	return inst
 }
@@ -145,7 +146,7 @@ func listed(t *testing.T, rt upstream.Runtime) []string {
 	}
 	var ids []string
 	for _, inst := range all {
-		ids = append(ids, inst.GatewayID)
+		ids = append(ids, inst.ServerID())
 	}
 	slices.Sort(ids)
 	return ids
@@ -303,5 +304,48 @@ func brokenEngine(t *testing.T, h Harness) {
 				t.Errorf("left behind: %v", ids)
 			}
 		})
+	}
+}
+
+// sideBySide runs two servers of one gateway.
+func sideBySide(t *testing.T, h Harness) {
+	rt := h.New(t)
+	l := h.launch(t, gatewayID)
+	l.Epoch = 1
+	old := start(t, h, rt, l)
+	l.Number, l.Epoch = 2, 2
+	next := start(t, h, rt, l)
+	if old.Number != 1 || next.Number != 2 || old.GatewayID != gatewayID || next.GatewayID != gatewayID {
+		t.Errorf("the servers are %+v and %+v", old, next)
+	}
+	if old.Address == next.Address && !h.Foreign {
+		t.Errorf("both are at %s", old.Address)
+	}
+	both := []string{old.ServerID(), next.ServerID()}
+	if ids := listed(t, rt); !slices.Equal(ids, both) {
+		t.Errorf("List = %v, want %v", ids, both)
+	}
+	later := rt
+	if !h.Foreign {
+		later = h.New(t)
+	}
+	for _, inst := range []upstream.Instance{old, next} {
+		if now := mustFind(t, later, inst.ServerID(), true); now != inst || !answers(now.Address) {
+			t.Errorf("found %+v, want %+v", now, inst)
+		}
+	}
+	// A later epoch that ends spares the earlier one beside it.
+	if err := later.Stop(t.Context(), next.ServerID(), next.Epoch); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	mustFind(t, later, next.ServerID(), false)
+	if now := mustFind(t, later, old.ServerID(), true); now != old || !answers(now.Address) {
+		t.Errorf("stopping one stopped the other: %+v", now)
+	}
+	if err := later.Stop(t.Context(), old.ServerID(), old.Epoch); err != nil {
+		t.Fatalf("Stop: %v", err)
+	}
+	if ids := listed(t, later); len(ids) != 0 {
+		t.Errorf("left: %v", ids)
 	}
 }

@@ -243,11 +243,11 @@ func (s *Site) Logged() string {
 	return string(text)
 }
 
-// Manage sends a request to the management API.
+// Manage sends a request about the gateway to the management API; path follows the gateway's own.
 func (s *Site) Manage(method, path string, into any) (int, string) {
 	s.T.Helper()
 	w := httptest.NewRecorder()
-	r := httptest.NewRequest(method, "/v1/workspaces/default/gateways/etl/"+path, http.NoBody)
+	r := httptest.NewRequest(method, strings.TrimSuffix("/v1/workspaces/default/gateways/etl/"+path, "/"), http.NoBody)
 	core.InForce().API.Handler(func(*http.Request) gateway.Origin { return gateway.Origin{Actor: "ann"} }).ServeHTTP(w, r)
 	if into != nil {
 		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {

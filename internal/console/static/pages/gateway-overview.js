@@ -28,6 +28,7 @@ export function GatewayOverview({ g, live }) {
         <div><dt>Live</dt><dd>${live ? html`<a href=${gatewayLink(g, 'sessions') + '?state=live'}>${plural(live.total, 'session or batch', 'sessions and batches')}</a>` : '…'}</dd></div>
         <div><dt>In use</dt><dd><${Used} live=${live} spec=${g.spec} elsewhere=${Boolean(g.spec.cluster)} /></dd></div>
         <div><dt>Livy</dt><dd>${g.status.livyVersion || g.spec.livyVersion}</dd></div>
+        ${(g.servers || []).map((s) => html`<div key=${s.number}><dt>Server ${s.number}</dt><dd>${s.state}${s.engine ? `, ${s.engine}` : ''}${s.live ? `, ${plural(s.live.sessions + s.live.batches, 'session or batch', 'sessions and batches')}` : ''}${s.state === 'draining' ? html`, until <${Time} at=${s.drainUntil} /> at most` : ''}</dd></div>`)}
         <div><dt>Automatic stop</dt>
           <dd>${g.spec.autoStop?.enabled ? `after ${g.spec.autoStop.minutes} idle minutes` : 'off'}</dd></div>
         <div><dt>Automatic start</dt><dd>${g.spec.autoStart?.enabled ? 'on a request' : 'off'}</dd></div></dl></section>

@@ -1,0 +1,274 @@
+package gateway
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// MaxServers bounds the Livy servers that a gateway has at the same time: its primary one,
+// one that starts to take its place, and those that drain.
+const MaxServers = 4
+
+// ServerState is the state of a Livy server beside the primary one.
+type ServerState string
+
+// The states of such a server.
+const (
+	// ServerStarting servers take the place of the primary one as soon as they answer.
+	ServerStarting ServerState = "starting"
+	// ServerDraining servers were primary. They keep their sessions and batches, and get no
+	// new ones.
+	ServerDraining ServerState = "draining"
+	// ServerEnding servers are never used again; they are being stopped.
+	ServerEnding ServerState = "ending"
+)
+
+// Server is a Livy server of a gateway beside the primary one. The primary one is described
+// by the fields of Status.
+type Server struct {
+	// Number is 1 to MaxServers. It distinguishes the servers that a gateway has at the same
+	// time; see ServerID.
+	Number int         `json:"number"`
+	State  ServerState `json:"state"`
+	// Reason explains why it ends.
+	Reason string    `json:"reason,omitempty"`
+	Since  time.Time `json:"since"`
+	// DrainSeconds is how long the primary server may drain once this one has taken its
+	// place.
+	DrainSeconds int64 `json:"drainSeconds,omitempty"`
+	// DrainUntil is when a draining server is stopped, even if it has sessions or batches.
+	DrainUntil time.Time `json:"drainUntil,omitzero"`
+
+	// See the fields of Status.
+	Address        string            `json:"address,omitempty"`
+	Instance       string            `json:"instance,omitempty"`
+	LivyVersion    string            `json:"livyVersion,omitempty"`
+	Epoch          int64             `json:"epoch"`
+	Location       string            `json:"place,omitempty"`
+	Launched       map[string]string `json:"launched,omitempty"`
+	StartedWith    *Spec             `json:"startedWith,omitempty"`
+	LaunchDefaults *Defaults         `json:"launchDefaults,omitempty"`
+	FusionOff      string            `json:"fusionOff,omitempty"`
+
+	// The public ids of a draining server's sessions and batches are at least the base and
+	// below the end.
+	SessionBase int64 `json:"sessionBase"`
+	SessionEnd  int64 `json:"sessionEnd"`
+	BatchBase   int64 `json:"batchBase"`
+	BatchEnd    int64 `json:"batchEnd"`
+}
+
+// ServerID returns the id by which runtimes know a gateway's server. That of number 1 is the
+// gateway's id.
+func ServerID(gatewayID string, number int) string {
+	if number <= 1 {
+		return gatewayID
+	}
+	return gatewayID + "." + strconv.Itoa(number)
+}
+
+// SplitServerID is the inverse of ServerID.
+func SplitServerID(serverID string) (gatewayID string, number int) {
+	if id, n, ok := strings.Cut(serverID, "."); ok {
+		if number, err := strconv.Atoi(n); err == nil && number > 1 {
+			return id, number
+		}
+	}
+	return serverID, 1
+}
+
+// ServerID returns the id by which runtimes know the gateway's primary server.
+func (g *Gateway) ServerID() string { return ServerID(g.ID, g.Status.PrimaryNumber()) }
+
+// PrimaryNumber returns the number of the primary server; see Server.Number.
+func (s *Status) PrimaryNumber() int { return max(1, s.Number) }
+
+// FreeNumber returns the lowest number that no server beside the primary one has, or 0. With
+// primary set, the primary server's number is not free either.
+func (s *Status) FreeNumber(primary bool) int {
+	for n := 1; n <= MaxServers; n++ {
+		taken := primary && n == s.PrimaryNumber() ||
+			slices.ContainsFunc(s.Servers, func(v Server) bool { return v.Number == n })
+		if !taken {
+			return n
+		}
+	}
+	return 0
+}
+
+// Issued returns the highest epoch of all servers that the gateway has had.
+func (s *Status) Issued() int64 { return max(s.Epoch, s.LastEpoch) }
+
+// Server returns the server beside the primary one that has an epoch, or nil.
+func (s *Status) Server(epoch int64) *Server {
+	for i := range s.Servers {
+		if s.Servers[i].Epoch == epoch {
+			return &s.Servers[i]
+		}
+	}
+	return nil
+}
+
+// Serves reports whether a server with this epoch is the primary one or one beside it.
+func (s *Status) Serves(epoch int64) bool { return epoch == s.Epoch || s.Server(epoch) != nil }
+
+// Retires reports whether a server that a runtime has found will never be used again. The
+// servers in Servers are left to whoever supervises the gateway.
+func (s *Status) Retires(number int, epoch int64) bool {
+	if number == s.PrimaryNumber() {
+		return epoch <= s.Retired
+	}
+	listed := slices.ContainsFunc(s.Servers, func(v Server) bool { return v.Number == number })
+	return !listed && epoch <= s.Issued()
+}
+
+// Replace adds a server that takes the place of the primary one once it answers, and lets that
+// one drain for a time. It fails if too many servers drain already.
+func (g *Gateway) Replace(drain time.Duration, now time.Time) error {
+	s := &g.Status
+	s.Servers = slices.Clone(s.Servers)
+	for i := range s.Servers {
+		if s.Servers[i].State == ServerStarting {
+			s.Servers[i].end("replaced by a later restart", now)
+		}
+	}
+	number := s.FreeNumber(true)
+	if number == 0 {
+		return Errorf(KindConflict, "gateway %q has %d Livy servers already: wait until one has drained, or restart it without draining",
+			g.Spec.Name, MaxServers)
+	}
+	s.LastEpoch = s.Issued() + 1
+	s.ReplaceFailure = nil
+	s.Servers = append(s.Servers, Server{
+		Number: number, State: ServerStarting, Since: now.UTC().Truncate(time.Millisecond), Epoch: s.LastEpoch,
+		DrainSeconds: int64(drain.Seconds()),
+	})
+	return nil
+}
+
+func (v *Server) end(reason string, now time.Time) {
+	if v.State != ServerEnding {
+		v.State, v.Reason, v.Since = ServerEnding, reason, now.UTC().Truncate(time.Millisecond)
+	}
+}
+
+// EndServers marks the servers beside the primary one for which f is true (nil: all of them)
+// to be stopped. It reports whether there were any.
+func (s *Status) EndServers(reason string, now time.Time, f func(*Server) bool) (changed bool) {
+	s.Servers = slices.Clone(s.Servers)
+	for i := range s.Servers {
+		if v := &s.Servers[i]; v.State != ServerEnding && (f == nil || f(v)) {
+			v.end(reason, now)
+			changed = true
+		}
+	}
+	return changed
+}
+
+// DropServer removes a server that has ended.
+func (s *Status) DropServer(epoch int64) {
+	s.Servers = slices.DeleteFunc(slices.Clone(s.Servers), func(v Server) bool { return v.Epoch == epoch })
+	if len(s.Servers) == 0 {
+		s.Servers = nil
+	}
+}
+
+// Promote makes the starting server with an epoch the primary one and lets the present one
+// drain. Its public ids begin at the given ones.
+func (g *Gateway) Promote(epoch, sessionBase, batchBase int64, now time.Time) {
+	s := &g.Status
+	s.Servers = slices.Clone(s.Servers)
+	entry := s.Server(epoch)
+	next, old := *entry, s.primary()
+	now = now.UTC().Truncate(time.Millisecond)
+	old.State, old.Since = ServerDraining, now
+	old.DrainUntil = now.Add(time.Duration(next.DrainSeconds) * time.Second)
+	old.SessionEnd, old.BatchEnd = sessionBase, batchBase
+	if old.StartedWith == nil { // newer settings are not for this server
+		spec := g.Spec.filled(old.LaunchDefaults)
+		old.StartedWith = &spec
+	}
+	next.SessionBase, next.BatchBase = sessionBase, batchBase
+	*entry = old
+	s.setPrimary(&next)
+	s.Unseen, s.UnresponsiveSince = "", time.Time{}
+	s.ForgetFailures()
+	g.Change(g.Spec) // what the new server was started with may be the present settings
+	g.addTransition(StateRunning, SystemActor, "a new Livy server took over; the former one drains until "+
+		old.DrainUntil.Format(time.RFC3339), now)
+}
+
+// LaunchWith records what a server is started with: the gateway's settings, the operator's
+// defaults for those that are not set, and fingerprints of both.
+func (v *Server) LaunchWith(spec Spec, defaults *Defaults, fingerprints map[string]string) {
+	spec = spec.filled(defaults)
+	v.StartedWith, v.LaunchDefaults, v.Launched = &spec, defaults, fingerprints
+}
+
+// At returns the gateway with its i-th server in the place of the primary one, as the code
+// that talks to one server needs it. The primary one is among the Servers then.
+func (g *Gateway) At(i int) *Gateway {
+	view := *g
+	s := &view.Status
+	s.Servers = slices.Clone(s.Servers)
+	server := s.Servers[i]
+	s.Servers[i] = s.primary()
+	s.setPrimary(&server)
+	s.State, s.Reason, s.Unseen, s.UnresponsiveSince = StateRunning, "", "", time.Time{}
+	if server.State == ServerStarting {
+		s.State = StateStarting
+	}
+	return &view
+}
+
+// Serving returns the gateway as At does for the server with an epoch, or nil if that server
+// takes no requests.
+func (g *Gateway) Serving(epoch int64) *Gateway {
+	if epoch == g.Status.Epoch {
+		if g.Status.State != StateRunning {
+			return nil
+		}
+		return g
+	}
+	for i := range g.Status.Servers {
+		if v := &g.Status.Servers[i]; v.Epoch == epoch && v.State == ServerDraining {
+			return g.At(i)
+		}
+	}
+	return nil
+}
+
+// primary describes the primary server.
+func (s *Status) primary() Server {
+	return Server{
+		Number: s.PrimaryNumber(), Since: s.Since, Address: s.Address, Instance: s.Instance,
+		LivyVersion: s.LivyVersion, Epoch: s.Epoch, Location: s.Location, Launched: s.Launched,
+		StartedWith: s.StartedWith, LaunchDefaults: s.LaunchDefaults, FusionOff: s.FusionOff,
+		SessionBase: s.SessionBase, BatchBase: s.BatchBase,
+	}
+}
+
+func (s *Status) setPrimary(v *Server) {
+	s.setNumber(v.Number)
+	s.Address, s.Instance, s.LivyVersion = v.Address, v.Instance, v.LivyVersion
+	s.Epoch, s.Location, s.FusionOff = v.Epoch, v.Location, v.FusionOff
+	s.Launched, s.StartedWith, s.LaunchDefaults = v.Launched, v.StartedWith, v.LaunchDefaults
+	s.SessionBase, s.BatchBase = v.SessionBase, v.BatchBase
+}
+
+// setNumber sets the primary server's number. Number 1 is stored as 0, as by versions that
+// knew one server only.
+func (s *Status) setNumber(n int) {
+	if s.Number = n; n == 1 {
+		s.Number = 0
+	}
+}
+
+// StartPrimary begins a new primary server, whose public ids begin at the given ones.
+func (s *Status) StartPrimary(sessionBase, batchBase int64) {
+	s.Epoch = s.Issued() + 1
+	s.setNumber(s.FreeNumber(false))
+	s.SessionBase, s.BatchBase = sessionBase, batchBase
+}
