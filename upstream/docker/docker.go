@@ -265,7 +265,8 @@ func (r *Runtime) hostConfig(l upstream.Launch, follow bool) *container.HostConf
 	}
 	return &container.HostConfig{
 		NetworkMode:  container.NetworkMode(joined),
-		Mounts:       append(mounts(l.Directories, follow), warehouse(l.Warehouse)...),
+		Mounts:       mounts(l.Directories, follow),
+		Binds:        warehouse(l.Warehouse),
 		PortBindings: ports,
 		// Restarts are handled by the gateway, because Livy's ids begin again.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
