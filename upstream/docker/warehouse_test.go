@@ -14,6 +14,9 @@ import (
 // the container.
 func TestWarehouse(t *testing.T) {
 	needDocker(t)
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: others cannot look at the directory of the container's user, nor remove it")
+	}
 	r := newRuntime(t, Options{})
 	l := launch(t, fakeEngine(t))
 	source := filepath.Join(t.TempDir(), "tables", "lc-1")
