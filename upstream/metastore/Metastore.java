@@ -35,11 +35,14 @@ public class Metastore {
   static TThreadPoolServer start(String dir, String host, int port) throws Exception {
     // It reports every client that ends as an error.
     Configurator.setLevel("org.apache.thrift", Level.OFF);
+    String database = "jdbc:derby:" + dir + "/metastore;create=true";
+    // Hive would report a database that cannot be opened in thousands of lines.
+    DriverManager.getConnection(database).close();
     TServerSocket socket = new TServerSocket(new InetSocketAddress(host, port));
     HiveConf conf = new HiveConf();
     conf.set("hive.metastore.uris", "");
     conf.set("hive.metastore.warehouse.dir", "file:" + dir + "/tables");
-    conf.set("javax.jdo.option.ConnectionURL", "jdbc:derby:" + dir + "/metastore;create=true");
+    conf.set("javax.jdo.option.ConnectionURL", database);
     conf.set("datanucleus.schema.autoCreateAll", "true");
     conf.set("hive.metastore.schema.verification", "false");
     HiveMetaStore.HMSHandler handler = new HiveMetaStore.HMSHandler("metastore", conf, false);
