@@ -42,6 +42,7 @@ import (
 //	    vpc     <vpc>
 //	    options <options>
 //	    read_only
+//	    warehouse
 //	}
 //	ldap_login <name> { ... }
 //	fusion <name> {

@@ -24,6 +24,7 @@ import (
 //	    environment       <name>
 //	    directories       <name>...
 //	    mount_to_executor
+//	    warehouse         <directory>|<url>
 //	    public
 //	    isolated
 //	    auto_stop         [<minutes>]

@@ -48,6 +48,12 @@ const catalogText = `livy {
 		options nfsvers=3
 		read_only
 	}
+	directory tables {
+		type local
+		source /srv/tables
+		path /mnt/tables
+		warehouse
+	}
 	fusion comet
 	fusion own {
 		jars local:/own.jar
@@ -87,6 +93,8 @@ func TestCatalogOfACaddyfile(t *testing.T) {
 		Networks: []gateway.Network{{Name: "lake", DockerNetwork: "lake_net", VPC: "vpc-1"}},
 		Directories: []gateway.Directory{{
 			Name: "warehouse", Type: "nas", Source: "nas.internal:/export", Path: "/mnt/warehouse", VPC: "vpc-1", Options: "nfsvers=3", ReadOnly: true,
+		}, {
+			Name: "tables", Type: "local", Source: "/srv/tables", Path: "/mnt/tables", Warehouse: true,
 		}},
 		Fusion: []gateway.Fusion{gateway.Comet(), {
 			Name: "own", Jars: []string{"local:/own.jar"}, Conf: map[string]string{"spark.plugins": "own.Plugin"},

@@ -66,6 +66,11 @@ func (p *Policy) compileInjection() error {
 			return err
 		}
 	}
+	if w := p.set.Warehouse; w != nil {
+		if err := p.forceConf(w.Conf, warehouseRule, warehouseSource); err != nil {
+			return err
+		}
+	}
 	if dir := p.set.EventLogs; dir != "" {
 		conf := map[string]string{"spark.eventLog.enabled": "true", "spark.eventLog.dir": dir}
 		if err := p.forceConf(conf, "for the history server", "history server"); err != nil {

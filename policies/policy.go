@@ -125,6 +125,9 @@ func (p *Policy) compileRoutes() error {
 
 func (p *Policy) compileBlacklist() error {
 	p.deny.addAll(p.set.Blacklist)
+	if p.set.Warehouse != nil {
+		p.deny.addWarehouse()
+	}
 	for i := range families {
 		if slices.ContainsFunc(families[i].members(), func(name string) bool { _, ok := p.deny.find(name); return ok }) {
 			p.controlled[&families[i]] = true

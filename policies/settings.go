@@ -47,6 +47,8 @@ type Settings struct {
 	Fusion *Fusion
 	// Mounts describes the file directories that are mounted for jobs; may be nil.
 	Mounts *Mounts
+	// Warehouse is where the jobs' tables are kept; nil if they end with the job.
+	Warehouse *Warehouse
 	// EventLogs is the URI of the directory that every job writes its event logs to, for a
 	// history server. Empty: as set by client and defaults.
 	EventLogs string

@@ -164,6 +164,8 @@ type ConfInput struct {
 	// Alone reports that jobs run beside Livy, and no cluster's configuration tells of a
 	// metastore.
 	Alone bool
+	// Hive reports that the gateway determines the metastore, and that sessions use it.
+	Hive bool
 	// LocalDirs are directories whose files may be named by "file:" URIs; they
 	// are added to those of the gateway's own livy.file.local-dir-whitelist.
 	LocalDirs []string
@@ -209,6 +211,9 @@ func withDefaults(in ConfInput) []Entry {
 		{Key: "livy.rsc.launcher.port.range", Value: "10000~11999"},
 		{Key: "livy.server.request-log-retain.days", Value: "1"},
 	}
+	if in.Hive {
+		defaults = append(defaults, Entry{Key: HiveKey, Value: "true"})
+	}
 	if in.DeployMode != "" {
 		defaults = append(defaults, Entry{Key: DeployModeKey, Value: in.DeployMode})
 	}
@@ -220,7 +225,7 @@ func withDefaults(in ConfInput) []Entry {
 // in its memory. Elsewhere a hive-site.xml may say where the metastore is, which this
 // would replace.
 func sparkDefaults(in ConfInput) []Entry {
-	if !in.Alone {
+	if !in.Alone || in.Hive {
 		return nil
 	}
 	return []Entry{{Key: metastoreKey, Value: "jdbc:derby:memory:metastore;create=true"}}
@@ -233,6 +238,7 @@ const (
 	MasterKey     = "livy.spark.master"
 	DeployModeKey = "livy.spark.deploy-mode"
 	LocalDirsKey  = "livy.file.local-dir-whitelist"
+	HiveKey       = "livy.repl.enable-hive-context"
 	stagingKey    = "livy.session.staging-dir"
 	superusersKey = "livy.superusers"
 )

@@ -37,6 +37,10 @@ type Launch struct {
 	Network string
 	// Directories are mounted for the server and the drivers next to it.
 	Directories []gateway.Directory
+	// Warehouse is mounted like Directories, and keeps the tables of jobs: the runtime makes
+	// it if it is missing, owned by the server's user, and starts a metastore for it beside
+	// the server. Zero: none.
+	Warehouse gateway.Directory
 	// Archives are unpacked for the drivers next to the server.
 	Archives []Archive
 	// Installation is recorded as the owner of the server.

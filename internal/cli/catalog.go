@@ -52,7 +52,11 @@ func (c *cli) printCatalog(all *api.Catalog) {
 		row("network", n.Name, label("VPC", n.VPC))
 	}
 	for _, d := range all.Directories {
-		row("directory", d.Name, d.Type, d.Source, "at", d.Path)
+		use := ""
+		if d.Warehouse {
+			use = "for warehouses"
+		}
+		row("directory", d.Name, d.Type, d.Source, "at", d.Path, use)
 	}
 	for _, f := range all.Fusion {
 		row("fusion", f.Name, label("for Spark", strings.Join(f.Spark, ", ")))

@@ -132,9 +132,11 @@ func (c *cli) offered(flag string) completion {
 			for _, v := range catalog.Networks {
 				all = append(all, v.Name)
 			}
-		case "directory":
+		case "directory", "warehouse":
 			for _, v := range catalog.Directories {
-				all = append(all, v.Name+"\t"+v.Path)
+				if v.Warehouse == (flag == "warehouse") {
+					all = append(all, v.Name+"\t"+v.Path)
+				}
 			}
 		case "fusion":
 			for _, v := range catalog.Fusion {

@@ -329,7 +329,7 @@ func (c *cli) deleteCommand() *cobra.Command {
 		Use:   "delete NAME",
 		Short: "Deletes a gateway with its tokens and records",
 		Long: `Deletes a gateway with its tokens and the records of its sessions and batches.
-This cannot be undone, so --yes is asked for.`,
+This cannot be undone, so --yes is asked for. Tables in its warehouse stay.`,
 		Example:           "  caddy livy gateway delete etl --yes",
 		Args:              oneArg,
 		ValidArgsFunction: first(c.gateways),

@@ -36,6 +36,11 @@ func (m *Manager) replace(g *gateway.Gateway, drain time.Duration, actor string)
 	if g.Desired != gateway.StateRunning || g.Status.State != gateway.StateRunning {
 		return m.restart(g, actor)
 	}
+	if w := g.Spec.Warehouse; w != "" && g.Spec.Metastore() == "" {
+		return gateway.Errorf(gateway.KindConflict,
+			"gateway %q cannot be drained: the tables of its warehouse %s can be open in one Livy server only; "+
+				"restart without draining, or use a metastore of your own (thrift://HOST:PORT)", g.Spec.Name, w)
+	}
 	if m.external() && !m.moved(g) {
 		return gateway.Errorf(gateway.KindConflict,
 			"gateway %q cannot be drained: its engine names the Livy server at %s, which is in use; "+

@@ -176,6 +176,9 @@ type Directory struct {
 	Options string `json:"options,omitempty"`
 	// Makes the directory read-only for jobs. Default: false.
 	ReadOnly bool `json:"readOnly,omitempty"`
+	// Keeps the tables of gateways that name the directory as their warehouse, each in a
+	// directory of its own (`local` only). It cannot be mounted otherwise. Default: false.
+	Warehouse bool `json:"warehouse,omitempty"`
 }
 
 // Fusion is an acceleration profile: jars and settings of a native SQL engine.

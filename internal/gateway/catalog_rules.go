@@ -179,6 +179,9 @@ func (c *Catalog) validateDirectories() error {
 			return Invalid(field+": path", d.Path,
 				"must be a path that the engine does not use itself, e.g. /mnt/"+d.Name)
 		}
+		if err := c.validateWarehouse(field, d); err != nil {
+			return err
+		}
 		if d.Type == DirectoryLocal || d.Type == DirectoryOSS {
 			if err := absolute(field+": source", d.Source); err != nil {
 				return err

@@ -64,6 +64,8 @@ var parameters = complete([]Parameter{
 	},
 	{Field: "mountToExecutor", Label: "Mount to executor",
 		Usage: "Mount the directories into executors too, on Kubernetes"},
+	{Field: "warehouse", Label: "Warehouse", AtStart: true,
+		Usage: "Directory of the configuration, or thrift://HOST:PORT, that keeps the tables"},
 	{Field: "public", Label: "Public", Usage: "Also answer on public endpoints"},
 	{
 		Field: "isolated", Label: "Isolated",

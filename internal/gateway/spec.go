@@ -56,6 +56,11 @@ type Spec struct {
 	// standalone Spark it has no effect, and the gateway shows a note: their machines have
 	// to mount the directories themselves. Default: false.
 	MountToExecutor bool `json:"mountToExecutor,omitempty"`
+	// Warehouse is where tables are kept, so that later sessions and batches find them: the
+	// name of a directory of the catalog with the option warehouse, or the metastore's
+	// thrift://HOST:PORT. Sessions and batches then have Hive support. Without it, tables
+	// end with the job (docs/warehouse.md). Default: none.
+	Warehouse string `json:"warehouse,omitempty"`
 	// Network is the name of a network in the catalog that the gateway's Livy server joins.
 	// Default: the runtime's own network.
 	Network string `json:"network,omitempty"`

@@ -10,7 +10,7 @@ import (
 // files are checked where they are used (see control).
 func (s *Spec) Validate(c *Catalog) error {
 	for _, check := range []func(*Catalog) error{
-		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateLife, s.validatePolicy, s.validateAudit,
+		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateWarehouse, s.validateLife, s.validatePolicy, s.validateAudit,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -93,7 +93,10 @@ func (s *Spec) Missing(c *Catalog) []*Error {
 	look("network", s.Network, "networks", names(c.Networks))
 	look("fusion", s.Fusion, "fusion profiles", names(c.Fusion))
 	for _, d := range s.Directories {
-		look("directories", d, "directories", names(c.Directories))
+		look("directories", d, "directories", names(c.mounted()))
+	}
+	if !s.metastoreURL() {
+		look("warehouse", s.Warehouse, "directories with the option warehouse", names(c.warehouses()))
 	}
 	return missing
 }

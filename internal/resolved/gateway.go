@@ -38,6 +38,9 @@ type Gateway struct {
 	// Fusion is the acceleration profile; nil if none is named.
 	Fusion      *gateway.Fusion
 	Directories []gateway.Directory
+	// Warehouse is the gateway's own directory for tables; zero if there is none or if it is
+	// a metastore's URL.
+	Warehouse gateway.Directory
 	// Missing holds errors for names that are not in the catalog.
 	Missing []*gateway.Error
 
@@ -192,6 +195,10 @@ func (r *Gateway) lookUp() {
 	e, ok := c.Environment(r.Spec.Environment)
 	if note("environment", r.Spec.Environment, e, ok) {
 		r.Environment = &e
+	}
+	if r.Spec.Metastore() == "" {
+		r.Warehouse, ok = c.WarehouseDirectory(&r.Spec)
+		note("warehouse", r.Spec.Warehouse, r.Warehouse, ok)
 	}
 	for _, name := range r.Spec.Directories {
 		d, ok := c.Directory(name)

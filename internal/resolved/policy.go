@@ -40,7 +40,8 @@ func (r *Gateway) Policy(f Facts, identity, queue string) (*policies.Policy, err
 		Master:         r.Master,
 		DeployMode:     r.DeployMode,
 		ServerMemory:   r.serverMemory(),
-		HiveSessions:   r.LivyConf("livy.repl.enable-hive-context") == "true",
+		HiveSessions:   r.Spec.Warehouse != "" || r.LivyConf(upstream.HiveKey) == "true",
+		Warehouse:      r.warehouse(f.ID),
 		Environment:    r.Environment,
 		SparkDefaults:  make(map[string]string, len(r.conf.Spark)),
 		Blacklist:      r.blacklist,
@@ -130,7 +131,9 @@ func (r *Gateway) checkServer() error {
 		return r.serverErr
 	}
 	if r.Cluster.Name != "" {
-		return r.conf.CheckMaster()
+		if err := r.conf.CheckMaster(); err != nil {
+			return err
+		}
 	}
-	return nil
+	return r.checkWarehouse()
 }

@@ -30,7 +30,7 @@ func (r *Gateway) Files(f Facts) (map[string]string, error) {
 		dirs = append(dirs, r.Environment.Dir)
 	}
 	return upstream.RenderConf(upstream.ConfInput{
-		Conf: r.conf, Master: r.Master, DeployMode: r.Cluster.DeployMode, Alone: r.Local() && r.Cluster.Name == "",
+		Conf: r.conf, Master: r.Master, DeployMode: r.Cluster.DeployMode, Alone: r.alone(), Hive: r.Spec.Warehouse != "",
 		LocalDirs: r.localDirs(dirs...), Forced: policy.Forces, Superuser: r.Login.User,
 	}), nil
 }
@@ -43,7 +43,7 @@ func (r *Gateway) Launch(f Facts) (upstream.Launch, error) {
 	}
 	l := upstream.Launch{
 		Name: r.Spec.Name, CPU: r.Spec.CPU, Memory: r.Memory, Engine: r.Engine, Master: r.Master, Files: files,
-		Network: r.Network.DockerNetwork, Directories: slices.Clone(r.Directories),
+		Network: r.Network.DockerNetwork, Directories: slices.Clone(r.Directories), Warehouse: r.ownWarehouse(f.ID),
 	}
 	e := r.Environment
 	if e == nil {
@@ -82,7 +82,11 @@ func (r *Gateway) checkOffHeap() error {
 	if !ok {
 		return gateway.Invalid("fusion "+r.Fusion.Name+": "+key, size, "must be a size such as 1g")
 	}
-	if bytes+upstream.LivyHeap(r.Memory)+leastDriver > r.Memory {
+	servers := upstream.LivyHeap(r.Memory)
+	if r.Warehouse.Name != "" {
+		servers += upstream.MetastoreMemory
+	}
+	if bytes+servers+leastDriver > r.Memory {
 		return gateway.Invalid("fusion", r.Fusion.Name, fmt.Sprintf(
 			"takes %s off the heap; with Livy's own memory and 1 GiB for a driver that exceeds the gateway's %s", size, r.Spec.Memory))
 	}
@@ -99,12 +103,19 @@ func marks(s *gateway.Spec, entries map[string]any) map[string]string {
 	maps.Copy(values, entries)
 	out := make(map[string]string, len(values))
 	for key, value := range values {
-		text, _ := json.Marshal(value)
-		sum := sha256.Sum256(text)
-		out[key] = hex.EncodeToString(sum[:6])
+		out[key] = mark(value)
 	}
 	return out
 }
+
+func mark(value any) string {
+	text, _ := json.Marshal(value)
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:6])
+}
+
+// unset is the fingerprint of a text that nobody set.
+var unset = mark("")
 
 // Pending lists, in order, the changes that need a restart of a server that was started with
 // the given fingerprints. A changed setting is listed by its field, e.g. "memory"; a changed
@@ -117,8 +128,9 @@ func (r *Gateway) Pending(launched map[string]string) []string {
 	var pending []string
 	for _, key := range slices.Sorted(maps.Keys(r.fingerprints)) {
 		was, known := launched[key]
-		// A newly named entry already shows as a change of its field.
-		if was != r.fingerprints[key] && (known || !strings.Contains(key, " ")) {
+		// A newly named entry already shows as a change of its field. The server may be older
+		// than a setting that nobody uses.
+		if was != r.fingerprints[key] && (known || !strings.Contains(key, " ") && r.fingerprints[key] != unset) {
 			pending = append(pending, key)
 		}
 	}

@@ -198,6 +198,7 @@ func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string
 	if err != nil {
 		return upstream.Instance{}, err
 	}
+	conf = upstream.WithMetastore(conf, l.Warehouse.Path, "127.0.0.1", upstream.MetastorePort)
 	files, err := tarball(map[string]map[string]string{confDir: conf, clusterDir: l.ClusterFiles})
 	if err != nil {
 		return upstream.Instance{}, err
@@ -207,6 +208,9 @@ func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string
 		return upstream.Instance{}, startError(l, "copying the configuration into the container", err)
 	}
 	if err := r.unpack(ctx, l, id); err != nil {
+		return upstream.Instance{}, err
+	}
+	if err := r.ownWarehouse(ctx, l, id); err != nil {
 		return upstream.Instance{}, err
 	}
 	if err := l.Confirmed(ctx); err != nil {
@@ -276,6 +280,7 @@ func (r *Runtime) hostConfig(l upstream.Launch, follow bool) *container.HostConf
 	return &container.HostConfig{
 		NetworkMode:  container.NetworkMode(joined),
 		Mounts:       mounts(l.Directories, follow),
+		Binds:        warehouse(l.Warehouse),
 		PortBindings: ports,
 		// Restarts are handled by the gateway, because Livy's ids begin again.
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},

@@ -44,6 +44,12 @@ func checkMachine(l upstream.Launch) error {
 				"must exist on this machine: runtime process mounts nothing")
 		}
 	}
+	if w := l.Warehouse; w.Path != "" {
+		if info, err := os.Stat(filepath.Dir(w.Path)); err != nil || !info.IsDir() {
+			return gateway.Invalid("directory "+w.Name+": path", filepath.Dir(w.Path),
+				"must exist on this machine: runtime process mounts nothing")
+		}
+	}
 	return nil
 }
 

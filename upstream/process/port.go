@@ -45,7 +45,7 @@ func (r *Runtime) releasePort(port int) {
 func (r *Runtime) notedPort(port int) bool {
 	entries, _ := os.ReadDir(r.opts.StateDir)
 	for _, e := range entries {
-		if s, _, ok, err := r.newest(e.Name()); err == nil && ok && s.Port == port {
+		if s, _, ok, err := r.newest(e.Name()); err == nil && ok && (s.Port == port || s.Metastore == port) {
 			return true
 		}
 	}

@@ -149,12 +149,22 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 		return upstream.Instance{}, err
 	}
 	defer r.releasePort(port)
+	metastore := 0
+	if l.Warehouse.Path != "" {
+		if metastore, err = r.reservePort(user.host()); err != nil {
+			return upstream.Instance{}, err
+		}
+		defer r.releasePort(metastore)
+		if err := makeWarehouse(l.Warehouse, user.cred); err != nil {
+			return upstream.Instance{}, err
+		}
+	}
 	bounds, err := r.bound(l)
 	if err != nil {
 		return upstream.Instance{}, err
 	}
 	d := r.dirs(l.ServerID(), l.Epoch)
-	inst, err := r.launch(ctx, launching{Launch: l, server: server, user: user, port: port, bounds: bounds}, d)
+	inst, err := r.launch(ctx, launching{Launch: l, server: server, user: user, port: port, metastore: metastore, bounds: bounds}, d)
 	if err != nil {
 		return upstream.Instance{}, errors.Join(err, bounds.remove(), d.clear())
 	}
@@ -167,7 +177,9 @@ type launching struct {
 	server string // its program
 	user   account
 	port   int
-	bounds group
+	// metastore is the port of the metastore; 0 if there is none.
+	metastore int
+	bounds    group
 }
 
 // held waits for a line before it becomes the server: until then it is a process that can be
@@ -179,10 +191,15 @@ func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Ins
 	if err != nil {
 		return upstream.Instance{}, err
 	}
+	files = upstream.WithMetastore(files, l.Warehouse.Path, l.user.host(), l.metastore)
 	if err := d.prepare(files, l.ClusterFiles, l.Archives, l.user.cred); err != nil {
 		return upstream.Instance{}, err
 	}
-	if err := l.user.reaches(ctx, append(engineFiles(l.Engine), d.conf)...); err != nil {
+	needed := append(engineFiles(l.Engine), d.conf)
+	if l.Warehouse.Path != "" {
+		needed = append(needed, l.Warehouse.Path)
+	}
+	if err := l.user.reaches(ctx, needed...); err != nil {
 		return upstream.Instance{}, err
 	}
 	log, err := d.openLog()
@@ -207,7 +224,7 @@ func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Ins
 	}
 	s := state{
 		ServerID: l.ServerID(), PID: cmd.Process.Pid, Port: l.port, Started: r.opts.Now().UTC(),
-		Installation: l.Installation, Epoch: l.Epoch, Cgroups: l.bounds,
+		Installation: l.Installation, Epoch: l.Epoch, Cgroups: l.bounds, Metastore: l.metastore,
 	}
 	if l.user.alone {
 		s.Host, s.UID = l.user.host(), l.user.uid()

@@ -26,10 +26,12 @@ type state struct {
 	PID      int    `json:"pid"`
 	// Ticks is when the process started, in clock ticks since boot, and Boot the id of
 	// that boot: together with PID they identify a process uniquely.
-	Ticks   uint64    `json:"ticks"`
-	Boot    string    `json:"boot"`
-	Port    int       `json:"port"`
-	Started time.Time `json:"started"`
+	Ticks uint64 `json:"ticks"`
+	Boot  string `json:"boot"`
+	Port  int    `json:"port"`
+	// Metastore is the port of its metastore; 0 if it has none.
+	Metastore int       `json:"metastore,omitempty"`
+	Started   time.Time `json:"started"`
 	// Exit describes how it ended, if that was observed.
 	Exit         string `json:"exit,omitempty"`
 	Installation string `json:"installation,omitempty"`

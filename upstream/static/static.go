@@ -46,6 +46,10 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 		return upstream.Instance{}, err
 	}
 	address := server.Address()
+	if l.Warehouse.Name != "" {
+		return upstream.Instance{}, gateway.Invalid("warehouse", l.Warehouse.Name,
+			"is a directory, for which runtime static can start no metastore: name one as thrift://HOST:PORT")
+	}
 	if len(l.Directories) > 0 || l.Network != "" || len(l.ClusterFiles) > 0 {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindInvalid,
 			"runtime static starts no server: %s cannot use directories, networks or a cluster's configuration", l.Engine.URL)

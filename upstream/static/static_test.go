@@ -113,3 +113,14 @@ func TestServerThatWentAway(t *testing.T) {
 		t.Errorf("Find = %+v, %v, %v; want the server that was taken", inst, ok, err)
 	}
 }
+
+// TestNoWarehouse: there is nothing to start a metastore for a directory with.
+func TestNoWarehouse(t *testing.T) {
+	l := upstream.Launch{
+		GatewayID: "lc-1", Engine: gateway.Engine{Name: "e", URL: server(t).URL},
+		Warehouse: gateway.Directory{Name: "tables", Source: "/srv/tables", Path: "/mnt/tables"},
+	}
+	if _, err := newRuntime(t).Start(t.Context(), l); err == nil || !strings.Contains(err.Error(), "warehouse: is a directory") {
+		t.Errorf("%v", err)
+	}
+}

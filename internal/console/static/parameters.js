@@ -14,6 +14,7 @@ const labels = {
   network: 'Network Connection',
   directories: 'Integrated File Directories',
   mountToExecutor: 'Mount to Executor',
+  warehouse: 'Warehouse',
   public: 'Endpoint (Public)',
   isolated: 'Isolated tokens',
   autoStop: 'Automatic Stop',

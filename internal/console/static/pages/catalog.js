@@ -13,7 +13,7 @@ export const describe = {
   clusters: (c) => [c.master, c.deployMode && `deploy mode ${c.deployMode}`].filter(Boolean).join(', '),
   environments: (e) => [[...(e.pyFiles || []), ...(e.archives || []), ...(e.jars || []), ...(e.files || [])].join(', '), Object.keys(e.conf || {}).length && plural(Object.keys(e.conf).length, 'setting'), Object.keys(e.env || {}).length && plural(Object.keys(e.env).length, 'variable')].filter(Boolean).join(', '),
   networks: (n) => [n.dockerNetwork, n.vpc && `VPC ${n.vpc}`].filter(Boolean).join(', '),
-  directories: (d) => [d.type, d.source, `at ${d.path}`, d.readOnly && 'read-only', d.vpc && `VPC ${d.vpc}`].filter(Boolean).join(', '),
+  directories: (d) => [d.type, d.source, `at ${d.path}`, d.readOnly && 'read-only', d.warehouse && 'for warehouses', d.vpc && `VPC ${d.vpc}`].filter(Boolean).join(', '),
   fusion: (f) => [(f.spark || []).length && `for Spark ${f.spark.join(', ')}`, (f.cpuFlags || []).length && `CPU with ${f.cpuFlags.join(', ')}`].filter(Boolean).join(', '),
 };
 

@@ -63,7 +63,9 @@ export function Sections({ catalog, error, file, form, change, base, settings, w
       <div class="two">${catalog.clusters?.length ? select('cluster', named('clusters'), 'In the gateway’s own container or process') : null}
         ${catalog.environments?.length ? select('environment', named('environments'), 'None') : null}</div>
       ${catalog.networks?.length ? html`<div class="two">${select('network', named('networks'), 'The runtime’s own network')}</div>` : null}</section>
-    ${catalog.directories?.length ? html`<section class="card"><h2>Mount Integrated File Directory</h2>
+    <section class="card"><h2>Tables</h2>
+      <${Warehouse} catalog=${catalog} get=${get} set=${set} common=${common} /></section>
+    ${mountable(catalog).length ? html`<section class="card"><h2>Mount Integrated File Directory</h2>
       <${Directories} catalog=${catalog} get=${get} set=${set} common=${common} toggle=${toggle} /></section>` : null}
     <section class="card"><h2>Access</h2>
       <div class="setting"><div class="field"><span class="label">Authentication Method</span><span>Token</span>
@@ -96,11 +98,21 @@ export function mountCost(sparkDefaults) {
   return { cores, memory, cpu: Math.max(0.3, cores / 10), gb: Math.max(1, mebibytes(/[a-z]$/i.test(memory) ? memory : memory + 'm') / 10240) };
 }
 
+/** mountable are the directories that are not for warehouses. */
+const mountable = (catalog) => (catalog.directories || []).filter((d) => !d.warehouse);
+
+function Warehouse({ catalog, get, set, common }) {
+  const offered = (catalog.directories || []).filter((d) => d.warehouse);
+  return html`<${Field} field="warehouse" note="Keeps tables over restarts: a directory of the configuration, or the URL of a metastore." ...${common}>
+    <input value=${get('warehouse') || ''} placeholder=${[...offered.map((d) => d.name), 'thrift://HOST:PORT'].join(' or ')} list="warehouses" autocomplete="off" spellcheck="false" onInput=${(e) => set('warehouse', e.currentTarget.value.trim())} />
+    <datalist id="warehouses">${offered.map((d) => html`<option key=${d.name} value=${d.name}></option>`)}</datalist><//>`;
+}
+
 function Directories({ catalog, get, set, common, toggle }) {
   const chosen = get('directories') || [];
   const cost = mountCost(get('sparkDefaults'));
   return html`<${Field} field="directories" group ...${common}>
-    <div class="cards">${catalog.directories.map((d) => html`<label class="pick" key=${d.name}>
+    <div class="cards">${mountable(catalog).map((d) => html`<label class="pick" key=${d.name}>
     <input type="checkbox" checked=${chosen.includes(d.name)}
       onChange=${(e) => set('directories', e.currentTarget.checked ? [...chosen, d.name] : chosen.filter((n) => n !== d.name))} />
         <span><strong>${d.name}</strong><small>${describe.directories(d)}</small></span></label>`)}</div><//>
