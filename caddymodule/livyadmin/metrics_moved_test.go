@@ -181,7 +181,7 @@ func TestMetricsMove(t *testing.T) {
 			t.Fatal(err)
 		}
 		s.AwaitState("etl", gateway.StateStopped)
-		expect(200, "GET", "/sessions", "")
+		expect(200, "GET", "/version", "")
 	}, `wake_wait_seconds_count{GW,outcome="ready"}`, `starts_total{GW,reason="request"}`, `start_seconds_count{GW}`)
 
 	moves("a server that cannot be started", func() {

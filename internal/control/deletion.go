@@ -76,8 +76,8 @@ func (m *Manager) awaitDeletion(ctx context.Context, g *gateway.Gateway) (*gatew
 			return nil, nil
 		case err == nil:
 			g = now
-		case ctx.Err() == nil:
-			return nil, err
+		case ctx.Err() == nil && gateway.KindOf(err) != gateway.KindUnavailable:
+			return nil, err // the deletion has been requested, and goes on when Redis is back
 		}
 		select {
 		case <-changed:

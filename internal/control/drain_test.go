@@ -137,7 +137,7 @@ func TestReplace(t *testing.T) {
 	if running, starts := w.rt.count(); running != 1 || starts != 2 {
 		t.Errorf("%d servers run after %d starts", running, starts)
 	}
-	if r := w.record(first.ID); r.State != "dead" || r.Reason != "" {
+	if r := w.record(first.ID); r.State != "dead" || strings.Contains(r.Reason, "drained") {
 		t.Errorf("the first session ended as %+v", r)
 	}
 	if r := w.record(second.ID); !r.Live() {

@@ -24,7 +24,7 @@ func TestProbesKnowAllCommands(t *testing.T) {
 	// What is sent otherwise, and methods whose commands have another name.
 	other := map[string]string{
 		"Ping": "", "Publish": "", "Subscribe": "", "Scan": "", "ScriptLoad": "", "Eval": "", "EvalSha": "", "Info": "", "Do": "", "Time": "",
-		"Exec": "", "XTrimMinID": "XTRIM", "XRevRangeN": "XREVRANGE",
+		"Exec": "", "XTrimMinID": "XTRIM", "XRangeN": "XRANGE", "XRevRangeN": "XREVRANGE",
 		"ZRangeWithScores": "ZRANGE", "ZRevRangeByScoreWithScores": "ZREVRANGEBYSCORE",
 	}
 	found := 0
