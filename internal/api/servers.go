@@ -66,8 +66,8 @@ func (c *call) serversOf(g *gateway.Gateway) ([]LivyServer, error) {
 }
 
 var drainParam = Param{
-	Name: "drainSeconds", Type: "integer", Least: 1, Most: int(gateway.MaxDrain / time.Second),
-	Doc: "Start the new Livy server beside the present one, which keeps its sessions and batches until they end, at most for this time. Default: the present one is stopped first, which ends them.",
+	Name: "drainSeconds", Type: "integer", Least: 0, Most: int(gateway.MaxDrain / time.Second),
+	Doc: "Start the new Livy server beside the present one, which keeps its sessions and batches until they end, at most for this time. With 0, the default, the present one is stopped first, which ends them.",
 }
 
 // drain returns the value of drainParam, or 0.

@@ -86,12 +86,13 @@ func TestASessionEndsWithItsServer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	pid := leader.Process.Pid
 	go func() { _ = leader.Wait() }()
-	note(t, r, leader.Process.Pid, ticks)
+	note(t, r, pid, ticks)
 	if err := r.Stop(t.Context(), "lc-1", upstream.AnyEpoch); err != nil {
 		t.Fatal(err)
 	}
-	eventually.True(t, 10*time.Second, "the end of the session", func() bool { return !lives(child) && !lives(leader.Process.Pid) })
+	eventually.True(t, 10*time.Second, "the end of the session", func() bool { return !lives(child) && !lives(pid) })
 }
 
 // TestABrokenStateFile counts as a server that has ended: it keeps neither the gateway from
