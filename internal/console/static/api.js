@@ -21,8 +21,11 @@ export const connection = signal('');
 const known = new Map();
 const mostKnown = 300;
 
-/** root is the address that the page was loaded from: the API is beside it, also below a path. */
-export const root = new URL('.', document.baseURI).href.replace(/\/$/, '');
+/**
+ * root is the address that the page was loaded from: the API is beside it, also below a path.
+ * A login in the address is left out, since fetch refuses it.
+ */
+export const root = location.origin + new URL('.', document.baseURI).pathname.replace(/\/$/, '');
 
 /**
  * call asks the API. It resolves to the reply's body, and to undefined where there is none.
