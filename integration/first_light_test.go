@@ -82,6 +82,7 @@ func TestFirstLightIsTight(t *testing.T) {
 	for from, to := range map[string]string{
 		binary(t): "bin/caddy", filepath.Dir(e.LivyHome): ".run/engine", filepath.Join(root, "scripts", "run"): "scripts/run",
 		filepath.Join(root, "scripts", "prepare-engine"): "scripts/prepare-engine", filepath.Join(root, "Caddyfile.example"): "Caddyfile.example",
+		filepath.Join(root, "scripts", "prepare-archives"): "scripts/prepare-archives",
 	} {
 		if err := os.Symlink(from, filepath.Join(dir, to)); err != nil {
 			t.Fatal(err)
