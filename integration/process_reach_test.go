@@ -125,13 +125,18 @@ func TestWhatAJobReaches(t *testing.T) {
 			address := func(g gateway) string { return livyAddress(t, dir, g) }
 			state := filepath.Join(dir, "state", other.ID, strconv.Itoa(other.Status.Epoch))
 			otherPID, _, _ := strings.Cut(other.Status.Instance, "-")
+			checkpoints := filepath.Join(c.dir, "caddy", "livygateway")
+			eventually(t, time.Minute, "Caddy's checkpoints", func() bool {
+				_, err := os.Stat(checkpoints)
+				return err == nil
+			})
 			tries := [][2]string{
 				{"redis", redis.Addr()},
 				{"unix", redisSocket},
 				{"file", filepath.Join(redis.Dir(), "redis.log")},
 				{"file", c.caddyfile},
 				{"file", filepath.Join(c.dir, "caddy", "autosave.json")},
-				{"dir", filepath.Join(c.dir, "caddy", "livygateway")},
+				{"dir", checkpoints},
 				{"file", filepath.Join(dir, "token")},
 				{"file", fmt.Sprintf("/proc/%d/environ", c.cmd.Process.Pid)},
 				{"file", filepath.Join(state, "state.json")},
