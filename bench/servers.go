@@ -138,8 +138,10 @@ func (s *servers) gateway(site, admin string) (target, error) {
 	if res.StatusCode != http.StatusCreated {
 		return target{}, fmt.Errorf("opening a session: %s", res.Status)
 	}
-	return target{name: "gateway", addr: site, path: path + "/0",
-		headers: "x-acs-spark-livy-token: " + token.Token + "\r\n"}, nil
+	return target{
+		name: "gateway", addr: site, path: path + "/0",
+		headers: "x-acs-spark-livy-token: " + token.Token + "\r\n",
+	}, nil
 }
 
 func (s *servers) livy(admin string, args ...string) ([]byte, error) {

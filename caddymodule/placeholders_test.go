@@ -8,7 +8,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"go.uber.org/zap"
 )
@@ -218,15 +217,6 @@ func TestErrorsOfPlaceholdersNameOptions(t *testing.T) {
 			t.Errorf("%s: error %v, want it to begin with %q", option, err, want)
 		}
 	}
-}
-
-func parsed(t *testing.T, config []byte) *caddy.Config {
-	t.Helper()
-	var c caddy.Config
-	if err := json.Unmarshal(config, &c); err != nil {
-		t.Fatal(err)
-	}
-	return &c
 }
 
 func TestEmptyArguments(t *testing.T) {

@@ -67,7 +67,8 @@ func useAccessKeys(t testing.TB, c *caddy, keep func(*http.Request)) (secrets []
 	computes := "/api/interactive/v1/workspace/" + managedWorkspace + "/livycompute/" + c.show("etl").ID
 	send := func(key accessKey, action, method, path, body string) (reply struct {
 		Data struct{ TokenID, Token string }
-	}) {
+	},
+	) {
 		req, err := http.NewRequest(method, "http://"+c.all+path, strings.NewReader(body))
 		if err != nil {
 			t.Fatal(err)

@@ -19,8 +19,10 @@ const (
 // --proxy-user, --queue, --conf or --files wins over what the gateway set. Others
 // submit a second application, or run any local script. Which ones do so changes
 // from version to version, so that the packages are closed as a whole.
-var ownClasses = []string{"org.apache.spark.", "org.apache.livy.", "org.apache.hadoop.", "org.apache.hive.",
-	"scala.tools.", "py4j."}
+var ownClasses = []string{
+	"org.apache.spark.", "org.apache.livy.", "org.apache.hadoop.", "org.apache.hive.",
+	"scala.tools.", "py4j.",
+}
 
 const exampleClasses = "org.apache.spark.examples."
 

@@ -17,8 +17,11 @@ type part struct {
 
 var smallBodies = map[livy.BodyKind][]part{
 	livy.BodyStatement: {{name: "code", required: true}, {name: "kind"}},
-	livy.BodyCompletion: {{name: "code", required: true}, {name: "kind"},
-		{name: "cursor", number: true, required: true}},
+	livy.BodyCompletion: {
+		{name: "code", required: true},
+		{name: "kind"},
+		{name: "cursor", number: true, required: true},
+	},
 	livy.BodyJob: {{name: "job", required: true}, {name: "jobType"}},
 	livy.BodyURI: {{name: "uri", required: true}},
 }

@@ -25,8 +25,10 @@ func (r *Result) Complete(name string, conf map[string]string) error {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(conf)) {
-		e := Entry{Key: key, Set: conf[key], Rule: "is set by the gateway for each session and batch",
-			Source: builtIn, Quiet: true}
+		e := Entry{
+			Key: key, Set: conf[key], Rule: "is set by the gateway for each session and batch",
+			Source: builtIn, Quiet: true,
+		}
 		if given, ok := settings[key]; ok {
 			e.Given, e.Quiet = shown(key, given), false
 		}

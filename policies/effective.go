@@ -123,6 +123,8 @@ func (c *creation) mount() (*Cost, error) {
 
 func (c *creation) force(key, set string) {
 	c.report.Forced = append(c.report.Forced,
-		Entry{Key: key, Set: set, Rule: "the driver's share and the cost of mounted directories",
-			Source: "gateway mounts"})
+		Entry{
+			Key: key, Set: set, Rule: "the driver's share and the cost of mounted directories",
+			Source: "gateway mounts",
+		})
 }

@@ -32,8 +32,10 @@ func (p *Policy) InForce() []InForce {
 		all = append(all, InForce{Effect: "force", Key: f.key, Value: Redact(f.key, f.value), Source: f.source})
 	}
 	for _, l := range p.lists {
-		all = append(all, InForce{Effect: "add", Key: l.key, Value: Redact(l.key, strings.Join(l.values, ", ")),
-			Source: l.source})
+		all = append(all, InForce{
+			Effect: "add", Key: l.key, Value: Redact(l.key, strings.Join(l.values, ", ")),
+			Source: l.source,
+		})
 	}
 	for key, m := range p.deny.exact {
 		if m.source != builtIn && !m.spelling {
@@ -62,8 +64,10 @@ func (p *Policy) InForce() []InForce {
 		}
 	}
 	if p.set.Mode == ModeStrict {
-		all = append(all, InForce{Effect: ModeStrict, Key: "conf, className, schemes",
-			Value: "only what is listed, granted or ruled", Source: strictSource})
+		all = append(all, InForce{
+			Effect: ModeStrict, Key: "conf, className, schemes",
+			Value: "only what is listed, granted or ruled", Source: strictSource,
+		})
 	}
 	for _, g := range p.set.Grants {
 		all = append(all, InForce{Effect: "grant", Key: g.Name, Value: g.What, Source: g.Source})

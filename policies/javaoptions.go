@@ -54,8 +54,10 @@ func (p *Policy) badJavaOptions(key, value string) string {
 
 // separate lists the options of java whose value may be a separate word. Those that name code or
 // files are refused anyway.
-var separate = []string{"--add-exports", "--add-opens", "--add-reads", "--add-modules", "--limit-modules",
-	"--enable-native-access"}
+var separate = []string{
+	"--add-exports", "--add-opens", "--add-reads", "--add-modules", "--limit-modules",
+	"--enable-native-access",
+}
 
 // strayWord reports whether Java options contain a word that is not an option. The java program
 // treats the first such word as the main class and the rest as its arguments: a driver's options

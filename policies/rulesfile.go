@@ -12,8 +12,10 @@ const ruleSyntax = "must be one of: max KEY VALUE [lower|refuse], allow KEY VALU
 	"allow-conf KEY..., allow-class CLASS..., allow-scheme SCHEME..."
 
 // grantVerbs maps the first word of lines that allow clients more to what they allow.
-var grantVerbs = map[string]string{"allow-conf": GrantConf, "allow-class": GrantClass,
-	"allow-scheme": GrantScheme}
+var grantVerbs = map[string]string{
+	"allow-conf": GrantConf, "allow-class": GrantClass,
+	"allow-scheme": GrantScheme,
+}
 
 // ParseRules parses rules, one per line, with # comments:
 //

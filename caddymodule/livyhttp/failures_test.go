@@ -92,7 +92,8 @@ func TestErrorRoutes(t *testing.T) {
 func line(t *testing.T, s *caddytest.Site, message string) (last struct {
 	Level, Logger, Msg, Error string
 	Status                    int
-}) {
+},
+) {
 	t.Helper()
 	for text := range strings.Lines(s.Logged()) {
 		if strings.Contains(text, `"msg":"`+message+`"`) {

@@ -33,9 +33,13 @@ func TestAServerThatIsStopping(t *testing.T) {
 	}
 	page.Store("<html><h2>HTTP ERROR 404 Not Found</h2></html>")
 	for _, request := range []struct{ method, path, body string }{
-		{"GET", "/sessions", ""}, {"GET", "/sessions/0", ""}, {"GET", "/sessions/0/state", ""},
-		{"POST", "/sessions/0/statements", `{"code":"1"}`}, {"DELETE", "/sessions/0", ""},
-		{"POST", "/sessions", `{"kind":"spark"}`}, {"POST", "/batches", `{"file":"file:/data/x.py"}`},
+		{"GET", "/sessions", ""},
+		{"GET", "/sessions/0", ""},
+		{"GET", "/sessions/0/state", ""},
+		{"POST", "/sessions/0/statements", `{"code":"1"}`},
+		{"DELETE", "/sessions/0", ""},
+		{"POST", "/sessions", `{"kind":"spark"}`},
+		{"POST", "/batches", `{"file":"file:/data/x.py"}`},
 	} {
 		r := s.Do(request.method, request.path, request.body)
 		if r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") == "" || !strings.Contains(r.JSON(t).Msg, "is stopping or restarting") {

@@ -76,10 +76,18 @@ func TestRefusalsNameTheRole(t *testing.T) {
 		kind      gateway.Kind
 		text      string
 	}{
-		{Principal{User: "m", Groups: []string{"analytics"}}, Action{Role: Operator}, "analytics", gateway.KindForbidden,
-			`this requires the role operator in workspace "analytics"; you are member`},
-		{Principal{User: "vera"}, Action{Operator, true}, "analytics", gateway.KindForbidden,
-			`this requires the role member in workspace "analytics"; you are viewer`},
+		{
+			Principal{User: "m", Groups: []string{"analytics"}},
+			Action{Role: Operator},
+			"analytics", gateway.KindForbidden,
+			`this requires the role operator in workspace "analytics"; you are member`,
+		},
+		{
+			Principal{User: "vera"},
+			Action{Operator, true},
+			"analytics", gateway.KindForbidden,
+			`this requires the role member in workspace "analytics"; you are viewer`,
+		},
 		{Principal{User: "both"}, Action{Role: Admin}, "analytics", gateway.KindForbidden, "you are member and viewer"},
 		{Principal{User: "vera"}, Action{Role: Viewer}, "payroll", gateway.KindNotFound, `no workspace "payroll"`},
 		{Principal{User: "vera"}, Action{Role: Viewer}, Everywhere, gateway.KindNotFound, "no workspace"},

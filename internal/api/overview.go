@@ -158,8 +158,11 @@ func (v *overviewOf) attention() []Attention {
 		}
 		reach := v.rights.Reach(operatorOrOwn, g.Workspace)
 		if reach == access.All || reach == access.Own && t.Owner == v.rights.User {
-			list = append(list, Attention{attentionToken, Place{g.Workspace, g.Spec.Name},
-				fmt.Sprintf("token %q (%s) expires on %s", t.Name, t.ID, t.ExpiresAt.Format("2006-01-02 15:04 MST"))})
+			list = append(list, Attention{
+				attentionToken,
+				Place{g.Workspace, g.Spec.Name},
+				fmt.Sprintf("token %q (%s) expires on %s", t.Name, t.ID, t.ExpiresAt.Format("2006-01-02 15:04 MST")),
+			})
 		}
 	}
 	slices.SortFunc(list, func(a, b Attention) int {

@@ -74,7 +74,9 @@ func TestOverview(t *testing.T) {
 		refused                   int64 // -1: not shown
 	}{
 		{
-			"root", 2, api.LiveCounts{Sessions: 1, Batches: 1}, "token-expiring etl, finding etl", 2, 4, 4, 5,
+			"root", 2,
+			api.LiveCounts{Sessions: 1, Batches: 1},
+			"token-expiring etl, finding etl", 2, 4, 4, 5,
 			"b/adhoc lctk-x, a/etl anns, a/etl bobs", ", ann, bob", 13,
 		},
 		{"olga", 1, api.LiveCounts{Sessions: 1, Batches: 1}, "token-expiring etl, finding etl", 2, 4, 0, 4, "a/etl anns, a/etl bobs", "ann, bob", 5},

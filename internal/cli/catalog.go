@@ -196,8 +196,11 @@ func (c *cli) environmentCommand() *cobra.Command {
 				return err
 			}
 			return c.print(got.raw, func() {
-				t := table{columns: []column{{head: "NAME", flex: true}, {head: "DIR", flex: true},
-					{head: "USED BY", flex: true}}}
+				t := table{columns: []column{
+					{head: "NAME", flex: true},
+					{head: "DIR", flex: true},
+					{head: "USED BY", flex: true},
+				}}
 				for _, e := range got.got.Environments {
 					t.add(e.Name, dash(e.Dir), dash(strings.Join(e.UsedBy, ", ")))
 				}

@@ -39,8 +39,10 @@ func (f *failure) Error() string { return f.Detail }
 func fromKind(kind gateway.Kind, detail string) *failure {
 	status := api.Status(kind)
 	return &failure{
-		Problem: api.Problem{Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail,
-			Kind: kind.String()},
+		Problem: api.Problem{
+			Type: "about:blank", Title: http.StatusText(status), Status: status, Detail: detail,
+			Kind: kind.String(),
+		},
 		ExitCode: exitCode(kind.String()),
 	}
 }

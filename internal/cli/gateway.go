@@ -153,8 +153,12 @@ takes up only when it is started again, and the settings it lacks.`,
 				found = list.Gateways
 			}
 			list := []pending{}
-			t := table{columns: []column{{head: "NAME", flex: true}, {head: "WORKSPACE", wide: !all},
-				{head: "ID"}, {head: "SETTINGS", flex: true}}}
+			t := table{columns: []column{
+				{head: "NAME", flex: true},
+				{head: "WORKSPACE", wide: !all},
+				{head: "ID"},
+				{head: "SETTINGS", flex: true},
+			}}
 			for _, g := range found {
 				if len(g.RestartNeeded) > 0 {
 					list = append(list, pending{g.Spec.Name, g.Workspace, g.ID, g.RestartNeeded})

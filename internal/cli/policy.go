@@ -35,8 +35,12 @@ func (c *cli) policyShow(gatewayName *string) *cobra.Command {
 				return err
 			}
 			return c.print(got.raw, func() {
-				t := table{columns: []column{{head: "EFFECT"}, {head: "KEY", flex: true},
-					{head: "VALUE", flex: true}, {head: "SOURCE", flex: true}}}
+				t := table{columns: []column{
+					{head: "EFFECT"},
+					{head: "KEY", flex: true},
+					{head: "VALUE", flex: true},
+					{head: "SOURCE", flex: true},
+				}}
 				for _, r := range got.got.Rules {
 					t.add(r.Effect, r.Key, dash(r.Value), r.Source)
 				}

@@ -293,8 +293,10 @@ func (t *tokenCLI) resetCommand() *cobra.Command {
 	var cmd *cobra.Command
 	cmd = t.onToken("reset", "Replaces a token with a new one under the same id, shown once",
 		func(id string) (err error) {
-			body := tokens.ResetRequest{OverlapHours: overlap.Hours(),
-				ExpireDays: ifGiven(cmd.Flags().Changed("expire-days"), &days)}
+			body := tokens.ResetRequest{
+				OverlapHours: overlap.Hours(),
+				ExpireDays:   ifGiven(cmd.Flags().Changed("expire-days"), &days),
+			}
 			if body.Secret, err = t.readSecret(file); err != nil {
 				return err
 			}

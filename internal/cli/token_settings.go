@@ -20,8 +20,10 @@ func tokenFlags(cmd *cobra.Command) (read func() tokens.Settings) {
 	batches := f.Int("max-batches", 0, "Maximum number of live batches (0: no limit)")
 	rate := f.Float64("requests-per-second", 0, "Maximum requests per second (0: no limit)")
 	complete(cmd, "scope", words("sessions", "batches", "read", "admin"))
-	for _, flag := range []string{"name", "expire-days", "cidr", "identity", "queue", "max-sessions",
-		"max-batches", "requests-per-second"} {
+	for _, flag := range []string{
+		"name", "expire-days", "cidr", "identity", "queue", "max-sessions",
+		"max-batches", "requests-per-second",
+	} {
 		complete(cmd, flag, nothing)
 	}
 	return func() (s tokens.Settings) {

@@ -41,8 +41,12 @@ func (c *cli) usageOf(gatewayName *string) *cobra.Command {
 				return err
 			}
 			return c.print(got.raw, func() {
-				t := table{columns: []column{{head: "DAY"}, {head: "TOKEN"}, {head: "VCORE-HOURS"},
-					{head: "GB-HOURS"}}}
+				t := table{columns: []column{
+					{head: "DAY"},
+					{head: "TOKEN"},
+					{head: "VCORE-HOURS"},
+					{head: "GB-HOURS"},
+				}}
 				for _, u := range got.got.Usage {
 					t.add(u.Day, dash(u.TokenID), fmt.Sprintf("%.3f", u.VCoreHours),
 						fmt.Sprintf("%.3f", u.GBHours))

@@ -20,13 +20,15 @@ func TestTheDoctorNamesWhatDoesNotWork(t *testing.T) {
 	}{
 		{"it runs", gateway.Status{State: gateway.StateRunning}, "", ""},
 		{
-			"unresponsive", gateway.Status{State: gateway.StateRunning, UnresponsiveSince: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)},
+			"unresponsive",
+			gateway.Status{State: gateway.StateRunning, UnresponsiveSince: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)},
 			"has not answered since 2026-01-31T12:00:00Z", "caddy livy gateway restart etl",
 		},
 		{"failed", gateway.Status{State: gateway.StateError, Reason: "exit code 1"}, "exit code 1", "caddy livy gateway logs etl"},
 		{"being deleted", gateway.Status{State: gateway.StateDeleting, Reason: string(stopServer)}, "", ""},
 		{
-			"cannot be deleted", gateway.Status{State: gateway.StateDeleting, Reason: "stopping the Livy server failed"},
+			"cannot be deleted",
+			gateway.Status{State: gateway.StateDeleting, Reason: "stopping the Livy server failed"},
 			"its deletion is not complete: stopping the Livy server failed", "is retried",
 		},
 	} {

@@ -28,32 +28,46 @@ func TestAdviceIsPossible(t *testing.T) {
 		mendsNot string
 	}{
 		"a setting": {
-			gateway.Gateway{Spec: queue}, "has no queues",
-			[]string{"caddy livy gateway update etl --workspace lab", "leave it if it is meant"}, "configuration",
+			gateway.Gateway{Spec: queue},
+			"has no queues",
+			[]string{"caddy livy gateway update etl --workspace lab", "leave it if it is meant"},
+			"configuration",
 		},
 		"a setting of the configuration": {
-			gateway.Gateway{Spec: queue, Declared: true}, "has no queues",
-			[]string{"change gateway etl in Caddy's configuration", "reload"}, "gateway update",
+			gateway.Gateway{Spec: queue, Declared: true},
+			"has no queues",
+			[]string{"change gateway etl in Caddy's configuration", "reload"},
+			"gateway update",
 		},
 		"an error of the policy": {
-			gateway.Gateway{Spec: spec(func(s *gateway.Spec) { s.PolicyRules = "max" }), Declared: true}, "cannot be compiled",
-			[]string{"change gateway etl in Caddy's configuration"}, "gateway update",
+			gateway.Gateway{Spec: spec(func(s *gateway.Spec) { s.PolicyRules = "max" }), Declared: true},
+			"cannot be compiled",
+			[]string{"change gateway etl in Caddy's configuration"},
+			"gateway update",
 		},
 		"an entry that is gone": {
-			gateway.Gateway{Spec: spec(func(s *gateway.Spec) { s.Environment = "analytics" }), Declared: true}, "no longer in the configuration",
-			[]string{"put it back into the livy block"}, "gateway update",
+			gateway.Gateway{Spec: spec(func(s *gateway.Spec) { s.Environment = "analytics" }), Declared: true},
+			"no longer in the configuration",
+			[]string{"put it back into the livy block"},
+			"gateway update",
 		},
 		"an identity": {
-			gateway.Gateway{Spec: spec(func(s *gateway.Spec) { s.Identity = "etl" })}, `identity "etl" is set in every job but has no effect`,
-			[]string{"livy.impersonation.enabled = true", "gateway update etl"}, "reload",
+			gateway.Gateway{Spec: spec(func(s *gateway.Spec) { s.Identity = "etl" })},
+			`identity "etl" is set in every job but has no effect`,
+			[]string{"livy.impersonation.enabled = true", "gateway update etl"},
+			"reload",
 		},
 		"a server that does not answer": {
-			gateway.Gateway{Spec: spec(func(*gateway.Spec) {}), Status: gateway.Status{UnresponsiveSince: time.Now()}}, "has not answered since",
-			[]string{"gateway logs etl", "gateway restart etl"}, "gateway update",
+			gateway.Gateway{Spec: spec(func(*gateway.Spec) {}), Status: gateway.Status{UnresponsiveSince: time.Now()}},
+			"has not answered since",
+			[]string{"gateway logs etl", "gateway restart etl"},
+			"gateway update",
 		},
 		"a login": {
-			gateway.Gateway{Spec: spec(func(s *gateway.Spec) { s.LivyConf = "livy.server.auth.type kerberos" })}, "sessions and batches are not followed",
-			[]string{"ldap_login"}, "gateway update",
+			gateway.Gateway{Spec: spec(func(s *gateway.Spec) { s.LivyConf = "livy.server.auth.type kerberos" })},
+			"sessions and batches are not followed",
+			[]string{"ldap_login"},
+			"gateway update",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

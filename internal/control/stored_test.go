@@ -58,8 +58,14 @@ func TestListIsAsStored(t *testing.T) {
 		t.Error("an unchanged gateway was read again")
 	}
 	for _, tt := range []struct{ asked, id string }{
-		{"old", "lc-added"}, {"renamed", old.ID}, {old.ID, old.ID}, {"lc-added", "lc-added"}, {"same", same.ID},
-		{"gone", ""}, {gone.ID, ""}, {"none", ""},
+		{"old", "lc-added"},
+		{"renamed", old.ID},
+		{old.ID, old.ID},
+		{"lc-added", "lc-added"},
+		{"same", same.ID},
+		{"gone", ""},
+		{gone.ID, ""},
+		{"none", ""},
 	} {
 		g, err := m.Get(t.Context(), "default", tt.asked)
 		switch {

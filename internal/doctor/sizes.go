@@ -40,5 +40,5 @@ func MachineMemory() int64 {
 	if err := unix.Sysinfo(&info); err != nil {
 		return 0
 	}
-	return int64(info.Totalram) * int64(info.Unit) //nolint:gosec // a machine's memory fits
+	return int64(info.Totalram) * int64(info.Unit)
 }

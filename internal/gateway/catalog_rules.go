@@ -40,8 +40,10 @@ func (c *Catalog) Validate() error {
 			return err
 		}
 	}
-	for _, check := range []func() error{c.validateClusters, c.validateEnvironments, c.validateNetworks,
-		c.validateDirectories} {
+	for _, check := range []func() error{
+		c.validateClusters, c.validateEnvironments, c.validateNetworks,
+		c.validateDirectories,
+	} {
 		if err := check(); err != nil {
 			return err
 		}
@@ -161,8 +163,10 @@ func (c *Catalog) validateNetworks() error {
 }
 
 // taken lists the directories of the container that must not be mounted over.
-var taken = []string{"/bin", "/boot", "/dev", "/etc", "/home/livy", "/lib", "/lib64", "/opt/livy", "/opt/spark",
-	"/opt/fusion", "/proc", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var"}
+var taken = []string{
+	"/bin", "/boot", "/dev", "/etc", "/home/livy", "/lib", "/lib64", "/opt/livy", "/opt/spark",
+	"/opt/fusion", "/proc", "/run", "/sbin", "/sys", "/tmp", "/usr", "/var",
+}
 
 var exportRegexp = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.-]*:/[^,]*$`)
 

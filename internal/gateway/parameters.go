@@ -41,8 +41,10 @@ func Parameters() []Parameter { return parameters }
 
 var parameters = complete([]Parameter{
 	{Field: "engine", Label: "Engine", AtStart: true, Usage: "Engine of the configuration (default: its first)"},
-	{Field: "livyVersion", AtStart: true,
-		Usage: "Version that the Livy server must have (default: the engine's)"},
+	{
+		Field: "livyVersion", AtStart: true,
+		Usage: "Version that the Livy server must have (default: the engine's)",
+	},
 	{
 		Field: "cpu", Label: "Resources", AtStart: true,
 		Usage: "Cores: 1, 2 or 4, or what the operator allows (default: the smallest)",
@@ -55,17 +57,23 @@ var parameters = complete([]Parameter{
 	{Field: "cluster", Label: "Cluster", AtStart: true, Usage: "Cluster of the configuration to run jobs on"},
 	{Field: "queue", Label: "Queue", Usage: "Queue of every job"},
 	{Field: "identity", Label: "Identity", Usage: "User that jobs run as, with impersonation on in livy.conf"},
-	{Field: "environment", Label: "Environment", AtStart: true,
-		Usage: "Environment of the configuration for every job"},
+	{
+		Field: "environment", Label: "Environment", AtStart: true,
+		Usage: "Environment of the configuration for every job",
+	},
 	{Field: "network", Label: "Network", AtStart: true, Usage: "Network of the configuration to join"},
 	{
 		Field: "directories", Flag: "directory", Label: "Directories", AtStart: true,
 		Usage: "File directory of the configuration to mount (may be repeated)",
 	},
-	{Field: "mountToExecutor", Label: "Mount to executor",
-		Usage: "Mount the directories into executors too, on Kubernetes"},
-	{Field: "warehouse", Label: "Warehouse", AtStart: true,
-		Usage: "Directory of the configuration, or thrift://HOST:PORT, that keeps the tables"},
+	{
+		Field: "mountToExecutor", Label: "Mount to executor",
+		Usage: "Mount the directories into executors too, on Kubernetes",
+	},
+	{
+		Field: "warehouse", Label: "Warehouse", AtStart: true,
+		Usage: "Directory of the configuration, or thrift://HOST:PORT, that keeps the tables",
+	},
 	{Field: "public", Label: "Public", Usage: "Also answer on public endpoints"},
 	{
 		Field: "isolated", Label: "Isolated",

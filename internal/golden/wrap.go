@@ -33,7 +33,7 @@ func words(text string) []string {
 	var out []string
 	var word strings.Builder
 	inCode := false
-	for _, field := range strings.Fields(text) {
+	for field := range strings.FieldsSeq(text) {
 		if word.Len() > 0 {
 			word.WriteByte(' ')
 		}

@@ -24,6 +24,8 @@ var (
 		"session or batch"}
 	errDoubled = &Error{Status: http.StatusBadRequest, Message: "the path must be plain: it begins with two slashes; " +
 		"the gateway's address in the client probably ends in a slash, which must be removed"}
-	errQuery = &Error{Status: http.StatusBadRequest,
-		Message: "from and size must be 32-bit integers, each given once"}
+	errQuery = &Error{
+		Status:  http.StatusBadRequest,
+		Message: "from and size must be 32-bit integers, each given once",
+	}
 )

@@ -40,10 +40,10 @@ func (p *LogPage) Upstream() Query {
 		return q // as many lines, of which all are shown that fit
 	}
 	own, from, size := int64(len(p.lines)), int64(q.From), p.size()
-	q.From = int32(max(0, from-own)) //nolint:gosec // not larger than before
+	q.From = int32(max(0, from-own))
 	if size >= 0 {
 		size = max(0, from+size-own) - int64(q.From)
-		q.Size, q.HasSize = int32(min(size, math.MaxInt32)), true //nolint:gosec // bounded
+		q.Size, q.HasSize = int32(min(size, math.MaxInt32)), true
 	}
 	return q
 }

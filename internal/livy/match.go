@@ -161,8 +161,10 @@ func (t *template) request(method string, segs *[maxSegments]string, rawQuery st
 	req := Request{ID: -1, Sub: -1}
 	req.Route, req.Method = t.route(method)
 	if req.Route == nil {
-		return Request{}, &Error{Status: http.StatusMethodNotAllowed,
-			Message: "this method does not exist on this path", Allow: t.allow}
+		return Request{}, &Error{
+			Status:  http.StatusMethodNotAllowed,
+			Message: "this method does not exist on this path", Allow: t.allow,
+		}
 	}
 	for i, want := range t.segments {
 		switch want {

@@ -137,7 +137,7 @@ func (c *call) listComputes() (any, error) {
 				list = append(list, c.shown(g))
 			}
 		}
-		return len(page.Gateways), int64(page.Total), err
+		return len(page.Gateways), page.Total, err
 	})
 	if err != nil {
 		return nil, err

@@ -46,7 +46,8 @@ func operations() []operation {
 		{"DeleteLivyComputeToken", http.MethodDelete, token, nil, (*call).deleteToken},
 		{
 			"ListLivyComputeSessions", http.MethodGet, sessionsPrefix + "{workspace}/livycompute/{compute}/session",
-			[]string{"pageNum", "pageSize"}, (*call).listSessions,
+			[]string{"pageNum", "pageSize"},
+			(*call).listSessions,
 		},
 	}
 }

@@ -154,8 +154,10 @@ func readFiles(s *gateway.Spec) (f files) {
 	f.conf.Spark, err = parseConf(upstream.SparkDefaults, s.SparkDefaults)
 	policy(err)
 	policy(upstream.CheckSize(upstream.SparkBlacklist, s.SparkBlacklist))
-	f.blacklist, err = policies.ParseBlacklist(policies.File{Name: upstream.SparkBlacklist,
-		Text: s.SparkBlacklist})
+	f.blacklist, err = policies.ParseBlacklist(policies.File{
+		Name: upstream.SparkBlacklist,
+		Text: s.SparkBlacklist,
+	})
 	policy(err)
 	for _, d := range f.blacklist {
 		key := d.Key
@@ -214,8 +216,10 @@ func (r *Gateway) locate() {
 	if r.Cluster.Name != "" {
 		r.DeployMode = r.Cluster.DeployMode
 	}
-	for _, master := range []string{r.Cluster.Master, r.Engine.Master,
-		fmt.Sprintf("local[%d]", max(r.Spec.CPU, 1))} {
+	for _, master := range []string{
+		r.Cluster.Master, r.Engine.Master,
+		fmt.Sprintf("local[%d]", max(r.Spec.CPU, 1)),
+	} {
 		// Not local[*]: a process outside a container would use all cores.
 		if r.Master == "" {
 			r.Master = master

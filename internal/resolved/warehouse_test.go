@@ -26,8 +26,10 @@ func TestWarehouse(t *testing.T) {
 		"none":        {spec: gateway.Spec{}},
 		"a directory": {gateway.Spec{Warehouse: "tables"}, "/srv/tables/lc-1", "/mnt/tables/lc-1", "true", "file:/mnt/tables/lc-1/tables", ""},
 		"a metastore": {gateway.Spec{Warehouse: url, SparkDefaults: "spark.sql.warehouse.dir s3a://lake/tables"}, "", "", "true", "", url},
-		"on a cluster": {gateway.Spec{Warehouse: url, Cluster: "lake", SparkDefaults: "spark.hadoop.hive.metastore.sasl.enabled true"},
-			"", "", "true", "", url},
+		"on a cluster": {
+			gateway.Spec{Warehouse: url, Cluster: "lake", SparkDefaults: "spark.hadoop.hive.metastore.sasl.enabled true"},
+			"", "", "true", "", url,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			tt.spec.Name = "etl"

@@ -138,7 +138,8 @@ func (l *Ledger) settledAs(ctx context.Context, r *store.Record) (taken, err err
 	case gateway.KindOf(err) == gateway.KindNotFound:
 		return nil, l.change(ctx, r.GatewayID,
 			func(ctx context.Context) (*store.Record,
-				error) {
+				error,
+			) {
 				return l.store.RecordByID(ctx, r.GatewayID, r.ID)
 			},
 			func(stored *store.Record) bool {
@@ -199,7 +200,8 @@ func (c *Create) Failed(ctx context.Context, reason string) {
 	l.write(ctx, r.GatewayID, r.ID, func(ctx context.Context) error {
 		err := l.change(ctx, r.GatewayID,
 			func(ctx context.Context) (*store.Record,
-				error) {
+				error,
+			) {
 				return l.store.RecordByID(ctx, r.GatewayID, r.ID)
 			},
 			func(stored *store.Record) bool {

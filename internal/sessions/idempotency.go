@@ -97,8 +97,10 @@ func (l *Ledger) Repeated(ctx context.Context, in *Intent) error {
 	if in.Repeat == nil {
 		return nil
 	}
-	c := &Create{l: l, repeat: in.Repeat,
-		record: &store.Record{GatewayID: in.Gateway.ID, TokenID: in.TokenID, Kind: string(in.Kind)}}
+	c := &Create{
+		l: l, repeat: in.Repeat,
+		record: &store.Record{GatewayID: in.Gateway.ID, TokenID: in.TokenID, Kind: string(in.Kind)},
+	}
 	value, err := l.store.Repeated(ctx, c.record, in.Repeat.key())
 	if err != nil || value == "" {
 		return err

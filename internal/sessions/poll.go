@@ -174,8 +174,10 @@ func (p *poll) keepLogs(ctx context.Context, livyServer Lister) {
 func (p *poll) unknown(ctx context.Context, listed []seen) error {
 	refs := make([]store.PublicRef, len(listed))
 	for i := range listed {
-		refs[i] = store.PublicRef{Kind: string(listed[i].kind),
-			PublicID: Base(p.g, listed[i].kind) + listed[i].id}
+		refs[i] = store.PublicRef{
+			Kind:     string(listed[i].kind),
+			PublicID: Base(p.g, listed[i].kind) + listed[i].id,
+		}
 	}
 	pending, err := p.l.store.Pending(ctx, p.g.ID)
 	if err != nil {

@@ -46,8 +46,10 @@ func TestWhatARefusalLeft(t *testing.T) {
 		"another one's name": {listed: []livy.Batch{{ID: 0, Name: "mine", State: "running"}}},
 		"nothing was sent":   {err: &net.OpError{Op: "dial", Err: errors.New("connection refused")}},
 		"Livy says nothing":  {err: errors.New("timeout"), left: "error: Livy refused it, and may list it all the same"},
-		"it cannot be removed": {listed: []livy.Batch{{ID: 7, Name: "mine", State: "starting"}}, fail: errors.New("timeout"),
-			left: "error: Livy refused it, and may list it all the same"},
+		"it cannot be removed": {
+			listed: []livy.Batch{{ID: 7, Name: "mine", State: "starting"}}, fail: errors.New("timeout"),
+			left: "error: Livy refused it, and may list it all the same",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := newFixture(t)

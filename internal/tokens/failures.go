@@ -20,8 +20,10 @@ type failures struct {
 }
 
 func newFailures(burst int, perSecond float64, size int) *failures {
-	return &failures{burst: burst, rate: rate.Limit(perSecond), size: size,
-		counts: map[netip.Addr]*rate.Limiter{}}
+	return &failures{
+		burst: burst, rate: rate.Limit(perSecond), size: size,
+		counts: map[netip.Addr]*rate.Limiter{},
+	}
 }
 
 // add counts a failure and reports whether the address has had too many.

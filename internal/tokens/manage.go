@@ -65,7 +65,7 @@ func (s *Service) Create(ctx context.Context, r CreateRequest) (*Token, string, 
 }
 
 // create makes a token that lives no longer than longest, if that is not 0, and is one
-// of at most most tokens of its owner, if that is not 0.
+// of at most that many (most) tokens of its owner, if that is not 0.
 func (s *Service) create(ctx context.Context, r CreateRequest, longest time.Duration, most int) (*Token, string, error) {
 	now := s.now()
 	row := &store.TokenRow{TokenFields: store.TokenFields{

@@ -100,8 +100,10 @@ func (t *Token) Allows(a Access) error {
 	case kinds && a&AccessBatches != 0 && !slices.Contains(t.Scopes, ScopeBatches):
 		missing = ScopeBatches
 	case a&AccessWrite != 0 && slices.Contains(t.Scopes, ScopeRead):
-		return &Error{Reason: ReasonScope, Kind: gateway.KindForbidden, TokenID: t.ID,
-			Message: "this token may only read"}
+		return &Error{
+			Reason: ReasonScope, Kind: gateway.KindForbidden, TokenID: t.ID,
+			Message: "this token may only read",
+		}
 	default:
 		return nil
 	}

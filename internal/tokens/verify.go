@@ -251,11 +251,15 @@ func (s *Service) admit(e *entry, gatewayID string, a Attempt, now time.Time) (*
 	case t.Disabled:
 		err = refused(ReasonDisabled, t.ID, "this token is disabled")
 	case gatewayID != anyGateway && t.GatewayID != gatewayID:
-		err = &Error{Reason: ReasonGateway, Kind: gateway.KindForbidden, TokenID: t.ID,
-			Message: "this token belongs to another gateway"}
+		err = &Error{
+			Reason: ReasonGateway, Kind: gateway.KindForbidden, TokenID: t.ID,
+			Message: "this token belongs to another gateway",
+		}
 	case !t.allowsAddress(a.RemoteAddr):
-		err = &Error{Reason: ReasonAddress, Kind: gateway.KindForbidden, TokenID: t.ID,
-			Message: "this token may not be used from this address"}
+		err = &Error{
+			Reason: ReasonAddress, Kind: gateway.KindForbidden, TokenID: t.ID,
+			Message: "this token may not be used from this address",
+		}
 	case e.limiter != nil && !e.limiter.AllowN(now, 1):
 		err = &Error{
 			Reason: ReasonRate, Kind: gateway.KindLimited, TokenID: t.ID,

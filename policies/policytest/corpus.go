@@ -114,8 +114,10 @@ func parse(file, text string) ([]Case, error) {
 	return cases, nil
 }
 
-var marks = []string{"policy:", "blacklist:", "defaults:", ">", "encode:", "<", "ignored:", "forced:", "lowered:",
-	"straight:", "judged:"}
+var marks = []string{
+	"policy:", "blacklist:", "defaults:", ">", "encode:", "<", "ignored:", "forced:", "lowered:",
+	"straight:", "judged:",
+}
 
 func (c *Case) parse(text string) error {
 	body := &c.Body

@@ -286,8 +286,10 @@ func (r *Runtime) hostConfig(l upstream.Launch, follow bool) *container.HostConf
 		RestartPolicy: container.RestartPolicy{Name: container.RestartPolicyDisabled},
 		CapDrop:       []string{"ALL"},
 		SecurityOpt:   []string{"no-new-privileges"},
-		LogConfig: container.LogConfig{Type: "json-file",
-			Config: map[string]string{"max-size": "10m", "max-file": "3"}},
+		LogConfig: container.LogConfig{
+			Type:   "json-file",
+			Config: map[string]string{"max-size": "10m", "max-file": "3"},
+		},
 		Resources: container.Resources{
 			NanoCPUs: int64(l.CPU) * 1e9, Memory: l.Memory, MemorySwap: l.Memory, // no swap on top
 			PidsLimit: &limit,

@@ -49,7 +49,7 @@ func memoryUsed(m *container.MemoryStats) int64 {
 			break
 		}
 	}
-	return int64(used) //nolint:gosec // less than the machine's memory
+	return int64(used)
 }
 
 // Interface guard

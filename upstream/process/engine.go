@@ -55,8 +55,10 @@ func checkMachine(l upstream.Launch) error {
 
 // engineFiles returns the files that a server's user must be able to read.
 func engineFiles(e gateway.Engine) []string {
-	all := []string{filepath.Join(e.LivyHome, "bin", "livy-server"),
-		filepath.Join(e.SparkHome, "bin", "spark-submit")}
+	all := []string{
+		filepath.Join(e.LivyHome, "bin", "livy-server"),
+		filepath.Join(e.SparkHome, "bin", "spark-submit"),
+	}
 	if e.JavaHome != "" {
 		all = append(all, filepath.Join(e.JavaHome, "bin", "java"))
 	}

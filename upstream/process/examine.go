@@ -18,8 +18,10 @@ import (
 
 // Examine checks the state directory and each engine's Livy, Spark, Java and Python.
 func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Result {
-	results := []doctor.Result{r.examineStateDir(), doctor.Disk("disk of "+r.opts.StateDir, r.opts.StateDir),
-		doctor.Ports()}
+	results := []doctor.Result{
+		r.examineStateDir(), doctor.Disk("disk of "+r.opts.StateDir, r.opts.StateDir),
+		doctor.Ports(),
+	}
 	results = append(results, doctor.Sizes(c, runtime.NumCPU(), doctor.MachineMemory())...)
 	results = append(results, r.examineBounds())
 	results = append(results, r.examineService(ctx)...)

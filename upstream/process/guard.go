@@ -127,8 +127,10 @@ func (g guard) rules(own, addresses string) [][]expr.Any {
 	return [][]expr.Any{
 		{ // ip daddr != 127.128.0.0/9 accept
 			destination,
-			&expr.Bitwise{SourceRegister: r1, DestRegister: r1, Len: 4, Mask: []byte{255, 128, 0, 0},
-				Xor: make([]byte, 4)},
+			&expr.Bitwise{
+				SourceRegister: r1, DestRegister: r1, Len: 4, Mask: []byte{255, 128, 0, 0},
+				Xor: make([]byte, 4),
+			},
 			is(expr.CmpOpNeq, 127, 128, 0, 0), accept,
 		},
 		{ // meta l4proto != tcp accept
@@ -143,12 +145,16 @@ func (g guard) rules(own, addresses string) [][]expr.Any {
 			&expr.Meta{Key: expr.MetaKeySKUID, Register: r1}, is(expr.CmpOpEq, 0, 0, 0, 0), accept,
 		},
 		{ // ip daddr . meta skuid @own accept
-			destination, &expr.Meta{Key: expr.MetaKeySKUID, Register: r2}, &expr.Lookup{SourceRegister: r1,
-				SetName: own}, accept,
+			destination, &expr.Meta{Key: expr.MetaKeySKUID, Register: r2}, &expr.Lookup{
+				SourceRegister: r1,
+				SetName:        own,
+			}, accept,
 		},
 		{ // ip daddr @addresses reject with tcp reset
-			destination, &expr.Lookup{SourceRegister: r1,
-				SetName: addresses}, &expr.Reject{Type: unix.NFT_REJECT_TCP_RST},
+			destination, &expr.Lookup{
+				SourceRegister: r1,
+				SetName:        addresses,
+			}, &expr.Reject{Type: unix.NFT_REJECT_TCP_RST},
 		},
 	}
 }

@@ -118,8 +118,10 @@ func brokenArchive(t *testing.T, h Harness) {
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for path, content := range map[string][]byte{cut: content[:len(content)/2], text: []byte("no archive"),
-		kind: content, out: leads.Bytes()} {
+	for path, content := range map[string][]byte{
+		cut: content[:len(content)/2], text: []byte("no archive"),
+		kind: content, out: leads.Bytes(),
+	} {
 		if err := os.WriteFile(path, content, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -11,7 +11,7 @@ import (
 // logTransition logs that a gateway begins to start or stop, with who caused it and why. What
 // comes of it is logged by its supervision.
 func (c *Core) logTransition(g *gateway.Gateway) {
-	message := ""
+	var message string
 	switch g.Status.State {
 	case gateway.StateStarting:
 		message = "gateway starting"

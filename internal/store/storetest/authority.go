@@ -92,8 +92,10 @@ func StartTLSSentinel(t testing.TB, a *Authority, hosts ...string) store.Options
 	if err := os.WriteFile(conf, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := append([]string{conf, "--port", strconv.Itoa(plain), "--bind", "127.0.0.1", "--dir", dir,
-		"--logfile", filepath.Join(dir, "sentinel.log"), "--tls-replication", "yes"}, a.tlsArgs(secure, hosts...)...)
+	args := append([]string{
+		conf, "--port", strconv.Itoa(plain), "--bind", "127.0.0.1", "--dir", dir,
+		"--logfile", filepath.Join(dir, "sentinel.log"), "--tls-replication", "yes",
+	}, a.tlsArgs(secure, hosts...)...)
 	s := &Server{t: t, binary: "redis-sentinel", args: args, addr: "127.0.0.1:" + strconv.Itoa(plain), dir: dir}
 	s.launch()
 	s.AwaitReply("PING", "PONG")
