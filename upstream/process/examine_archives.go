@@ -43,7 +43,7 @@ func examineArchives(ctx context.Context, e gateway.Engine, java string) []docto
 		cmd := exec.CommandContext(ctx, java, "-Xshare:on", "-XX:SharedArchiveFile="+a.file, "-cp", strings.Join(jars, ":"), "-version")
 		if cmd.Run() != nil {
 			return []doctor.Result{doctor.Warning(check,
-				"Java cannot use "+a.file+", so jobs take about twice as long to start; Java or a jar was changed after it was made",
+				"Java cannot use "+a.file+", so jobs take longer to start, about 1.5 times; Java or a jar was changed after it was made",
 				"make it again with scripts/prepare-engine "+filepath.Dir(spark))}
 		}
 	}
