@@ -4,9 +4,9 @@ import "context"
 
 // Meter is a Runtime that knows what its servers use.
 type Meter interface {
-	// Usage returns what a gateway's server and the drivers next to it use. The error is of
+	// Usage returns what a server and the drivers next to it use. The error is of
 	// KindNotFound if no server runs.
-	Usage(ctx context.Context, gatewayID string) (Usage, error)
+	Usage(ctx context.Context, serverID string) (Usage, error)
 }
 
 // Usage is what a Livy server and the drivers next to it use.

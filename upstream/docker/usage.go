@@ -13,17 +13,17 @@ import (
 )
 
 // Usage returns what the gateway's container uses; see upstream.Meter.
-func (r *Runtime) Usage(ctx context.Context, gatewayID string) (upstream.Usage, error) {
-	inst, ok, err := r.Find(ctx, gatewayID)
+func (r *Runtime) Usage(ctx context.Context, serverID string) (upstream.Usage, error) {
+	inst, ok, err := r.Find(ctx, serverID)
 	if err != nil {
 		return upstream.Usage{}, err
 	}
 	if !ok || !inst.Running {
-		return upstream.Usage{}, gateway.Errorf(gateway.KindNotFound, "gateway %s has no running container", gatewayID)
+		return upstream.Usage{}, gateway.Errorf(gateway.KindNotFound, "gateway %s has no running container", serverID)
 	}
-	doing := "reading the usage of the container of gateway " + gatewayID
+	doing := "reading the usage of the container of gateway " + serverID
 	// Without the previous sample, the engine answers at once.
-	reply, err := r.api.ContainerStats(ctx, containerName(gatewayID), client.ContainerStatsOptions{})
+	reply, err := r.api.ContainerStats(ctx, containerName(serverID), client.ContainerStatsOptions{})
 	if err != nil {
 		return upstream.Usage{}, callError(doing, err)
 	}

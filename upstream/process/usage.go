@@ -15,17 +15,17 @@ import (
 
 // Usage returns what the gateway's processes use; see upstream.Meter. It asks the server's cgroups,
 // and sums up its processes for what these do not count.
-func (r *Runtime) Usage(ctx context.Context, gatewayID string) (upstream.Usage, error) {
-	inst, ok, err := r.Find(ctx, gatewayID)
+func (r *Runtime) Usage(ctx context.Context, serverID string) (upstream.Usage, error) {
+	inst, ok, err := r.Find(ctx, serverID)
 	if err != nil {
 		return upstream.Usage{}, err
 	}
 	if !ok || !inst.Running {
-		return upstream.Usage{}, gateway.Errorf(gateway.KindNotFound, "gateway %s has no running process", gatewayID)
+		return upstream.Usage{}, gateway.Errorf(gateway.KindNotFound, "gateway %s has no running process", serverID)
 	}
-	s, _, err := r.dirs(gatewayID, inst.Epoch).readState()
+	s, _, err := r.dirs(serverID, inst.Epoch).readState()
 	if err != nil {
-		return upstream.Usage{}, fmt.Errorf("reading the state of gateway %s: %w", gatewayID, err)
+		return upstream.Usage{}, fmt.Errorf("reading the state of gateway %s: %w", serverID, err)
 	}
 	u := upstream.Usage{Instance: inst.ID}
 	var knownCPU, knownMemory bool
@@ -34,7 +34,7 @@ func (r *Runtime) Usage(ctx context.Context, gatewayID string) (upstream.Usage, 
 	if knownCPU && knownMemory {
 		return u, nil
 	}
-	cpu, memory := usageOf(r.members(gatewayID, inst.Epoch))
+	cpu, memory := usageOf(r.members(serverID, inst.Epoch))
 	if !knownCPU {
 		u.CPUSeconds = cpu
 	}

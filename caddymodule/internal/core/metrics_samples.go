@@ -108,7 +108,7 @@ func (c *Core) measureServers(ctx context.Context) {
 			continue
 		}
 		bounded, cancel := context.WithTimeout(ctx, sampleTimeout)
-		u, err := m.Usage(bounded, g.ID)
+		u, err := m.Usage(bounded, g.ServerID())
 		cancel()
 		if err != nil {
 			c.Log.Debug("cannot measure a Livy server", zap.String("gateway", g.ID), zap.Error(err))
