@@ -132,6 +132,16 @@ func TestReplace(t *testing.T) {
 			t.Errorf("session %d is on server %d, want %d", id, held.Gateway.Status.Epoch, want)
 		}
 	}
+	for range 5 { // whichever server was polled last
+		total := 0
+		for _, n := range w.m.Ledger.Live()[g.ID].Counts {
+			total += n
+		}
+		if total != 2 {
+			t.Errorf("%d sessions are counted as live, want those of both servers", total)
+		}
+		time.Sleep(2 * w.m.PollInterval)
+	}
 	w.list(old, `{"id":0,"name":"a","state":"dead"}`)
 	g = w.await("drained", drains(0))
 	if running, starts := w.rt.count(); running != 1 || starts != 2 {

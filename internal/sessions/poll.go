@@ -100,7 +100,8 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 	for i := range listed {
 		p.byKey[key(listed[i].kind, listed[i].id)] = &listed[i]
 	}
-	live = slices.DeleteFunc(live, func(r *store.Record) bool { return onAnother(g, r) })
+	all := live
+	live = slices.DeleteFunc(slices.Clone(all), func(r *store.Record) bool { return onAnother(g, r) })
 	for _, r := range live {
 		if s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]; s != nil && r.Epoch == g.Status.Epoch && otherName(s,
 			r) {
@@ -134,7 +135,7 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 			l.states.Add(publicKey{g.ID, livy.Kind(r.Kind), r.PublicID}, r.State)
 		}
 	}
-	l.noteLive(g.ID, live)
+	l.noteLive(g.ID, all) // of all its servers
 	return l.Trim(ctx, f, g.ID)
 }
 
