@@ -87,11 +87,11 @@ func TestASessionEndsWithItsServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	pid := leader.Process.Pid
-	go func() { _ = leader.Wait() }()
 	note(t, r, pid, ticks)
 	if err := r.Stop(t.Context(), "lc-1", upstream.AnyEpoch); err != nil {
 		t.Fatal(err)
 	}
+	// The leader remains a zombie until the cleanup waits for it. A zombie does not count as alive.
 	eventually.True(t, 10*time.Second, "the end of the session", func() bool { return !lives(child) && !lives(pid) })
 }
 
