@@ -5,14 +5,13 @@ import (
 	"cmp"
 	"fmt"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig/httpcaddyfile"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
-	_ "github.com/livygateway/livygateway/caddymodule/internal/directive" // the order of directives
+	"github.com/livygateway/livygateway/caddymodule/internal/directive"
 	"github.com/livygateway/livygateway/internal/console"
 )
 
@@ -54,23 +53,11 @@ func (c *Console) Provision(caddy.Context) error {
 	repl := caddy.NewReplacer()
 	for name, address := range map[string]*string{"endpoint": &c.Endpoint, "public_endpoint": &c.PublicEndpoint} {
 		*address = strings.TrimRight(repl.ReplaceAll(*address, ""), "/")
-		if err := checkAddress(*address); err != nil {
+		if err := directive.CheckAddress(*address); err != nil {
 			return fmt.Errorf("livy_console: %s: %w", name, err)
 		}
 	}
 	c.files = console.New(console.Options{Endpoint: c.Endpoint, PublicEndpoint: c.PublicEndpoint})
-	return nil
-}
-
-// checkAddress checks the address of a site.
-func checkAddress(address string) error {
-	if address == "" {
-		return nil
-	}
-	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return fmt.Errorf("must be the address of a site, such as https://livy.example.com (got %q)", address)
-	}
 	return nil
 }
 

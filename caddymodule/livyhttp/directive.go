@@ -23,6 +23,7 @@ func init() {
 //	livy_gateway [<matcher>] [<name>] {
 //	    workspace <name>
 //	    public
+//	    endpoint <url>
 //	}
 //
 // into the handlers of a gateway, beginning with the one for Spark UIs and ending with Caddy's
@@ -78,6 +79,10 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 				return d.ArgErr()
 			}
 			h.Public = true
+		case "endpoint":
+			if err := directive.Text(d, &h.Endpoint); err != nil {
+				return err
+			}
 		default:
 			return d.Errf("unknown option %q", d.Val())
 		}

@@ -2,13 +2,16 @@ package livyhttp
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
+	"github.com/livygateway/livygateway/caddymodule/internal/directive"
 	"github.com/livygateway/livygateway/internal/api"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/livy"
@@ -52,11 +55,17 @@ type Gateway struct {
 	// replies for all others as if they did not exist.
 	Public bool `json:"public,omitempty"`
 
+	// The address at which clients reach this site, e.g. `https://livy.example.com`, if a proxy in
+	// front of Caddy gives it another one, or if it has no host name. It is shown as the endpoint
+	// of gateways, without effect on requests. Default: the host, port and stripped path prefix of
+	// the site.
+	Endpoint string `json:"endpoint,omitempty"`
+
 	core   *core.Core
 	access *core.AccessLog
 
 	failures *core.Failures
-	endpoint core.Endpoint
+	serves   core.Endpoint
 }
 
 // CaddyModule returns the Caddy module information.
@@ -67,11 +76,18 @@ func (*Gateway) CaddyModule() caddy.ModuleInfo {
 // Provision sets up the handler.
 func (h *Gateway) Provision(ctx caddy.Context) error {
 	h.access, h.failures = core.NewAccessLog(ctx), core.NewFailures(ctx)
-	h.endpoint = core.Endpoint{Gateway: h.Gateway, Workspace: h.Workspace, Public: h.Public}
-	var err error
+	h.serves = core.Endpoint{Gateway: h.Gateway, Workspace: h.Workspace, Public: h.Public}
+	h.Endpoint = strings.TrimRight(caddy.NewReplacer().ReplaceAll(h.Endpoint, ""), "/")
+	err := directive.CheckAddress(h.Endpoint)
+	if err != nil {
+		return fmt.Errorf("livy_gateway: endpoint: %w", err)
+	}
 	h.core, err = core.Of(ctx)
 	return err
 }
+
+// Serves returns the gateways of this site, and its address if that is set.
+func (h *Gateway) Serves() (e *core.Endpoint, address string) { return &h.serves, h.Endpoint }
 
 // ServeHTTP finds the gateway and the route, and answers errors of the handlers after it.
 func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
@@ -120,7 +136,7 @@ func (h *Gateway) stray(w http.ResponseWriter, r *http.Request, e *control.Entry
 // resolve returns the call of a request, with its gateway and route. The gateway is also returned
 // if only the route is unknown.
 func (h *Gateway) resolve(r *http.Request) (*call, *control.Entry, error) {
-	e, prefix, path, err := h.endpoint.Find(h.core.Manager, r)
+	e, prefix, path, err := h.serves.Find(h.core.Manager, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -162,4 +178,5 @@ func answerRemembered(w http.ResponseWriter, r *http.Request, c *call, err error
 var (
 	_ caddy.Provisioner           = (*Gateway)(nil)
 	_ caddyhttp.MiddlewareHandler = (*Gateway)(nil)
+	_ core.Serving                = (*Gateway)(nil)
 )

@@ -41,6 +41,8 @@ type Server struct {
 	// Refusals records refused requests in the audit log.
 	Refusals *control.Refusals
 	Logger   *zap.Logger
+	// Sites returns the sites that serve gateways; nil if they are not known.
+	Sites func() []Site
 	// Patience is how long a read waits for an unreachable Redis. Default 3 seconds.
 	Patience time.Duration
 

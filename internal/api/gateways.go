@@ -17,6 +17,10 @@ type Gateway struct {
 	// livy_gateway directive, by the gateway's name. Its id in place of the name
 	// outlives a renaming.
 	Endpoint string `json:"endpoint"`
+	// Endpoints are the whole addresses of the gateway's Livy API, one for each address of the
+	// sites that serve it. A site without a host name is shown with the host by which the caller
+	// reached this API.
+	Endpoints []Endpoint `json:"endpoints,omitempty"`
 	// RestartNeeded lists the settings, and the configuration entries that they name (as
 	// "environment analytics"), that differ from those with which the running Livy server
 	// was started. They take effect after a restart.
@@ -38,8 +42,12 @@ func (c *call) shown(g *gateway.Gateway) Gateway {
 	if c.rights.Reach(admin, g.Workspace) != access.All {
 		hideSecrets(&full)
 	}
+	var sites []Site
+	if c.Sites != nil {
+		sites = c.Sites()
+	}
 	return Gateway{
-		Gateway: &full, Endpoint: EndpointPath(g.Workspace, g.Spec.Name),
+		Gateway: &full, Endpoint: EndpointPath(g.Workspace, g.Spec.Name), Endpoints: Endpoints(sites, g, c.r.Host),
 		RestartNeeded: c.Manager.RestartNeeded(g), Notes: c.Manager.Notes(g),
 	}
 }

@@ -31,7 +31,7 @@ func (c *cli) printGateway(r reply[api.Gateway]) error {
 		d.add("Livy", g.Status.LivyVersion)
 		d.list("Servers", serverLines(g.Servers))
 		addSettings(&d, &g.Spec)
-		d.add("Endpoint", g.Endpoint)
+		addEndpoints(&d, &g)
 		d.add("Restart needed", strings.Join(g.RestartNeeded, ", "))
 		d.list("Notes", g.Notes)
 		d.add("Created", second(g.CreatedAt)+" by "+g.CreatedBy)
@@ -46,6 +46,26 @@ func (c *cli) printGateway(r reply[api.Gateway]) error {
 		d.list("History", lines)
 		c.writeDetails(&d)
 	})
+}
+
+// addEndpoints adds the addresses of a gateway; its path if no site that serves it is known.
+func addEndpoints(d *details, g *api.Gateway) {
+	if len(g.Endpoints) == 0 {
+		d.add("Endpoint", g.Endpoint)
+		return
+	}
+	label := "Endpoint"
+	if len(g.Endpoints) > 1 {
+		label = "Endpoints"
+	}
+	lines := make([]string, len(g.Endpoints))
+	for i, e := range g.Endpoints {
+		lines[i] = e.URL
+		if e.Public {
+			lines[i] += " (public)"
+		}
+	}
+	d.list(label, lines)
 }
 
 // addSettings adds the settings that are set.

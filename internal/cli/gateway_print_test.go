@@ -10,6 +10,29 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
+// TestEndpointsAreShown: all addresses of a gateway, or its path if no site is known.
+func TestEndpointsAreShown(t *testing.T) {
+	private := api.Endpoint{URL: "https://a.example.com/etl"}
+	public := api.Endpoint{URL: "https://b.example.com/etl", Public: true}
+	for name, tt := range map[string]struct {
+		endpoints []api.Endpoint
+		want      string
+	}{
+		"none": {nil, "Endpoint: /etl"},
+		"one":  {[]api.Endpoint{private}, "Endpoint: https://a.example.com/etl"},
+		"two":  {[]api.Endpoint{private, public}, "Endpoints: https://a.example.com/etl https://b.example.com/etl (public)"},
+	} {
+		var out bytes.Buffer
+		c := &cli{out: &out}
+		var d details
+		addEndpoints(&d, &api.Gateway{Endpoint: "/etl", Endpoints: tt.endpoints})
+		c.writeDetails(&d)
+		if got := strings.Join(strings.Fields(out.String()), " "); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
+		}
+	}
+}
+
 // TestFailuresAreShown: what went wrong with a server, and when it is tried again.
 func TestFailuresAreShown(t *testing.T) {
 	at := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)

@@ -113,6 +113,11 @@ func newWorld(t *testing.T, poll time.Duration) *world {
 	w := &world{t: t, keys: keys, dir: t.TempDir(), livy: double, livyURL: livy.URL, redis: redis, store: s, manager: m, vars: map[string]string{}}
 	server := &api.Server{
 		Manager: m, Tokens: service, Store: s, AccessKeys: keys, Logger: log, Patience: 50 * time.Millisecond,
+		Sites: func() []api.Site {
+			return []api.Site{
+				{Scheme: "https", Host: "livy.internal", Port: "8443"}, {Scheme: "https", Host: "livy.example.com", Public: true},
+			}
+		},
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/livy/", http.StripPrefix("/livy", server.Handler(func(*http.Request) gateway.Origin {

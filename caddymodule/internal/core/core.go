@@ -131,6 +131,7 @@ func New(o Options) (_ *Core, err error) {
 	c.AccessKeys = accesskeys.New(c.Store, time.Now, c.Log)
 	c.API = &api.Server{
 		Manager: c.Manager, Tokens: c.Tokens, Store: c.Store, AccessKeys: c.AccessKeys, Refusals: c.Refusals, Logger: c.Log,
+		Sites: Sites,
 	}
 	return c, nil
 }

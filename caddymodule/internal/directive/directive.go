@@ -3,7 +3,9 @@
 package directive
 
 import (
+	"fmt"
 	"math"
+	"net/url"
 	"slices"
 	"strconv"
 
@@ -80,6 +82,18 @@ func Text(d *caddyfile.Dispenser, target *string) error {
 	}
 	if *target == "" {
 		return Empty(d, option)
+	}
+	return nil
+}
+
+// CheckAddress checks the address of a site. It may be empty.
+func CheckAddress(address string) error {
+	if address == "" {
+		return nil
+	}
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return fmt.Errorf("must be the address of a site, such as https://livy.example.com (got %q)", address)
 	}
 	return nil
 }

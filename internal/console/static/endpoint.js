@@ -1,5 +1,6 @@
-// Where clients reach gateways. The API knows paths only; the site is the operator's
-// to name (livy_console { endpoint URL }), else a guess that people can change here.
+// Where clients reach gateways: at the site that the operator named for the console
+// (livy_console { endpoint URL }) or that somebody entered here, else at the sites that the API
+// reads from the configuration of Caddy.
 import { signal } from './lib.js';
 
 const named = (name) => {
@@ -38,5 +39,26 @@ export const pathOf = (g) => `/api/v1/workspace/${g.workspace}/livycompute/${g.s
 /** shortEndpoint is what tells endpoints apart in a table. */
 export const shortEndpoint = (g) => `…/livycompute/${g.spec.name}`;
 
-export const endpointOf = (g) => site.value + pathOf(g);
-export const publicEndpointOf = (g) => (g.spec.public && publicSite ? publicSite + pathOf(g) : '');
+/** known returns the endpoints of a gateway that the API reads from Caddy's sites. */
+const known = (g, isPublic) => (g.endpoints || []).filter((e) => e.public === isPublic).map((e) => e.url);
+
+/** guessed reports whether nobody knows the endpoints of a gateway. */
+export const guessed = (g) => !certain() && !g.endpoints?.length;
+
+/** endpointsOf returns the internal endpoints; none if only public sites serve the gateway. */
+export const endpointsOf = (g) => (certain() || guessed(g) ? [site.value + pathOf(g)] : known(g, false));
+
+/** publicEndpointsOf returns all public endpoints; none where the gateway is not public. */
+export function publicEndpointsOf(g) {
+  if (!g.spec.public) return [];
+  return publicSite ? [publicSite + pathOf(g)] : known(g, true);
+}
+
+export const publicEndpointOf = (g) => publicEndpointsOf(g)[0] || '';
+export const endpointOf = (g) => endpointsOf(g)[0] || publicEndpointOf(g);
+
+/** siteOf returns the address of a site that serves all gateways, this one among them. */
+export function siteOf(g) {
+  const at = endpointOf(g);
+  return at.endsWith(pathOf(g)) ? at.slice(0, -pathOf(g).length) : site.value;
+}

@@ -1,7 +1,7 @@
 // A gateway's first tab: endpoints, how to connect clients, what it did.
 import { html, useState } from '../lib.js';
 import { gatewayLink } from '../router.js';
-import { certain, configured, endpointOf, publicEndpointOf, publicSite, setSite, site } from '../endpoint.js';
+import { certain, configured, endpointOf, endpointsOf, guessed, publicEndpointOf, publicEndpointsOf, setSite, site } from '../endpoint.js';
 import { Used } from '../usage.js';
 import { Code, Id, State, Time, useTitle } from '../parts/parts.js';
 import { plural } from '../parts/format.js';
@@ -9,17 +9,18 @@ import { setups } from './setups.js';
 
 export function GatewayOverview({ g, live }) {
   useTitle(g.spec.name);
+  const publicOnes = publicEndpointsOf(g);
   return html`<div class="columns">
     <div class="stack">
       <section class="card"><h2>Endpoint</h2>
-        <dl class="list"><div><dt>${publicSite ? 'Internal' : 'Endpoint'}</dt><dd>
-          <${Id} text=${endpointOf(g)} label="Copy the endpoint" /></dd></div>
-          ${publicSite && html`<div><dt>Public</dt>
-            <dd>${g.spec.public ? html`<${Id} text=${publicEndpointOf(g)} label="Copy the public endpoint" />` : html`<span class="faint">off</span>`}</dd></div>`}
-          ${!publicSite && html`<div><dt>Public</dt>
-            <dd>${g.spec.public ? 'also at public endpoints' : 'off: internal endpoints only'}</dd></div>`}
+        <dl class="list">${endpointsOf(g).map((url, i) => html`<div key=${url}><dt>${i > 0 ? '' : publicOnes.length ? 'Internal' : 'Endpoint'}</dt><dd>
+          <${Id} text=${url} label="Copy the endpoint" /></dd></div>`)}
+          ${publicOnes.map((url, i) => html`<div key=${url}><dt>${i > 0 ? '' : 'Public'}</dt><dd>
+            <${Id} text=${url} label="Copy the public endpoint" /></dd></div>`)}
+          ${publicOnes.length === 0 && html`<div><dt>Public</dt>
+            <dd>${g.spec.public ? 'on, but no public site is known' : 'off: internal endpoints only'}</dd></div>`}
           <div><dt>Authentication</dt><dd>Token, see <a href=${gatewayLink(g, 'tokens')}>Tokens</a></dd></div></dl>
-        ${!configured && html`<${Site} />`}</section>
+        ${!configured && (guessed(g) || certain()) && html`<${Site} />`}</section>
       <section class="card"><h2>Connect</h2><${Connect} g=${g} /></section>
     </div>
     <div class="stack">

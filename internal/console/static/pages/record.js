@@ -4,7 +4,7 @@ import { paths } from '../api.js';
 import { useResource } from '../live.js';
 import { can, useOwnTokens } from '../me.js';
 import { gatewayLink } from '../router.js';
-import { site } from '../endpoint.js';
+import { siteOf } from '../endpoint.js';
 import { closeRecord, openUI } from '../actions.js';
 import { Code, Failure, Notice, Skeleton, State, Time, useTitle } from '../parts/parts.js';
 import { Icon } from '../parts/icons.js';
@@ -24,7 +24,7 @@ export function RecordPage({ g, id }) {
   return html`<section>
     <p class="crumbs"><a href=${gatewayLink(g, 'sessions')}>Sessions</a><${Icon} name="chevron" /><span>${title(r)}</span></p>
     <div class="head sub"><div class="title"><h2>${title(r)}</h2><${State} of=${r.state} /></div><div class="buttons">
-      ${r.sparkUi && mayClose && html`<button class="button" onClick=${() => openUI(g, r, () => site.value)}>Spark UI<${Icon} name="external" /></button>`}
+      ${r.sparkUi && mayClose && html`<button class="button" onClick=${() => openUI(g, r, () => siteOf(g))}>Spark UI<${Icon} name="external" /></button>`}
       ${live && mayClose && html`<button class="button" onClick=${() => closeRecord(g, r)}>Close</button>`}
       <${Commands} ways=${() => [way.record(g, r), way.closeRecord(g, r), way.ui(g, r), way.statements(g)]} /></div></div>
     ${r.reason && html`<${Notice} tone=${['dead', 'error'].includes(r.state) ? 'bad' : 'info'}><p>${r.reason}</p><//>`}

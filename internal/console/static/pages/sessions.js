@@ -4,7 +4,7 @@ import { paths, query, root } from '../api.js';
 import { useResource } from '../live.js';
 import { can, useOwnTokens } from '../me.js';
 import { gatewayLink, route, setQuery } from '../router.js';
-import { site } from '../endpoint.js';
+import { siteOf } from '../endpoint.js';
 import { closeRecord, openUI } from '../actions.js';
 import { Menu, open, Dialog } from '../parts/dialog.js';
 import { Code, Empty, Failure, Id, Pager, Select, Skeleton, State, Time, useTitle } from '../parts/parts.js';
@@ -96,7 +96,7 @@ function RecordRow({ r, g, gateways }) {
     <td data-label="Duration" class="nowrap">${lasted(r)}<span class="sub">${inHours(hours(r))} vCore-h</span></td>
     <td data-label="Token" class="clip">${r.tokenName || html`<span class="faint" title="Found in Livy without a create through the gateway">none</span>`}${r.resources?.proxyUser && html`<span class="sub">as ${r.resources.proxyUser}</span>`}</td>
     ${!gateways && html`<td data-label="Policy">${did.length ? html`<span class="marks" title=${list}>${did.map((d) => html`<span class=${d.endsWith('forced') ? 'tag' : 'tag warn'} key=${d}>${d}</span>`)}</span>` : html`<span class="faint">–</span>`}</td>`}
-    <td data-label="Spark UI">${r.sparkUi && can('closeRecord', g.workspace, own) ? html`<button class="plain" onClick=${() => openUI(g, r, () => site.value)}>Open<${Icon} name="external" /></button>` : html`<span class="faint">–</span>`}</td>
+    <td data-label="Spark UI">${r.sparkUi && can('closeRecord', g.workspace, own) ? html`<button class="plain" onClick=${() => openUI(g, r, () => siteOf(g))}>Open<${Icon} name="external" /></button>` : html`<span class="faint">–</span>`}</td>
     <td class="actions">${live && can('closeRecord', g.workspace, own) && html`<button class="button small" aria-label=${'Close ' + title(r)} onClick=${() => closeRecord(g, r)}>Close</button>`}
       <${Menu} label=${'More about ' + title(r)} items=${[
         { text: 'Details', href: gatewayLink(g, 'sessions', r.id) },
