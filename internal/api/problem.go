@@ -28,7 +28,7 @@ type Problem struct {
 	Field string `json:"field,omitempty"`
 	// Value is its given value.
 	Value string `json:"value,omitempty"`
-	// Rule is the rule that the value breaks.
+	// Rule is the rule that the value breaks. Only errors with a field have one.
 	Rule string `json:"rule,omitempty"`
 }
 
@@ -71,13 +71,10 @@ func (e *statusError) Error() string { return e.detail }
 func problem(err error) Problem {
 	kind := gateway.KindOf(err)
 	p := Problem{Type: "about:blank", Status: Status(kind), Detail: err.Error(), Kind: kind.String()}
-	var of *gateway.Error
+	p.Field, p.Value, p.Rule = gateway.Breach(err)
 	var http11 *statusError
-	switch {
-	case errors.As(err, &http11):
+	if errors.As(err, &http11) {
 		p.Status, p.Kind = http11.status, http11.kind
-	case errors.As(err, &of):
-		p.Field, p.Value, p.Rule = of.Field, of.Value, of.Rule
 	}
 	p.Title = http.StatusText(p.Status)
 	return p

@@ -2,6 +2,8 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http/httptest"
 	"strings"
@@ -50,5 +52,39 @@ func TestErrorsWithoutTokens(t *testing.T) {
 		}
 	case <-time.After(time.Minute):
 		t.Fatal("the refusal is not in the audit log")
+	}
+}
+
+// TestRuleOfProblems checks that a rule is given only with the field that breaks it, and does not
+// repeat the detail.
+func TestRuleOfProblems(t *testing.T) {
+	invalid := gateway.Invalid("memory", "1", "must be a size such as 8Gi")
+	for name, tt := range map[string]struct {
+		err  error
+		want api.Problem
+	}{
+		"a field": {invalid, api.Problem{Detail: `memory: must be a size such as 8Gi (got "1")`, Field: "memory", Value: "1", Rule: invalid.Rule}},
+		"a line": {
+			gateway.InvalidLine("livyConf line 2", "must be KEY VALUE"),
+			api.Problem{Detail: "livyConf line 2: must be KEY VALUE", Field: "livyConf line 2", Rule: "must be KEY VALUE"},
+		},
+		"no field": {gateway.Errorf(gateway.KindNotFound, "no gateway %q", "etl"), api.Problem{Detail: `no gateway "etl"`}},
+		"a cause":  {gateway.Wrap(gateway.KindConflict, "reading a token", errors.New("busy")), api.Problem{Detail: "reading a token: busy"}},
+		"a field below": {
+			gateway.Wrap(gateway.KindInvalid, "reading the settings", invalid),
+			api.Problem{Detail: `reading the settings: memory: must be a size such as 8Gi (got "1")`, Field: "memory", Value: "1", Rule: invalid.Rule},
+		},
+		"no kind": {errors.New("broken"), api.Problem{Detail: "broken"}},
+	} {
+		w := httptest.NewRecorder()
+		(&api.Server{Logger: zap.NewNop()}).WriteError(w, httptest.NewRequest("GET", "/v1/gateways", nil), gateway.Origin{}, tt.err)
+		var got api.Problem
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil {
+			t.Fatal(err)
+		}
+		got.Type, got.Title, got.Status, got.Kind = "", "", 0, ""
+		if got != tt.want {
+			t.Errorf("%s: %+v, want %+v", name, got, tt.want)
+		}
 	}
 }

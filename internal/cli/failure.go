@@ -79,9 +79,7 @@ func asFailure(err error) *failure {
 		return f
 	}
 	f = fromKind(gateway.KindOf(err), err.Error())
-	if e, ok := errors.AsType[*gateway.Error](err); ok {
-		f.Field, f.Value, f.Rule = e.Field, e.Value, e.Rule
-	}
+	f.Field, f.Value, f.Rule = gateway.Breach(err)
 	return f
 }
 

@@ -55,7 +55,7 @@ type Error struct {
 	Kind  Kind
 	Field string // the invalid input, e.g. "name"; may be empty
 	Value string // the given value; may be empty; never a secret
-	Rule  string // the rule that the value breaks, or what went wrong
+	Rule  string // the rule that the value breaks; without a field, what went wrong
 	Err   error  // the cause, if any
 
 	// Expected reports that nothing is broken although something is unavailable, e.g.
@@ -81,6 +81,21 @@ func (e *Error) Error() string {
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// Breach returns the field, the value and the rule of the first *Error in err's chain that has a
+// field. Without one, all are empty: the error breaks no rule of a field.
+func Breach(err error) (field, value, rule string) {
+	for {
+		e, ok := errors.AsType[*Error](err)
+		switch {
+		case !ok:
+			return "", "", ""
+		case e.Field != "":
+			return e.Field, e.Value, e.Rule
+		}
+		err = e.Err
+	}
+}
 
 // Invalid returns an error for a field whose value breaks a rule.
 func Invalid(field, value, rule string) *Error {
