@@ -16,25 +16,29 @@ import (
 // stuck disk does; the function that it returns lets the server go on.
 func halt(t *testing.T, l live, g gateway) (goOn func()) {
 	t.Helper()
-	var stop, cont func() error
 	if l.runtime == "docker" {
-		container := func(verb string) func() error {
-			return func() error { return exec.Command("docker", verb, g.container()).Run() }
-		}
-		stop, cont = container("pause"), container("unpause")
-	} else {
-		text, _, _ := strings.Cut(g.Status.Instance, "-") // pid and start time
-		pid, err := strconv.Atoi(text)
-		if err != nil || pid < 2 {
-			t.Fatalf("no process id in instance %q", g.Status.Instance)
-		}
-		signal := func(s syscall.Signal) func() error { return func() error { return syscall.Kill(pid, s) } }
-		stop, cont = signal(syscall.SIGSTOP), signal(syscall.SIGCONT)
+		return pause(t, g.container())
 	}
-	if err := stop(); err != nil {
+	text, _, _ := strings.Cut(g.Status.Instance, "-") // pid and start time
+	pid, err := strconv.Atoi(text)
+	if err != nil || pid < 2 {
+		t.Fatalf("no process id in instance %q", g.Status.Instance)
+	}
+	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
 		t.Fatalf("halting Livy: %v", err)
 	}
-	goOn = sync.OnceFunc(func() { _ = cont() })
+	goOn = sync.OnceFunc(func() { _ = syscall.Kill(pid, syscall.SIGCONT) })
+	t.Cleanup(goOn)
+	return goOn
+}
+
+// pause halts a container; the function that it returns lets it go on.
+func pause(t *testing.T, id string) (goOn func()) {
+	t.Helper()
+	if out, err := exec.Command("docker", "pause", id).CombinedOutput(); err != nil {
+		t.Fatalf("halting Livy: %v: %s", err, out)
+	}
+	goOn = sync.OnceFunc(func() { _ = exec.Command("docker", "unpause", id).Run() })
 	t.Cleanup(goOn)
 	return goOn
 }
@@ -50,7 +54,7 @@ func TestHaltedLivy(t *testing.T) {
 		l.livyBlock += "\n\t\t" + haltedLimits
 		c, redis, g := lightUp(t, l)
 		cl := client{t, c.url("etl"), c.newToken("etl").Token}
-		checkHalts(t, c, cl, g, func() func() { return halt(t, l, g) })
+		checkHalts(t, c, cl, g, idleSession(t, cl), func() func() { return halt(t, l, g) })
 		if l.runtime == "docker" {
 			restartBelowClients(t, c, cl, halt(t, l, g))
 			deleteAcrossAKill(t, c, redis)
@@ -71,19 +75,27 @@ func TestHaltedLivy(t *testing.T) {
 // haltedLimits are the limits that checkHalts needs.
 const haltedLimits = "unresponsive_after 10s\n\t\trestart_unresponsive 1m\n"
 
-// checkHalts opens a session and halts Livy: for 4 seconds, and until it counts as
-// unresponsive. The session and its id stay.
-func checkHalts(t *testing.T, c *caddy, cl client, g gateway, halt func() (goOn func())) {
+// idleSession creates a session, waits until it is idle, and returns its path.
+func idleSession(t *testing.T, cl client) (path string) {
 	t.Helper()
 	var session struct{ ID int64 }
 	cl.expect(http.StatusCreated, "POST", "/sessions", map[string]string{"kind": "pyspark"}, &session)
-	path := fmt.Sprintf("/sessions/%d", session.ID)
-	idle := func() bool {
-		var s struct{ State string }
-		cl.expect(http.StatusOK, "GET", path+"/state", nil, &s)
-		return s.State == "idle"
-	}
-	eventually(t, 3*time.Minute, "the session being idle", idle)
+	path = fmt.Sprintf("/sessions/%d", session.ID)
+	eventually(t, 3*time.Minute, "the session being idle", func() bool { return isIdle(cl, path) })
+	return path
+}
+
+func isIdle(cl client, path string) bool {
+	var s struct{ State string }
+	cl.expect(http.StatusOK, "GET", path+"/state", nil, &s)
+	return s.State == "idle"
+}
+
+// checkHalts halts a Livy that has a session: for 4 seconds, and until it counts as
+// unresponsive. The session and its id stay.
+func checkHalts(t *testing.T, c *caddy, cl client, g gateway, path string, halt func() (goOn func())) {
+	t.Helper()
+	idle := func() bool { return isIdle(cl, path) }
 	status := func() (since string) {
 		var g struct {
 			Status struct{ UnresponsiveSince string }
