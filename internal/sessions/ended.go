@@ -24,11 +24,11 @@ func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gate
 		return err
 	}
 	for {
-		live, err := l.store.LiveRecords(ctx, g.ID)
+		all, err := l.store.LiveRecords(ctx, g.ID)
 		if err != nil {
 			return err
 		}
-		live = slices.DeleteFunc(live, func(r *store.Record) bool { return onAnother(g, r) })
+		live := slices.DeleteFunc(slices.Clone(all), func(r *store.Record) bool { return onAnother(g, r) })
 		now := l.now().UTC()
 		unsure := false
 		for _, r := range live {
@@ -45,7 +45,11 @@ func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gate
 			}
 		}
 		if err := l.store.SaveRecords(ctx, f, g.ID, live...); !isChanged(err) {
-			l.forgetLive(g.ID)
+			if len(g.Status.Servers) == 0 {
+				l.forgetLive(g.ID)
+			} else {
+				l.noteLive(g.ID, all) // those of the other servers are left
+			}
 			return err
 		}
 	}

@@ -92,3 +92,40 @@ func TestTheDeadByName(t *testing.T) {
 		t.Errorf("of a server that is no more: %d, %v", id, err)
 	}
 }
+
+// TestLiveAfterAServerEnded checks that the live sessions of the other servers are still counted
+// when one of several servers ends, and none when the only one does.
+func TestLiveAfterAServerEnded(t *testing.T) {
+	f := newFixture(t)
+	f.create(livy.KindSession, 0)
+	f.g.Status = gateway.Status{
+		State: gateway.StateRunning, Number: 2, Epoch: 2, SessionBase: 1001,
+		Servers: []gateway.Server{{Number: 1, Epoch: 1, State: gateway.ServerDraining, SessionEnd: 1001}},
+	}
+	second := f.create(livy.KindSession, 0)
+	live := func() (n int) {
+		for _, count := range f.Live()[f.g.ID].Counts {
+			n += count
+		}
+		return n
+	}
+	f.poll(&lists{sessions: []livy.Session{{ID: 0, Name: second.Name, State: "idle"}}})
+	if n := live(); n != 2 {
+		t.Fatalf("%d live sessions, want those of both servers", n)
+	}
+	end := func(g *gateway.Gateway) {
+		t.Helper()
+		if err := f.ServerEnded(t.Context(), store.Fence{}, g, "drained"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	end(f.g.At(0))
+	if n := live(); n != 1 {
+		t.Errorf("%d live sessions after the draining server has ended, want 1", n)
+	}
+	f.g.Status.Servers = nil
+	end(f.g)
+	if _, known := f.Live()[f.g.ID]; known {
+		t.Error("sessions of a gateway without a server are counted")
+	}
+}

@@ -98,12 +98,15 @@ func (c *Core) countTokens(ctx context.Context) {
 
 // measureServers measures the servers of the gateways that this instance supervises.
 func (c *Core) measureServers(ctx context.Context) {
-	m, ok := c.Manager.Runtime.(upstream.Meter)
-	if !ok {
-		return
+	if m, ok := c.Manager.Runtime.(upstream.Meter); ok {
+		c.samples.measure(ctx, m, c.supervised(), c.Log)
 	}
+}
+
+// measure measures the primary servers of gateways that run.
+func (s *samples) measure(ctx context.Context, m upstream.Meter, all []*gateway.Gateway, log *zap.Logger) {
 	found := make(map[string]upstream.Usage)
-	for _, g := range c.supervised() {
+	for _, g := range all {
 		if g.Status.State != gateway.StateRunning || ctx.Err() != nil {
 			continue
 		}
@@ -111,19 +114,19 @@ func (c *Core) measureServers(ctx context.Context) {
 		u, err := m.Usage(bounded, g.ServerID())
 		cancel()
 		if err != nil {
-			c.Log.Debug("cannot measure a Livy server", zap.String("gateway", g.ID), zap.Error(err))
+			log.Debug("cannot measure a Livy server", zap.String("gateway", g.ID), zap.Error(err))
 			continue
 		}
-		c.samples.mu.Lock()
-		if was := c.samples.usage[g.ID]; was.Instance == u.Instance {
+		s.mu.Lock()
+		if was := s.usage[g.ID]; was.Instance == u.Instance {
 			u.CPUSeconds = max(u.CPUSeconds, was.CPUSeconds) // processes that have ended may be missing
 		}
-		c.samples.mu.Unlock()
+		s.mu.Unlock()
 		found[g.ID] = u
 	}
-	c.samples.mu.Lock()
-	c.samples.usage = found
-	c.samples.mu.Unlock()
+	s.mu.Lock()
+	s.usage = found
+	s.mu.Unlock()
 }
 
 // collect adds what was measured of a gateway.
