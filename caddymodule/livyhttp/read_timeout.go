@@ -2,6 +2,7 @@ package livyhttp
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -16,20 +17,24 @@ var readTimeout = 30 * time.Second
 // readLimit ends a read whose reply does not begin in time. Its zero value has no limit.
 type readLimit struct {
 	timer   *time.Timer
-	cancel  context.CancelFunc
+	cancel  context.CancelCauseFunc
 	expired atomic.Bool
 }
+
+// errReadLimit is why the request to Livy is cancelled. It must not be context.Canceled: Caddy's
+// reverse_proxy takes that for a client that left, and answers with status 499.
+var errReadLimit = errors.New("no reply in time")
 
 // limit returns the request to send in place of a read.
 func (l *readLimit) limit(r *http.Request) *http.Request {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return r
 	}
-	ctx, cancel := context.WithCancel(r.Context())
+	ctx, cancel := context.WithCancelCause(r.Context())
 	l.cancel = cancel
 	l.timer = time.AfterFunc(readTimeout, func() {
 		l.expired.Store(true)
-		cancel()
+		cancel(errReadLimit)
 	})
 	return r.WithContext(ctx)
 }
@@ -45,7 +50,7 @@ func (l *readLimit) begun() {
 func (l *readLimit) end() {
 	if l.timer != nil {
 		l.timer.Stop()
-		l.cancel()
+		l.cancel(nil)
 	}
 }
 
