@@ -52,3 +52,12 @@ func StartKind(g *gateway.Gateway) string {
 	}
 	return "order"
 }
+
+// recordReason returns the reason that records of sessions and batches get when their server
+// failed for a reason.
+func recordReason(reason string) string {
+	if strings.HasPrefix(reason, reasonSilent) {
+		return "the Livy server stopped answering and was restarted"
+	}
+	return "the Livy server ended unexpectedly"
+}

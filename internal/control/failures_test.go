@@ -52,3 +52,14 @@ func TestStartKind(t *testing.T) {
 		t.Errorf("without a history: %s", got)
 	}
 }
+
+func TestRecordReason(t *testing.T) {
+	for reason, want := range map[string]string{
+		reasonEnded + "exit status 1":            "the Livy server ended unexpectedly",
+		reasonSilent + "12:00, for more than 5m": "the Livy server stopped answering and was restarted",
+	} {
+		if got := recordReason(reason); got != want {
+			t.Errorf("records of a server that failed since %q end with %q, want %q", reason, got, want)
+		}
+	}
+}

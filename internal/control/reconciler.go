@@ -259,7 +259,7 @@ func (r *reconciler) find(ctx context.Context, g *gateway.Gateway) (upstream.Ins
 // failed records why a server failed, removes what is left of it and schedules the next
 // attempt; see gateway.Status.Fail.
 func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason string) (time.Duration, error) {
-	m := r.m
+	m, end := r.m, recordReason(reason)
 	if g.Status.Instance != "" { // otherwise no server was started, and the log is its predecessor's
 		if lines, err := m.Runtime.Logs(ctx, g.ServerID(), 10); err == nil && len(lines) > 0 {
 			reason += "; last lines: " + joinLines(lines)
@@ -284,7 +284,7 @@ func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason stri
 	if err := m.Runtime.Stop(ctx, g.ServerID(), epoch); err != nil {
 		return 0, err
 	}
-	return stepSoon, m.Ledger.ServerEnded(ctx, r.fence, g, "the Livy server ended unexpectedly")
+	return stepSoon, m.Ledger.ServerEnded(ctx, r.fence, g, end)
 }
 
 // poll updates the records of a running server.
