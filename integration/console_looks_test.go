@@ -77,6 +77,7 @@ func TestConsoleLooks(t *testing.T) {
 		{"gateway-audit", "#/gateways/default/etl/audit", "gateway.create", ""},
 		{"configuration", "#/gateways/default/etl/configuration", "at the next start", ""},
 		{"stop", "#/gateways/default/etl", "Restart needed", `[...document.querySelectorAll('.head button')].find(b => b.innerText.trim() === 'Stop').click()`},
+		{"restart", "#/gateways/default/etl", "Restart needed", `[...document.querySelectorAll('.notice button')].find(b => b.innerText.trim() === 'Restart').click()`},
 		{"overview", "#/overview", "Needs attention", ""},
 		{"overview-end", "#/overview", "by user", `document.querySelector('.most').scrollIntoView({block: 'end'})`},
 		{"all-sessions", "#/sessions", "session 0", ""},

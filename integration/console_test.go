@@ -100,6 +100,16 @@ func TestConsole(t *testing.T) {
 	w.shows("4 CPU")
 	w.state("Running")
 
+	// A restart that keeps sessions is refused here: the engine's server cannot be replaced.
+	w.text(`document.querySelector('.head .iconbutton').click()`)
+	w.press("Restart…")
+	w.shows("which ends all of its sessions")
+	w.fill("Sessions and batches", "7200")
+	w.shows("starts beside this one")
+	w.press("Restart")
+	w.shows("cannot be drained")
+	w.press("Cancel")
+
 	// The policy explains a body.
 	w.press("Policy")
 	w.fill("Body of the request", `{"kind":"pyspark","executorMemory":"3g"`)

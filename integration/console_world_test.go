@@ -77,7 +77,7 @@ func startConsole(t *testing.T, redis, livyBlock, extra string, users ...string)
 		logins += "\t\t" + user + " " + annHash + "\n"
 	}
 	c = newCaddyWith(t, func(c *caddy) string {
-		return c.text(redis, livyBlock) + fmt.Sprintf("http://%s {\n\tbasic_auth {\n%s\t}\n%s\n\tlivy_api\n\tlivy_console {\n\t\tendpoint http://%s\n\t}\n}\n", site, logins, extra, c.all)
+		return c.text(redis, livyBlock) + fmt.Sprintf("http://%s {\n\tbasic_auth {\n%s\t}\n%s\n\tlivy_api\n\tlivy_console\n}\n", site, logins, extra)
 	})
 	return c, site
 }

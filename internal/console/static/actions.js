@@ -1,10 +1,11 @@
 // What can be done to gateways, tokens and records, with the questions before and the
 // messages after.
-import { html } from './lib.js';
+import { html, useState } from './lib.js';
 import { call, paths, query } from './api.js';
 import { refresh } from './live.js';
 import { go } from './router.js';
 import { Confirm, open } from './parts/dialog.js';
+import { Draining } from './parts/draining.js';
 import { toast } from './parts/toast.js';
 import { way, Ways } from './parts/ways.js';
 import { plural } from './parts/format.js';
@@ -34,12 +35,19 @@ export function stop(g, live = 0) {
       Their records stay, and so do the gateway's tokens.</p><//>`);
 }
 
-export function restart(g, live = 0) {
-  const w = way.restart(g);
-  open((close) => html`<${Confirm} title=${`Restart ${g.spec.name}?`} action="Restart" close=${close} ways=${html`<${Ways} ways=${[w]} />`}
+export const restart = (g, live = 0) => open((close) => html`<${Restart} g=${g} live=${live} close=${close} />`);
+
+/** Restart asks whether the sessions end now, or stay on the present server until they end. */
+function Restart({ g, live, close }) {
+  const [drain, setDrain] = useState(0);
+  const w = way.restart(g, drain);
+  const what = live > 0 ? html`<strong>${plural(live, 'live session or batch', 'live sessions and batches')}</strong>` : 'all of its sessions';
+  return html`<${Confirm} title=${`Restart ${g.spec.name}?`} action="Restart" danger=${drain === 0} close=${close} ways=${html`<${Ways} ways=${[w]} />`}
     run=${() => act(`Restarting ${g.spec.name}`, w, { rethrow: true })}>
-    <p>Another Livy server takes the place of this one, which ends
-      ${live > 0 ? html` <strong>${plural(live, 'live session or batch', 'live sessions and batches')}</strong>` : ' all of its sessions'}. Settings that wait for a restart take effect.</p><//>`);
+    <${Draining} value=${drain} set=${setDrain} />
+    ${drain > 0 ? html`<p>Another Livy server starts beside this one and takes what is new. This one keeps ${what} until they end.</p>`
+      : html`<p>Another Livy server takes the place of this one, which ends ${what}.</p>`}
+    <p>Settings that wait for a restart take effect.</p><//>`;
 }
 
 export function remove(g) {

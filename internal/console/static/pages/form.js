@@ -5,9 +5,10 @@ import { refresh, useResource } from '../live.js';
 import { gatewayLink, go, route } from '../router.js';
 import { useLive } from '../usage.js';
 import { parameter, parameters } from '../parameters.js';
+import { Draining } from '../parts/draining.js';
 import { Failure, Notice, Skeleton, useTitle } from '../parts/parts.js';
 import { toast } from '../parts/toast.js';
-import { flags, shell, Ways } from '../parts/ways.js';
+import { flags, shell, span, Ways } from '../parts/ways.js';
 import { Icon } from '../parts/icons.js';
 import { plural } from '../parts/format.js';
 import { Sections } from './form-fields.js';
@@ -98,7 +99,7 @@ export function EditGateway({ workspace, name }) {
 
 function Editing({ g, latest, catalog, reread }) {
   const live = useLive(latest || g);
-  const { form, kept, change, drop } = useDraft(`livy.draft.${g.id}`, { name: g.spec.name, workspace: g.workspace, settings: {}, restart: false });
+  const { form, kept, change, drop } = useDraft(`livy.draft.${g.id}`, { name: g.spec.name, workspace: g.workspace, settings: {}, restart: false, drain: 0 });
   const patch = Object.fromEntries(Object.entries(form.settings).filter(([field, v]) => !same(v, g.spec[field])));
   /** @type {any} */
   const body = { ...patch };
@@ -108,9 +109,10 @@ function Editing({ g, latest, catalog, reread }) {
   const waiting = Object.keys(patch).filter(waits);
   const outdated = latest && JSON.stringify(latest.spec) !== JSON.stringify(g.spec);
   const restart = waiting.length > 0 && form.restart;
+  const drain = restart && form.drain; // drafts of earlier versions have none
   const w = {
-    title: 'Save', method: 'PATCH', path: paths.gateway(g.workspace, g.spec.name) + query({ restart: restart || '' }), body,
-    cli: command('update', g.spec.name, g.workspace, patch, `${body.name ? ' --name ' + shell(body.name) : ''}${restart ? ' --restart --wait' : ''}`),
+    title: 'Save', method: 'PATCH', path: paths.gateway(g.workspace, g.spec.name) + query({ restart: restart || '', drainSeconds: drain || '' }), body,
+    cli: command('update', g.spec.name, g.workspace, patch, `${body.name ? ' --name ' + shell(body.name) : ''}${restart ? ' --restart --wait' : ''}${drain ? ` --drain=${span(drain)}` : ''}`),
   };
   const save = async () => {
     // The state may have changed meanwhile, which is no reason to refuse; settings that did are.
@@ -131,7 +133,8 @@ function Editing({ g, latest, catalog, reread }) {
       <span>${waiting.map((f) => parameter[f].label).join(', ')}</span>
       <label class="check">
         <input type="checkbox" checked=${form.restart} onChange=${(e) => change({ restart: e.currentTarget.checked })} />
-        <span>Restart now${live?.total ? `, which ends ${plural(live.total, 'live session or batch', 'live sessions and batches')}` : ''}</span></label></div>`}
+        <span>Restart now${live?.total && !drain ? `, which ends ${plural(live.total, 'live session or batch', 'live sessions and batches')}` : ''}</span></label>
+      ${form.restart && html`<${Draining} value=${form.drain || 0} set=${(seconds) => change({ drain: seconds })} />`}</div>`}
     sections=${(props) => html`<${Sections} ...${props} form=${form} change=${change} base=${g.spec} settings=${form.settings} waits=${waits} explain=${gatewayLink(g, 'policy')} />`} />`;
 }
 

@@ -42,9 +42,10 @@ export const Dialogs = () => stack.value.map(({ id, content }) =>
 const Shown = ({ content, close }) => content(close);
 
 /**
- * Confirm asks before something that cannot be taken back. With word, that has to be typed.
+ * Confirm asks before something that cannot be taken back, unless danger is false. With word,
+ * that has to be typed.
  */
-export function Confirm({ title, children, action, word = '', run, close, ways = null }) {
+export function Confirm({ title, children, action, word = '', run, close, ways = null, danger = true }) {
   const [typed, setTyped] = useState('');
   const [error, setError] = useState('');
   const [busy, setBusy] = useState(false);
@@ -69,7 +70,7 @@ export function Confirm({ title, children, action, word = '', run, close, ways =
     ${ways}
     <div class="buttons">
       <button type="button" class="button" onClick=${close} data-focus=${word ? undefined : true}>Cancel</button>
-      <button class="button danger" disabled=${busy || (word !== '' && typed !== word)}>${action}</button></div></form><//>`;
+      <button class=${danger ? 'button danger' : 'button primary'} disabled=${busy || (word !== '' && typed !== word)}>${action}</button></div></form><//>`;
 }
 
 /** Menu is a button that opens a list of actions. */

@@ -33,7 +33,11 @@ const life = (verb, title) => (g) => ({
 export const way = {
   start: life('start', 'Start'),
   stop: life('stop', 'Stop'),
-  restart: life('restart', 'Restart'),
+  /** drain is for how many seconds the present server keeps its sessions; 0 ends them. */
+  restart: (g, drain = 0) => ({
+    title: 'Restart', cli: `caddy livy gateway restart ${shell(g.spec.name)}${inWorkspace(g.workspace)}${drain ? ` --drain=${span(drain)}` : ''}`,
+    method: 'POST', path: one(g, '/restart') + query({ drainSeconds: drain || '' }),
+  }),
   show: (g) => ({ title: 'Show', cli: `caddy livy gateway show ${shell(g.spec.name)}${inWorkspace(g.workspace)}`, method: 'GET', path: one(g) }),
   remove: (g, force = false) => ({
     title: 'Delete', cli: `caddy livy gateway delete ${shell(g.spec.name)}${inWorkspace(g.workspace)} ${force ? '--force' : '--yes'}`,
@@ -71,6 +75,9 @@ export const way = {
   }),
   catalog: () => ({ title: 'Catalog', cli: 'caddy livy catalog', method: 'GET', path: '/v1/catalog' }),
 };
+
+/** span writes seconds as the command line takes them. */
+export const span = (seconds) => (seconds % 3600 ? `${seconds / 60}m` : `${seconds / 3600}h`);
 
 /** flags writes "--name value" for what has a value. */
 export function flags(values) {
