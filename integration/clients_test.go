@@ -22,13 +22,13 @@ const (
 	byURL      = "URL"
 )
 
-// TestClients runs clients that need neither a notebook nor a scheduler, all at once,
-// with one Livy server.
+// TestClients runs clients that need neither a notebook nor a scheduler, all at once, with one
+// Livy server. dbt has another one, with a warehouse.
 func TestClients(t *testing.T) {
 	l := oneLive(t)
 	require.Need(t, require.Livy080, l.interactive, "this engine runs no interactive sessions")
 	redis := storetest.StartServer(t)
-	c := newCaddy(t, redis, l.livyBlock)
+	c := newCaddy(t, redis, l.livyBlock+warehouseBlock(t, l))
 	livyConf, blacklist := filepath.Join(c.dir, "livy.conf"), filepath.Join(c.dir, "spark-blacklist.conf")
 	write(t, livyConf, "livy.file.local-dir-whitelist = "+jobDir(l)+"/\n")
 	write(t, blacklist, "spark.jars.ivy\n") // livyc sends one that is not there
@@ -42,6 +42,7 @@ func TestClients(t *testing.T) {
 		t.Run("wget", func(t *testing.T) { t.Parallel(); runWget(t, url, token, jobFile(l)) })
 		t.Run("pylivy", func(t *testing.T) { t.Parallel(); runPyLivy(t, url, token) })
 		t.Run("livyc", func(t *testing.T) { t.Parallel(); runLivyC(t, url, token) })
+		t.Run("dbt", func(t *testing.T) { t.Parallel(); runDBT(t, c) })
 		t.Run("Java", func(t *testing.T) { t.Parallel(); runJava(t, url, token) })
 		t.Run("Scala", func(t *testing.T) { t.Parallel(); runScala(t, url, token) })
 	})

@@ -22,6 +22,7 @@ const (
 	Airflow    = "airflow"    // Apache Airflow with the Livy provider (make clients)
 	Sparkmagic = "sparkmagic" // sparkmagic's kernels (make clients)
 	PyLivy     = "pylivy"     // the clients of Livy in Python (make clients)
+	DBT        = "dbt"        // dbt with its adapter for Livy (make clients, where there is a Python 3.10)
 	LivyJava   = "livyjava"   // Livy's own client for Java (make clients)
 	LivyScala  = "livyscala"  // Livy's own client for Scala (make clients)
 	Web        = "web"        // the programs curl and wget

@@ -1,0 +1,1 @@
+select count(*) as apples from {{ ref('apples') }}
