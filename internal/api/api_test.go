@@ -251,8 +251,15 @@ func TestTokens(t *testing.T) {
 	if list.Total != 2 || list.Tokens[1].ID != changed.ID || list.Tokens[1].State != "revoked" {
 		t.Errorf("with revoked ones: %+v", list)
 	}
-	c.do("POST", all, `{"name":"migrated"}`, 201, nil)
 	var p api.Problem
+	c.do("POST", all, `{"name":"migrated"}`, 409, &p)
+	if p.Field != "name" || !strings.Contains(p.Rule, "is the name of token "+list.Tokens[0].ID) {
+		t.Errorf("a name that another token has: %+v", p)
+	}
+	c.do("POST", all, `{"name":"migrated","owner":"vera"}`, 201, nil)
+	c.do("POST", all, `{"name":"airflow-3"}`, 201, &made)
+	c.do("PATCH", all+"/"+made.ID, `{"name":"migrated"}`, 409, nil)
+	c.do("PATCH", all+"/"+made.ID, `{"name":"airflow-3"}`, 200, nil)
 	c.do("POST", all+"/migrated/disable", "", 409, &p)
 	if !strings.Contains(p.Detail, `2 tokens have the name "migrated"`) {
 		t.Errorf("which of two tokens: %+v", p)

@@ -358,7 +358,7 @@ func Routes() []Route {
 		{
 			Method: post, Path: allTokens, Name: "createToken", Access: adminOrOwn, handle: (*call).createToken,
 			Summary: "Create a token", Body: tokens.CreateRequest{}, Required: []string{"name"}, Status: 201, Reply: NewToken{}, Errors: []int{409},
-			Doc: "The token itself is shown in this reply only. A member makes tokens only for themselves: jobs run as that user, within the limits of selfService in /v1/me. 409 if the member has the maximum number of tokens.",
+			Doc: "The token itself is shown in this reply only. A member makes tokens only for themselves: jobs run as that user, within the limits of selfService in /v1/me. 409 if the member has the maximum number of tokens, or another token of the same owner has the name.",
 		},
 		{
 			Method: get, Path: token, Name: "getToken", Access: operatorOrOwn, handle: (*call).showToken,
@@ -367,7 +367,7 @@ func Routes() []Route {
 		{
 			Method: patch, Path: token, Name: "updateToken", Access: admin, handle: (*call).updateToken,
 			Summary: "Change a token's name, expiry or limits", Body: tokens.Settings{}, Conditional: true, Status: 200, Reply: Token{}, Errors: []int{409},
-			Doc: "Omitted settings keep their values. The token itself does not change.",
+			Doc: "Omitted settings keep their values. The token itself does not change. 409 if another token of the same owner has the name.",
 		},
 		{
 			Method: del, Path: token, Name: "revokeToken", Access: operatorOrOwn, handle: (*call).revokeToken,

@@ -68,11 +68,41 @@ func (c *call) createToken() error {
 	} else if err := c.check(g, &body.Settings); err != nil {
 		return err
 	}
+	owner := body.Owner
+	if c.reach == access.Own {
+		owner = c.rights.User
+	}
+	if err := c.checkName(g, body.Name, owner, ""); err != nil {
+		return err
+	}
 	token, secret, err := create(c.ctx(), body)
 	if err != nil {
 		return err
 	}
 	return c.replySecret(http.StatusCreated, token, secret)
+}
+
+// checkName returns an error if another token of a gateway and an owner has a name, since tokens
+// are found by name. Expired ones do not count. Two creates at the same moment can both succeed;
+// such tokens are found by id only, as are those made with the managed product's API, which has
+// no such rule.
+func (c *call) checkName(g *gateway.Gateway, name *string, owner, id string) error {
+	if name == nil || c.order.Surface == "managed" {
+		return nil
+	}
+	list, err := c.Tokens.List(c.ctx(), g.ID)
+	if err != nil {
+		return err
+	}
+	for _, t := range list {
+		if t.Name == *name && t.Owner == owner && t.ID != id && t.ExpiresAt.After(time.Now()) {
+			return &gateway.Error{
+				Kind: gateway.KindConflict, Field: "name", Value: *name,
+				Rule: "is the name of token " + t.ID + ": choose another one, or reset or revoke that token",
+			}
+		}
+	}
+	return nil
 }
 
 func (c *call) replySecret(status int, token *tokens.Token, secret string) error {
@@ -184,6 +214,15 @@ func (c *call) updateToken() error {
 		}
 		if err := c.check(g, &body); err != nil {
 			return nil, err
+		}
+		if body.Name != nil {
+			t, err := c.Tokens.Get(c.ctx(), g.ID, id)
+			if err != nil {
+				return nil, err
+			}
+			if err := c.checkName(g, body.Name, t.Owner, id); err != nil {
+				return nil, err
+			}
 		}
 		return c.Tokens.Update(c.ctx(), c.order, g.ID, id, body)
 	})

@@ -110,6 +110,7 @@ var goldens = []struct {
 		"token create --gateway etl --name hers --owner vera --identity vera --json",
 		"token list --gateway etl --owner vera",
 		"token create --gateway etl --token-file -",
+		"token create --gateway etl --name airflow",
 		"token create --gateway none",
 		"token create --gateway etl --expire-days 0",
 		"token create --gateway etl --scope everything --json",

@@ -86,15 +86,11 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 	complete(cmd, "owner", nothing)
 	cmd.RunE = func(*cobra.Command, []string) error {
 		settings := read()
-		if settings.Name == nil {
-			name := "token"
-			settings.Name = &name
-		}
 		secret, err := t.readSecret(file)
 		if err != nil {
 			return err
 		}
-		token, err := call[api.NewToken](t.cli, http.MethodPost, t.tokens(), tokens.CreateRequest{Settings: settings, Owner: owner, Secret: secret})
+		token, err := t.create(tokens.CreateRequest{Settings: settings, Owner: owner, Secret: secret})
 		if err != nil {
 			return err
 		}
@@ -102,6 +98,29 @@ func (t *tokenCLI) createCommand() *cobra.Command {
 	}
 	return cmd
 }
+
+// create creates a token. One without a name is named token, or token-2 and so on if that is the
+// name of another one.
+func (t *tokenCLI) create(r tokens.CreateRequest) (token reply[api.NewToken], err error) {
+	named := r.Name != nil
+	for n := 1; ; n++ {
+		if !named {
+			name := "token"
+			if n > 1 {
+				name += "-" + strconv.Itoa(n)
+			}
+			r.Name = &name
+		}
+		token, err = call[api.NewToken](t.cli, http.MethodPost, t.tokens(), r)
+		taken := err != nil && asFailure(err).Field == "name" && asFailure(err).Status == http.StatusConflict
+		if named || !taken || n == maxUnnamed {
+			return token, err
+		}
+	}
+}
+
+// maxUnnamed bounds the tokens of a gateway that get their name from the command line.
+const maxUnnamed = 100
 
 func (t *tokenCLI) printSecret(token reply[api.NewToken]) error {
 	return t.print(token.raw, func() {
