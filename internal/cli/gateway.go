@@ -375,27 +375,3 @@ func stillDeleting(g *api.Gateway) error {
 	f.hint = "The deletion goes on. The name can be used again once the gateway is gone."
 	return f
 }
-
-func (c *cli) logsCommand() *cobra.Command {
-	var lines int
-	cmd := &cobra.Command{
-		Use:               "logs NAME",
-		Short:             "Shows the last output of a gateway's Livy server",
-		Args:              oneArg,
-		ValidArgsFunction: first(c.gateways),
-		RunE: func(_ *cobra.Command, args []string) error {
-			logs, err := get[api.Logs](c,
-				query(c.path(args[0], "logs"), url.Values{"lines": {strconv.Itoa(lines)}}))
-			if err != nil {
-				return err
-			}
-			return c.print(logs.raw, func() {
-				for _, line := range logs.got.Lines {
-					fmt.Fprintln(c.out, line)
-				}
-			})
-		},
-	}
-	cmd.Flags().IntVar(&lines, "lines", 100, "Number of lines, up to 10000")
-	return cmd
-}

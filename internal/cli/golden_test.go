@@ -94,6 +94,7 @@ var goldens = []struct {
 		"gateway logs etl --lines 2",
 		"gateway logs etl --json",
 		"gateway logs etl --lines 0",
+		"gateway logs etl --lines 0 --follow",
 		"gateway logs none --json",
 	}},
 	{"gateway-delete", []func(*world){running, func(w *world) { w.must("gateway create spare", nil) }}, []string{
