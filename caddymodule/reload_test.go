@@ -86,8 +86,8 @@ func TestAReloadOntoWhatDoesNotAnswer(t *testing.T) {
 	const noRedis = "redis redis://:secret-word@127.0.0.1:1/0\nruntime static" + engine
 	working := "redis redis://" + miniredis.RunT(t).Addr() + "/0\n"
 	for _, c := range []struct{ name, options, want string }{
-		{"Redis", noRedis, "the configuration in force stays: Redis cannot be used"},
-		{"Docker", working + "runtime docker {\nhost unix:///no/such/socket\n}" + engine, "the configuration in force stays: runtime docker cannot be used"},
+		{"Redis", noRedis, "the configuration in force stays: cannot use Redis"},
+		{"Docker", working + "runtime docker {\nhost unix:///no/such/socket\n}" + engine, "the configuration in force stays: cannot use runtime docker"},
 	} {
 		if err := loadText(t, working+"runtime static"+engine, ""); err != nil {
 			t.Fatal(err)

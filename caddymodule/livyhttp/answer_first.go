@@ -45,13 +45,13 @@ func (h *Policy) ready(ctx context.Context, r *http.Request, c *call) error {
 	return nil
 }
 
-// emptyList answers a request for a list of a gateway that sleeps: it has no sessions or batches.
-type emptyList struct{ from int32 }
+// emptyListError answers a request for a list of a gateway that sleeps: it has no sessions or batches.
+type emptyListError struct{ from int32 }
 
 // Error implements error.
-func (*emptyList) Error() string { return "the gateway sleeps and has none" }
+func (*emptyListError) Error() string { return "the gateway sleeps and has none" }
 
-func (l *emptyList) write(w http.ResponseWriter) {
+func (l *emptyListError) write(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json;charset=utf-8")
 	writeWhole(w, w.Header(), http.StatusOK, fmt.Appendf(nil, `{"from":%d,"total":0,"sessions":[]}`, l.from))
 }
@@ -64,7 +64,7 @@ func (h *Policy) answerFirst(r *http.Request, c *call) error {
 		return h.noneAsleep(r.Context(), c)
 	}
 	if c.req.Route.Reply == livy.ReplyList && c.entry.Asleep() {
-		return &emptyList{from: c.req.Query.From}
+		return &emptyListError{from: c.req.Query.From}
 	}
 	if !c.req.Route.Create {
 		return nil

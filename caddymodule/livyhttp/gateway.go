@@ -153,7 +153,7 @@ func (h *Gateway) resolve(r *http.Request) (*call, *control.Entry, error) {
 // answerRemembered answers a request for a batch that succeeded and that Livy has forgotten
 // since, as Livy did while it knew the batch. It reports false for all other errors.
 func answerRemembered(w http.ResponseWriter, r *http.Request, c *call, err error) bool {
-	ended, ok := errors.AsType[*sessions.Ended](err)
+	ended, ok := errors.AsType[*sessions.EndedError](err)
 	if !ok || c == nil || c.req.Sub >= 0 {
 		return false
 	}

@@ -74,7 +74,7 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 			replay(w, &repeated.Reply)
 			return nil
 		}
-		if none, ok := errors.AsType[*emptyList](err); ok {
+		if none, ok := errors.AsType[*emptyListError](err); ok {
 			none.write(w)
 			return nil
 		}

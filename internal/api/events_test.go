@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -39,9 +40,7 @@ func (c *client) follow(query, lastID string) *reading {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	for name, values := range c.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, c.header)
 	if lastID != "" {
 		r.Header.Set("Last-Event-ID", lastID)
 	}

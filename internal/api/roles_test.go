@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -153,9 +154,7 @@ func (c *client) try(method, path string, body bool) (status int, kind, detail s
 	r := httptest.NewRequestWithContext(ctx, method, path, strings.NewReader(text))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("If-Match", `"999"`)
-	for name, values := range c.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, c.header)
 	w := httptest.NewRecorder()
 	c.handler.ServeHTTP(w, r)
 	var p api.Problem

@@ -100,7 +100,7 @@ func checkNotDeleting(g *gateway.Gateway) error {
 }
 
 // delete takes all steps of a deletion. If one fails, it begins again with the first.
-func (r *reconciler) delete(ctx context.Context, g *gateway.Gateway) error {
+func (r *reconciler) delete(ctx context.Context) error {
 	g, err := r.update(ctx, func(g *gateway.Gateway) error {
 		retired := g.Status.Retired == g.Status.Epoch && g.Status.Instance == ""
 		if retired && g.Status.State == gateway.StateDeleting {
@@ -131,6 +131,7 @@ func (m *Manager) reportStopped(g *gateway.Gateway) {
 	switch deletion(g).From {
 	case gateway.StateCreated, gateway.StateStopped, gateway.StateError:
 		return
+	default: // it had a server
 	}
 	if m.OnTransition != nil {
 		stopped := *g

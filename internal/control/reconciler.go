@@ -135,7 +135,7 @@ func (r *reconciler) step(ctx context.Context) time.Duration {
 	} else if g.Desired == gateway.StateRunning {
 		pause, err = r.keepRunning(ctx, g)
 	} else if g.Desired == gateway.StateDeleting {
-		err = r.delete(ctx, g)
+		err = r.delete(ctx)
 	} else {
 		pause, err = r.keepStopped(ctx, g)
 	}

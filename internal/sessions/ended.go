@@ -116,24 +116,24 @@ func (l *Ledger) Stopped(ctx context.Context, g *gateway.Gateway, kind livy.Kind
 	})
 }
 
-// Ended is the KindNotFound error for clients that ask for an ended session or batch. Its
+// EndedError is the KindNotFound error for clients that ask for an ended session or batch. Its
 // text begins with Livy's own sentence, which clients look for (Zeppelin makes a new
 // session then), and goes on with what became of it.
-type Ended struct {
+type EndedError struct {
 	record *store.Record
 }
 
 // Error returns Livy's sentence and the story.
-func (e *Ended) Error() string { return e.Sentence() + " " + e.Story() }
+func (e *EndedError) Error() string { return e.Sentence() + " " + e.Story() }
 
 // Unwrap makes it an error of KindNotFound.
-func (e *Ended) Unwrap() error { return gateway.Errorf(gateway.KindNotFound, "%s", e.Error()) }
+func (e *EndedError) Unwrap() error { return gateway.Errorf(gateway.KindNotFound, "%s", e.Error()) }
 
 // Sentence is what Livy says.
-func (e *Ended) Sentence() string { return noSuchID(e.record.PublicID) }
+func (e *EndedError) Sentence() string { return noSuchID(e.record.PublicID) }
 
 // Story is how and when it ended, in a sentence.
-func (e *Ended) Story() string {
+func (e *EndedError) Story() string {
 	r := e.record
 	if r.Live() {
 		return "Livy no longer knows it."
@@ -145,7 +145,7 @@ func (e *Ended) Story() string {
 	return fmt.Sprintf("This %s ended at %s (%s); its record is %s.", r.Kind, r.Ended.UTC().Format(time.RFC3339), how, r.ID)
 }
 
-// EndedError is the *Ended of a session or batch.
+// EndedError is the *EndedError of a session or batch.
 func (l *Ledger) EndedError(ctx context.Context, gatewayID string, kind livy.Kind, publicID int64) error {
 	k := publicKey{gatewayID, kind, publicID}
 	if told, ok := l.ends.Get(k); ok {
@@ -158,7 +158,7 @@ func (l *Ledger) EndedError(ctx context.Context, gatewayID string, kind livy.Kin
 	case err != nil:
 		return err
 	}
-	told := &Ended{record: r}
+	told := &EndedError{record: r}
 	if r.Live() {
 		return told
 	}

@@ -24,7 +24,7 @@ func TestLivysSentenceComesFirst(t *testing.T) {
 	f.Deleted(t.Context(), f.g, livy.KindSession, 0, "token lctk-2")
 	for range 2 {
 		err := f.EndedError(t.Context(), f.g.ID, livy.KindSession, 0)
-		ended, ok := errors.AsType[*sessions.Ended](err)
+		ended, ok := errors.AsType[*sessions.EndedError](err)
 		want := "This session ended at 2023-11-14T22:13:20Z (killed: deleted by token lctk-2); its record is " + in.ID + "."
 		if !ok || ended.Sentence() != "Session '0' not found." || ended.Story() != want || err.Error() != ended.Sentence()+" "+want {
 			t.Errorf("%v, want %s", err, want)
@@ -51,13 +51,13 @@ func TestSuccessIsRemembered(t *testing.T) {
 		"batch.delete": "",
 	} {
 		for range 2 {
-			ended, _ := errors.AsType[*sessions.Ended](f.EndedError(t.Context(), f.g.ID, livy.KindBatch, 0))
+			ended, _ := errors.AsType[*sessions.EndedError](f.EndedError(t.Context(), f.g.ID, livy.KindBatch, 0))
 			if body, ok := ended.Reply(route); string(body) != want || ok != (want != "") {
 				t.Errorf("%s: %s, want %s", route, body, want)
 			}
 		}
 	}
-	failed, _ := errors.AsType[*sessions.Ended](f.EndedError(t.Context(), f.g.ID, livy.KindBatch, 1))
+	failed, _ := errors.AsType[*sessions.EndedError](f.EndedError(t.Context(), f.g.ID, livy.KindBatch, 1))
 	if body, ok := failed.Reply("batch.state"); ok {
 		t.Errorf("a batch that failed: %s", body)
 	}

@@ -36,7 +36,7 @@ type Ledger struct {
 	now    func() time.Time
 	rand   io.Reader
 	owners *lru.Cache[publicKey, owner]
-	ends   *lru.Cache[publicKey, *Ended] // how sessions ended
+	ends   *lru.Cache[publicKey, *EndedError] // how sessions ended
 	names  names
 	// completed holds the statements whose outcome is recorded.
 	completed *lru.Cache[string, struct{}]
@@ -72,7 +72,7 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 		store: s, logger: logger, now: now, rand: rand, retention: gateway.DefaultRetention,
 		logs: make(map[string]map[int64]map[string][]string), trimmed: make(map[string]time.Time),
 		replaced: make(map[string]int64), live: make(map[string]Live),
-		owners: newCache[publicKey, owner](), ends: newCache[publicKey, *Ended](),
+		owners: newCache[publicKey, owner](), ends: newCache[publicKey, *EndedError](),
 		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
 		observed: make(chan ObservedState, maxObserved), extras: newCache[publicKey, *Extra](),
 	}

@@ -11,24 +11,24 @@ import (
 // job again that succeeded.
 
 // kept is what the cache holds of it: logs are read again only where they are told.
-func (e *Ended) kept() *Ended {
+func (e *EndedError) kept() *EndedError {
 	if e.remembered() {
 		return e
 	}
 	r := *e.record
 	r.Log = nil
-	return &Ended{record: &r}
+	return &EndedError{record: &r}
 }
 
 // remembered reports whether clients are told of it as Livy did while it knew it.
-func (e *Ended) remembered() bool {
+func (e *EndedError) remembered() bool {
 	r := e.record
 	return r.Kind == string(livy.KindBatch) && r.State == "success" && !r.Live()
 }
 
 // Reply is what Livy would have answered to a GET of a batch that succeeded, by the name
 // of the route; ok is false for everything else.
-func (e *Ended) Reply(route string) (body []byte, ok bool) {
+func (e *EndedError) Reply(route string) (body []byte, ok bool) {
 	if !e.remembered() {
 		return nil, false
 	}
@@ -48,12 +48,12 @@ func (e *Ended) Reply(route string) (body []byte, ok bool) {
 }
 
 // RecordID returns the id of its record.
-func (e *Ended) RecordID() string { return e.record.ID }
+func (e *EndedError) RecordID() string { return e.record.ID }
 
 // SparkUI reports whether the gateway served its Spark UI.
-func (e *Ended) SparkUI() bool { return extraOf(e.record).SparkUI }
+func (e *EndedError) SparkUI() bool { return extraOf(e.record).SparkUI }
 
 // log is what the policy changed, and the end of its log with where that is from.
-func (e *Ended) log() []string {
+func (e *EndedError) log() []string {
 	return append(append(linesOf(e.record), "Livy no longer has this log. The gateway's record "+e.record.ID+" has its end:"), e.record.Log...)
 }

@@ -58,9 +58,9 @@ func (t *Token) State(now time.Time) string {
 // Scope is a permission of a token.
 type Scope = store.Scope
 
-// The scopes. Sessions and batches choose a kind (neither means both), read
-// takes writing away, and admin stands alone: it allows everything, and the
-// management of its gateway by the managed product's API besides.
+// The scopes. Sessions and batches restrict a token to one kind; without either it may use
+// both. Read forbids changes. Admin cannot be combined with others: it allows everything,
+// including the management of the gateway through the API of the managed product.
 const (
 	ScopeSessions Scope = "sessions"
 	ScopeBatches  Scope = "batches"

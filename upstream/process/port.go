@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -75,13 +76,11 @@ func (r *Runtime) portTaken(s state) bool {
 	if !ok {
 		return false // nothing listens yet
 	}
-	for _, pid := range r.members(s.ServerID, s.Epoch) {
-		if socket.heldBy(pid) {
-			r.mu.Lock()
-			r.listens[s.ServerID] = s.id()
-			r.mu.Unlock()
-			return false
-		}
+	if slices.ContainsFunc(r.members(s.ServerID, s.Epoch), socket.heldBy) {
+		r.mu.Lock()
+		r.listens[s.ServerID] = s.id()
+		r.mu.Unlock()
+		return false
 	}
 	now, ok := listener(s.host(), s.Port) // the server may have begun to listen in between
 	return ok && now == socket

@@ -49,7 +49,7 @@ func answerTo(r *http.Request, err error) answer {
 		match   *livy.Error
 		token   *tokens.Error
 		domain  *gateway.Error
-		ended   *sessions.Ended
+		ended   *sessions.EndedError
 		handler caddyhttp.HandlerError
 	)
 	switch {

@@ -171,7 +171,7 @@ const answerTimeout = 2 * time.Second
 // Answers returns an error if Redis or the runtime does not answer.
 func (c *Core) Answers(ctx context.Context) error {
 	if err := store.Retry(ctx, answerTimeout, c.Store.Ping); err != nil {
-		return fmt.Errorf("Redis cannot be used: %w", err)
+		return fmt.Errorf("cannot use Redis: %w", err)
 	}
 	p, ok := c.Manager.Runtime.(upstream.Pinger)
 	if !ok {
@@ -180,7 +180,7 @@ func (c *Core) Answers(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, answerTimeout)
 	defer cancel()
 	if err := p.Ping(ctx); err != nil {
-		return fmt.Errorf("runtime %s cannot be used: %w", c.Manager.Runtime.Name(), err)
+		return fmt.Errorf("cannot use runtime %s: %w", c.Manager.Runtime.Name(), err)
 	}
 	return nil
 }

@@ -38,6 +38,7 @@ func countTransition(g *gateway.Gateway) {
 		}
 	case gateway.StateError:
 		failuresTotal.WithLabelValues(label, control.FailureKind(g)).Inc()
+	default: // states that nothing is counted of
 	}
 }
 

@@ -182,7 +182,7 @@ func refusalReason(err error) string {
 	var (
 		match   *livy.Error
 		token   *tokens.Error
-		ended   *sessions.Ended
+		ended   *sessions.EndedError
 		domain  *gateway.Error
 		handler caddyhttp.HandlerError
 	)
