@@ -81,7 +81,8 @@ type Manager struct {
 	cancelLeasing context.CancelFunc
 
 	health    health
-	usages    sync.Map               // *usage by gateway id
+	usages    sync.Map // *usage by gateway id
+	spreading spreading
 	logins    sync.Map               // loggedIn by server id
 	installed atomic.Pointer[string] // the installation's name, once known
 
