@@ -275,7 +275,7 @@ func (r *reconciler) promoteReady(
 	if g.Status.Server(epoch).Joins {
 		return r.join(ctx, g, inst, version)
 	}
-	ids, err := r.allot(ctx, g, g.WantedServers() > 1 || g.ServingServers() > 1)
+	ids, err := r.allot(ctx, g, drainGap, g.WantedServers() > 1 || g.ServingServers() > 1)
 	if err != nil {
 		return g, err
 	}

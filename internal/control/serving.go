@@ -24,17 +24,17 @@ const (
 	rangeReserve = 2000
 )
 
-// allot returns public ids that follow all others. They are bounded for one of several servers.
-func (r *reconciler) allot(ctx context.Context, g *gateway.Gateway, bounded bool) (gateway.IDRange, error) {
+// allot returns public ids that follow all others after a gap. They are bounded for one of several
+// servers.
+func (r *reconciler) allot(ctx context.Context, g *gateway.Gateway, gap int64, bounded bool) (gateway.IDRange, error) {
 	size := int64(rangeSize)
 	if r.m.external() {
 		size = externalRangeSize
 	}
-	skip := int64(drainGap)
-	if bounded {
-		skip = drainGap + size
+	if !bounded {
+		size = 0
 	}
-	session, batch, err := r.m.Store.SkipIDs(ctx, r.fence, g.ID, skip)
+	session, batch, err := r.m.Store.SkipIDs(ctx, r.fence, g.ID, gap+size)
 	if err != nil || !bounded {
 		return gateway.IDRange{Session: session, Batch: batch}, err
 	}
@@ -43,11 +43,7 @@ func (r *reconciler) allot(ctx context.Context, g *gateway.Gateway, bounded bool
 
 // nextIDs returns the public ids of a primary server that begins anew.
 func (r *reconciler) nextIDs(ctx context.Context, g *gateway.Gateway) (gateway.IDRange, error) {
-	if g.WantedServers() > 1 || g.Status.SessionEnd > 0 && len(g.Status.Servers) > 0 {
-		return r.allot(ctx, g, true)
-	}
-	session, batch, err := r.m.Store.NextIDs(ctx, r.fence, g.ID)
-	return gateway.IDRange{Session: session, Batch: batch}, err
+	return r.allot(ctx, g, 0, g.WantedServers() > 1 || g.Status.Bounded() && len(g.Status.Servers) > 0)
 }
 
 // join lets a server that answers serve beside the others.
@@ -57,11 +53,11 @@ func (r *reconciler) join(
 	m := r.m
 	if g.Status.SessionEnd == 0 {
 		// The primary server's ids end here.
-		if _, err := r.allot(ctx, g, true); err != nil {
+		if _, err := r.allot(ctx, g, drainGap, true); err != nil {
 			return g, err
 		}
 	}
-	ids, err := r.allot(ctx, g, true)
+	ids, err := r.allot(ctx, g, drainGap, true)
 	if err != nil {
 		return g, err
 	}
