@@ -105,12 +105,12 @@ func TestKillAnything(t *testing.T) {
 	stateDir := t.TempDir()
 	t.Cleanup(func() { endProcesses(t, stateDir) })
 	block := `runtime process {
-			state_dir `+stateDir+`
+			state_dir ` + stateDir + `
 		}
 		engine spark-3.5 {
-			livy `+strings.TrimSuffix(e.Livy, "-incubating")+`
-			livy_home `+e.LivyHome+`
-			spark_home `+spark+`
+			livy ` + strings.TrimSuffix(e.Livy, "-incubating") + `
+			livy_home ` + e.LivyHome + `
+			spark_home ` + spark + `
 		}
 		local_dir /jobs`
 	c := newCaddy(t, redis, block)

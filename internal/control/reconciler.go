@@ -283,6 +283,7 @@ func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason stri
 	if err == nil && updated.Status.Server(epoch) != nil {
 		m.Logger.Error("a Livy server of the gateway failed; it is started again", zap.String("gateway", g.ID),
 			zap.String("name", g.Ref()), zap.String("reason", reason), zap.Int("serving", updated.ServingServers()))
+		m.reportFailure(updated, epoch)
 		return stepSoon, nil
 	}
 	if err != nil || updated.Status.Retired < epoch {

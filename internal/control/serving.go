@@ -51,15 +51,20 @@ func (r *reconciler) join(
 	ctx context.Context, g *gateway.Gateway, inst upstream.Instance, version string,
 ) (*gateway.Gateway, error) {
 	m := r.m
-	if g.Status.SessionEnd == 0 {
+	if !g.Status.Bounded() {
 		// The primary server's ids end here.
 		if _, err := r.allot(ctx, g, drainGap, true); err != nil {
 			return g, err
 		}
 	}
-	ids, err := r.allot(ctx, g, drainGap, true)
-	if err != nil {
-		return g, err
+	ids := gateway.IDRange{}
+	if v := g.Status.Server(inst.Epoch); v.SessionEnd > 0 { // it was to be the primary one
+		ids = v.IDs()
+	} else {
+		var err error
+		if ids, err = r.allot(ctx, g, drainGap, true); err != nil {
+			return g, err
+		}
 	}
 	joined := false
 	updated, err := r.update(ctx, func(g *gateway.Gateway) error {
@@ -323,6 +328,7 @@ func (r *reconciler) serverFailed(
 	})
 	if err == nil {
 		delete(r.silentServers, epoch)
+		m.reportFailure(updated, epoch)
 		m.Logger.Error("a Livy server of the gateway failed; it is started again",
 			zap.String("gateway", g.ID), zap.String("name", g.Ref()), zap.Int("number", view.Status.PrimaryNumber()),
 			zap.String("reason", reason), zap.Int("serving", updated.ServingServers()))

@@ -31,6 +31,11 @@ func (s *Status) setIDs(r IDRange) {
 	s.SessionBase, s.SessionEnd, s.BatchBase, s.BatchEnd = r.Session, r.SessionEnd, r.Batch, r.BatchEnd
 }
 
+// IDs returns the server's public ids.
+func (v *Server) IDs() IDRange {
+	return IDRange{Session: v.SessionBase, SessionEnd: v.SessionEnd, Batch: v.BatchBase, BatchEnd: v.BatchEnd}
+}
+
 // Renumber gives the primary server a new epoch and new public ids: its own ids began again.
 func (g *Gateway) Renumber(ids IDRange) {
 	g.Status.Epoch = g.Status.Issued() + 1
