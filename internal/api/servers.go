@@ -34,7 +34,7 @@ type LivyServer struct {
 
 // serversOf returns all servers of a gateway, or none if it has one only.
 func (c *call) serversOf(g *gateway.Gateway) ([]LivyServer, error) {
-	if len(g.Status.Servers) == 0 && g.WantedServers() == 1 {
+	if len(g.Status.Servers) == 0 && (g.WantedServers() == 1 || g.Status.Instance == "") {
 		return nil, nil
 	}
 	inForce := g.InForce()
