@@ -108,6 +108,12 @@ func readEntry(d *caddyfile.Dispenser, entry any, more ...any) error {
 		option := d.Val()
 		switch target := options[option].(type) {
 		case *string:
+			if more, ok := options[option+"s"].(*[]string); ok && *target != "" { // url
+				if err := directive.Append(d, more); err != nil {
+					return err
+				}
+				continue
+			}
 			if *target != "" {
 				return d.Errf("option %q of %s is given twice", option, kind)
 			}

@@ -1,6 +1,7 @@
 package caddymodule
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -77,6 +78,11 @@ func (a *App) connectEngines() error {
 		e := &a.Engines[i]
 		l := described[e.Name]
 		delete(described, e.Name)
+		for n := range e.URLs {
+			if _, err := e.At(n + 2).LivyServer(); err != nil || e.URL == "" {
+				return errors.Join(err, fmt.Errorf("engine %q: urls are further Livy servers like the one at url", e.Name))
+			}
+		}
 		if e.URL == "" {
 			if l != nil {
 				return fmt.Errorf("engine %q: user, password, header and the options of TLS need a url", e.Name)

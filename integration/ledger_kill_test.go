@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -88,10 +89,11 @@ type created struct {
 	id         int64
 }
 
-// TestKillAnything has 8 clients create batches and sessions while Caddy, Redis
-// and the real Livy are killed at random. Some of them repeat a create with an
-// Idempotency-Key until it went through. Afterwards whatever spark-submit ever saw has
-// exactly one record, and no client got an id that belonged to another.
+// TestKillAnything has 8 clients create batches and sessions through two instances, on a
+// gateway with three servers, while Caddy, Redis and the real Livy servers are killed at
+// random. Some of them repeat a create with an Idempotency-Key until it went through.
+// Afterwards whatever spark-submit ever saw has exactly one record, and no client got an id
+// that belonged to another.
 func TestKillAnything(t *testing.T) {
 	e := preparedEngine()
 	require.Need(t, require.Livy, e != nil, "no engine is prepared (make engine)")
@@ -102,17 +104,22 @@ func TestKillAnything(t *testing.T) {
 	spark, notes := notingSpark(t)
 	stateDir := t.TempDir()
 	t.Cleanup(func() { endProcesses(t, stateDir) })
-	c := newCaddy(t, redis, `runtime process {
-			state_dir `+stateDir+`
+	block := `runtime process {
+			state_dir ` + stateDir + `
 		}
 		engine spark-3.5 {
-			livy `+strings.TrimSuffix(e.Livy, "-incubating")+`
-			livy_home `+e.LivyHome+`
-			spark_home `+spark+`
+			livy ` + strings.TrimSuffix(e.Livy, "-incubating") + `
+			livy_home ` + e.LivyHome + `
+			spark_home ` + spark + `
 		}
-		local_dir /jobs`)
-	g := c.newGateway("etl")
-	cl := client{t: t, base: c.url(g.ID), token: c.newToken("etl").Token}
+		local_dir /jobs`
+	c := newCaddy(t, redis, block)
+	instances := []*caddy{c, newCaddy(t, redis, block)}
+	g := c.newGateway("etl", "--servers", "3")
+	token := c.newToken("etl").Token
+	clients := []client{{t: t, base: c.url(g.ID), token: token}, {t: t, base: instances[1].url(g.ID), token: token}}
+	allServe := func() bool { return strings.Contains(c.livy("gateway", "show", "etl"), "3 of 3 Livy servers serve") }
+	eventually(t, 2*time.Minute, "three servers", allServe)
 
 	var done atomic.Bool
 	var wg sync.WaitGroup
@@ -125,7 +132,7 @@ func TestKillAnything(t *testing.T) {
 		defer mu.Unlock()
 		return done.Load() && len(told) >= 200 || time.Now().After(end)
 	}
-	send := func(try created, header map[string]string) (ok bool) {
+	send := func(cl client, try created, header map[string]string) (ok bool) {
 		path, body := "/batches", map[string]any{"file": "local:/jobs/job.py", "args": []string{try.mark}}
 		if try.kind == "session" {
 			path, body = "/sessions", map[string]any{"kind": "pyspark", "conf": map[string]string{"spark.test.mark": try.mark}}
@@ -157,7 +164,7 @@ func TestKillAnything(t *testing.T) {
 					try.mark += repeated
 					header = map[string]string{"Idempotency-Key": try.mark}
 				}
-				for !send(try, header) {
+				for !send(clients[(n+i)%2], try, header) {
 					time.Sleep(300 * time.Millisecond)
 					if header == nil || enough() {
 						break
@@ -167,49 +174,60 @@ func TestKillAnything(t *testing.T) {
 			}
 		})
 	}
-	livyPID := func() int {
+	livyPIDs := func() (pids []int) {
 		files, _ := filepath.Glob(filepath.Join(stateDir, "*", "*", "state.json"))
 		for _, f := range files {
 			var s struct{ PID int }
 			if text, err := os.ReadFile(f); err == nil && json.Unmarshal(text, &s) == nil && s.PID > 1 {
-				return s.PID
+				pids = append(pids, s.PID)
 			}
 		}
-		return 0
+		return pids
 	}
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	dice := rand.New(rand.NewPCG(seed, 0))
-	victims := []string{"caddy", "redis", "livy"}
+	victims := []string{"livy", "redis", "caddy", "all Livy servers"}
 	for i := range kills() {
 		time.Sleep(time.Duration(500+dice.IntN(2000)) * time.Millisecond)
-		victim := victims[dice.IntN(3)]
+		victim := victims[dice.IntN(len(victims))]
 		if i < 3 {
 			victim = victims[i]
 		}
 		t.Logf("killing %s", victim)
 		switch victim {
 		case "caddy":
-			c.kill()
+			one := instances[dice.IntN(2)]
+			one.kill()
 			time.Sleep(time.Duration(dice.IntN(1000)) * time.Millisecond)
-			c.start()
+			one.start()
 		case "redis":
 			redis.Kill()
 			time.Sleep(time.Duration(dice.IntN(2000)) * time.Millisecond)
 			redis.Restart()
-		case "livy":
-			if pid := livyPID(); pid > 0 {
+		default:
+			pids := livyPIDs()
+			dice.Shuffle(len(pids), func(i, j int) { pids[i], pids[j] = pids[j], pids[i] })
+			if victim == "livy" {
+				pids = pids[:min(1, len(pids))]
+			}
+			for _, pid := range pids {
 				_ = syscall.Kill(-pid, syscall.SIGKILL)
 				_ = syscall.Kill(pid, syscall.SIGKILL)
 			}
 		}
-		eventually(t, 3*time.Minute, "the gateway serves again", func() bool {
-			r, err := cl.try("GET", "/batches?size=1", nil)
-			return err == nil && r.status == 200
-		})
+		for _, cl := range clients {
+			eventually(t, 3*time.Minute, "the gateway serves again", func() bool {
+				r, err := cl.try("GET", "/batches?size=1", nil)
+				return err == nil && r.status == 200
+			})
+		}
 	}
 	done.Store(true)
 	wg.Wait()
+	eventually(t, 2*time.Minute, "three servers at the end", allServe)
+	perServer := regexp.MustCompile(`\d+ (primary|serving) since .*`).FindAllString(c.livy("gateway", "show", "etl"), -1)
+	t.Logf("the servers at the end: %q", perServer)
 	t.Logf("answers by status (0: none): %v", answers)
 	checkLedger(t, c, notes, told, 200, e.Interactive)
 }

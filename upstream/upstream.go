@@ -132,8 +132,9 @@ type Adopter interface {
 // kept as they are when they do not answer: starting them again would only lose sight of
 // their sessions.
 type External interface {
-	// Address returns the address of the server that an engine names; see livy.Server.
-	Address(engine gateway.Engine) (string, error)
+	// Address returns the address of the server with a number that an engine names; see
+	// livy.Server.
+	Address(engine gateway.Engine, number int) (string, error)
 }
 
 // Pinger is a Runtime that depends on a service such as a Docker engine.

@@ -41,7 +41,7 @@ func (h *Policy) ready(ctx context.Context, r *http.Request, c *call) error {
 	if err != nil {
 		return err
 	}
-	c.entry = ready
+	c.entry, c.primary = ready, nil
 	return nil
 }
 

@@ -39,6 +39,10 @@ type call struct {
 	logPage *livy.LogPage
 	// named is set once the name in the path has been resolved to req.ID.
 	named bool
+	// begun is set for a create on one of several servers; see control.Manager.Spread. primary is
+	// the entry of the gateway's primary server then.
+	begun   func()
+	primary *control.Entry
 	// createdID is the public id of the session or batch that the request created, or -1.
 	createdID int64
 	// record is the id of the record of a create, "" before there is one.
@@ -82,6 +86,22 @@ func (c *call) about() []zap.Field {
 		fields = append(fields, zap.String(string(c.req.Route.Kind), id))
 	}
 	return fields
+}
+
+// endBegun ends what Spread began.
+func (c *call) endBegun() {
+	if c.begun != nil {
+		c.begun()
+	}
+}
+
+// elsewhere reports whether a public id is on another server than the one of this request.
+func (c *call) elsewhere(kind livy.Kind, id int64) bool {
+	e := c.entry
+	if c.primary != nil {
+		e = c.primary
+	}
+	return e.Holding(kind, id) != c.entry
 }
 
 // base returns the number that is added to Livy's ids of this request's kind.

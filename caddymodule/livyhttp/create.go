@@ -97,6 +97,11 @@ func (h *Record) created(
 		return gateway.Errorf(gateway.KindUnavailable,
 			"the Livy server was replaced while it answered; look for the %s named %q", c.req.Route.Kind, c.created.Effective.Name)
 	}
+	if !c.entry.Holds(c.req.Route.Kind, s.ID+c.base()) {
+		create.Failed(r.Context(), "the Livy server has used up its ids")
+		return gateway.Errorf(gateway.KindUnavailable,
+			"this Livy server of gateway %q has used up the ids that it was given: restart the gateway", g.Spec.Name)
+	}
 	lines := c.created.Report.Lines()
 	body, err := livy.EditReply(c.req.Route, reply, c.base(), func(shown []livy.Shown) []livy.Edit {
 		edits := make([]livy.Edit, len(shown))
@@ -158,6 +163,7 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
 	c.record = id
 	create, err := h.core.Ledger.Begin(r.Context(), in)
+	c.endBegun()
 	if err != nil {
 		return nil, err
 	}
@@ -168,15 +174,15 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 	return create, nil
 }
 
-// checkName returns an error if something on a draining server has the name of a create. The
-// server that the create is sent to does not know these names.
+// checkName returns an error if something on another server has the name of a create. The server
+// that the create is sent to does not know these names.
 func (h *Record) checkName(ctx context.Context, c *call, name string) error {
-	if len(c.entry.Draining()) == 0 {
+	if len(c.entry.Beside()) == 0 && c.primary == nil {
 		return nil
 	}
 	kind := c.req.Route.Kind
 	id, ok, err := h.core.Ledger.LiveIDOf(ctx, c.entry.Gateway.ID, kind, name)
-	if err == nil && ok && c.entry.Holding(kind, id) != c.entry {
+	if err == nil && ok && c.elsewhere(kind, id) {
 		return errNameTaken(c)
 	}
 	return err

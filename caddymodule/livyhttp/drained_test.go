@@ -31,7 +31,7 @@ func drain(t *testing.T, s *caddytest.Site, next *livytest.Server) (base int64) 
 	}
 	s.Await(func() bool {
 		e, err := core.InForce().Manager.Lookup("default", "etl")
-		if err != nil || len(e.Draining()) != 1 {
+		if err != nil || len(e.Beside()) != 1 {
 			return false
 		}
 		base = e.Gateway.Status.SessionBase

@@ -1,23 +1,25 @@
 package livyhttp
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/livygateway/livygateway/internal/control"
-	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // wholeList requests a list as a whole if it must be made from what Livy answers: on isolated
-// gateways, and while other Livy servers of the gateway drain. The elements are then counted and
+// gateways, and if the gateway has several Livy servers. The elements are then counted and
 // divided into pages by list.
 func (c *call) wholeList() {
-	if c.req.Route.Reply != livy.ReplyList || !c.entry.Gateway.Spec.Isolated && len(c.entry.Draining()) == 0 {
+	if c.req.Route.Reply != livy.ReplyList || !c.entry.Gateway.Spec.Isolated && len(c.entry.Beside()) == 0 {
 		return
 	}
 	page := c.req.Query
@@ -33,18 +35,19 @@ const defaultPage = 100
 // the primary server with public ids. The elements are not changed.
 func (h *Record) list(r *http.Request, c *call, own []byte) ([]byte, error) {
 	var all elements
-	for _, server := range c.entry.Draining() {
+	for _, server := range c.entry.Beside() {
 		reply, err := h.listOf(r, c, server)
 		if err == nil {
-			err = all.add(h, c, server.Gateway, reply)
+			err = all.add(h, c, server, reply)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("listing what is on a Livy server that drains: %w", err)
+			return nil, fmt.Errorf("listing what is on another Livy server of the gateway: %w", err)
 		}
 	}
-	if err := all.add(h, c, c.entry.Gateway, own); err != nil {
+	if err := all.add(h, c, c.entry, own); err != nil {
 		return nil, err
 	}
+	all.sort()
 	if c.entry.Gateway.Spec.Isolated {
 		if err := all.reduce(r.Context(), h, c); err != nil {
 			return nil, err
@@ -73,8 +76,8 @@ type elements struct {
 	ids []int64
 }
 
-// add appends the elements of a list with public ids, and notes their states.
-func (e *elements) add(h *Record, c *call, g *gateway.Gateway, body []byte) error {
+// add appends the elements of a server's list with public ids, and notes their states.
+func (e *elements) add(h *Record, c *call, server *control.Entry, body []byte) error {
 	var list struct {
 		Sessions []json.RawMessage `json:"sessions"`
 	}
@@ -86,10 +89,30 @@ func (e *elements) add(h *Record, c *call, g *gateway.Gateway, body []byte) erro
 		if err != nil {
 			return err
 		}
+		if !server.Holds(c.req.Route.Kind, s.ID) {
+			continue
+		}
 		e.raw, e.ids = append(e.raw, raw), append(e.ids, s.ID)
-		h.observe(g, c.req.Route.Kind, s.ID, s)
+		h.observe(server.Gateway, c.req.Route.Kind, s.ID, s)
 	}
 	return nil
+}
+
+// sort brings the elements into the order of public ids.
+func (e *elements) sort() {
+	if slices.IsSorted(e.ids) {
+		return
+	}
+	order := make([]int, len(e.ids))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(e.ids[a], e.ids[b]) })
+	sorted := elements{raw: make([]json.RawMessage, len(order)), ids: make([]int64, len(order))}
+	for to, from := range order {
+		sorted.raw[to], sorted.ids[to] = e.raw[from], e.ids[from]
+	}
+	*e = sorted
 }
 
 // reduce removes the elements that the token did not create.
@@ -111,9 +134,12 @@ func (e *elements) reduce(ctx context.Context, h *Record, c *call) error {
 // maxList bounds the size of a list of one Livy server.
 const maxList = 64 << 20
 
-// listOf requests the whole list of a draining server, with the login of the client's request,
-// and returns it with public ids.
+// listOf requests the whole list of another server, with the login of the client's request, and
+// returns it with public ids.
 func (h *Record) listOf(r *http.Request, c *call, server *control.Entry) ([]byte, error) {
+	if since := server.Gateway.Status.UnresponsiveSince; !since.IsZero() {
+		return nil, fmt.Errorf("it has not answered since %s", since.UTC().Format(time.RFC3339))
+	}
 	ctx, cancel := context.WithTimeout(r.Context(), readTimeout)
 	defer cancel()
 	uri, _ := c.req.UpstreamURI(0)

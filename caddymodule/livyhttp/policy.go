@@ -68,6 +68,7 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 	}
 	ctx, span := c.span(r.Context(), "livy.policy")
 	err = h.apply(ctx, w, r, c)
+	defer c.endBegun()
 	end(span, err)
 	if err != nil {
 		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {
@@ -86,6 +87,9 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 // apply makes of the client's request the one that is sent to Livy.
 func (h *Policy) apply(ctx context.Context, w http.ResponseWriter, r *http.Request, c *call) error {
 	if err := h.allow(c); err != nil {
+		return err
+	}
+	if err := h.spread(ctx, c); err != nil {
 		return err
 	}
 	if err := h.ready(ctx, r, c); err != nil {
@@ -107,6 +111,15 @@ func (h *Policy) apply(ctx context.Context, w http.ResponseWriter, r *http.Reque
 	r.Method = c.req.Method
 	r.URL.Path, r.URL.RawPath, r.URL.RawQuery = path, "", query
 	return nil
+}
+
+// spread selects one of the gateway's Livy servers for a create.
+func (h *Policy) spread(ctx context.Context, c *call) (err error) {
+	if c.req.Route.Create && len(c.entry.Beside()) > 0 {
+		c.primary = c.entry
+		c.entry, c.begun, err = h.core.Manager.Spread(ctx, c.entry)
+	}
+	return err
 }
 
 // uses reports whether a request keeps its gateway from being idle. Reads do not: open notebooks,

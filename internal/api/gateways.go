@@ -74,15 +74,21 @@ func hideSecrets(g *gateway.Gateway) {
 	for i := range g.Status.Servers {
 		v := &g.Status.Servers[i]
 		v.StartedWith, v.Reason = hideStarted(v.StartedWith), gateway.MaskSecrets(v.Reason)
+		v.LastFailure = hideFailure(v.LastFailure)
 	}
-	if f := g.Status.ReplaceFailure; f != nil {
-		g.Status.ReplaceFailure = &gateway.Failure{Time: f.Time, Reason: gateway.MaskSecrets(f.Reason)}
-	}
+	g.Status.ReplaceFailure = hideFailure(g.Status.ReplaceFailure)
 	g.Status.Reason = gateway.MaskSecrets(g.Status.Reason)
 	g.History = slices.Clone(g.History)
 	for i := range g.History {
 		g.History[i].Cause = gateway.MaskSecrets(g.History[i].Cause)
 	}
+}
+
+func hideFailure(f *gateway.Failure) *gateway.Failure {
+	if f == nil {
+		return nil
+	}
+	return &gateway.Failure{Time: f.Time, Reason: gateway.MaskSecrets(f.Reason)}
 }
 
 func (c *call) replyGateway(status int, g *gateway.Gateway) error {

@@ -73,8 +73,10 @@ func addSettings(d *details, s *gateway.Spec) {
 	filesShown := false
 	for _, p := range gateway.Parameters() {
 		switch v := p.In(s).(type) {
-		case *int:
-			d.add(p.Label, fmt.Sprintf("%d CPU, %s", *v, s.Memory))
+		case *int: // cpu, which shows all of them
+			if p.Label != "" {
+				d.add(p.Label, resources(s))
+			}
 		case *string:
 			switch {
 			case p.File != "" && !filesShown:
@@ -93,6 +95,15 @@ func addSettings(d *details, s *gateway.Spec) {
 			d.add(p.Label, autoStart(*v))
 		}
 	}
+}
+
+// resources describes what a gateway's servers have.
+func resources(s *gateway.Spec) string {
+	text := fmt.Sprintf("%d CPU, %s", s.CPU, s.Memory)
+	if s.Servers > 1 {
+		text = fmt.Sprintf("%d servers, each with %s", s.Servers, text)
+	}
+	return text
 }
 
 // files returns the names of the configuration files that a gateway has.

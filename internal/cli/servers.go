@@ -62,7 +62,7 @@ func (d *draining) query(q url.Values) {
 // replacing reports whether a Livy server of the gateway is still to take the place of another.
 func replacing(g *api.Gateway) bool {
 	for i := range g.Status.Servers {
-		if g.Status.Servers[i].State == gateway.ServerStarting {
+		if v := &g.Status.Servers[i]; v.State == gateway.ServerStarting && !v.Joins {
 			return true
 		}
 	}
@@ -81,6 +81,12 @@ func serverLines(servers []api.LivyServer) []string {
 		}
 		if !s.DrainUntil.IsZero() && s.State == string(gateway.ServerDraining) {
 			line += ", at most until " + second(s.DrainUntil)
+		}
+		if !s.UnresponsiveSince.IsZero() {
+			line += ", does not answer since " + second(s.UnresponsiveSince)
+		}
+		if !s.NextStart.IsZero() {
+			line += ", starts at " + second(s.NextStart)
 		}
 		if s.Reason != "" {
 			line += ": " + s.Reason

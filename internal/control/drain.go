@@ -30,7 +30,7 @@ const (
 func (r *reconciler) stepServers(ctx context.Context, g *gateway.Gateway) (*gateway.Gateway, error) {
 	if len(g.Status.Servers) == 0 {
 		r.silentServers = nil
-		return g, nil
+		return r.ensureServers(ctx, g)
 	}
 	if g.Desired != gateway.StateRunning {
 		updated, err := r.endServers(ctx, g, "the gateway was stopped", nil)
@@ -59,13 +59,17 @@ func (r *reconciler) stepServers(ctx context.Context, g *gateway.Gateway) (*gate
 				zap.String("gateway", g.ID), zap.String("name", g.Ref()))
 		}
 	}
-	return g, nil
+	return r.ensureServers(ctx, g)
 }
 
-// serversPause shortens the pause to the next step while a server starts.
-func serversPause(g *gateway.Gateway, pause time.Duration) time.Duration {
+// serversPause shortens the pause to the next step while a server starts or ends.
+func serversPause(g *gateway.Gateway, pause time.Duration, now time.Time) time.Duration {
 	for i := range g.Status.Servers {
-		if g.Status.Servers[i].State != gateway.ServerDraining {
+		switch v := &g.Status.Servers[i]; {
+		case v.InUse():
+		case v.State == gateway.ServerStarting && now.Before(v.NextStart):
+			pause = min(pause, max(stepGap, v.NextStart.Sub(now)))
+		default:
 			return min(pause, stepGap)
 		}
 	}
@@ -80,7 +84,9 @@ func (r *reconciler) stepServer(ctx context.Context, g *gateway.Gateway, epoch i
 		}
 		switch view := g.At(i); server.State {
 		case gateway.ServerStarting:
-			return r.stepStarting(ctx, g, view)
+			return r.stepStarting(ctx, g, view, server)
+		case gateway.ServerServing:
+			return r.stepServing(ctx, g, view, server)
 		case gateway.ServerDraining:
 			return r.stepDraining(ctx, g, view, server)
 		default:
@@ -126,16 +132,22 @@ func (r *reconciler) removeServer(
 		if v := g.Status.Server(epoch); v == nil || v.State != gateway.ServerEnding {
 			return errUnchanged
 		}
-		g.Status.DropServer(epoch)
+		g.Status.DropServer(epoch, m.Now())
 		return nil
 	})
 }
 
-// stepStarting starts the server that is to take the place of the primary one, waits until it
-// answers, and promotes it.
-func (r *reconciler) stepStarting(ctx context.Context, g, view *gateway.Gateway) (*gateway.Gateway, error) {
-	if g.Status.State != gateway.StateRunning || view.Status.Epoch < g.Status.Epoch {
-		// The primary server is started again, with the present settings.
+// stepStarting starts a server that is to replace another one or to join the serving ones, and
+// waits until it answers.
+func (r *reconciler) stepStarting(
+	ctx context.Context, g, view *gateway.Gateway, server gateway.Server,
+) (*gateway.Gateway, error) {
+	if server.Joins {
+		if r.m.Now().Before(server.NextStart) {
+			return g, nil
+		}
+	} else if g.Status.State != gateway.StateRunning || !replaceable(g, &server) {
+		// Its server is started again, with the present settings.
 		return r.endServer(ctx, g, view, "the gateway's Livy server ended in the meantime")
 	}
 	inst, found, err := r.find(ctx, view)
@@ -205,8 +217,16 @@ func (r *reconciler) startServer(ctx context.Context, g, view *gateway.Gateway) 
 	return r.adoptServer(ctx, g, view, inst)
 }
 
-// startingServer returns the gateway's server with an epoch if it is to take the place of the
-// primary one.
+// replaceable reports whether the server that is to be replaced serves still.
+func replaceable(g *gateway.Gateway, v *gateway.Server) bool {
+	if v.Replaces == 0 {
+		return v.Epoch > g.Status.Epoch
+	}
+	other := g.Status.Server(v.Replaces)
+	return v.Replaces == g.Status.Epoch || other != nil && other.State == gateway.ServerServing
+}
+
+// startingServer returns the gateway's server with an epoch if it starts.
 func startingServer(g *gateway.Gateway, epoch int64) *gateway.Server {
 	v := g.Status.Server(epoch)
 	if v == nil || v.State != gateway.ServerStarting || g.Desired != gateway.StateRunning {
@@ -233,7 +253,7 @@ func (r *reconciler) adoptServer(
 	})
 }
 
-// promoteReady makes the new server the primary one if it answers.
+// promoteReady lets the new server serve if it answers.
 func (r *reconciler) promoteReady(
 	ctx context.Context, g, view *gateway.Gateway, inst upstream.Instance,
 ) (*gateway.Gateway, error) {
@@ -252,32 +272,34 @@ func (r *reconciler) promoteReady(
 		return r.replaceFailed(ctx, g, view,
 			"the new Livy server has version "+version+" instead of the promised "+promised)
 	}
-	session, batch, err := m.Store.SkipIDs(ctx, r.fence, g.ID, drainGap)
+	if g.Status.Server(epoch).Joins {
+		return r.join(ctx, g, inst, version)
+	}
+	ids, err := r.allot(ctx, g, drainGap, g.WantedServers() > 1 || g.ServingServers() > 1)
 	if err != nil {
 		return g, err
 	}
-	primary := g.Status.Epoch
 	promoted := false
 	updated, err := r.update(ctx, func(g *gateway.Gateway) error {
 		v := startingServer(g, epoch)
-		promoted = v != nil && v.Instance == inst.ID && g.Status.State == gateway.StateRunning && g.Status.Epoch == primary
+		promoted = v != nil && v.Instance == inst.ID && g.Status.State == gateway.StateRunning && replaceable(g, v)
 		if !promoted {
 			return errUnchanged
 		}
 		v.Address, v.LivyVersion = inst.Address, version
-		g.Promote(epoch, session, batch, m.Now())
+		g.Promote(epoch, ids, m.Now())
 		return nil
 	})
 	if err == nil && promoted {
 		m.Logger.Info("a new Livy server took over; the former one drains", zap.String("gateway", g.ID),
 			zap.String("name", g.Ref()), zap.String("livy_version", version),
-			zap.Int64("first_session", session), zap.Int64("first_batch", batch))
+			zap.Int64("first_session", ids.Session), zap.Int64("first_batch", ids.Batch))
 	}
 	return updated, err
 }
 
-// replaceFailed records why a server did not take the place of the primary one, which serves
-// on.
+// replaceFailed records why a server did not take the place of another one, which serves on. A
+// server that was to join the serving ones is started again later.
 func (r *reconciler) replaceFailed(
 	ctx context.Context, g, view *gateway.Gateway, reason string,
 ) (*gateway.Gateway, error) {
@@ -287,6 +309,9 @@ func (r *reconciler) replaceFailed(
 			reason += "; last lines: " + joinLines(lines)
 		}
 	}
+	if v := g.Status.Server(epoch); v != nil && v.Joins {
+		return r.serverFailed(ctx, g, view, reason)
+	}
 	m.Logger.Error("a Livy server could not be replaced; it serves on", zap.String("gateway", g.ID),
 		zap.String("name", g.Ref()), zap.String("reason", reason))
 	return r.update(ctx, func(g *gateway.Gateway) error {
@@ -295,6 +320,7 @@ func (r *reconciler) replaceFailed(
 			return errUnchanged
 		}
 		g.Status.ReplaceFailure = &gateway.Failure{Time: now.UTC().Truncate(time.Millisecond), Reason: reason}
+		g.Status.Rolling = nil
 		return nil
 	})
 }
@@ -305,18 +331,10 @@ func (r *reconciler) stepDraining(
 	ctx context.Context, g, view *gateway.Gateway, server gateway.Server,
 ) (*gateway.Gateway, error) {
 	m := r.m
-	inst, found, err := r.find(ctx, view)
-	if err != nil {
+	if how, err := r.goneServer(ctx, view, server); err != nil {
 		return g, err
-	}
-	if !found || !inst.Running || inst.ID != server.Instance {
-		how := "its container or process is gone"
-		if found && !inst.Running {
-			how = inst.Exit
-		} else if at := server.Location; at != "" && at != m.leaseholder.currentLocation() {
-			how = "no instance is left at " + at
-		}
-		return r.endServer(ctx, g, view, "the Livy server ended: "+how)
+	} else if how != "" {
+		return r.endServer(ctx, g, view, reasonEnded+how)
 	}
 	// The lists of a silent server would take all of pollTimeout.
 	now := m.Now()
@@ -324,7 +342,7 @@ func (r *reconciler) stepDraining(
 		return r.silentServer(ctx, g, view)
 	}
 	polling, cancel := context.WithTimeout(ctx, pollTimeout)
-	err = m.Ledger.Poll(polling, r.fence, view, m.Livy(view))
+	err := m.Ledger.Poll(polling, r.fence, view, m.Livy(view))
 	cancel()
 	switch {
 	case errors.Is(err, store.ErrFenced) || ctx.Err() != nil:
@@ -348,6 +366,25 @@ func (r *reconciler) stepDraining(
 		return g, err
 	}
 	return r.endServer(ctx, g, view, "the server was drained")
+}
+
+// goneServer returns how the server of a view ended, or "" if it has not.
+func (r *reconciler) goneServer(
+	ctx context.Context, view *gateway.Gateway, server gateway.Server,
+) (how string, err error) {
+	inst, found, err := r.find(ctx, view)
+	switch {
+	case err != nil:
+		return "", err
+	case found && !inst.Running:
+		return inst.Exit, nil
+	case found && inst.ID == server.Instance:
+		return "", nil
+	}
+	if at := server.Location; at != "" && at != r.m.leaseholder.currentLocation() {
+		return "no instance is left at " + at, nil
+	}
+	return "its container or process is gone", nil
 }
 
 // silentServer handles a draining server that does not answer: it is given up after the time

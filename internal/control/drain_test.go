@@ -414,7 +414,7 @@ func TestReplaceIsRefused(t *testing.T) {
 	if _, err := w.m.Replace(ctx, w.g, 0, gateway.By("ann")); gateway.KindOf(err) != gateway.KindInvalid {
 		t.Errorf("no time to drain: %v", err)
 	}
-	for i := 1; i < gateway.MaxServers; i++ {
+	for i := 1; i < w.g.MostServers(); i++ {
 		w.create(0, fmt.Sprintf("s%d", i))
 		w.replace(time.Hour)
 		w.await("the new server", drains(i))
@@ -443,7 +443,7 @@ func TestOtherInstanceLearnsOfServers(t *testing.T) {
 	var e *Entry
 	for range 500 {
 		var err error
-		if e, err = other.Lookup("default", "etl"); err == nil && len(e.Draining()) == 1 {
+		if e, err = other.Lookup("default", "etl"); err == nil && len(e.Beside()) == 1 {
 			break
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -17,12 +17,23 @@ const (
 // its start, stopped answering, or could not be started.
 var FailureKinds = []string{"ended", "slow", "unresponsive", "start"}
 
+// reportFailure reports that the server with an epoch, one of several, failed.
+func (m *Manager) reportFailure(g *gateway.Gateway, epoch int64) {
+	if v := g.Status.Server(epoch); v != nil && v.LastFailure != nil && m.OnServerFailure != nil {
+		m.OnServerFailure(g, *v)
+	}
+}
+
 // FailureKind returns the kind of a gateway's last failure, "" if there is none.
 func FailureKind(g *gateway.Gateway) string {
 	if g.Status.LastFailure == nil {
 		return ""
 	}
-	reason := g.Status.LastFailure.Reason
+	return KindOfFailure(g.Status.LastFailure.Reason)
+}
+
+// KindOfFailure returns the kind of a failure with a reason.
+func KindOfFailure(reason string) string {
 	switch {
 	case strings.HasPrefix(reason, reasonEnded):
 		return "ended"

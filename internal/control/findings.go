@@ -83,6 +83,27 @@ func (m *Manager) findings(g *gateway.Gateway) (list []Finding) {
 		add("see its log: "+command("logs", g)+"; restart it with "+command("restart", g)+", which ends its sessions",
 			"%s", m.unresponsiveNote(since))
 	}
+	for i := range g.Status.Servers {
+		v := &g.Status.Servers[i]
+		if since := v.UnresponsiveSince; !since.IsZero() {
+			add("see its log where it runs; restart the gateway with "+command("restart", g)+", which ends its sessions",
+				"server %d: %s", v.Number, m.unresponsiveNote(since))
+		}
+		if f := v.LastFailure; f != nil && v.State != gateway.ServerServing {
+			add("see its reason: "+command("show", g), "server %d failed at %s and is started again; its sessions and "+
+				"batches have ended: %s", v.Number, f.Time.Format(time.RFC3339), gateway.MaskSecrets(f.Reason))
+		}
+		if m.external() && v.State == gateway.ServerServing && m.full(g.At(i), 1) {
+			add("restart the gateway with "+command("restart", g)+", which ends its sessions",
+				"server %d has used up the ids that it was given and gets no more sessions or batches", v.Number)
+		}
+	}
+	if now, want := g.ServingServers(), g.WantedServers(); want > 1 && g.Status.State == gateway.StateRunning {
+		list = append(list, Finding{Text: fmt.Sprintf("%d of %d Livy servers serve", now, want), fact: true})
+	}
+	if g.Status.Rolling != nil {
+		list = append(list, Finding{Text: "its Livy servers are replaced one after the other", fact: true})
+	}
 	unseen := g.Status.Unseen
 	if unseen == "" {
 		unseen = now.CannotSee()

@@ -146,7 +146,7 @@ func (m *Manager) moved(g *gateway.Gateway) bool {
 	if !ok {
 		return false
 	}
-	address, err := x.Address(m.resolve(g).wanted.Engine)
+	address, err := x.Address(m.resolve(g).wanted.Engine, g.Status.PrimaryNumber())
 	return err == nil && address != g.Status.Address
 }
 

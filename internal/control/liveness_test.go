@@ -22,7 +22,7 @@ func setMute(r *fakeRuntime, mute bool) {
 // externalRuntime is a runtime whose servers somebody else runs.
 type externalRuntime struct{ *fakeRuntime }
 
-func (externalRuntime) Address(e gateway.Engine) (string, error) {
+func (externalRuntime) Address(e gateway.Engine, _ int) (string, error) {
 	return strings.TrimPrefix(e.URL, "http://"), nil
 }
 

@@ -48,8 +48,10 @@ func (r *resolution) server(address string) *livy.Server {
 		if e.URL == "" {
 			continue
 		}
-		if s, err := e.LivyServer(); err == nil && s.Address() == address {
-			return s
+		for n := 1; n <= 1+len(e.URLs); n++ {
+			if s, err := e.At(n).LivyServer(); err == nil && s.Address() == address {
+				return s
+			}
 		}
 	}
 	return nil

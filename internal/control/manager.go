@@ -55,6 +55,9 @@ type Options struct {
 	// OnTransition is told when a gateway has come to another state, once for each
 	// transition, by the instance that wrote it down. It must not block.
 	OnTransition func(g *gateway.Gateway)
+	// OnServerFailure is told when one of several servers of a gateway has failed while others
+	// serve, once for each failure. It must be quick.
+	OnServerFailure func(g *gateway.Gateway, server gateway.Server)
 }
 
 // Manager manages the gateways. Its methods are safe for concurrent use.
@@ -81,7 +84,8 @@ type Manager struct {
 	cancelLeasing context.CancelFunc
 
 	health    health
-	usages    sync.Map               // *usage by gateway id
+	usages    sync.Map // *usage by gateway id
+	spreading spreading
 	logins    sync.Map               // loggedIn by server id
 	installed atomic.Pointer[string] // the installation's name, once known
 

@@ -127,7 +127,7 @@ func (m *Manager) forgetLog(ctx context.Context, id string) {
 	if !ok {
 		return
 	}
-	for n := 1; n <= gateway.MaxServers; n++ {
+	for n := 1; n <= gateway.MaxNumber; n++ {
 		if err := f.Forget(ctx, gateway.ServerID(id, n)); err != nil && ctx.Err() == nil {
 			m.Logger.Warn("cannot remove the last log of a deleted gateway", zap.String("gateway", id),
 				zap.Error(err))

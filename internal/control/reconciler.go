@@ -36,7 +36,7 @@ type reconciler struct {
 	idle           idleness
 	refusal        refusal
 	liveness       liveness
-	silentServers  map[int64]time.Time // since when draining servers do not answer, by epoch
+	silentServers  map[int64]time.Time // since when servers beside the primary one do not answer, by epoch
 	stuckServer    outage              // failures of steps of the servers beside the primary one
 	stuck          outage              // failures of steps
 	unread         outage              // failures to read Livy's lists
@@ -155,7 +155,7 @@ func (r *reconciler) step(ctx context.Context) time.Duration {
 		r.m.Logger.Info("supervising the gateway again",
 			zap.String("gateway", g.ID), zap.String("name", g.Ref()))
 	}
-	return serversPause(g, pause)
+	return serversPause(g, pause, r.m.Now())
 }
 
 func (r *reconciler) keepStopped(ctx context.Context, g *gateway.Gateway) (time.Duration, error) {
@@ -270,12 +270,22 @@ func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason stri
 		if g.Desired != gateway.StateRunning || g.Status.Epoch != epoch {
 			return errUnchanged
 		}
+		if next := g.Status.Successor(); next != 0 { // stepServers stops and starts this one
+			g.TakeOver(next, reason, m.Now(), m.MaxBackoff)
+			return nil
+		}
 		g.Enter(gateway.StateError, reason, gateway.SystemActor, m.Now())
 		clearInstance(g)
 		g.Status.Retired = epoch
 		g.Status.Fail(reason, m.Now(), m.MaxBackoff)
 		return nil
 	})
+	if err == nil && updated.Status.Server(epoch) != nil {
+		m.Logger.Error("a Livy server of the gateway failed; it is started again", zap.String("gateway", g.ID),
+			zap.String("name", g.Ref()), zap.String("reason", reason), zap.Int("serving", updated.ServingServers()))
+		m.reportFailure(updated, epoch)
+		return stepSoon, nil
+	}
 	if err != nil || updated.Status.Retired < epoch {
 		return 0, err
 	}
@@ -312,7 +322,7 @@ func (r *reconciler) renumber(ctx context.Context, g *gateway.Gateway, reason st
 	if err := m.Ledger.ServerEnded(ctx, r.fence, g, reason); err != nil {
 		return err
 	}
-	nextSession, nextBatch, err := m.Store.NextIDs(ctx, r.fence, g.ID)
+	ids, err := r.nextIDs(ctx, g)
 	if err != nil {
 		return err
 	}
@@ -321,8 +331,7 @@ func (r *reconciler) renumber(ctx context.Context, g *gateway.Gateway, reason st
 		if g.Status.Epoch != epoch {
 			return errUnchanged
 		}
-		g.Status.Epoch = g.Status.Issued() + 1
-		g.Status.SessionBase, g.Status.BatchBase = nextSession, nextBatch
+		g.Renumber(ids)
 		return nil
 	})
 	return err

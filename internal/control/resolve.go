@@ -2,6 +2,7 @@ package control
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/resolved"
@@ -71,10 +72,23 @@ func (m *Manager) facts(g *gateway.Gateway) resolved.Facts {
 func (m *Manager) Effective(g *gateway.Gateway) gateway.Spec { return m.resolve(g).wanted.Spec }
 
 // RestartNeeded lists the settings, and the catalog entries that they name, that will not
-// take effect until the gateway's Livy server restarts; see resolved.Gateway.Pending.
+// take effect until the gateway's Livy servers restart; see resolved.Gateway.Pending.
 func (m *Manager) RestartNeeded(g *gateway.Gateway) []string {
 	if g.Status.Launched == nil {
 		return nil
 	}
-	return m.resolve(g).wanted.Pending(g.Status.Launched)
+	wanted := m.resolve(g).wanted
+	pending := wanted.Pending(g.Status.Launched)
+	for i := range g.Status.Servers {
+		v := &g.Status.Servers[i]
+		if v.State != gateway.ServerServing {
+			continue
+		}
+		for _, name := range wanted.Pending(v.Launched) {
+			if !slices.Contains(pending, name) {
+				pending = append(pending, name)
+			}
+		}
+	}
+	return pending
 }

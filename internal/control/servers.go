@@ -11,8 +11,8 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// A gateway's primary Livy server takes all creates. Beside it there may be a server that is to
-// take its place, and servers that drain: see gateway.Server and drain.go.
+// Beside a gateway's primary Livy server there may be others that take creates too (serving.go),
+// servers that are to replace another one, and servers that drain (drain.go); see gateway.Server.
 
 // Replace requests that a new Livy server takes the place of a running gateway's present one,
 // which keeps its sessions and batches until they end, at most for the given time. It does not
@@ -41,7 +41,7 @@ func (m *Manager) replace(g *gateway.Gateway, drain time.Duration, actor string)
 			"gateway %q cannot be drained: the tables of its warehouse %s can be open in one Livy server only; "+
 				"restart without draining, or use a metastore of your own (thrift://HOST:PORT)", g.Spec.Name, w)
 	}
-	if m.external() && !m.moved(g) {
+	if m.external() && (!m.moved(g) || g.WantedServers() > 1) {
 		return gateway.Errorf(gateway.KindConflict,
 			"gateway %q cannot be drained: its engine names the Livy server at %s, which is in use; "+
 				"name another one in the engine's url first, or restart without draining",
@@ -55,16 +55,16 @@ func (m *Manager) replace(g *gateway.Gateway, drain time.Duration, actor string)
 	return g.Replace(drain, m.Now())
 }
 
-// compileDraining returns the data path's entries of a gateway's draining servers, in the order
-// of public ids.
-func (m *Manager) compileDraining(g *gateway.Gateway) (entries []*Entry) {
+// compileBeside returns the data path's entries of the servers beside the primary one that take
+// requests, in the order of public ids.
+func (m *Manager) compileBeside(g *gateway.Gateway) (entries []*Entry) {
 	for i := range g.Status.Servers {
 		v := &g.Status.Servers[i]
-		if v.State != gateway.ServerDraining {
+		if !v.InUse() {
 			continue
 		}
 		e := m.compileServer(g.At(i))
-		e.sessionEnd, e.batchEnd = v.SessionEnd, v.BatchEnd
+		e.serves = v.State == gateway.ServerServing
 		entries = append(entries, e)
 	}
 	slices.SortFunc(entries, func(a, b *Entry) int {
@@ -73,23 +73,24 @@ func (m *Manager) compileDraining(g *gateway.Gateway) (entries []*Entry) {
 	return entries
 }
 
-// Holding returns the entry of the server that has the session or batch with a public id: a
-// draining server, or the primary one.
+// Holding returns the entry of the server that has the session or batch with a public id.
 func (e *Entry) Holding(kind livy.Kind, publicID int64) *Entry {
-	for _, d := range e.draining {
-		base, end := d.Gateway.Status.SessionBase, d.sessionEnd
-		if kind == livy.KindBatch {
-			base, end = d.Gateway.Status.BatchBase, d.batchEnd
-		}
-		if publicID >= base && publicID < end {
+	for _, d := range e.beside {
+		if d.Holds(kind, publicID) {
 			return d
 		}
 	}
 	return e
 }
 
-// Draining returns the entries of the gateway's draining servers, in the order of public ids.
-func (e *Entry) Draining() []*Entry { return e.draining }
+// Holds reports whether a public id is one of the server's.
+func (e *Entry) Holds(kind livy.Kind, publicID int64) bool {
+	return e.Gateway.Status.Holds(kind == livy.KindBatch, publicID)
+}
+
+// Beside returns the entries of the gateway's servers besides the primary one, in the order of
+// public ids.
+func (e *Entry) Beside() []*Entry { return e.beside }
 
 // busyServers is busy for all of a gateway's servers.
 func (m *Manager) busyServers(ctx context.Context, g *gateway.Gateway) (bool, error) {
@@ -98,7 +99,7 @@ func (m *Manager) busyServers(ctx context.Context, g *gateway.Gateway) (bool, er
 		if work || err != nil {
 			break
 		}
-		if g.Status.Servers[i].State == gateway.ServerDraining {
+		if g.Status.Servers[i].InUse() {
 			work, err = m.busy(ctx, g.At(i))
 		}
 	}
@@ -108,7 +109,7 @@ func (m *Manager) busyServers(ctx context.Context, g *gateway.Gateway) (bool, er
 // unknownServer finds a server of the gateway whose epoch was never issued, as far as Redis
 // knows.
 func (m *Manager) unknownServer(ctx context.Context, g *gateway.Gateway) (upstream.Instance, bool, error) {
-	for n := 1; n <= gateway.MaxServers; n++ {
+	for n := 1; n <= g.MostServers(); n++ {
 		inst, found, err := m.Runtime.Find(ctx, gateway.ServerID(g.ID, n))
 		if err != nil || found && inst.Epoch > g.Status.Issued() {
 			return inst, err == nil, err

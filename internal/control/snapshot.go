@@ -39,10 +39,10 @@ type Entry struct {
 	facts      resolved.Facts
 	forTokens  *sync.Map // policies by identity and queue of tokens
 
-	// draining are the entries of the gateway's servers that drain. The public ids on such a
-	// server are below the ends.
-	draining             []*Entry
-	sessionEnd, batchEnd int64
+	// beside are the entries of the gateway's servers besides the primary one that take
+	// requests. serves is set for those of them that take creates.
+	beside []*Entry
+	serves bool
 }
 
 // PolicyFor returns the policy for a token with its own identity and queue. If both are
@@ -150,10 +150,10 @@ func (m *Manager) CountByState() map[gateway.State]int {
 	return counts
 }
 
-// Unresponsive counts the running gateways whose Livy server does not answer.
+// Unresponsive counts the running gateways with a Livy server that does not answer.
 func (m *Manager) Unresponsive() (n int) {
 	for _, e := range m.snapshots.entries() {
-		if !e.Gateway.Status.UnresponsiveSince.IsZero() {
+		if e.Gateway.Silent() {
 			n++
 		}
 	}
@@ -217,7 +217,7 @@ func (s *snapshots) recompile(compile func(*gateway.Gateway) *Entry) {
 // compile returns the data path's entry of a gateway.
 func (m *Manager) compile(g *gateway.Gateway) *Entry {
 	e := m.compileServer(g)
-	e.draining = m.compileDraining(g)
+	e.beside = m.compileBeside(g)
 	return e
 }
 
@@ -369,7 +369,7 @@ func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
 	r := m.resolve(g)
 	if ok && old.PolicyError == nil && old.resolution.inForce == r.inForce && old.facts == m.facts(g) {
 		same := *old
-		same.Gateway, same.Ref, same.resolution, same.draining = g, g.Ref(), r, m.compileDraining(g)
+		same.Gateway, same.Ref, same.resolution, same.beside = g, g.Ref(), r, m.compileBeside(g)
 		entries[g.ID] = &same
 		return
 	}

@@ -28,7 +28,7 @@ func (r *reconciler) start(ctx context.Context) (time.Duration, error) {
 	if err := m.Ledger.ServerEnded(ctx, r.fence, g, "the Livy server was restarted"); err != nil {
 		return 0, err
 	}
-	nextSession, nextBatch, err := m.Store.NextIDs(ctx, r.fence, g.ID)
+	ids, err := r.nextIDs(ctx, g)
 	if err != nil {
 		return 0, err
 	}
@@ -48,7 +48,7 @@ func (r *reconciler) start(ctx context.Context) (time.Duration, error) {
 		settings = m.resolve(g).wanted
 		g.Status.Launched, g.Status.LaunchDefaults = m.launchFingerprints(settings), settings.Defaults
 		g.Status.Location = place
-		g.Status.StartPrimary(nextSession, nextBatch)
+		g.StartPrimary(ids)
 		return nil
 	})
 	if err != nil || g.Desired != gateway.StateRunning || g.Status.Epoch != next {

@@ -66,6 +66,8 @@ type Engine struct {
 	// The URL of an existing Livy server (runtime static), e.g. `http://127.0.0.1:8998` or
 	// `https://knox.example.com:8443/gateway/default/livy/v1`.
 	URL string `json:"url,omitempty"`
+	// The URLs of further Livy servers like it, for gateways with several servers.
+	URLs []string `json:"urls,omitempty"`
 	// Where the Spark jobs of gateways without a cluster run: Livy's
 	// `livy.spark.master`. Default: local, with one thread for each core of the gateway.
 	Master string `json:"master,omitempty"`
@@ -81,6 +83,15 @@ func (e Engine) LivyServer() (*livy.Server, error) {
 		return e.Server, nil
 	}
 	return e.NewLivyServer(livy.ServerOptions{})
+}
+
+// At returns the engine with the n-th of its URLs, counted from 1, as its URL. If there are not
+// so many, it is the first.
+func (e Engine) At(n int) Engine {
+	if n > 1 && n-2 < len(e.URLs) {
+		e.URL, e.Server = e.URLs[n-2], nil
+	}
+	return e
 }
 
 // NewLivyServer returns the Livy server at the engine's URL, with the other options given.

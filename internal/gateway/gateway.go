@@ -77,6 +77,10 @@ type Status struct {
 	// raised above all issued ids whenever Livy's ids begin again.
 	SessionBase int64 `json:"sessionBase"`
 	BatchBase   int64 `json:"batchBase"`
+	// SessionEnd and BatchEnd bound the public ids if other servers' ids follow; 0 stands for
+	// none.
+	SessionEnd int64 `json:"sessionEnd,omitempty"`
+	BatchEnd   int64 `json:"batchEnd,omitempty"`
 	// Launched holds fingerprints of the settings that the running Livy server was started
 	// with and that take effect only at a start, and of the catalog entries that they name.
 	Launched map[string]string `json:"launched,omitempty"`
@@ -105,13 +109,15 @@ type Status struct {
 	// Number is the number of this server among those that the gateway has at the same time;
 	// 0 stands for 1.
 	Number int `json:"number,omitempty"`
-	// Servers are the Livy servers beside this one: those that drain or end, and one that is
-	// to take its place.
+	// Servers are the Livy servers beside this one: those that also serve, those that drain or
+	// end, and those that start.
 	Servers []Server `json:"servers,omitempty"`
 	// LastEpoch is the highest epoch among Servers, also of those that have ended.
 	LastEpoch int64 `json:"lastEpoch,omitempty"`
 	// ReplaceFailure is why the last server that was to take the place of this one did not.
 	ReplaceFailure *Failure `json:"replaceFailure,omitempty"`
+	// Rolling is set while the gateway's servers are replaced one after the other.
+	Rolling *Rolling `json:"rolling,omitempty"`
 }
 
 // Failure is how a Livy server failed.

@@ -53,6 +53,10 @@ var parameters = complete([]Parameter{
 		Field: "memory", AtStart: true,
 		Usage: "Memory: 4Gi, 8Gi or 16Gi, or what the operator allows (default: the smallest)",
 	},
+	{
+		Field: "servers",
+		Usage: "Livy servers that share the sessions and batches, each with this CPU and memory: 1 to 8 (default 1)",
+	},
 	{Field: "fusion", Label: "Fusion", AtStart: true, Usage: "Acceleration profile of the configuration"},
 	{Field: "cluster", Label: "Cluster", AtStart: true, Usage: "Cluster of the configuration to run jobs on"},
 	{Field: "queue", Label: "Queue", Usage: "Queue of every job"},

@@ -28,8 +28,8 @@ func TestParameters(t *testing.T) {
 			t.Errorf("%s: option %q, flag %q, usage %q; want names of its own and a usage", p.Field, p.Option, p.Flag, p.Usage)
 		}
 		options[p.Option], flags[p.Flag] = true, true
-		// Livy's version is shown as the server tells it, memory beside the cores.
-		if p.Label == "" && p.File == "" && p.Field != "livyVersion" && p.Field != "memory" {
+		// Livy's version is shown as the server tells it, memory and servers beside the cores.
+		if p.Label == "" && p.File == "" && p.Field != "livyVersion" && p.Field != "memory" && p.Field != "servers" {
 			t.Errorf("%s has no label", p.Field)
 		}
 	}

@@ -39,7 +39,7 @@ func TestPromote(t *testing.T) {
 	next.LaunchWith(g.Spec, &Defaults{Memory: "8Gi"}, map[string]string{"engine": "new"})
 	next.Address, next.Instance = "a:2", "i2"
 	g.Change(Spec{Name: "etl", Engine: "new", Memory: "16Gi"})
-	g.Promote(2, 1000, 1005, now.Add(time.Minute))
+	g.Promote(2, IDRange{Session: 1000, Batch: 1005}, now.Add(time.Minute))
 
 	if s := g.InForce(); s.Engine != "new" || s.Memory != "8Gi" {
 		t.Errorf("the new server has the settings %+v", s)
@@ -67,8 +67,8 @@ func TestPromote(t *testing.T) {
 		t.Error("an earlier copy was changed")
 	}
 
-	g.Status.DropServer(1)
-	g.Status.StartPrimary(2000, 2000)
+	g.Status.DropServer(1, now)
+	g.StartPrimary(IDRange{Session: 2000, Batch: 2000})
 	if g.Status.Number != 0 || g.Status.Epoch != 3 || g.Status.Servers != nil {
 		t.Errorf("the next server is %+v", g.Status)
 	}

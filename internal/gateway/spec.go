@@ -18,6 +18,11 @@ type Spec struct {
 	// Memory is the memory that they may use: "4Gi", "8Gi" or "16Gi", or what the operator
 	// allows. Default: the smallest.
 	Memory string `json:"memory"`
+	// Servers is the number of Livy servers that share the gateway's sessions and batches: 1 to
+	// 8. Each of them has the CPU and the memory above. If one fails, only its sessions and
+	// batches end. A change takes effect at once: new servers start beside the others, and
+	// surplus ones drain. Default: 1.
+	Servers int `json:"servers,omitempty"`
 	// Engine is the name of an engine in the operator's catalog: a Livy version together
 	// with a Spark version. Default: the catalog's first engine.
 	Engine string `json:"engine"`

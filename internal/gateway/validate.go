@@ -4,13 +4,16 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 // Validate checks every field against its rule and the catalog. The texts of configuration
 // files are checked where they are used (see control).
 func (s *Spec) Validate(c *Catalog) error {
 	for _, check := range []func(*Catalog) error{
-		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateWarehouse, s.validateLife, s.validatePolicy, s.validateAudit,
+		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateWarehouse, s.validateServers,
+		s.validateLife, s.validatePolicy, s.validateAudit,
 	} {
 		if err := check(c); err != nil {
 			return err
@@ -146,6 +149,40 @@ func (s *Spec) validateDirectories(c *Catalog) error {
 
 func overlap(a, b string) bool {
 	return strings.HasPrefix(a+"/", b+"/") || strings.HasPrefix(b+"/", a+"/")
+}
+
+// validateServers checks the number of servers, and what several servers cannot share.
+func (s *Spec) validateServers(c *Catalog) error {
+	const field = "servers"
+	value := fmt.Sprint(s.Servers)
+	if s.Servers < 0 || s.Servers > MaxServers {
+		return Invalid(field, value, fmt.Sprintf("must be from 1 to %d", MaxServers))
+	}
+	if s.Servers < 2 {
+		return nil
+	}
+	if s.Warehouse != "" && s.Metastore() == "" {
+		return Invalid(field, value, "must be 1 with warehouse "+s.Warehouse+
+			", whose tables can be open in one Livy server only; use a metastore of your own (thrift://HOST:PORT)")
+	}
+	e, _ := c.Engine(s.Engine)
+	if e.URL == "" {
+		return nil
+	}
+	if n := 1 + len(e.URLs); s.Servers > n {
+		return Invalid(field, value, fmt.Sprintf("must be at most %d, the number of URLs of engine %s", n, e.Name))
+	}
+	for n := 1; n <= 1+len(e.URLs); n++ {
+		server, err := e.At(n).LivyServer()
+		if err != nil {
+			return err
+		}
+		if livy.IsURL(server.Address()) {
+			return Invalid(field, value, "must be 1 with engine "+e.Name+
+				": each of several Livy servers must be at http://HOST:PORT, without a path and without a login of the gateway")
+		}
+	}
+	return nil
 }
 
 func (s *Spec) validateLife(*Catalog) error {

@@ -114,6 +114,7 @@ func (c *Create) Confirmed(
 	k := publicKey{r.GatewayID, kind, r.PublicID}
 	l.owners.Add(k, owner{record: r.ID, token: r.TokenID})
 	l.states.Add(k, state)
+	l.noteID(g, kind, r.PublicID)
 	l.keepExtra(&r)
 	l.names.forget(r.GatewayID)
 	var taken error
@@ -224,17 +225,18 @@ func (c *Create) Failed(ctx context.Context, reason string) {
 
 func isChanged(err error) bool { return errors.Is(err, store.ErrChanged) }
 
-// setReplaced records that the server of an epoch was replaced: nothing may be created on it or
-// on earlier ones.
+// setReplaced records that the server of an epoch was replaced: nothing may be created on it.
 func (l *Ledger) setReplaced(gatewayID string, epoch int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.replaced[gatewayID] = max(l.replaced[gatewayID], epoch)
+	if l.replaced[gatewayID] == nil {
+		l.replaced[gatewayID] = make(map[int64]bool)
+	}
+	l.replaced[gatewayID][epoch] = true
 }
 
 func (l *Ledger) isReplaced(g *gateway.Gateway) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	epoch, ok := l.replaced[g.ID]
-	return ok && epoch >= g.Status.Epoch
+	return l.replaced[g.ID][g.Status.Epoch]
 }

@@ -56,7 +56,8 @@ type Ledger struct {
 	queue     []waiting                                // changes that are not stored yet
 	logs      map[string]map[int64]map[string][]string // last log lines seen, by gateway, epoch and record
 	trimmed   map[string]time.Time                     // when records were last trimmed, by gateway
-	replaced  map[string]int64                         // the epoch whose server was replaced, by gateway
+	replaced  map[string]map[int64]bool                // the epochs whose servers were replaced, by gateway
+	highest   map[string]map[int64]highestIDs          // by gateway and epoch
 	live      map[string]Live                          // what the last poll found, by gateway
 }
 
@@ -71,7 +72,8 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 	return &Ledger{
 		store: s, logger: logger, now: now, rand: rand, retention: gateway.DefaultRetention,
 		logs: make(map[string]map[int64]map[string][]string), trimmed: make(map[string]time.Time),
-		replaced: make(map[string]int64), live: make(map[string]Live),
+		replaced: make(map[string]map[int64]bool), highest: make(map[string]map[int64]highestIDs),
+		live:   make(map[string]Live),
 		owners: newCache[publicKey, owner](), ends: newCache[publicKey, *EndedError](),
 		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
 		observed: make(chan ObservedState, maxObserved), extras: newCache[publicKey, *Extra](),
@@ -131,6 +133,7 @@ func (l *Ledger) Forget(gatewayID string) {
 	delete(l.logs, gatewayID)
 	delete(l.trimmed, gatewayID)
 	delete(l.replaced, gatewayID)
+	delete(l.highest, gatewayID)
 }
 
 // quick bounds how long a reply to a client waits for a write of the ledger.

@@ -96,6 +96,10 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 	if err != nil {
 		return err
 	}
+	for i := range listed {
+		l.noteID(g, listed[i].kind, Base(g, listed[i].kind)+listed[i].id)
+	}
+	listed = inRange(g, listed)
 	p := &poll{l: l, fence: f, g: g, now: l.now().UTC(), byKey: make(map[string]*seen, len(listed))}
 	for i := range listed {
 		p.byKey[key(listed[i].kind, listed[i].id)] = &listed[i]

@@ -3,6 +3,7 @@ package sessions
 import (
 	"context"
 	"maps"
+	"slices"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
@@ -20,7 +21,12 @@ func onAnother(g *gateway.Gateway, r *store.Record) bool {
 // LiveCounts counts live sessions and batches.
 type LiveCounts struct {
 	Sessions, Batches int
+	// Starting counts those of both kinds that start.
+	Starting int
 }
+
+// Total returns the number of sessions and batches.
+func (n LiveCounts) Total() int { return n.Sessions + n.Batches }
 
 // Living counts the live sessions and batches of a gateway's server, including those that Livy
 // has not confirmed.
@@ -42,6 +48,9 @@ func (l *Ledger) LivingByEpoch(ctx context.Context, gatewayID string) (map[int64
 			n.Batches++
 		} else {
 			n.Sessions++
+		}
+		if r.Started.IsZero() {
+			n.Starting++
 		}
 		all[r.Epoch] = n
 	}
@@ -66,4 +75,49 @@ func (l *Ledger) LiveIDOf(ctx context.Context, gatewayID string, kind livy.Kind,
 		return -1, false, nil
 	}
 	return id, err == nil, err
+}
+
+// highestIDs are the highest public ids that a server is known to have issued.
+type highestIDs struct{ session, batch int64 }
+
+// noteID notes that a server issued a public id.
+func (l *Ledger) noteID(g *gateway.Gateway, kind livy.Kind, publicID int64) {
+	if !g.Status.Bounded() {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	all := l.highest[g.ID]
+	if all == nil {
+		all = make(map[int64]highestIDs)
+		l.highest[g.ID] = all
+	}
+	ids := all[g.Status.Epoch]
+	if kind == livy.KindBatch {
+		ids.batch = max(ids.batch, publicID)
+	} else {
+		ids.session = max(ids.session, publicID)
+	}
+	all[g.Status.Epoch] = ids
+	maps.DeleteFunc(all, func(epoch int64, _ highestIDs) bool { return !g.Status.Serves(epoch) })
+}
+
+// Highest returns the highest public ids of a gateway's server that this instance knows of, if
+// other servers' ids follow; otherwise 0.
+func (l *Ledger) Highest(g *gateway.Gateway) (session, batch int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ids := l.highest[g.ID][g.Status.Epoch]
+	return ids.session, ids.batch
+}
+
+// inRange removes what has a public id that is not the server's: a server that somebody else runs
+// may have used more ids than it is given.
+func inRange(g *gateway.Gateway, listed []seen) []seen {
+	if !g.Status.Bounded() {
+		return listed
+	}
+	return slices.DeleteFunc(listed, func(s seen) bool {
+		return !g.Status.Holds(s.kind == livy.KindBatch, Base(g, s.kind)+s.id)
+	})
 }

@@ -15,7 +15,9 @@ import (
 func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Result {
 	var results []doctor.Result
 	for _, e := range c.Engines {
-		results = append(results, examineEngine(ctx, e))
+		for n := 1; n <= 1+len(e.URLs); n++ {
+			results = append(results, examineEngine(ctx, e.At(n)))
+		}
 	}
 	return results
 }

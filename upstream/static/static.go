@@ -41,6 +41,7 @@ func (r *Runtime) Close() error { return nil }
 // Start checks that the engine's URL answers and makes it the gateway's server. The
 // configuration files have no effect.
 func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
+	l.Engine = l.Engine.At(l.Number)
 	server, err := l.Engine.LivyServer()
 	if err != nil {
 		return upstream.Instance{}, err
@@ -120,9 +121,9 @@ func (r *Runtime) Find(_ context.Context, serverID string) (upstream.Instance, b
 	return inst, ok, nil
 }
 
-// Address returns the address of an engine's server.
-func (r *Runtime) Address(engine gateway.Engine) (string, error) {
-	server, err := engine.LivyServer()
+// Address returns the address of an engine's server with a number.
+func (r *Runtime) Address(engine gateway.Engine, number int) (string, error) {
+	server, err := engine.At(number).LivyServer()
 	if err != nil {
 		return "", err
 	}

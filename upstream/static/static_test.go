@@ -82,7 +82,7 @@ func TestServerByURL(t *testing.T) {
 	if found, ok, err := again.Find(t.Context(), "lc-1"); err != nil || !ok || found.Address != inst.Address {
 		t.Errorf("adopted %+v, %v, %v", found, ok, err)
 	}
-	if address, err := r.Address(e); err != nil || address != inst.Address {
+	if address, err := r.Address(e, 1); err != nil || address != inst.Address {
 		t.Errorf("address %q, %v", address, err)
 	}
 	catalog := &gateway.Catalog{Engines: []gateway.Engine{e}}

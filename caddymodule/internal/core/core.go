@@ -122,7 +122,7 @@ func New(o Options) (_ *Core, err error) {
 	c.Ledger = sessions.New(c.Store, c.Log, time.Now, rand.Reader)
 	c.Manager = control.New(control.Options{
 		Store: c.Store, Runtime: rt, Ledger: c.Ledger, Tokens: c.Tokens, Logger: c.Log, CheckpointDir: o.CheckpointDir,
-		OnTransition: c.noteTransition,
+		OnTransition: c.noteTransition, OnServerFailure: c.noteServerFailure,
 	})
 	c.SparkUI = sparkui.New(sparkui.Options{
 		Store: c.Store, Ledger: c.Ledger, Tokens: c.Tokens, Runtime: rt, Manager: c.Manager, Logger: c.Log,

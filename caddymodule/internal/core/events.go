@@ -2,9 +2,11 @@ package core
 
 import (
 	"context"
+	"maps"
 
 	"go.uber.org/zap"
 
+	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
@@ -32,10 +34,23 @@ func (c *Core) noteTransition(g *gateway.Gateway) {
 	if name == "" {
 		return
 	}
+	c.queueEvent(name, g, g.Status.Reason, nil)
+}
+
+// noteServerFailure counts the failure of one of several servers, and queues its event.
+func (c *Core) noteServerFailure(g *gateway.Gateway, v gateway.Server) {
+	failuresTotal.WithLabelValues(gatewayLabel(g.Ref()), control.KindOfFailure(v.LastFailure.Reason)).Inc()
+	c.queueEvent("livy_server_failed", g, v.LastFailure.Reason, map[string]any{
+		"server": v.Number, "serving": g.ServingServers(), "servers": g.WantedServers(),
+	})
+}
+
+func (c *Core) queueEvent(name string, g *gateway.Gateway, reason string, more map[string]any) {
 	e := event{name, map[string]any{
 		"workspace": g.Workspace, "gateway": g.Spec.Name, "id": g.ID,
-		"state": string(g.Status.State), "reason": gateway.MaskSecrets(g.Status.Reason),
+		"state": string(g.Status.State), "reason": gateway.MaskSecrets(reason),
 	}}
+	maps.Copy(e.data, more)
 	select {
 	case c.events <- e:
 	default:

@@ -16,13 +16,17 @@ import (
 var (
 	gatewaysByState = gaugeOf("gateways", "Gateways by state. Every instance reports them.", "state")
 	unresponsive    = gaugeOf("gateways_unresponsive",
-		"Running gateways whose Livy server does not answer. Every instance reports them.")
+		"Running gateways with a Livy server that does not answer. Every instance reports them.")
 	gatewayState = gaugeOf("gateway_state",
 		"1 for the state that a gateway is in. Every instance reports it.", labelGateway, "state")
 	gatewaySince = gaugeOf("gateway_state_since_seconds",
 		"When the gateway entered its state, in seconds since 1970. Every instance reports it.", labelGateway)
 	gatewaySilent = gaugeOf("gateway_unresponsive",
-		"1 if the gateway's Livy server does not answer, otherwise 0. Every instance reports it.", labelGateway)
+		"1 if a Livy server of the gateway does not answer, otherwise 0. Every instance reports it.", labelGateway)
+
+	serverCount = gaugeOf("servers",
+		"Livy servers of a running gateway: `wanted`, `serving` (they take new sessions and batches), `starting`, "+
+			"`draining`. Every instance reports it.", labelGateway, "state")
 
 	liveCount = gaugeOf("live", "Live sessions and batches by kind and state, from the last poll of Livy.",
 		labelGateway, "kind", "state")
@@ -31,10 +35,10 @@ var (
 	memoryInUse = gaugeOf("memory_in_use_bytes", "Memory that running sessions and batches take: drivers, executors and mounts.", labelGateway)
 
 	serverCPU = counterOf("server_cpu_seconds_total",
-		"CPU time of a gateway's Livy server and the drivers next to it. Runtimes docker and process only.", labelGateway)
+		"CPU time of a gateway's Livy servers and the drivers next to them. Runtimes docker and process only.", labelGateway)
 	serverCPULimit = gaugeOf("server_cpu_limit_cores", "The cores of a gateway whose server is measured.", labelGateway)
 	serverMemory   = gaugeOf("server_memory_bytes",
-		"Memory of a gateway's Livy server and the drivers next to it. Runtimes docker and process only.", labelGateway)
+		"Memory of a gateway's Livy servers and the drivers next to them. Runtimes docker and process only.", labelGateway)
 	serverMemoryLimit = gaugeOf("server_memory_limit_bytes", "The memory of a gateway whose server is measured.",
 		labelGateway)
 
@@ -60,7 +64,7 @@ var (
 		"Leases taken over from another instance or an earlier process (`takeover`), and lost (`loss`).", "change")
 
 	allCollected = []*collected{
-		gatewaysByState, unresponsive, gatewayState, gatewaySince, gatewaySilent, liveCount, vcoresInUse, memoryInUse,
+		gatewaysByState, unresponsive, gatewayState, gatewaySince, gatewaySilent, serverCount, liveCount, vcoresInUse, memoryInUse,
 		serverCPU, serverCPULimit, serverMemory, serverMemoryLimit, tokenCount, tokenChecks, recorderQueue,
 		auditEntries, leasesHeld, otherInstances, leaseChanges,
 	}
@@ -130,11 +134,12 @@ func (c *Core) collectGateways(s sums) {
 			s.add(gatewaySince, float64(g.Status.Since.UnixMilli())/1e3, ref)
 		}
 		away := 0
-		if !g.Status.UnresponsiveSince.IsZero() {
+		if g.Silent() {
 			away = 1
 		}
 		silent += away
 		s.add(gatewaySilent, float64(away), ref)
+		addServers(s, g)
 		if !c.Manager.Holds(g.ID) {
 			continue
 		}
@@ -149,6 +154,27 @@ func (c *Core) collectGateways(s sums) {
 	}
 	s.add(unresponsive, float64(silent))
 	noteGateways(refs)
+}
+
+// addServers adds the numbers of a gateway's servers.
+func addServers(s sums, g *gateway.Gateway) {
+	ref := g.Ref()
+	if g.Desired != gateway.StateRunning {
+		return
+	}
+	s.add(serverCount, float64(g.WantedServers()), ref, "wanted")
+	s.add(serverCount, float64(g.ServingServers()), ref, "serving")
+	starting, draining := 0, 0
+	for i := range g.Status.Servers {
+		switch g.Status.Servers[i].State {
+		case gateway.ServerStarting:
+			starting++
+		case gateway.ServerDraining:
+			draining++
+		}
+	}
+	s.add(serverCount, float64(starting), ref, "starting")
+	s.add(serverCount, float64(draining), ref, "draining")
 }
 
 // collectInstance adds the metrics of this instance.

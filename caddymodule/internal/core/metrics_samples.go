@@ -110,19 +110,21 @@ func (s *samples) measure(ctx context.Context, m upstream.Meter, all []*gateway.
 		if g.Status.State != gateway.StateRunning || ctx.Err() != nil {
 			continue
 		}
-		bounded, cancel := context.WithTimeout(ctx, sampleTimeout)
-		u, err := m.Usage(bounded, g.ServerID())
-		cancel()
-		if err != nil {
-			log.Debug("cannot measure a Livy server", zap.String("gateway", g.ID), zap.Error(err))
-			continue
+		for _, id := range servingIDs(g) {
+			bounded, cancel := context.WithTimeout(ctx, sampleTimeout)
+			u, err := m.Usage(bounded, id)
+			cancel()
+			if err != nil {
+				log.Debug("cannot measure a Livy server", zap.String("gateway", id), zap.Error(err))
+				continue
+			}
+			s.mu.Lock()
+			if was := s.usage[id]; was.Instance == u.Instance {
+				u.CPUSeconds = max(u.CPUSeconds, was.CPUSeconds) // processes that have ended may be missing
+			}
+			s.mu.Unlock()
+			found[id] = u
 		}
-		s.mu.Lock()
-		if was := s.usage[g.ID]; was.Instance == u.Instance {
-			u.CPUSeconds = max(u.CPUSeconds, was.CPUSeconds) // processes that have ended may be missing
-		}
-		s.mu.Unlock()
-		found[g.ID] = u
 	}
 	s.mu.Lock()
 	s.usage = found
@@ -136,15 +138,31 @@ func (s *samples) collect(to sums, m *control.Manager, g *gateway.Gateway) {
 	for left, n := range s.tokens[g.ID] {
 		to.add(tokenCount, float64(n), g.Ref(), left)
 	}
-	u, ok := s.usage[g.ID]
-	if !ok || g.Status.State != gateway.StateRunning {
+	if g.Status.State != gateway.StateRunning {
 		return
 	}
 	spec := m.Effective(g)
-	to.add(serverCPU, u.CPUSeconds, g.Ref())
-	to.add(serverCPULimit, float64(spec.CPU), g.Ref())
-	to.add(serverMemory, float64(u.MemoryBytes), g.Ref())
-	to.add(serverMemoryLimit, float64(spec.MemoryBytes()), g.Ref())
+	for _, id := range servingIDs(g) { // the sum of them
+		u, ok := s.usage[id]
+		if !ok {
+			continue
+		}
+		to.add(serverCPU, u.CPUSeconds, g.Ref())
+		to.add(serverCPULimit, float64(spec.CPU), g.Ref())
+		to.add(serverMemory, float64(u.MemoryBytes), g.Ref())
+		to.add(serverMemoryLimit, float64(spec.MemoryBytes()), g.Ref())
+	}
+}
+
+// servingIDs returns the ids of the servers that take a gateway's creates.
+func servingIDs(g *gateway.Gateway) []string {
+	ids := []string{g.ServerID()}
+	for i := range g.Status.Servers {
+		if v := &g.Status.Servers[i]; v.State == gateway.ServerServing {
+			ids = append(ids, gateway.ServerID(g.ID, v.Number))
+		}
+	}
+	return ids
 }
 
 // auditLength returns the number of entries in the audit log, if it is known.

@@ -6,6 +6,7 @@ const labels = {
   livyVersion: 'Livy Version',
   cpu: 'CPU',
   memory: 'Memory',
+  servers: 'Livy servers',
   fusion: 'Fusion Acceleration',
   cluster: 'Cluster',
   queue: 'Associated Queue',

@@ -24,10 +24,12 @@ export function useLive(g) {
 /** Used shows the cores and the memory that jobs take, of what the gateway has. */
 export function Used({ live, spec, elsewhere = false }) {
   if (!live) return html`<span class="faint">…</span>`;
-  const limit = mebibytes(spec.memory);
+  const servers = spec.servers || 1;
+  const limit = servers * mebibytes(spec.memory);
+  const cpus = servers * spec.cpu;
   const cores = number(live.milliCpu / 1000, 1);
   if (elsewhere) return html`<span title="The jobs of this gateway run on a cluster">${cores} CPU, ${gib(live.memoryMb)}</span>`;
   return html`<span class="meters">
-    <${Meter} used=${live.milliCpu / 1000} limit=${spec.cpu} text=${`${cores} of ${spec.cpu} CPU`} />
+    <${Meter} used=${live.milliCpu / 1000} limit=${cpus} text=${`${cores} of ${cpus} CPU`} />
     <${Meter} used=${live.memoryMb} limit=${limit} text=${`${number(live.memoryMb / 1024, 1)} of ${gib(limit)}`} /></span>`;
 }

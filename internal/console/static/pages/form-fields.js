@@ -50,7 +50,8 @@ export function Sections({ catalog, error, file, form, change, base, settings, w
         ${create && html`<label class="field"><span class="label">Workspace</span>
           <input value=${form.workspace} autocomplete="off" spellcheck="false" onInput=${(e) => change({ workspace: e.currentTarget.value })} /><small>Groups gateways; names are unique in one.</small>${about(error, 'workspace') && html`<small class="wrong" role="alert">${error.rule || error.message}</small>`}</label>`}</div>
       <div class="two">${segments('cpu', catalog.cpus, catalog.cpus[0], (v) => `${v} CPU`)}${segments('memory', catalog.memories, catalog.memories[0], (v) => v)}</div>
-      <p class="hint">Livy Gateway Resources: for the Livy server and the drivers beside it.</p>
+      ${segments('servers', [1, 2, 3, 4, 5, 6, 7, 8], 1, (v) => String(v))}
+      <p class="hint">Livy Gateway Resources: for each Livy server and the drivers beside it.</p>
       <${Field} field="engine" group ...${common}>
         <div class="cards">${catalog.engines.map((e, i) => html`<label class="pick" key=${e.name}>
         <input type="radio" name="engine" checked=${engine === e.name} onChange=${() => set('engine', e.name)} />

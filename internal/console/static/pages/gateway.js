@@ -43,7 +43,7 @@ export function GatewayPage({ workspace, name, rest: [tab = 'overview', id = '']
       <div class="buttons"><${Life} g=${g} live=${live} />
         <${Menu} label=${'More about ' + g.spec.name} items=${menuOf(g, live)} /></div></div>
     <p class="facts"><${Id} text=${g.id} /><span>${g.spec.engine}</span>
-      <span>${g.spec.cpu} CPU, ${g.spec.memory}</span>${g.spec.queue && html`<span>Queue ${g.spec.queue}</span>`}
+      <span>${g.spec.servers > 1 ? `${g.spec.servers} × ` : ''}${g.spec.cpu} CPU, ${g.spec.memory}</span>${g.spec.queue && html`<span>Queue ${g.spec.queue}</span>`}
       <span>Created by ${g.createdBy} <${Time} at=${g.createdAt} /></span></p>
     <${Notices} g=${g} live=${live} notes=${tab === 'overview' || tab === 'configuration'} />
     <${Tabs} label="Parts of this gateway" at=${Part ? tab : 'overview'} items=${tabs.filter(([t]) => !needs[t] || reach(needs[t], workspace)).map(([t, text]) => [t, text, gatewayLink(g, ...(t === 'overview' ? [] : [t]))])} />
