@@ -284,7 +284,7 @@ func (r *reconciler) failed(ctx context.Context, g *gateway.Gateway, reason stri
 	if err := m.Runtime.Stop(ctx, g.ServerID(), epoch); err != nil {
 		return 0, err
 	}
-	return stepSoon, m.Ledger.ServerEnded(ctx, r.fence, g, "the Livy server ended unexpectedly")
+	return stepSoon, m.Ledger.ServerEnded(ctx, r.fence, g, sessions.ReasonServerEnded)
 }
 
 // poll updates the records of a running server.

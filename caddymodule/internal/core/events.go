@@ -28,19 +28,23 @@ type event struct {
 func (c *Core) noteTransition(g *gateway.Gateway) {
 	countTransition(g)
 	c.logTransition(g)
+	c.noticeFailure(g)
 	name := eventOf[g.Status.State]
 	if name == "" {
 		return
 	}
-	e := event{name, map[string]any{
+	c.queueEvent(event{name, map[string]any{
 		"workspace": g.Workspace, "gateway": g.Spec.Name, "id": g.ID,
 		"state": string(g.Status.State), "reason": gateway.MaskSecrets(g.Status.Reason),
-	}}
+	}})
+}
+
+// queueEvent queues an event.
+func (c *Core) queueEvent(e event) {
 	select {
 	case c.events <- e:
 	default:
-		c.Log.Warn("an event was dropped: subscribers are too slow",
-			zap.String("event", name), zap.String("gateway", g.ID))
+		c.Log.Warn("an event was dropped: subscribers are too slow", zap.String("event", e.name), zap.Any("id", e.data["id"]))
 	}
 }
 
