@@ -51,6 +51,19 @@ func (s *Standing) Ratio() (ratio float64) {
 	return ratio
 }
 
+// Over returns 1 for each kind of bound of which one is reached, otherwise 0.
+func (s *Standing) Over() (soft, hard int) {
+	for _, u := range s.Uses() {
+		if u.Soft > 0 && u.Used >= u.Soft {
+			soft = 1
+		}
+		if u.Hard > 0 && u.Used >= u.Hard {
+			hard = 1
+		}
+	}
+	return soft, hard
+}
+
 // Breach is a bound that was reached.
 type Breach struct {
 	Budget   string

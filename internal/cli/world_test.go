@@ -23,6 +23,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/budgets"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/doctor"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -112,7 +113,7 @@ func newWorld(t *testing.T, poll time.Duration) *world {
 	keys.Configure(sealer)
 	w := &world{t: t, keys: keys, dir: t.TempDir(), livy: double, livyURL: livy.URL, redis: redis, store: s, manager: m, vars: map[string]string{}}
 	server := &api.Server{
-		Manager: m, Tokens: service, Store: s, AccessKeys: keys, Logger: log, Patience: 50 * time.Millisecond,
+		Manager: m, Tokens: service, Store: s, AccessKeys: keys, Budgets: budgets.New(budgets.Options{Store: s, Logger: log, Gateways: m.Snapshot}), Logger: log, Patience: 50 * time.Millisecond,
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/livy/", http.StripPrefix("/livy", server.Handler(func(*http.Request) gateway.Origin {

@@ -141,7 +141,7 @@ func New(o Options) (_ *Core, err error) {
 	c.Refusals = control.NewRefusals(c.Store.AppendAudit, c.Log)
 	c.AccessKeys = accesskeys.New(c.Store, time.Now, c.Log)
 	c.API = &api.Server{
-		Manager: c.Manager, Tokens: c.Tokens, Store: c.Store, AccessKeys: c.AccessKeys, Refusals: c.Refusals, Logger: c.Log,
+		Manager: c.Manager, Tokens: c.Tokens, Store: c.Store, AccessKeys: c.AccessKeys, Refusals: c.Refusals, Budgets: c.Budgets, Logger: c.Log,
 	}
 	return c, nil
 }
