@@ -54,10 +54,10 @@ func TestBudgets(t *testing.T) {
 	}
 	metrics := s.Do("GET", "http://"+s.Address+"/metrics", "", "Accept: text/plain").Text
 	for name, want := range map[string]string{
-		`caddy_livy_budget_refusals_total{kind="budget",name="people"}`:                       "1",
-		`caddy_livy_budget_refusals_total{kind="quota",name="small"}`:                         "1",
+		`caddy_livy_budget_refusals_total{kind="budget",name="people"}`:                      "1",
+		`caddy_livy_budget_refusals_total{kind="quota",name="small"}`:                        "1",
 		`caddy_livy_budget_limit_hours{bound="hard",budget="people",resource="vcore_hours"}`: "2",
-		`caddy_livy_budget_used_ratio{budget="people"}`:                                       "0",
+		`caddy_livy_budget_used_ratio{budget="people"}`:                                      "0",
 	} {
 		if !strings.Contains(metrics, "\n"+name+" "+want+"\n") {
 			t.Errorf("%s is not %s", name, want)

@@ -22,8 +22,8 @@ import (
 	_ "github.com/livygateway/livygateway" // the directives
 	"github.com/livygateway/livygateway/caddymodule"
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/internal/notices"
 	"github.com/livygateway/livygateway/internal/golden"
+	"github.com/livygateway/livygateway/internal/notices"
 	"github.com/livygateway/livygateway/internal/store"
 )
 
