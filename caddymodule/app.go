@@ -17,8 +17,10 @@ import (
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
 	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/accesskeys"
+	"github.com/livygateway/livygateway/internal/budgets"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/notices"
 	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/tokens"
 	"github.com/livygateway/livygateway/policies"
@@ -35,7 +37,9 @@ func init() {
 //
 // When a gateway has been started, has been stopped or has failed, the instance that supervises
 // it emits the event `livy_gateway_started`, `livy_gateway_stopped` or `livy_gateway_failed`,
-// with the data `workspace`, `gateway` (its name), `id`, `state` and `reason`.
+// with the data `workspace`, `gateway` (its name), `id`, `state` and `reason`. The events
+// `livy_budget_reached`, `livy_token_expiring` and `livy_session_lost` are emitted by one
+// instance, with `text` and further data; see docs/budgets.md.
 //
 // Gateways, hashes of tokens, and records are stored in Redis. Several Caddy instances can share
 // one Redis.
@@ -70,6 +74,18 @@ type App struct {
 	// Where sessions and batches report their lineage, which the gateway then adds to their
 	// settings. Default: nothing is added.
 	OpenLineage *gateway.OpenLineage `json:"open_lineage,omitempty"`
+
+	// Bounds on the vCore-hours and GB-hours of users, tokens, gateways and workspaces in a day or
+	// a month. All Caddy instances that share a Redis should have the same ones, as with quotas
+	// and webhooks.
+	Budgets []budgets.Budget `json:"budgets,omitempty"`
+
+	// Bounds on what each user may start, with all tokens together.
+	Quotas []budgets.Quota `json:"quotas,omitempty"`
+
+	// URLs that are told when a budget is reached, a gateway has failed, a token expires soon, or
+	// a session or batch was lost.
+	Webhooks []notices.Webhook `json:"webhooks,omitempty"`
 
 	// The address of the site with `livy_spark_ui`, e.g. `https://ui.example.com`, which shows
 	// the Spark UIs of all gateways. Sites with `livy_gateway` then show none. Default: none;
@@ -144,6 +160,8 @@ type replaced struct {
 	settings  control.Settings // of this configuration's core
 	retention time.Duration
 	sealer    *accesskeys.Sealer
+	budgets   budgets.Settings
+	webhooks  []notices.Webhook
 }
 
 // CaddyModule returns the Caddy module information.
@@ -238,6 +256,9 @@ func (a *App) expand(log *zap.Logger) error {
 			return err
 		}
 	}
+	if err := a.checkWebhooks(); err != nil {
+		return err
+	}
 	if err := a.checkSealingKeys(); err != nil {
 		return err
 	}
@@ -280,6 +301,8 @@ func (a *App) Start() error {
 	a.core.Manager.Configure(a.settings())
 	a.before.retention = a.core.Ledger.SetRetention(cmp.Or(time.Duration(a.Retention), gateway.DefaultRetention))
 	a.before.sealer = a.core.AccessKeys.Configure(a.sealer)
+	a.before.budgets = a.core.Budgets.Configure(a.budgetSettings())
+	a.before.webhooks = a.core.Notices.Configure(a.Webhooks)
 	a.before.config = core.SetInForce(&core.Config{
 		Core: a.core, Log: a.log, Emit: a.emit,
 		WithoutGateways: a.Metrics.withoutGateways(), ServerUsage: a.Metrics.serverUsage(),
@@ -307,6 +330,8 @@ func (a *App) undo() {
 	a.core.Manager.Configure(a.before.settings)
 	a.core.Ledger.SetRetention(a.before.retention)
 	a.core.AccessKeys.Configure(a.before.sealer)
+	a.core.Budgets.Configure(a.before.budgets)
+	a.core.Notices.Configure(a.before.webhooks)
 	core.SetInForce(a.before.config)
 }
 

@@ -1,6 +1,8 @@
 package caddymodule
 
 import (
+	"slices"
+
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
 	"github.com/caddyserver/caddy/v2/caddyconfig/caddyfile"
@@ -66,6 +68,9 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	    open_lineage  <url> {
 //	        namespace <name>
 //	    }
+//	    budget        <name> { ... }
+//	    quota         <name> { ... }
+//	    webhook       <url> { ... }
 //	    spark_ui      <address>
 //	    local_dir     <dir>...
 //	    tokens {
@@ -126,7 +131,7 @@ func (a *App) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 	for d.NextBlock(0) {
 		option := d.Val()
 		_, isList := options[option].(*[]string)
-		repeatable := option == "gateway" || catalogOptions[option] != nil || isList && !once[option]
+		repeatable := slices.Contains([]string{"gateway", "budget", "quota", "webhook"}, option) || catalogOptions[option] != nil || isList && !once[option]
 		if given[option] && !repeatable {
 			return d.Errf("option %q is given twice", option)
 		}
@@ -177,6 +182,12 @@ func (a *App) unmarshalOption(d *caddyfile.Dispenser, option string, target any)
 	case "open_lineage":
 		a.OpenLineage = new(gateway.OpenLineage)
 		return readEntry(d, a.OpenLineage)
+	case "budget":
+		return a.unmarshalBudget(d)
+	case "quota":
+		return a.unmarshalQuota(d)
+	case "webhook":
+		return a.unmarshalWebhook(d)
 	case "tokens":
 		return a.unmarshalTokens(d)
 	case "restart_unresponsive":

@@ -41,6 +41,9 @@ func (a *App) validate() error {
 			return fmt.Errorf("livy: engine %q: %w", e.Name, err)
 		}
 	}
+	if err := a.validateBudgets(); err != nil {
+		return fmt.Errorf("livy: %w", err)
+	}
 	if a.SparkUI != "" {
 		var err error
 		if a.sparkUI, err = sparkui.ParseSite(a.SparkUI); err != nil {

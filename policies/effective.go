@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"math"
 	"strconv"
 	"strings"
 
@@ -41,6 +42,21 @@ func (e *Effective) DriverMemoryBytes() int64 {
 func (e *Effective) ExecutorMemoryBytes() int64 {
 	n, _ := unitMiB.parse(e.ExecutorMemory)
 	return n
+}
+
+// ParseMemory returns the bytes of a size as Spark reads it, such as 4g; a bare number is MiB.
+func ParseMemory(text string) (int64, bool) { return unitMiB.parse(text) }
+
+// MaxExecutors returns the most executors that the create may have: with dynamic allocation, as
+// many as it may grow to, math.MaxInt32 if that is not bounded.
+func (e *Effective) MaxExecutors() int {
+	if !strings.EqualFold(strings.TrimSpace(e.Conf["spark.dynamicAllocation.enabled"]), "true") {
+		return e.NumExecutors
+	}
+	if n, ok := unitInt.parse(e.Conf["spark.dynamicAllocation.maxExecutors"]); ok {
+		return max(e.NumExecutors, int(min(n, math.MaxInt32)))
+	}
+	return math.MaxInt32
 }
 
 // of returns the value of a field that the job runs with.

@@ -19,7 +19,7 @@ import (
 
 // create records a create request, sends it, and completes the record.
 func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next caddyhttp.Handler) error {
-	create, err := h.begin(r, c)
+	create, err := h.begin(w, r, c)
 	if err != nil {
 		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {
 			replay(w, &repeated.Reply)
@@ -130,7 +130,7 @@ func (h *Record) created(
 }
 
 // begin records what is about to be sent.
-func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
+func (h *Record) begin(w http.ResponseWriter, r *http.Request, c *call) (*sessions.Create, error) {
 	policy, err := c.entry.PolicyFor(c.token.Identity, c.token.Queue)
 	if err != nil {
 		return nil, err
@@ -161,12 +161,16 @@ func (h *Record) begin(r *http.Request, c *call) (*sessions.Create, error) {
 		in.MaxLive = c.token.MaxBatches
 	}
 	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
+	if in.User, in.Limits, err = h.limits(c); err != nil {
+		return nil, err
+	}
 	c.record = id
 	create, err := h.core.Ledger.Begin(r.Context(), in)
 	c.endBegun()
 	if err != nil {
-		return nil, err
+		return nil, h.core.Budgets.Explain(err)
 	}
+	setHeader(w, headerBudget, h.core.Budgets.Began(create.Reached))
 	if err := h.checkName(r.Context(), c, in.Name); err != nil {
 		create.Refused(r.Context())
 		return nil, err

@@ -22,6 +22,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/accesskeys"
+	"github.com/livygateway/livygateway/internal/budgets"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
@@ -38,6 +39,8 @@ type Server struct {
 	Store   *store.Store
 	// AccessKeys manages the access keys of the managed product's API.
 	AccessKeys *accesskeys.Service
+	// Budgets has the budgets of the configuration.
+	Budgets *budgets.Service
 	// Refusals records refused requests in the audit log.
 	Refusals *control.Refusals
 	Logger   *zap.Logger

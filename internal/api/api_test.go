@@ -16,6 +16,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/budgets"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
@@ -78,7 +79,7 @@ func newClientPolling(t *testing.T, s *store.Store, interval time.Duration) *cli
 		t.Fatal(err)
 	}
 	keys.Configure(sealer)
-	server := &api.Server{Manager: m, Tokens: service, Store: s, AccessKeys: keys, Logger: log}
+	server := &api.Server{Manager: m, Tokens: service, Store: s, AccessKeys: keys, Budgets: budgets.New(budgets.Options{Store: s, Logger: log, Gateways: m.Snapshot}), Logger: log}
 	c := &client{t: t, actor: "tester", server: server}
 	c.handler = server.Handler(func(*http.Request) gateway.Origin {
 		return gateway.Origin{Actor: c.actor, Address: "192.0.2.1", Surface: "admin"}

@@ -74,7 +74,6 @@ type Attention struct {
 const (
 	overviewDays  = 14
 	maxAttention  = 100
-	expiresSoon   = 7 * 24 * time.Hour
 	milliCPUHours = 1000 * 3600
 	mbHours       = 1024 * 3600
 )

@@ -166,7 +166,7 @@ func (s *Server) readSlowFacts(ctx context.Context, ids []string, now time.Time)
 	f.labels = make(map[string]tokenLabel, len(all))
 	for _, t := range all {
 		f.labels[t.ID] = labelOf(t)
-		if t.State(now) == "active" && t.ExpiresAt.Sub(now) < expiresSoon {
+		if t.State(now) == "active" && t.ExpiresAt.Sub(now) < tokens.ExpiresSoon {
 			f.expiring = append(f.expiring, t)
 		}
 	}

@@ -57,7 +57,7 @@ const maxUsers = 10
 type tokenLabel struct{ name, user string }
 
 func labelOf(t *tokens.Token) tokenLabel {
-	return tokenLabel{t.Name, cmp.Or(t.Owner, t.Identity, t.CreatedBy)}
+	return tokenLabel{t.Name, t.User()}
 }
 
 // eachUsage calls add for the usage of all records that the caller sees, by day.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/accesskeys"
+	"github.com/livygateway/livygateway/internal/budgets"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/events"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -102,6 +103,16 @@ var (
 	}
 )
 
+// usageByParams choose what usage to add up.
+var usageByParams = []Param{
+	{Name: "by", Type: "string", Words: budgets.Pers, Doc: "What to add up by; \"user\" by default."},
+	{Name: "month", Type: "string", Doc: "A month (UTC) such as 2026-01; the present one by default."},
+	{Name: "day", Type: "date", Doc: "One day (UTC) instead of a month."},
+	{Name: "since", Type: "date", Doc: "The first day (UTC) instead of a month."},
+	{Name: "until", Type: "date", Doc: "With since: the last day, today by default."},
+	{Name: "format", Type: "string", Words: []string{"json", "csv"}, Doc: "\"json\" by default."},
+}
+
 // Who may make a call. With "own", members may make it for their own tokens and what was
 // created with them.
 var (
@@ -186,11 +197,21 @@ func Routes() []Route {
 			Doc: "Live sessions and batches are up to 2 seconds old, usage and tokens up to 30 seconds.",
 		},
 		{
+			Method: get, Path: "/v1/usage", Name: "getUsageBy", Access: viewerOrOwn, handle: (*call).usageBy,
+			Summary: "Add up vCore-hours and GB-hours by user, token, gateway or workspace", Query: usageByParams, Status: 200, Reply: UsageReport{},
+			Doc: "Those with the most vCore-hours first. What lives counts up to now. With format=csv the reply is CSV.",
+		},
+		{
+			Method: get, Path: "/v1/budgets", Name: "listBudgets", Access: viewerOrOwn, handle: (*call).listBudgets,
+			Summary: "List budgets and what is used of them", Status: 200, Reply: BudgetList{},
+			Doc: "At most 2 seconds old. Budgets are part of the configuration.",
+		},
+		{
 			Method: get, Path: "/v1/events", Name: "followEvents", Access: viewer, handle: (*call).follow,
 			Summary: "Stream changes as they happen",
 			Query:   []Param{{Name: "kept", Type: "boolean", Doc: "Begin with the events that this instance still has, at most 1000."}},
 			Status:  200, Reply: events.GatewayChange{}, Type: eventStream,
-			Doc: "Server-sent events: gateway, tokens, records, and reset, after which the client must read everything again. The header Last-Event-ID continues after that event. 503 if this instance has too many open streams.",
+			Doc: "Server-sent events: gateway, tokens, records, notice (a bound of a budget was reached, a gateway failed, a token expires soon, a session was lost), and reset, after which the client must read everything again. The header Last-Event-ID continues after that event. 503 if this instance has too many open streams.",
 		},
 		{
 			Method: get, Path: "/v1/tokens", Name: "listAllTokens", Access: operatorOrOwn, handle: (*call).listAllTokens,

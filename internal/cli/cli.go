@@ -92,6 +92,7 @@ func Fill(cmd *cobra.Command, o Options) {
 	flags.BoolVar(&c.wide, "wide", false, "Print all columns without truncation")
 	cmd.AddCommand(
 		c.gatewayCommand(), c.tokenCommand(), c.accessKeyCommand(), c.sessionCommand(), c.policyCommand(), c.usageCommand(),
+		c.budgetCommand(),
 		c.catalogCommand(), c.engineCommand(), c.environmentCommand(), c.auditCommand(), c.eventsCommand(), c.healthCommand(), c.doctorCommand(),
 		c.orphansCommand(),
 	)

@@ -28,7 +28,7 @@ by its id (livy-...), or by what clients see: session:3, batch:7.`,
 	}
 	s := &sessionCLI{cli: c}
 	c.gatewayFlag(cmd, &s.gatewayName, "Gateway of the records")
-	usage := c.usageOf(&s.gatewayName)
+	usage := c.usageOf(&s.gatewayName, nil)
 	usage.Use = "usage --gateway NAME"
 	cmd.AddCommand(s.list(), s.show(), s.close(), s.ui(), s.export(), s.statements(), usage)
 	return cmd

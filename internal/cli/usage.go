@@ -10,15 +10,22 @@ import (
 	"github.com/livygateway/livygateway/internal/api"
 )
 
-// usageCommand is a second name for "session usage".
+// usageCommand is a second name for "session usage". With --by it adds up all gateways.
 func (c *cli) usageCommand() *cobra.Command {
 	var gatewayName string
-	cmd := c.usageOf(&gatewayName)
-	c.gatewayFlag(cmd, &gatewayName, "Gateway whose usage to show")
+	by := new(usageBy)
+	cmd := c.usageOf(&gatewayName, by)
+	cmd.Use = "usage --gateway NAME | --by user|token|gateway|workspace"
+	cmd.Short = "Shows vCore-hours and GB-hours, by day or user"
+	cmd.Example += "\n  caddy livy usage --by user --month 2026-01\n  caddy livy usage --by token --since 7d --output csv"
+	cmd.Flags().StringVar(&gatewayName, "gateway", "", "Gateway whose usage to show")
+	complete(cmd, "gateway", c.gateways)
+	by.flags(cmd)
 	return cmd
 }
 
-func (c *cli) usageOf(gatewayName *string) *cobra.Command {
+// usageOf is the command for one gateway or, if by is not nil and says so, for all of them.
+func (c *cli) usageOf(gatewayName *string, by *usageBy) *cobra.Command {
 	var days span
 	var csv bool
 	cmd := &cobra.Command{
@@ -27,6 +34,12 @@ func (c *cli) usageOf(gatewayName *string) *cobra.Command {
 		Example: "  caddy livy usage --gateway etl --from 2026-01-01 --until 2026-01-31 --csv",
 		Args:    noArgs,
 		RunE: func(*cobra.Command, []string) error {
+			switch {
+			case by != nil && by.by != "":
+				return by.show(c, &days, csv)
+			case *gatewayName == "":
+				return badUsage(errUsageOfWhat)
+			}
 			q := url.Values{}
 			if err := days.set(q, time.DateOnly); err != nil {
 				return err

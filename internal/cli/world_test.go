@@ -23,6 +23,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/budgets"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/doctor"
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -113,6 +114,7 @@ func newWorld(t *testing.T, poll time.Duration) *world {
 	w := &world{t: t, keys: keys, dir: t.TempDir(), livy: double, livyURL: livy.URL, redis: redis, store: s, manager: m, vars: map[string]string{}}
 	server := &api.Server{
 		Manager: m, Tokens: service, Store: s, AccessKeys: keys, Logger: log, Patience: 50 * time.Millisecond,
+		Budgets: budgets.New(budgets.Options{Store: s, Logger: log, Gateways: m.Snapshot}),
 		Sites: func() []api.Site {
 			return []api.Site{
 				{Scheme: "https", Host: "livy.internal", Port: "8443"}, {Scheme: "https", Host: "livy.example.com", Public: true},

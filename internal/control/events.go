@@ -1,6 +1,8 @@
 package control
 
 import (
+	"encoding/json"
+
 	"github.com/livygateway/livygateway/internal/store"
 )
 
@@ -32,6 +34,13 @@ func (m *Manager) reportOther(e store.Event) {
 	case store.TopicRecords:
 		if g := m.Known(e.ID); g != nil {
 			m.Events.Records(g)
+		}
+	case store.TopicNotice:
+		var n struct {
+			Workspace string `json:"workspace"`
+		}
+		if json.Unmarshal([]byte(e.ID), &n) == nil {
+			m.Events.Notice(n.Workspace, json.RawMessage(e.ID))
 		}
 	case store.TopicResync:
 		m.Events.Reset()

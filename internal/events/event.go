@@ -17,6 +17,8 @@ const (
 	// NameRecords that sessions or batches of it began, changed or were removed.
 	NameTokens  = "tokens"
 	NameRecords = "records"
+	// NameNotice means that something was reported that somebody should know.
+	NameNotice = "notice"
 	// NameReset means that changes may have been missed: the client must read everything again.
 	NameReset = "reset"
 )

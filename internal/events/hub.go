@@ -3,6 +3,7 @@ package events
 import (
 	"context"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -103,6 +104,13 @@ func (h *Hub) endBurst(id string) {
 	h.addLocked(NameRecords, b.again.Workspace, *b.again)
 	b.again = nil
 	b.timer.Reset(recordsInterval)
+}
+
+// Notice reports a notice, as JSON, about a workspace; empty if it is about none in particular.
+func (h *Hub) Notice(workspace string, doc json.RawMessage) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.addLocked(NameNotice, workspace, doc)
 }
 
 // Reset reports that changes may have been missed.

@@ -36,7 +36,7 @@ func (c *Catalog) Validate() error {
 		{"directory", names(c.Directories)},
 		{"fusion", names(c.Fusion)},
 	} {
-		if err := validateNames(list.what, list.names); err != nil {
+		if err := ValidateNames(list.what, list.names); err != nil {
 			return err
 		}
 	}
@@ -53,7 +53,9 @@ func (c *Catalog) Validate() error {
 
 var entryRegexp = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]{0,62}$`)
 
-func validateNames(what string, names []string) error {
+// ValidateNames checks names of things that a configuration defines: their form, and that each is
+// defined once.
+func ValidateNames(what string, names []string) error {
 	seen := make(map[string]bool)
 	for _, name := range names {
 		if !entryRegexp.MatchString(name) {

@@ -24,6 +24,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/budgets"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
@@ -96,7 +97,7 @@ func newWorld(t *testing.T, s *store.Store) *world {
 	done := make(chan struct{})
 	go func() { defer close(done); refusals.Run(ctx) }()
 	t.Cleanup(func() { cancel(); <-done })
-	w.server = New(&api.Server{Manager: m, Tokens: service, Store: s, AccessKeys: keys, Refusals: refusals, Logger: log}, Settings{
+	w.server = New(&api.Server{Manager: m, Tokens: service, Store: s, AccessKeys: keys, Refusals: refusals, Budgets: budgets.New(budgets.Options{Store: s, Logger: log, Gateways: m.Snapshot}), Logger: log}, Settings{
 		Workspaces: map[string]string{workspaceID: "default", "w-other": "lab"},
 		Regions:    []string{"cn-hangzhou"},
 		Releases:   []Release{{"esr-4.3.0 (Spark 3.5.2, Scala 2.12)", "spark-3.5"}},

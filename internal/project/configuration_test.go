@@ -23,6 +23,7 @@ import (
 	"github.com/livygateway/livygateway/caddymodule"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/golden"
+	"github.com/livygateway/livygateway/internal/notices"
 	"github.com/livygateway/livygateway/internal/store"
 )
 
@@ -119,6 +120,7 @@ func TestConfigurationIsComplete(t *testing.T) {
 		gateway.Fusion{},
 		gateway.HistoryServer{},
 		gateway.OpenLineage{},
+		notices.Webhook{},
 	} {
 		of := reflect.TypeOf(entry)
 		for i := 1; i < of.NumField(); i++ { // the first is the argument

@@ -25,6 +25,8 @@ type Intent struct {
 	Name string
 	// The client.
 	TokenID, TokenName, ClientAddr string
+	// User is whose resources it uses.
+	User string
 	// Resources and Policy are stored as they are.
 	Resources, Policy any
 	// SparkUI is the path of its Spark UI; empty if there is none.
@@ -34,6 +36,8 @@ type Intent struct {
 	// MaxLive bounds the live sessions or batches of the token, including this one; 0
 	// means no limit.
 	MaxLive int
+	// Limits are further limits; nil for none.
+	Limits *store.Limits
 	// Repeat is set if the client may repeat the create.
 	Repeat *Repeat
 }
@@ -41,6 +45,9 @@ type Intent struct {
 // Create is a create request in progress. Call exactly one of its methods once Livy has
 // answered, or none if it is unknown whether Livy received the request.
 type Create struct {
+	// Reached are the soft bounds that it reached.
+	Reached []store.Reached
+
 	l      *Ledger
 	g      *gateway.Gateway
 	record *store.Record
@@ -64,7 +71,7 @@ func NameFor(id, wanted string) string {
 }
 
 // Begin records a create before it is sent. If it fails, nothing must be sent. It fails with
-// KindLimited if the token's limit is reached, with KindConflict if another create of that
+// KindLimited if the token's limit is reached, with the errors of store.Limits, with KindConflict if another create of that
 // name is in progress, with KindUnavailable if Redis is unreachable, and with a
 // *RepeatedError that holds the reply to the first create if this one repeats it.
 func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
@@ -80,6 +87,7 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 		ID: in.ID, GatewayID: in.Gateway.ID, Kind: string(in.Kind), LivyID: -1, PublicID: -1,
 		Epoch: in.Gateway.Status.Epoch, Name: in.Name, State: "starting",
 		TokenID: in.TokenID, TokenName: in.TokenName, ClientAddr: in.ClientAddr,
+		User: in.User, Workspace: in.Gateway.Workspace,
 		SparkUI: in.SparkUI, MilliCPU: in.MilliCPU, MemoryMB: in.MemoryMB, Created: now, Updated: now,
 	}
 	var err error
@@ -91,9 +99,9 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 	}
 	c := &Create{l: l, g: in.Gateway, record: r, repeat: in.Repeat}
 	if in.Repeat != nil {
-		err = l.beginOnce(ctx, c, in.MaxLive)
+		err = l.beginOnce(ctx, c, in.MaxLive, in.Limits)
 	} else {
-		err = l.store.BeginCreate(ctx, r, in.MaxLive, nil)
+		c.Reached, err = l.store.BeginWithin(ctx, r, in.MaxLive, nil, in.Limits)
 	}
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -60,6 +61,15 @@ const (
 	reasonFailed = "the driver failed, or was killed outside of the gateway"
 	reasonKilled = "killed outside of the gateway"
 )
+
+// Lost reports whether a session or batch is gone without anybody having ended it, and without
+// Livy saying how it ended: its Livy server ended by itself, or no longer knows it.
+func Lost(r *store.Record) bool {
+	return !r.Live() && (r.State == StateGone || r.State == "dead" && strings.HasPrefix(r.Reason, ReasonServerEnded))
+}
+
+// ReasonServerEnded begins the reason for what ended since its Livy server ended by itself.
+const ReasonServerEnded = "the Livy server ended unexpectedly"
 
 // endedByItself reports whether Livy said that a session or batch has ended, and still listed it.
 func endedByItself(r *store.Record) bool {

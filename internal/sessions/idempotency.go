@@ -61,14 +61,14 @@ type kept struct {
 
 // beginOnce begins a create unless it is a repetition; then it waits for the reply to the
 // first create and returns that.
-func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int) error {
+func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int, within *store.Limits) error {
 	rep, err := c.repetition()
 	if err != nil {
 		return err
 	}
 	end := l.now().Add(repeatTimeout)
 	for {
-		err := l.store.BeginCreate(ctx, c.record, maxLive, rep)
+		c.Reached, err = l.store.BeginWithin(ctx, c.record, maxLive, rep, within)
 		var repeated *store.RepeatedError
 		if !errors.As(err, &repeated) {
 			return err

@@ -244,7 +244,7 @@ func (p *poll) settle(ctx context.Context, s *seen, publicID int64, pending map[
 			return err
 		}
 		r = &store.Record{
-			ID: id, GatewayID: p.g.ID, Kind: string(s.kind), Name: s.name, State: s.state, LivyID: -1, PublicID: -1,
+			ID: id, GatewayID: p.g.ID, Workspace: p.g.Workspace, Kind: string(s.kind), Name: s.name, State: s.state, LivyID: -1, PublicID: -1,
 			Reason: "found in Livy; not created through the gateway", Created: p.now,
 		}
 		p.l.logger.Info("recording a session or batch that was not created through the gateway",

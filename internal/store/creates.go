@@ -13,28 +13,31 @@ import (
 )
 
 // beginCreate stores a record before its create is sent, unless the create repeats an
-// earlier one, the token's limit is reached, or another create of that name is in progress.
+// earlier one, the token's limit is reached, another create of that name is in progress, or it
+// would exceed further limits.
 //
 // KEYS: see recordKeys, and as the tenth the key of the repetition, or "records"
 // again. ARGV: the record (see putRecord), limit or 0, time to live of the
-// repetition's key in ms or 0, its value, channel, message
-var beginCreate = newScript(putRecord + `
+// repetition's key in ms or 0, its value, channel, message, further limits
+var beginCreate = newScript(putRecord + checkLimits + `
 local a = {}
-for j = 1, 11 do a[j] = ARGV[j] end
+for j = 1, 12 do a[j] = ARGV[j] end
 local id, kind, name, token = a[1], a[6], a[8], a[9]
-if ARGV[13] ~= '0' then
+if ARGV[14] ~= '0' then
   local first = redis.call('GET', KEYS[10])
   if first then return {'repeated', first} end
 end
-local limit = tonumber(ARGV[12])
+local limit = tonumber(ARGV[13])
 if limit > 0 and redis.call('SCARD', KEYS[3] .. ':t:' .. token .. ':' .. kind) >= limit then return {'limit', ''} end
 local other = redis.call('HGET', KEYS[7], kind .. ':' .. name)
 if other and other ~= id and redis.call('SISMEMBER', KEYS[3], other) == 1 then return {'name', other} end
-redis.call('PUBLISH', ARGV[15], ARGV[16])
+local over, soft = limits(ARGV[18])
+if over then return over end
+redis.call('PUBLISH', ARGV[16], ARGV[17])
 if not put(a) then return {'changed', ''} end
 redis.call('HSET', KEYS[7], kind .. ':' .. name, id)
-if ARGV[13] ~= '0' then redis.call('SET', KEYS[10], ARGV[14], 'PX', ARGV[13]) end
-return {'ok', ''}
+if ARGV[14] ~= '0' then redis.call('SET', KEYS[10], ARGV[15], 'PX', ARGV[14]) end
+return {'ok', table.concat(soft, ';')}
 `)
 
 // Repetition marks a create that a client may repeat, and that must start only one session
@@ -58,9 +61,20 @@ func (e *RepeatedError) Error() string { return "this create was sent before" }
 // a repetition, with KindLimited if the token already has limit (if not 0) live sessions or
 // batches, and with KindConflict if another create of this name is in progress.
 func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repetition) error {
-	args, doc, err := r.putArgs()
+	_, err := s.BeginWithin(ctx, r, limit, rep, nil)
+	return err
+}
+
+// BeginWithin is BeginCreate within further limits, which may be nil. It returns the soft bounds
+// that are reached, and fails with a *BudgetError or a *CountError too.
+func (s *Store) BeginWithin(ctx context.Context, r *Record, limit int, rep *Repetition, within *Limits) ([]Reached, error) {
+	args, doc, err := s.putArgs(r)
 	if err != nil {
-		return err
+		return nil, err
+	}
+	limits, err := s.limitsArg(within, r.MilliCPU, r.MemoryMB)
+	if err != nil {
+		return nil, err
 	}
 	keys := append(s.recordKeys(r.GatewayID), s.key("records", r.GatewayID))
 	life, value := int64(0), ""
@@ -68,24 +82,29 @@ func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repe
 		keys[len(keys)-1] = s.repetition(r, rep.Key)
 		life, value = rep.Life.Milliseconds(), rep.Value
 	}
-	args = append(args, limit, life, value, s.channel(), message(TopicRecords, r.GatewayID))
+	args = append(args, limit, life, value, s.channel(), message(TopicRecords, r.GatewayID), limits)
 	got, err := beginCreate.Run(ctx, s, Fence{}, keys, args...).StringSlice()
 	if err != nil {
-		return wrap("recording a create", err)
+		return nil, wrap("recording a create", err)
 	}
 	switch got[0] {
 	case "ok":
 		r.stored = doc
-		return nil
+		if within == nil {
+			return nil, nil
+		}
+		return within.softReached(got[1])
 	case "repeated":
-		return &RepeatedError{Value: got[1]}
+		return nil, &RepeatedError{Value: got[1]}
 	case "limit":
-		return gateway.Errorf(gateway.KindLimited, "this token is limited to %s at a time, which it has reached",
+		return nil, gateway.Errorf(gateway.KindLimited, "this token is limited to %s at a time, which it has reached",
 			gateway.Count(limit, r.Kind))
+	case "budget", "count":
+		return nil, within.exceeded(got[0], got[1])
 	case "name":
-		return gateway.Errorf(gateway.KindConflict, "another %s named %q is being created", r.Kind, r.Name)
+		return nil, gateway.Errorf(gateway.KindConflict, "another %s named %q is being created", r.Kind, r.Name)
 	default:
-		return fmt.Errorf("recording create %s: %w", r.ID, ErrChanged)
+		return nil, fmt.Errorf("recording create %s: %w", r.ID, ErrChanged)
 	}
 }
 

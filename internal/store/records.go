@@ -41,6 +41,9 @@ type Record struct {
 	TokenID    string `json:"tokenId,omitempty"`
 	TokenName  string `json:"tokenName,omitempty"`
 	ClientAddr string `json:"clientAddr,omitempty"`
+	// User is whose resources it uses, and Workspace the gateway's: usage is counted for both.
+	User      string `json:"user,omitempty"`
+	Workspace string `json:"workspace,omitempty"`
 	// Resources is the resource configuration: kind, driverMemory, driverCores,
 	// executorMemory, executorCores, numExecutors, queue, conf, mountCost.
 	Resources json.RawMessage `json:"resources,omitempty"`
@@ -93,9 +96,9 @@ var ErrChanged = errors.New("the record was changed in the meantime")
 // when it ends. A record that ended unconfirmed may still be found in Livy later.
 //
 // KEYS: see recordKeys. Further keys are derived from them and share their slot.
-const putRecord = `
+const putRecord = countRecord + `
 local function put(a)
-  local id, old, doc, created, alive, kind, public, name, token, state, usage = unpack(a)
+  local id, old, doc, created, alive, kind, public, name, token, state, usage, accounts = unpack(a)
   local current = redis.call('HGET', KEYS[1], id) or ''
   if current ~= old and current ~= doc then return false end
   local was = current ~= '' and cjson.decode(current) or {}
@@ -120,13 +123,15 @@ local function put(a)
     redis.call('ZREM', KEYS[2] .. ':s:' .. was.state, id)
     if token ~= '' then redis.call('ZREM', mine .. ':s:' .. was.state, id) end
   end
+  local ends = alive ~= '1' and (not was.ended or was.publicId < 0 and public ~= '')
+  count(was, id, token, alive == '1', ends, accounts)
   if alive == '1' then
     redis.call('SADD', KEYS[3], id)
     if token ~= '' then redis.call('SADD', livemine, id) end
     if public ~= '' and name ~= '' then redis.call('HSET', KEYS[5], kind .. ':' .. name, public) end
   else
     redis.call('SREM', KEYS[3], id)
-    if not was.ended or was.publicId < 0 and public ~= '' then
+    if ends then
       for field, n in string.gmatch(usage, '([^=;]+)=([^=;]+)') do redis.call('HINCRBY', KEYS[8], field, n) end
     end
     redis.call('ZADD', KEYS[2] .. ':s:' .. state, created, id)
@@ -143,15 +148,15 @@ end
 `
 
 // putFields is the number of ARGV that one record takes in a script.
-const putFields = 11
+const putFields = 12
 
 // KEYS: see recordKeys. ARGV: channel, message, and the records
 var saveRecords = newScript(putRecord + `
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 local changed = {}
-for i = 3, #ARGV, 11 do
+for i = 3, #ARGV, 12 do
   local a = {}
-  for j = 0, 10 do a[j+1] = ARGV[i+j] end
+  for j = 0, 11 do a[j+1] = ARGV[i+j] end
   if not put(a) then changed[#changed+1] = a[1] end
 end
 return changed
@@ -167,10 +172,14 @@ func (s *Store) recordKeys(gatewayID string) []string {
 }
 
 // putArgs returns the arguments of putRecord, and separately the document among them.
-func (r *Record) putArgs() (args []any, doc string, err error) {
+func (s *Store) putArgs(r *Record) (args []any, doc string, err error) {
 	text, err := json.Marshal(r)
 	if err != nil {
 		return nil, "", fmt.Errorf("encoding record %s: %w", r.ID, err)
+	}
+	accounts, err := s.accounting(r)
+	if err != nil {
+		return nil, "", err
 	}
 	alive, public := "0", ""
 	if r.Live() {
@@ -181,7 +190,7 @@ func (r *Record) putArgs() (args []any, doc string, err error) {
 	}
 	doc = string(text)
 	return []any{
-		r.ID, r.stored, doc, r.Created.UnixMilli(), alive, r.Kind, public, r.Name, r.TokenID, r.State, r.usage(),
+		r.ID, r.stored, doc, r.Created.UnixMilli(), alive, r.Kind, public, r.Name, r.TokenID, r.State, r.usage(), accounts,
 	}, doc, nil
 }
 
@@ -201,7 +210,7 @@ func (s *Store) SaveRecords(ctx context.Context, f Fence, gatewayID string, reco
 		args = append(args, s.channel(), message(TopicRecords, gatewayID))
 		docs := make(map[string]string, len(some))
 		for _, r := range some {
-			a, doc, err := r.putArgs()
+			a, doc, err := s.putArgs(r)
 			if err != nil {
 				return err
 			}

@@ -12,15 +12,16 @@ import (
 // stay.
 //
 // KEYS: see recordKeys; ARGV: channel, message, and for each record: id, kind, public id
-// or "", name, token, state, "1" to remove it though it lives
-var dropRecords = newScript(`
+// or "", name, token, state, "1" to remove it though it lives, how it counts (see accounting)
+var dropRecords = newScript(countRecord + `
 redis.call('PUBLISH', ARGV[1], ARGV[2])
 local dropped = 0
-for i = 3, #ARGV, 7 do
+for i = 3, #ARGV, 8 do
   local id, kind, public, name, token, state = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]
   if ARGV[i+6] == '1' or redis.call('SISMEMBER', KEYS[3], id) == 0 then
     dropped = dropped + redis.call('HDEL', KEYS[1], id)
     redis.call('SREM', KEYS[3], id)
+    count({}, id, token, false, false, ARGV[i+7])
     redis.call('ZREM', KEYS[2], id)
     redis.call('ZREM', KEYS[2] .. ':s:' .. state, id)
     if token ~= '' then
@@ -44,14 +45,18 @@ func (s *Store) drop(ctx context.Context, f Fence, gatewayID, living string, rec
 	if len(records) == 0 {
 		return 0, nil
 	}
-	args := make([]any, 0, 2+7*len(records))
+	args := make([]any, 0, 2+8*len(records))
 	args = append(args, s.channel(), message(TopicRecords, gatewayID))
 	for _, r := range records {
 		public := ""
 		if r.PublicID >= 0 {
 			public = publicRef(r.Kind, r.PublicID)[len(r.Kind)+1:]
 		}
-		args = append(args, r.ID, r.Kind, public, r.Name, r.TokenID, r.State, living)
+		accounts, err := s.accounting(r)
+		if err != nil {
+			return 0, err
+		}
+		args = append(args, r.ID, r.Kind, public, r.Name, r.TokenID, r.State, living, accounts)
 	}
 	n, err := dropRecords.Run(ctx, s, f, s.recordKeys(gatewayID), args...).Int()
 	return n, wrap("dropping records", err)

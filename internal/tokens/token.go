@@ -8,6 +8,7 @@
 package tokens
 
 import (
+	"cmp"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -54,6 +55,13 @@ func (t *Token) State(now time.Time) string {
 		return "active"
 	}
 }
+
+// User returns whose resources the token uses: its owner's, otherwise those of the user that its
+// jobs run as or, without one, of whoever created it.
+func (t *Token) User() string { return cmp.Or(t.Owner, t.Identity, t.CreatedBy) }
+
+// ExpiresSoon is how long before its expiry somebody should look at a token.
+const ExpiresSoon = 7 * 24 * time.Hour
 
 // Scope is a permission of a token.
 type Scope = store.Scope

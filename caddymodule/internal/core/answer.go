@@ -9,6 +9,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
 
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/budgets"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/sessions"
@@ -24,6 +25,7 @@ type answer struct {
 	Detail string `json:"detail,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	Field  string `json:"field,omitempty"`
+	*budgetAnswer
 
 	status     int
 	allow      string
@@ -31,6 +33,18 @@ type answer struct {
 	// expected is set if nothing is wrong: a gateway that is stopped, a client that left.
 	expected bool
 }
+
+// budgetAnswer is what an answer says of a budget that is used up. Used and Limit are in hours.
+type budgetAnswer struct {
+	Budget string    `json:"budget"`
+	Period string    `json:"period"`
+	Used   float64   `json:"used"`
+	Limit  float64   `json:"limit"`
+	Reset  time.Time `json:"reset"`
+}
+
+// reasonBudget is the reason for a create that a budget does not allow.
+const reasonBudget = "budget_exceeded"
 
 // defaultRetry is the value of Retry-After if no better one is known.
 const defaultRetry = 2 * time.Second
@@ -50,6 +64,7 @@ func answerTo(r *http.Request, err error) answer {
 		token   *tokens.Error
 		domain  *gateway.Error
 		ended   *sessions.EndedError
+		budget  *budgets.ExceededError
 		handler caddyhttp.HandlerError
 	)
 	switch {
@@ -62,6 +77,12 @@ func answerTo(r *http.Request, err error) answer {
 		}
 	case errors.As(err, &ended):
 		return answer{Msg: ended.Sentence(), Detail: ended.Story(), status: http.StatusNotFound}
+	case errors.As(err, &budget):
+		return answer{
+			Msg: budget.Error(), Reason: reasonBudget, Field: budget.Resource,
+			status: api.Status(gateway.KindLimited), retryAfter: budget.Wait,
+			budgetAnswer: &budgetAnswer{budget.Budget, budget.Period, budget.Used, budget.Limit, budget.Reset},
+		}
 	case errors.As(err, &domain):
 		return answer{Msg: domain.Error(), Field: domain.Field, status: api.Status(domain.Kind), expected: domain.Expected}
 	case errors.As(err, &handler) && handler.StatusCode < 500 && handler.StatusCode != 0:

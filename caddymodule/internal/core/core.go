@@ -16,8 +16,10 @@ import (
 
 	"github.com/livygateway/livygateway/internal/accesskeys"
 	"github.com/livygateway/livygateway/internal/api"
+	"github.com/livygateway/livygateway/internal/budgets"
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/notices"
 	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/sparkui"
 	"github.com/livygateway/livygateway/internal/store"
@@ -44,7 +46,11 @@ type Core struct {
 	SparkUI  *sparkui.Server
 	// AccessKeys are those of the managed product's API.
 	AccessKeys *accesskeys.Service
-	Log        *zap.Logger
+	// Notices reports what somebody should know.
+	Notices *notices.Service
+	// Budgets checks creates against budgets and quotas.
+	Budgets *budgets.Service
+	Log     *zap.Logger
 
 	events   chan event
 	samples  samples
@@ -127,11 +133,16 @@ func New(o Options) (_ *Core, err error) {
 	c.SparkUI = sparkui.New(sparkui.Options{
 		Store: c.Store, Ledger: c.Ledger, Tokens: c.Tokens, Runtime: rt, Manager: c.Manager, Logger: c.Log,
 	})
+	c.Notices = notices.New(notices.Options{Store: c.Store, Logger: c.Log, Rand: rand.Reader, Emit: c.emitNotice})
+	c.Budgets = budgets.New(budgets.Options{
+		Store: c.Store, Logger: c.Log, Gateways: c.Manager.Snapshot, Users: c.tokenUsers,
+		Stop: c.stopForBudget, Report: c.reportBreach,
+	})
 	c.Refusals = control.NewRefusals(c.Store.AppendAudit, c.Log)
 	c.AccessKeys = accesskeys.New(c.Store, time.Now, c.Log)
 	c.API = &api.Server{
-		Manager: c.Manager, Tokens: c.Tokens, Store: c.Store, AccessKeys: c.AccessKeys, Refusals: c.Refusals, Logger: c.Log,
-		Sites: Sites,
+		Manager: c.Manager, Tokens: c.Tokens, Store: c.Store, AccessKeys: c.AccessKeys, Refusals: c.Refusals,
+		Budgets: c.Budgets, Logger: c.Log, Sites: Sites,
 	}
 	return c, nil
 }
@@ -154,6 +165,8 @@ func (c *Core) Start() error {
 		c.wg.Go(func() { c.Tokens.Run(ctx) })
 		c.wg.Go(func() { c.Ledger.Run(ctx) })
 		c.wg.Go(func() { c.Refusals.Run(ctx) })
+		c.wg.Go(func() { c.Budgets.Run(ctx) })
+		c.wg.Go(func() { c.Notices.Run(ctx) })
 		c.wg.Go(func() { c.AccessKeys.Run(ctx) })
 		c.wg.Go(func() { c.emitEvents(ctx) })
 		c.wg.Go(func() { c.takeSamples(ctx) })

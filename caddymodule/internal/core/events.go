@@ -30,32 +30,37 @@ type event struct {
 func (c *Core) noteTransition(g *gateway.Gateway) {
 	countTransition(g)
 	c.logTransition(g)
+	c.noticeFailure(g)
 	name := eventOf[g.Status.State]
 	if name == "" {
 		return
 	}
-	c.queueEvent(name, g, g.Status.Reason, nil)
+	c.queueGatewayEvent(name, g, g.Status.Reason, nil)
 }
 
 // noteServerFailure counts the failure of one of several servers, and queues its event.
 func (c *Core) noteServerFailure(g *gateway.Gateway, v gateway.Server) {
 	failuresTotal.WithLabelValues(gatewayLabel(g.Ref()), control.KindOfFailure(v.LastFailure.Reason)).Inc()
-	c.queueEvent("livy_server_failed", g, v.LastFailure.Reason, map[string]any{
+	c.queueGatewayEvent("livy_server_failed", g, v.LastFailure.Reason, map[string]any{
 		"server": v.Number, "serving": g.ServingServers(), "servers": g.WantedServers(),
 	})
 }
 
-func (c *Core) queueEvent(name string, g *gateway.Gateway, reason string, more map[string]any) {
+func (c *Core) queueGatewayEvent(name string, g *gateway.Gateway, reason string, more map[string]any) {
 	e := event{name, map[string]any{
 		"workspace": g.Workspace, "gateway": g.Spec.Name, "id": g.ID,
 		"state": string(g.Status.State), "reason": gateway.MaskSecrets(reason),
 	}}
 	maps.Copy(e.data, more)
+	c.queueEvent(e)
+}
+
+// queueEvent queues an event.
+func (c *Core) queueEvent(e event) {
 	select {
 	case c.events <- e:
 	default:
-		c.Log.Warn("an event was dropped: subscribers are too slow",
-			zap.String("event", name), zap.String("gateway", g.ID))
+		c.Log.Warn("an event was dropped: subscribers are too slow", zap.String("event", e.name), zap.Any("id", e.data["id"]))
 	}
 }
 

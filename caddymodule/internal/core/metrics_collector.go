@@ -63,7 +63,24 @@ var (
 	leaseChanges = counterOf("lease_changes_total",
 		"Leases taken over from another instance or an earlier process (`takeover`), and lost (`loss`).", "change")
 
+	budgetUsed = gaugeOf("budget_used_ratio",
+		"The largest part of a budget that one of those who have it has used: 1 means that a hard bound is reached, or the "+
+			"soft one of a resource that has no other. Every instance reports it, some 15 seconds old.",
+		"budget")
+	budgetReached = gaugeOf("budget_reached",
+		"How many users, tokens, gateways or workspaces have reached a bound (`soft`, `hard`) of a budget in the present "+
+			"period. Every instance reports it.",
+		"budget", "bound")
+	budgetLimit = gaugeOf("budget_limit_hours",
+		"The bounds (`soft`, `hard`) of a budget by resource (`vcore_hours`, `gb_hours`).", "budget", "resource", "bound")
+	budgetRefusals = counterOf("budget_refusals_total",
+		"Creates that a budget or quota refused, by kind (`budget`, `quota`) and its name.", "kind", "name")
+	noticesTotal = counterOf("notices_total",
+		"Deliveries of notices to webhooks: `delivered`, `failed` (to be tried again), and notices that were `dropped`.",
+		"outcome")
+
 	allCollected = []*collected{
+		budgetUsed, budgetReached, budgetLimit, budgetRefusals, noticesTotal,
 		gatewaysByState, unresponsive, gatewayState, gatewaySince, gatewaySilent, serverCount, liveCount, vcoresInUse, memoryInUse,
 		serverCPU, serverCPULimit, serverMemory, serverMemoryLimit, tokenCount, tokenChecks, recorderQueue,
 		auditEntries, leasesHeld, otherInstances, leaseChanges,
@@ -89,6 +106,7 @@ func (coreCollector) Collect(ch chan<- prometheus.Metric) {
 	s := sums{}
 	c.collectGateways(s)
 	c.collectInstance(s)
+	c.collectBudgets(s)
 	for key, value := range s {
 		var labels []string
 		if key.labels != "" || key.c.perGateway {

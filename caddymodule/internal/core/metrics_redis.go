@@ -25,6 +25,6 @@ func (c *Core) observer() store.Observer {
 			}
 		},
 		Started: func(r *store.Record) { recordStarted(c.Manager, r); c.logStarted(r) },
-		Ended:   func(r *store.Record) { recordEnded(c.Manager, r); c.logEnded(r) },
+		Ended:   func(r *store.Record) { recordEnded(c.Manager, r); c.logEnded(r); c.noticeEnd(r) },
 	}
 }

@@ -85,6 +85,7 @@ func (c *Core) countTokens(ctx context.Context) {
 		}
 		mine := map[string]int{"expired": 0, "1d": 0, "7d": 0, "30d": 0, "longer": 0}
 		for _, t := range all {
+			c.noticeToken(g, t, now)
 			if t.RevokedAt.IsZero() && !t.Disabled {
 				mine[daysLeft(t.ExpiresAt, now)]++
 			}

@@ -29,6 +29,10 @@ func capacity() *dashboard.DashboardBuilder {
 			query{`topk(10, sum by (gateway) (caddy_livy_server_memory_bytes{gateway=~"$gateway"}) / max by (gateway) (caddy_livy_server_memory_limit_bytes{gateway=~"$gateway"}))`, "{{gateway}}"})).
 		WithPanel(graph("vCore hours by gateway", "In a day.", "short",
 			query{`topk(15, sum by (gateway) (increase(caddy_livy_vcore_seconds_total{gateway=~"$gateway"}[1d])) / 3600)`, "{{gateway}}"})).
+		WithPanel(graph("Budgets", "The largest part that one of those who have the budget has used.", "percentunit",
+			query{`max by (budget) (caddy_livy_budget_used_ratio)`, "{{budget}}"})).
+		WithPanel(graph("Creates that budgets and quotas refused", "In an hour.", "short",
+			query{`sum by (name) (increase(caddy_livy_budget_refusals_total[1h]))`, "{{name}}"})).
 		WithPanel(graph("Creates by gateway", "In an hour.", "short",
 			query{`topk(15, sum by (gateway) (increase(caddy_livy_creates_total{gateway=~"$gateway", decision="sent"}[1h])))`, "{{gateway}}"})).
 		WithPanel(graph("From a create to idle or running", "The slowest of twenty.", "s",

@@ -18,18 +18,20 @@ import { AllTokens } from './pages/tokens.js';
 import { Catalog } from './pages/catalog.js';
 import { AuditPage } from './pages/audit.js';
 import { Overview } from './pages/overview.js';
+import { UsageBy } from './pages/usage-by.js';
 
 const places = [
   ['overview', 'Overview', 'overview'],
   ['gateways', 'Livy Gateways', 'gateway'],
   ['sessions', 'Sessions', 'sessions'],
+  ['usage', 'Usage', 'usage'],
   ['tokens', 'My tokens', 'token'],
   ['catalog', 'Catalog', 'catalog'],
   ['audit', 'Audit', 'audit'],
 ];
 
 /** needs are the actions without which a page is of no use. */
-const needs = { audit: 'audit', tokens: 'tokens', sessions: 'records' };
+const needs = { audit: 'audit', tokens: 'tokens', sessions: 'records', usage: 'records' };
 
 function Page() {
   const { path } = route.value;
@@ -37,6 +39,7 @@ function Page() {
   switch (place) {
     case 'overview': return html`<${Overview} />`;
     case 'sessions': return html`<${AllSessions} />`;
+    case 'usage': return html`<${UsageBy} />`;
     case 'tokens': return html`<${AllTokens} />`;
     case 'catalog': return html`<${Catalog} />`;
     case 'audit': return html`<${AuditPage} />`;

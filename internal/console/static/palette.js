@@ -17,7 +17,7 @@ export function openPalette() {
   open((close) => html`<${Palette} close=${() => { shown = false; close(); }} />`);
 }
 
-const pages = [['Livy Gateways', '#/gateways', 'gateway'], ['Overview', '#/overview', 'overview'], ['Sessions', '#/sessions', 'sessions'], ['My tokens', '#/tokens', 'token'], ['Catalog', '#/catalog', 'catalog'], ['Audit', '#/audit', 'audit']];
+const pages = [['Livy Gateways', '#/gateways', 'gateway'], ['Overview', '#/overview', 'overview'], ['Sessions', '#/sessions', 'sessions'], ['Usage', '#/usage', 'usage'], ['My tokens', '#/tokens', 'token'], ['Catalog', '#/catalog', 'catalog'], ['Audit', '#/audit', 'audit']];
 
 async function recordsOf(gateways) {
   if (!reach('records')) return [];

@@ -4,6 +4,7 @@ import { html } from '../lib.js';
 const strokes = {
   gateway: ['M2 4.5h12v3H2z', 'M2 9.5h12v3H2z', 'M4.5 6h.01', 'M4.5 11h.01'],
   overview: ['M2 13.5h12', 'M4 13.5V8', 'M8 13.5V3.5', 'M12 13.5V6'],
+  usage: ['M2.5 11a5.5 5.5 0 1 1 11 0', 'M8 11l2.5-3.5'],
   sessions: ['M2.5 3.5h11v9h-11z', 'M5 6.5l2 1.75L5 10', 'M8.5 10.25h2.5'],
   token: ['M6.5 9.5a3 3 0 1 1 0-3h7v3h-1.5v-1.2h-1.5v1.2z'],
   catalog: ['M3 2.5h3.5v11H3z', 'M6.5 2.5H10v11H6.5z', 'M10.6 3.2l2.6-.6 1.8 10.4-2.7.5z'],

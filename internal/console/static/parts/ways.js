@@ -55,6 +55,7 @@ export const way = {
   ui: (g, r) => ({ title: 'Link to the Spark UI', cli: `caddy livy session ui${of(g)} ${r.id}`, method: 'POST', path: one(g, `/records/${r.id}/ui-link`) }),
   statements: (g) => ({ title: 'Statements', cli: `caddy livy session statements${of(g)}`, method: 'GET', path: one(g, '/statements') }),
   usage: (g, q = {}) => ({ title: 'Usage', cli: `caddy livy usage${of(g)}${flags(q)}`, method: 'GET', path: one(g, '/usage') + query(q) }),
+  usageBy: (q) => ({ title: 'Usage', cli: `caddy livy usage${flags(q)}`, method: 'GET', path: '/v1/usage' + query(q) }),
   policy: (g) => ({ title: 'Show the policy', cli: `caddy livy policy show${of(g)}`, method: 'GET', path: one(g, '/policy') }),
   explain: (g, kind, body) => ({
     title: 'Explain a request', cli: `caddy livy policy explain${of(g)} --kind ${kind} - <<'END'\n${JSON.stringify(body, null, 2)}\nEND`,
