@@ -35,7 +35,8 @@ func badKey(key string) string {
 // livy.uri with every session, so such keys are dropped, not refused.
 var reservedPrefixes = []string{
 	"livy.", "spark.__livy__.", "spark.livy.", "spark.livygateway.",
-	// Labels by which the gateway finds its pods.
+	// Labels by which the gateway finds its pods and network policies know its servers.
+	"spark.kubernetes.driver.label.app.kubernetes.io/", "spark.kubernetes.executor.label.app.kubernetes.io/",
 	"spark.kubernetes.driver.label.livygateway", "spark.kubernetes.executor.label.livygateway",
 	"spark.kubernetes.driver.service.label.livygateway",
 }

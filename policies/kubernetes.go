@@ -92,6 +92,43 @@ var kubernetesGroups = []kubernetesGroup{
 	},
 }
 
+// podLabel begins the labels by which the gateway finds the pods of jobs.
+const podLabel = "livygateway/"
+
+// The names of the labels of pods that differ for each session and batch; see PodLabel.
+const (
+	RecordLabel = "record"
+	TokenLabel  = "token"
+)
+
+// PodLabel returns the label of pods for a label of jobs.
+func PodLabel(name string) string { return podLabel + name }
+
+// podLabelKeys returns the settings for a label of drivers and executors.
+func podLabelKeys(name string) []string {
+	return []string{
+		"spark.kubernetes.driver.label." + PodLabel(name), "spark.kubernetes.executor.label." + PodLabel(name),
+	}
+}
+
+// JobLabels returns the settings that label the pods of one session or batch on Kubernetes with
+// its record and token; none elsewhere.
+func (p *Policy) JobLabels(record, token string) map[string]string {
+	conf := make(map[string]string)
+	if !p.kubernetes() {
+		return conf
+	}
+	for name, value := range map[string]string{RecordLabel: record, TokenLabel: token} {
+		if !labelValue.MatchString(value) {
+			continue // a record without a token
+		}
+		for _, key := range podLabelKeys(name) {
+			conf[key] = value
+		}
+	}
+	return conf
+}
+
 // kubernetesOpen are the settings for Kubernetes that clients may make under an open policy: those
 // of the strict list, and environment variables, which have a guard of their own.
 var kubernetesOpen = func() names {
