@@ -1,6 +1,10 @@
 package policies
 
-import "strings"
+import (
+	"strings"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+)
 
 const kubernetesPrefix = "spark.kubernetes."
 
@@ -92,22 +96,10 @@ var kubernetesGroups = []kubernetesGroup{
 	},
 }
 
-// podLabel begins the labels by which the gateway finds the pods of jobs.
-const podLabel = "livygateway/"
-
-// The names of the labels of pods that differ for each session and batch; see PodLabel.
-const (
-	RecordLabel = "record"
-	TokenLabel  = "token"
-)
-
-// PodLabel returns the label of pods for a label of jobs.
-func PodLabel(name string) string { return podLabel + name }
-
 // podLabelKeys returns the settings for a label of drivers and executors.
 func podLabelKeys(name string) []string {
 	return []string{
-		"spark.kubernetes.driver.label." + PodLabel(name), "spark.kubernetes.executor.label." + PodLabel(name),
+		"spark.kubernetes.driver.label." + gateway.PodLabel(name), "spark.kubernetes.executor.label." + gateway.PodLabel(name),
 	}
 }
 
@@ -118,7 +110,7 @@ func (p *Policy) JobLabels(record, token string) map[string]string {
 	if !p.kubernetes() {
 		return conf
 	}
-	for name, value := range map[string]string{RecordLabel: record, TokenLabel: token} {
+	for name, value := range map[string]string{gateway.RecordLabel: record, gateway.TokenLabel: token} {
 		if !labelValue.MatchString(value) {
 			continue // a record without a token
 		}

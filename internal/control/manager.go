@@ -81,6 +81,7 @@ type Manager struct {
 	cancelLeasing context.CancelFunc
 
 	health    health
+	pods      podAccess
 	usages    sync.Map               // *usage by gateway id
 	logins    sync.Map               // loggedIn by server id
 	installed atomic.Pointer[string] // the installation's name, once known
