@@ -50,7 +50,7 @@ run: ## quick start: engine, Redis, Caddy, a gateway and a token; Ctrl-C stops i
 test: build ## all tests; what cannot run here is listed by name (REQUIRE=docker,redis,... makes that a failure)
 	@test "$(RACE)" = 1 || echo "note: no C compiler found (or RACE=0): running without the race detector"
 	@$(GO) run ./internal/testreport -- $(RACEFLAG) $(TESTFLAGS) $(UNIT) -- -C integration -p 1 $(TESTFLAGS) ./... \
-	    -- -C docs/monitoring/generate $(TESTFLAGS) ./...
+	    -- -C docs/monitoring/generate $(TESTFLAGS) ./... -- -C deploy/helm/check $(TESTFLAGS) ./...
 
 unit: ## unit tests only
 	@test "$(RACE)" = 1 || echo "note: no C compiler found (or RACE=0): running without the race detector"

@@ -40,6 +40,8 @@ type inventory struct {
 	Deprecated []string
 	// Mains are the classes of Spark's jars that can be run.
 	Mains []string
+	// Kubernetes are prefixes of settings for Kubernetes after which any name may follow.
+	Kubernetes []string
 }
 
 // call is a call of spark-submit.

@@ -27,7 +27,7 @@ func code(names []string) string {
 
 var units = map[unit]string{
 	unitInt: "number", unitMiB: "size, bare number in MiB", unitBytes: "size, bare number in bytes",
-	unitDuration: "duration, bare number in ms",
+	unitDuration: "duration, bare number in ms", unitCPU: "cores: 2, 1.5 or 1500m",
 }
 
 // aliasTable lists the families: Livy's field and Spark's keys, the winner first; what
@@ -153,6 +153,15 @@ func TestUnits(t *testing.T) {
 		{unitDuration, "5us", 5, true},
 		{unitDuration, "1w", 0, false},
 		{unitText, "1", 0, false},
+		{unitCPU, "2", 2000, true},
+		{unitCPU, " 1.5 ", 1500, true},
+		{unitCPU, "0.25", 250, true},
+		{unitCPU, "250m", 250, true},
+		{unitCPU, "1.5m", 0, false},
+		{unitCPU, "2k", 0, false},
+		{unitCPU, "1e3", 0, false},
+		{unitCPU, "-1", 0, false},
+		{unitCPU, "", 0, false},
 	} {
 		if got, ok := c.u.parse(c.text); got != c.want && c.ok || ok != c.ok {
 			t.Errorf("%d %q: %d, %v, want %d, %v", c.u, c.text, got, ok, c.want, c.ok)

@@ -23,10 +23,10 @@ func envVariable(key string) string {
 // loader take settings: memory and cores
 // (SPARK_EXECUTOR_MEMORY), Java options (SPARK_JAVA_OPT_0, _JAVA_OPTIONS), the
 // user (HADOOP_USER_NAME, KRB5CCNAME), configuration directories, class and library
-// paths.
+// paths, and the API server of Kubernetes.
 var steering = []string{
 	"SPARK_", "JAVA_", "_JAVA_", "JDK_", "IBM_JAVA_", "OPENJ9_", "HADOOP_", "YARN_", "HDFS_", "LD_", "CLASSPATH",
-	"KRB5", "PYSPARK_SUBMIT_", "PYSPARK_GATEWAY_", "BASH_ENV",
+	"KRB5", "PYSPARK_SUBMIT_", "PYSPARK_GATEWAY_", "BASH_ENV", "KUBECONFIG", "KUBERNETES_",
 }
 
 // badVariable returns why clients may not set an environment variable, or "".

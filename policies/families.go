@@ -190,7 +190,22 @@ var families = []family{
 		keys:    []string{"spark.pyspark.driver.python"},
 		related: env(slices.Concat(driverEnvPrefixes, executorEnvPrefixes), "PYSPARK_DRIVER_PYTHON"),
 	},
-	{keys: []string{"spark.kubernetes.driver.request.cores"}},
+	{keys: []string{"spark.kubernetes.driver.request.cores"}, unit: unitCPU},
+	{keys: []string{"spark.kubernetes.driver.limit.cores"}, unit: unitCPU},
+	{keys: []string{"spark.kubernetes.executor.request.cores"}, unit: unitCPU},
+	{keys: []string{"spark.kubernetes.executor.limit.cores"}, unit: unitCPU},
+	{
+		keys:    []string{"spark.kubernetes.container.image"},
+		related: []string{"spark.kubernetes.driver.container.image", "spark.kubernetes.executor.container.image"},
+	},
+	{
+		keys:    []string{"spark.kubernetes.scheduler.name"},
+		related: []string{"spark.kubernetes.driver.scheduler.name", "spark.kubernetes.executor.scheduler.name"},
+	},
+	{
+		keys:    []string{"spark.kubernetes.authenticate.driver.serviceAccountName"},
+		related: []string{"spark.kubernetes.authenticate.executor.serviceAccountName"},
+	},
 	{keys: []string{"spark.yarn.tags"}, list: true, note: "Livy puts its own tag first"},
 	{keys: []string{"spark.hadoop.fs.defaultFS", "spark.hadoop.fs.default.name"}},
 	{
@@ -293,6 +308,8 @@ var families = []family{
 var prefixPairs = [][2]string{
 	{"spark.hive.", "spark.hadoop.hive."},
 	{"spark.excludeOnFailure.", "spark.blacklist."},
+	{"spark.kubernetes.node.selector.", "spark.kubernetes.driver.node.selector."},
+	{"spark.kubernetes.node.selector.", "spark.kubernetes.executor.node.selector."},
 }
 
 // familiesOf maps every member (not related keys) to its families.

@@ -21,6 +21,9 @@ func (p *Policy) Forces(key string) bool {
 	if _, ok := SparkUIConf("")[key]; ok {
 		return true
 	}
+	if _, ok := p.JobLabels("x", "x")[key]; ok {
+		return true
+	}
 	for i := range p.lists {
 		if p.lists[i].field < 0 && p.lists[i].key == key {
 			return true

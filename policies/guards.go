@@ -33,7 +33,13 @@ func badKey(key string) string {
 
 // reservedPrefixes are those of Livy and the gateway. Livy's official clients send keys such as
 // livy.uri with every session, so such keys are dropped, not refused.
-var reservedPrefixes = []string{"livy.", "spark.__livy__.", "spark.livy.", "spark.livygateway."}
+var reservedPrefixes = []string{
+	"livy.", "spark.__livy__.", "spark.livy.", "spark.livygateway.",
+	// Labels by which the gateway finds its pods and network policies know its servers.
+	"spark.kubernetes.driver.label.app.kubernetes.io/", "spark.kubernetes.executor.label.app.kubernetes.io/",
+	"spark.kubernetes.driver.label.livygateway", "spark.kubernetes.executor.label.livygateway",
+	"spark.kubernetes.driver.service.label.livygateway",
+}
 
 // internalKeys lists settings that Spark sets itself and reads elsewhere: set by a client they
 // would add jars and files to executors, or misrepresent the application. A key that ends with a

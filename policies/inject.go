@@ -54,6 +54,11 @@ func (p *Policy) compileInjection() error {
 			return err
 		}
 	}
+	if c := p.set.Cluster; c != nil {
+		if err := p.compileCluster(c); err != nil {
+			return err
+		}
+	}
 	if e := p.set.Environment; e != nil {
 		if err := p.compileEnvironment(e); err != nil {
 			return err
@@ -78,6 +83,16 @@ func (p *Policy) compileInjection() error {
 		}
 	}
 	return p.compileLabels()
+}
+
+// compileCluster forces the cluster's settings. A gateway's queue wins over the cluster's namespace.
+func (p *Policy) compileCluster(c *Cluster) error {
+	conf := c.Conf
+	if p.set.Queue != "" {
+		conf = maps.Clone(conf)
+		maps.DeleteFunc(conf, func(key, _ string) bool { return slices.Contains(p.set.QueueKeys, key) })
+	}
+	return p.forceConf(conf, "the gateway's cluster", "cluster "+c.Name)
 }
 
 func (p *Policy) compileEnvironment(e *Environment) error {
@@ -248,8 +263,7 @@ func (p *Policy) compileLabels() error {
 		}
 		keys := []string{"spark.livygateway." + name}
 		if p.kubernetes() {
-			keys = append(keys, "spark.kubernetes.driver.label.livygateway/"+name,
-				"spark.kubernetes.executor.label.livygateway/"+name)
+			keys = append(keys, podLabelKeys(name)...)
 		}
 		for _, key := range keys {
 			if err := p.force(key, value, "the gateway's labels", "gateway labels"); err != nil {

@@ -20,8 +20,9 @@ func isJavaOptions(key string) bool {
 }
 
 // badJavaOptions finds JVM options that bypass the rules on conf: Spark reads system properties
-// beginning with "spark." as settings, Hadoop reads its user name from one, an argument file can
-// hide any option, and a class path adds code from paths that the path rule does not allow.
+// beginning with "spark." as settings, Hadoop reads its user name from one and Spark's client of
+// Kubernetes its credentials, an argument file can hide any option, and a class path adds code
+// from paths that the path rule does not allow.
 func (p *Policy) badJavaOptions(key, value string) string {
 	// Spark and the JVM split the text at different whitespace characters; one that only one of
 	// them knows must not hide the beginning of a word.
@@ -37,7 +38,7 @@ func (p *Policy) badJavaOptions(key, value string) string {
 	case strings.Contains(plain, "${"):
 		return "must not contain ${...}"
 	case settingOption.MatchString(plain):
-		return "must not set spark.*, livy.* or HADOOP_* properties with -D; settings belong in conf"
+		return "must not set spark.*, livy.*, kubernetes.* or HADOOP_* properties with -D; settings belong in conf"
 	case fileOption.MatchString(plain):
 		return "must not read options from a file"
 	case !p.set.CustomClasspath && codeOption.MatchString(plain):
@@ -128,7 +129,7 @@ func (p *Policy) ruledHeap(key string) string {
 
 var (
 	unquote       = strings.NewReplacer(`"`, "", `'`, "", `\`, "")
-	settingOption = regexp.MustCompile(`-D\s*(spark\.|livy\.|HADOOP_)`)
+	settingOption = regexp.MustCompile(`-D\s*(spark\.|livy\.|HADOOP_|kubeconfig|kubernetes\.)`)
 	fileOption    = regexp.MustCompile(`(^|\s)@|-XX:(Flags|VMOptionsFile)\b|-XX:\+ReadVMOptionsFile`)
 	// heapOption matches options that set the heap or a thread's stack. The java program accepts
 	// -mx for -Xmx, -ms for -Xms, and -ss and -oss for -Xss, in any case.

@@ -17,7 +17,7 @@ type Settings struct {
 	// Master is livy.spark.master. It determines where environment variables, archives and
 	// the queue are set. Default "local[*]".
 	Master string
-	// DeployMode is livy.spark.deploy-mode. Empty: Livy's own, client.
+	// DeployMode is livy.spark.deploy-mode. Empty: client, but cluster for batches on Kubernetes.
 	DeployMode string
 	// ServerMemory is the memory, in bytes, that the Livy server and the drivers beside it
 	// share. 0: drivers run elsewhere, or it is not bounded.
@@ -41,6 +41,8 @@ type Settings struct {
 	// user, or spark.livy.proxyUser of spark-defaults.conf.
 	Identity string
 
+	// Cluster is the cluster that jobs run on; may be nil.
+	Cluster *Cluster
 	// Environment is the runtime environment that every job gets; may be nil.
 	Environment *Environment
 	// Fusion is the accelerator that every job gets; may be nil.
@@ -134,6 +136,13 @@ type File struct {
 // own; its conf and variables override the client's. Drivers next to the Livy server (client mode)
 // inherit the server's variables, so it must be started with those of the environment.
 type Environment = gateway.Environment
+
+// Cluster is a cluster as far as policies are concerned.
+type Cluster struct {
+	Name string
+	// Conf are the operator's settings for every job on it.
+	Conf map[string]string
+}
 
 // Fusion is an acceleration profile, e.g. that of DataFusion Comet.
 type Fusion = gateway.Fusion

@@ -79,6 +79,8 @@ var strictNames = func() names {
 type grants struct {
 	conf    names
 	classes names
+	// kubernetes holds the names of conf that are below spark.kubernetes.
+	kubernetes names
 }
 
 func (p *Policy) compileMode() error {
@@ -147,6 +149,9 @@ func (p *Policy) grantConf(name string) string {
 		return "cannot be allowed: it " + reason
 	}
 	p.granted.conf.add(name)
+	if strings.HasPrefix(name, kubernetesPrefix) {
+		p.granted.kubernetes.add(name)
+	}
 	return ""
 }
 
@@ -191,6 +196,9 @@ func (p *Policy) closed(key string) (reason, source string) {
 		if reason := badVariable(name); reason != "" && !p.granted.conf.has(key) {
 			return reason + "; allow-conf " + key + " would let clients set it", builtIn
 		}
+	}
+	if reason := p.badKubernetes(key); reason != "" {
+		return reason, builtIn
 	}
 	if p.set.Mode != ModeStrict || p.allowed(key) {
 		return "", ""

@@ -2,6 +2,7 @@ package policies
 
 import (
 	"math"
+	"regexp"
 	"strconv"
 	"strings"
 )
@@ -19,12 +20,16 @@ const (
 	unitSize          // size that must have a suffix
 	unitDuration      // duration; a bare number is milliseconds
 	unitSeconds       // duration; a bare number is seconds
+	unitCPU           // cores of a pod: 2, 1.5 or 1500m
 )
 
 // parse parses a value strictly: ASCII digits and a suffix that Spark (or Livy) knows. Forms that
 // Java might parse differently, such as digits of other scripts or ${references}, are not valid.
 func (u unit) parse(s string) (int64, bool) {
 	s = strings.TrimSpace(s)
+	if u == unitCPU {
+		return parseCPU(s)
+	}
 	digits := 0
 	for digits < len(s) && s[digits] >= '0' && s[digits] <= '9' {
 		digits++
@@ -38,6 +43,23 @@ func (u unit) parse(s string) (int64, bool) {
 		return 0, false
 	}
 	return n * factor, true
+}
+
+// cpuQuantity is the part of Kubernetes' quantities that is usual for CPUs.
+var cpuQuantity = regexp.MustCompile(`^([0-9]{1,9})(?:\.([0-9]{1,3})|(m))?$`)
+
+// parseCPU returns a number of cores in thousandths.
+func parseCPU(s string) (int64, bool) {
+	m := cpuQuantity.FindStringSubmatch(s)
+	if m == nil {
+		return 0, false
+	}
+	whole, _ := strconv.ParseInt(m[1], 10, 64)
+	if m[3] != "" {
+		return whole, true
+	}
+	part, _ := strconv.ParseInt((m[2] + "000")[:3], 10, 64)
+	return whole*1000 + part, true
 }
 
 var sizeSuffixes = map[string]int64{
@@ -72,7 +94,7 @@ func (u unit) factor(suffix string) (int64, bool) {
 		if suffix == "" {
 			return 1, true
 		}
-	case unitText:
+	case unitText, unitCPU:
 		return 0, false
 	case unitSize: // only with a suffix
 	}
@@ -87,6 +109,8 @@ func (u unit) name() string {
 		return "a whole number"
 	case unitDuration, unitSeconds:
 		return "a duration such as 30m"
+	case unitCPU:
+		return "a number of cores such as 2, 1.5 or 1500m"
 	case unitText:
 		return "text"
 	default:

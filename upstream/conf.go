@@ -158,6 +158,9 @@ type ConfInput struct {
 	Conf
 	// Master and DeployMode determine where jobs run; an empty DeployMode means Livy's default.
 	Master, DeployMode string
+	// DriverHost is the address at which executors reach the drivers of sessions; empty:
+	// Spark's own choice.
+	DriverHost string
 	// Forced reports whether the gateway itself sets a key in the conf of requests; may be
 	// nil. Livy's blacklist must not contain such keys, or Livy would reject every request.
 	Forced func(key string) bool
@@ -194,7 +197,7 @@ func RenderConf(in ConfInput) map[string]string {
 	}
 	return map[string]string{
 		LivyConf:       text(server),
-		LivyClientConf: text(in.LivyClient),
+		LivyClientConf: text(append(sessionDefaults(in), in.LivyClient...)),
 		SparkBlacklist: text(blacklist),
 		SparkDefaults:  text(append(sparkDefaults(in), in.Spark...)),
 		Log4j:          log4jText,
@@ -220,16 +223,59 @@ func withDefaults(in ConfInput) []Entry {
 	return append(defaults, in.Livy...)
 }
 
-// sparkDefaults are put before the person's settings. Drivers beside Livy share its
+// sparkDefaults are put before the person's settings. Batches on Kubernetes are pods, see
+// splitModes. Drivers beside Livy share its
 // directory, and Hive's own metastore there takes one of them at a time: each gets one
 // in its memory. Elsewhere a hive-site.xml may say where the metastore is, which this
 // would replace.
 func sparkDefaults(in ConfInput) []Entry {
-	if !in.Alone || in.Hive {
-		return nil
+	var entries []Entry
+	if in.splitModes() {
+		entries = append(entries, Entry{Key: deployModeKey, Value: "cluster"})
 	}
-	return []Entry{{Key: metastoreKey, Value: "jdbc:derby:memory:metastore;create=true"}}
+	if in.Alone && !in.Hive {
+		entries = append(entries, Entry{Key: metastoreKey, Value: "jdbc:derby:memory:metastore;create=true"})
+	}
+	return entries
 }
+
+// splitModes reports whether sessions run in another deploy mode than batches: on Kubernetes,
+// drivers of sessions report to the Livy server, so they run beside it, and those of batches are
+// pods. Livy has one setting for both and passes it on only if it is set.
+func (in *ConfInput) splitModes() bool {
+	return strings.HasPrefix(in.Master, "k8s") && in.DeployMode == "" && Lookup(in.Livy, DeployModeKey) == ""
+}
+
+// sessionDefaults are put before the person's settings of livy-client.conf, which only sessions
+// read, and which wins over spark-defaults.conf.
+func sessionDefaults(in ConfInput) (entries []Entry) {
+	if in.splitModes() {
+		entries = append(entries, Entry{Key: deployModeKey, Value: "client"})
+	}
+	if in.DriverHost != "" {
+		entries = append(entries, Entry{Key: driverHostKey, Value: in.DriverHost}, Entry{Key: driverBindKey, Value: "0.0.0.0"})
+	}
+	return entries
+}
+
+// WithDriverPod returns the files with the name of the pod that a Livy server runs in. Drivers of
+// sessions make it the owner of their executors' pods, which end with it, so it must be in the same
+// namespace as these.
+func WithDriverPod(files map[string]string, pod string) map[string]string {
+	out := maps.Clone(files)
+	if t := out[LivyClientConf]; t != "" && !strings.HasSuffix(t, "\n") {
+		out[LivyClientConf] += "\n"
+	}
+	out[LivyClientConf] += text([]Entry{{Key: driverPodKey, Value: pod}})
+	return out
+}
+
+const (
+	deployModeKey = "spark.submit.deployMode"
+	driverHostKey = "spark.driver.host"
+	driverBindKey = "spark.driver.bindAddress"
+	driverPodKey  = "spark.kubernetes.driver.pod.name"
+)
 
 const metastoreKey = "spark.hadoop.javax.jdo.option.ConnectionURL"
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp"
@@ -149,6 +150,10 @@ func (h *Record) begin(w http.ResponseWriter, r *http.Request, c *call) (*sessio
 		conf = policies.SparkUIConf(ui)
 	}
 	conf = h.handDown(r, policy, conf)
+	if labels := policy.JobLabels(id, c.token.ID); len(labels) > 0 {
+		maps.Copy(labels, conf)
+		conf = labels
+	}
 	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), conf); err != nil {
 		return nil, err
 	}

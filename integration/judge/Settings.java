@@ -1,6 +1,7 @@
 import java.io.File;
 import java.io.IOException;
 import java.lang.reflect.Field;
+import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -98,6 +99,22 @@ final class Settings {
     scala.collection.Map<?, ?> deprecated = (scala.collection.Map<?, ?>) field(conf, "deprecatedConfigs");
     out.put("deprecated", new TreeSet<>(scala.collection.JavaConverters.mapAsJavaMap(deprecated).keySet()));
     out.put("mains", mains());
+    out.put("kubernetes", kubernetesPrefixes());
+    return out;
+  }
+
+  /** The beginnings of settings for Kubernetes whose names end with a name of the user's choice. */
+  private static Set<String> kubernetesPrefixes() throws Exception {
+    Set<String> out = new TreeSet<>();
+    Object config = Class.forName("org.apache.spark.deploy.k8s.Config$").getField("MODULE$").get(null);
+    for (Method m : config.getClass().getMethods()) {
+      if (m.getParameterCount() == 0 && m.getReturnType() == String.class) {
+        String value = (String) m.invoke(config);
+        if (value != null && value.startsWith("spark.kubernetes.")) {
+          out.add(value);
+        }
+      }
+    }
     return out;
   }
 

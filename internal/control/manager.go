@@ -84,6 +84,7 @@ type Manager struct {
 	cancelLeasing context.CancelFunc
 
 	health    health
+	pods      podAccess
 	usages    sync.Map // *usage by gateway id
 	spreading spreading
 	logins    sync.Map               // loggedIn by server id

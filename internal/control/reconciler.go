@@ -36,6 +36,7 @@ type reconciler struct {
 	idle           idleness
 	refusal        refusal
 	liveness       liveness
+	pods           podCare
 	silentServers  map[int64]time.Time // since when servers beside the primary one do not answer, by epoch
 	stuckServer    outage              // failures of steps of the servers beside the primary one
 	stuck          outage              // failures of steps
@@ -162,6 +163,9 @@ func (r *reconciler) keepStopped(ctx context.Context, g *gateway.Gateway) (time.
 	m := r.m
 	ended := g.Status.State == gateway.StateStopped || g.Status.State == gateway.StateCreated
 	if ended && r.checkedStopped {
+		if !r.pods.settled {
+			r.followPods(ctx, g)
+		}
 		return m.PollInterval, nil
 	}
 	if !ended {
@@ -304,6 +308,9 @@ func (r *reconciler) poll(ctx context.Context, g *gateway.Gateway, server sessio
 	err := r.m.Ledger.Poll(ctx, r.fence, g, server)
 	if errors.Is(err, sessions.ErrReplaced) {
 		err = r.renumber(ctx, g, err.Error())
+	}
+	if err == nil {
+		r.followPods(ctx, g)
 	}
 	switch {
 	case err == nil && r.unread.ends():

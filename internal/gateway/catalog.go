@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/livygateway/livygateway/internal/livy"
 )
@@ -119,13 +120,25 @@ type Cluster struct {
 	// Livy's `livy.spark.master`: `spark://HOST:PORT`, `yarn`, `k8s://URL` or
 	// `local[N]`.
 	Master string `json:"master"`
-	// Livy's `livy.spark.deploy-mode`: `client` or `cluster`. Default: Livy's own.
+	// Livy's `livy.spark.deploy-mode`: `client` or `cluster`. Default: Livy's own; on
+	// Kubernetes, `client` for sessions and `cluster` for batches.
 	DeployMode string `json:"deployMode,omitempty"`
 	// A directory on this machine with the cluster's client configuration, e.g.
 	// `core-site.xml` and `yarn-site.xml`. Its files are given to Livy servers and jobs
 	// as HADOOP_CONF_DIR.
 	ConfDir string `json:"confDir,omitempty"`
+	// Spark configuration of every job on the cluster, which clients cannot override.
+	Conf map[string]string `json:"conf,omitempty"`
+	// The address at which the cluster's executors reach drivers of sessions beside a Livy
+	// server that is not a pod of the cluster (`k8s://`). Default: the server's own.
+	DriverHost string `json:"driverHost,omitempty"`
+	// The kubeconfig file with which gateways look for the pods of jobs (`k8s://`).
+	// Default: that of KUBECONFIG, or the service account of the gateway's pod.
+	Kubeconfig string `json:"kubeconfig,omitempty"`
 }
+
+// Kubernetes reports whether the cluster is one of Kubernetes.
+func (c Cluster) Kubernetes() bool { return strings.HasPrefix(c.Master, "k8s://") }
 
 // Environment is a bundle of files, settings and variables that every job gets. File names
 // without a scheme are relative to Dir.

@@ -87,8 +87,26 @@ func (c *Catalog) validateClusters() error {
 		if err := optional(cl.ConfDir, func() error { return absolute(field+": conf_dir", cl.ConfDir) }); err != nil {
 			return err
 		}
+		if err := cl.validateKubernetes(field); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+var hostName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.:-]{0,251}[A-Za-z0-9])?$`)
+
+// validateKubernetes checks the options for clusters of Kubernetes.
+func (c Cluster) validateKubernetes(field string) error {
+	for option, value := range map[string]string{"driver_host": c.DriverHost, "kubeconfig": c.Kubeconfig} {
+		if value != "" && !c.Kubernetes() {
+			return Invalid(field+": "+option, value, "is for clusters of Kubernetes, whose master begins with k8s://")
+		}
+	}
+	if c.DriverHost != "" && !hostName.MatchString(c.DriverHost) {
+		return Invalid(field+": driver_host", c.DriverHost, "must be a host name or an IP address")
+	}
+	return optional(c.Kubeconfig, func() error { return absolute(field+": kubeconfig", c.Kubeconfig) })
 }
 
 func (c *Catalog) validateEnvironments() error {

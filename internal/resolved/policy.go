@@ -2,6 +2,7 @@ package resolved
 
 import (
 	"cmp"
+	"maps"
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
@@ -42,6 +43,7 @@ func (r *Gateway) Policy(f Facts, identity, queue string) (*policies.Policy, err
 		ServerMemory:   r.serverMemory(),
 		HiveSessions:   r.Spec.Warehouse != "" || r.LivyConf(upstream.HiveKey) == "true",
 		Warehouse:      r.warehouse(f.ID),
+		Cluster:        r.clusterConf(),
 		Environment:    r.Environment,
 		SparkDefaults:  make(map[string]string, len(r.conf.Spark)),
 		Blacklist:      r.blacklist,
@@ -73,6 +75,23 @@ func (r *Gateway) Policy(f Facts, identity, queue string) (*policies.Policy, err
 		s.EventLogs = r.settings.History.EventLogDir()
 	}
 	return policies.Compile(s)
+}
+
+// clusterConf returns the cluster's settings for jobs; nil if it has none.
+func (r *Gateway) clusterConf() *policies.Cluster {
+	conf := r.Cluster.Conf
+	const image = "spark.kubernetes.container.image"
+	if r.Kubernetes() && conf[image] == "" && r.Engine.Image != "" {
+		conf = maps.Clone(conf)
+		if conf == nil {
+			conf = make(map[string]string)
+		}
+		conf[image] = r.Engine.Image
+	}
+	if len(conf) == 0 {
+		return nil
+	}
+	return &policies.Cluster{Name: r.Cluster.Name, Conf: conf}
 }
 
 // serverMemory returns the memory that Livy and drivers share if the gateway starts the server

@@ -30,7 +30,7 @@ func (r *Gateway) Files(f Facts) (map[string]string, error) {
 		dirs = append(dirs, r.Environment.Dir)
 	}
 	return upstream.RenderConf(upstream.ConfInput{
-		Conf: r.conf, Master: r.Master, DeployMode: r.Cluster.DeployMode, Alone: r.alone(), Hive: r.Spec.Warehouse != "",
+		Conf: r.conf, Master: r.Master, DeployMode: r.Cluster.DeployMode, DriverHost: r.Cluster.DriverHost, Alone: r.alone(), Hive: r.Spec.Warehouse != "",
 		LocalDirs: r.localDirs(dirs...), Forced: policy.Forces, Superuser: r.Login.User,
 	}), nil
 }

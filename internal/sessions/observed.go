@@ -77,3 +77,20 @@ func (l *Ledger) saveObserved(ctx context.Context, s ObservedState) {
 		l.logger.Debug("cannot store an observed state", zap.String("gateway", s.Gateway.ID), zap.Error(err))
 	}
 }
+
+// SetApp records the application of a live session or batch that Livy itself does not know.
+func (l *Ledger) SetApp(ctx context.Context, gatewayID, recordID, app string) {
+	at := l.now().UTC()
+	err := l.change(ctx, gatewayID,
+		func(ctx context.Context) (*store.Record, error) { return l.store.RecordByID(ctx, gatewayID, recordID) },
+		func(r *store.Record) bool {
+			if !r.Live() || r.AppID != "" {
+				return false
+			}
+			r.AppID, r.Updated = app, at
+			return true
+		})
+	if err != nil && gateway.KindOf(err) != gateway.KindNotFound { // the next look at the pods tries again
+		l.logger.Debug("cannot store an application's id", zap.String("gateway", gatewayID), zap.Error(err))
+	}
+}

@@ -305,7 +305,8 @@ func (p *poll) follow(r *store.Record) {
 }
 
 func (p *poll) apply(r *store.Record, s *seen) {
-	r.State, r.AppID = s.state, s.appID
+	// Livy does not know the applications that run on Kubernetes; see SetApp.
+	r.State, r.AppID = s.state, cmp.Or(s.appID, r.AppID)
 	if s.uiAddr != "" && !strings.HasPrefix(r.SparkUI, "/") { // otherwise the gateway serves it
 		r.SparkUI = s.uiAddr
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/control"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/upstream"
@@ -59,7 +60,7 @@ func newFinder(s *store.Store, rt upstream.Runtime, m *control.Manager) *finder 
 // Serves reports whether the gateway shows the Spark UIs of jobs under a policy.
 func (u *finder) Serves(g *gateway.Gateway, p *policies.Policy) bool {
 	_, beside := u.Runtime.(upstream.DriverHoster)
-	return beside && p.DriversHere() || u.yarnConf(g) != "" || u.manager.History() != nil
+	return beside && p.DriversHere() || u.yarnConf(g) != "" || u.manager.RunsPods(g) || u.manager.History() != nil
 }
 
 // yarnConf returns the directory with the configuration of the YARN that a gateway's jobs run on,
@@ -92,6 +93,8 @@ func (u *finder) look(ctx context.Context, g *gateway.Gateway, id string, last *
 	switch {
 	case live && u.yarnConf(server) != "":
 		t, err = u.onYarn(ctx, server, r)
+	case live && u.manager.RunsPods(server):
+		t, err = u.inPod(ctx, server, r, last)
 	case live:
 		t, err = u.beside(ctx, server, r, last)
 	case history != nil:
@@ -135,6 +138,31 @@ func (u *finder) onYarn(ctx context.Context, g *gateway.Gateway, r *store.Record
 		return nil, errNoUI(r)
 	}
 	return &target{origin: app.Proxy, root: app.ProxyPath(), app: app.ID}, nil
+}
+
+// inPod finds the Spark UI of a record on Kubernetes: that of the driver's pod, or that of a driver
+// beside the Livy server.
+func (u *finder) inPod(ctx context.Context, g *gateway.Gateway, r *store.Record, last *target) (*target, error) {
+	pods, err := u.manager.JobPods(ctx, g, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, p := range pods {
+		if !p.Driver {
+			continue
+		}
+		if p.IP == "" || !p.Running {
+			return nil, errNoUI(r)
+		}
+		if t := u.search(ctx, p.IP, r.ID); t != nil {
+			return t, nil
+		}
+		return nil, errNoUI(r)
+	}
+	if r.Kind == string(livy.KindBatch) {
+		return nil, errNoUI(r)
+	}
+	return u.beside(ctx, g, r, last)
 }
 
 // beside finds the driver of a record on the host of its Livy server. The driver itself must
