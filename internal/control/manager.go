@@ -80,10 +80,12 @@ type Manager struct {
 	leasing       sync.WaitGroup
 	cancelLeasing context.CancelFunc
 
-	health    health
-	usages    sync.Map               // *usage by gateway id
-	logins    sync.Map               // loggedIn by server id
-	installed atomic.Pointer[string] // the installation's name, once known
+	health health
+	usages sync.Map // *usage by gateway id
+	// warmNotes and warmCounts are about the sessions that this instance has started ahead.
+	warmNotes, warmCounts sync.Map               // by gateway id
+	logins                sync.Map               // loggedIn by server id
+	installed             atomic.Pointer[string] // the installation's name, once known
 
 	declared atomic.Pointer[[]Declaration] // the gateways of the configuration in force
 	declare  chan struct{}                 // signals that declared has changed

@@ -36,6 +36,7 @@ type reconciler struct {
 	idle           idleness
 	refusal        refusal
 	liveness       liveness
+	warmth         warmth
 	silentServers  map[int64]time.Time // since when draining servers do not answer, by epoch
 	stuckServer    outage              // failures of steps of the servers beside the primary one
 	stuck          outage              // failures of steps

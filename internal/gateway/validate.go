@@ -10,7 +10,7 @@ import (
 // files are checked where they are used (see control).
 func (s *Spec) Validate(c *Catalog) error {
 	for _, check := range []func(*Catalog) error{
-		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateWarehouse, s.validateLife, s.validatePolicy, s.validateAudit,
+		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateWarehouse, s.validateLife, s.validateWarm, s.validatePolicy, s.validateAudit,
 	} {
 		if err := check(c); err != nil {
 			return err

@@ -75,6 +75,24 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 		return nil, gateway.Errorf(gateway.KindUnavailable,
 			"the Livy server was restarted and its ids are being renumbered; retry shortly")
 	}
+	r, err := l.newRecord(&in)
+	if err != nil {
+		return nil, err
+	}
+	c := &Create{l: l, g: in.Gateway, record: r, repeat: in.Repeat}
+	if in.Repeat != nil {
+		err = l.beginOnce(ctx, c, in.MaxLive)
+	} else {
+		err = l.store.BeginCreate(ctx, r, in.MaxLive, nil)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// newRecord returns the record of a create that is about to be sent.
+func (l *Ledger) newRecord(in *Intent) (*store.Record, error) {
 	now := l.now().UTC()
 	r := &store.Record{
 		ID: in.ID, GatewayID: in.Gateway.ID, Kind: string(in.Kind), LivyID: -1, PublicID: -1,
@@ -89,16 +107,7 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 	if r.Policy, err = json.Marshal(in.Policy); err != nil {
 		return nil, err
 	}
-	c := &Create{l: l, g: in.Gateway, record: r, repeat: in.Repeat}
-	if in.Repeat != nil {
-		err = l.beginOnce(ctx, c, in.MaxLive)
-	} else {
-		err = l.store.BeginCreate(ctx, r, in.MaxLive, nil)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return r, nil
 }
 
 // Confirmed completes the record with Livy's reply. It fails with KindUnavailable if the id

@@ -23,6 +23,9 @@ func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gate
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
+	if err := l.dropWarm(ctx, f, g); err != nil {
+		return err
+	}
 	for {
 		live, err := l.store.LiveRecords(ctx, g.ID)
 		if err != nil {
