@@ -23,7 +23,8 @@ type warmth struct {
 	touched  map[string]time.Time // when a session was last kept from its timeouts, by id
 	failures int
 	again    time.Time // when the next one is started after a failure
-	note     string
+	// known are the sessions that could be handed over at the last look, by id.
+	known map[string]bool
 }
 
 // WarmNote returns why a gateway has fewer warm sessions than are wanted, or "". Only the instance
@@ -57,6 +58,9 @@ const (
 	warmCreateTimeout  = 20 * time.Second
 	warmRequestTimeout = 5 * time.Second
 	// warmBackoff is the pause after the first session that failed; it doubles.
+	// warmPause is the pause after a hand-over: the first statement of a client should not share the
+	// cores of a small gateway with a start.
+	warmPause = 4 * time.Second
 	warmBackoff, maxWarmBackoff = 10 * time.Second, 5 * time.Minute
 )
 
@@ -173,6 +177,11 @@ func (r *reconciler) keepWarm(ctx context.Context, g *gateway.Gateway) (time.Dur
 			}
 		}
 	}
+	for id := range r.warmth.known {
+		if byID[id] == nil {
+			r.warmth.again = later(r.warmth.again, m.Now().Add(warmPause))
+		}
+	}
 	free, bounded, err := r.freeMemory(ctx, g)
 	if err != nil {
 		return 0, err
@@ -203,11 +212,16 @@ func (r *reconciler) keepWarm(ctx context.Context, g *gateway.Gateway) (time.Dur
 		} else {
 			byID[w.ID] = w
 		}
-	} else if r.warmth.failures > 0 && plan.Missing > 0 && note == "" {
+	} else if plan.Start >= 0 {
+		pause = stepGap
+	}
+	if r.warmth.failures > 0 && plan.Missing > 0 && note == "" {
 		note = "sessions that were started ahead failed; the next one is started at " + r.warmth.again.UTC().Format(time.RFC3339)
 	}
 	counts := WarmCount{}
-	for _, w := range byID {
+	r.warmth.known = make(map[string]bool)
+	for id, w := range byID {
+		r.warmth.known[id] = w.State == store.WarmIdle
 		counts[w.State]++
 		if w.State == store.WarmStarting {
 			pause = stepGap
@@ -215,6 +229,13 @@ func (r *reconciler) keepWarm(ctx context.Context, g *gateway.Gateway) (time.Dur
 	}
 	m.noteWarm(g.ID, counts, note)
 	return pause, nil
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (w *warmth) fail(now time.Time) {
