@@ -60,7 +60,7 @@ const (
 	// warmBackoff is the pause after the first session that failed; it doubles.
 	// warmPause is the pause after a hand-over: the first statement of a client should not share the
 	// cores of a small gateway with a start.
-	warmPause = 4 * time.Second
+	warmPause                   = 4 * time.Second
 	warmBackoff, maxWarmBackoff = 10 * time.Second, 5 * time.Minute
 )
 
