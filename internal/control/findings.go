@@ -98,7 +98,7 @@ func (m *Manager) findings(g *gateway.Gateway) (list []Finding) {
 	if off := g.Status.FusionOff; off != "" {
 		add("run it on another machine, or "+change+" (fusion)", "%s", off)
 	}
-	if note := m.WarmNote(g.ID); note != "" {
+	if note := m.WarmNote(g.ID); note != "" && g.Status.State == gateway.StateRunning {
 		add(change+" (warm, memory)", "%s", note)
 	}
 	if f := g.Status.ReplaceFailure; f != nil {

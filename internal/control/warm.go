@@ -93,6 +93,9 @@ func (m *Manager) yarnConf(g *gateway.Gateway) string {
 // shape of the result.
 func (m *Manager) rule(e *Entry, w *gateway.Warm, id string) (s warmShape, shape string, err error) {
 	s.spec = w
+	if e.resolution.inForce.LoginNeeded {
+		return s, "", gateway.Invalid("warm", w.Kind, "cannot be started ahead where Livy wants logins: it would belong to the gateway's user")
+	}
 	if s.policy, err = e.PolicyFor("", ""); err != nil {
 		return s, "", err
 	}

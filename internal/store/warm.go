@@ -170,6 +170,7 @@ func (s *Store) began(r *Record, doc string, limit int, got []string) error {
 	switch got[0] {
 	case "ok":
 		r.stored = doc
+		s.noteSaved(r)
 		return nil
 	case "repeated":
 		return &RepeatedError{Value: got[1]}

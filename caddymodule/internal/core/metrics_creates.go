@@ -22,8 +22,8 @@ var (
 			"gateway, further ones are `other`.",
 		labelGateway, "action", "rule")
 	readySeconds = histogram("create_ready_seconds",
-		"The time from a create until its session is idle or its batch runs, by kind and start: `cold` if it was "+
-			"created within ten seconds of the start of its Livy server, otherwise `warm`.",
+		"The time from a create until its session is idle or its batch runs, by kind and start: `ahead` if it had been "+
+			"started before, `cold` if it was created within ten seconds of the start of its Livy server, otherwise `warm`.",
 		[]float64{1, 2.5, 5, 10, 15, 20, 30, 45, 60, 120, 300, 600}, labelGateway, "kind", "start")
 	handedOver = counter("warm_handovers_total",
 		"Creates of sessions that were answered with a session that had been started ahead.", labelGateway)
@@ -115,7 +115,9 @@ func recordStarted(m *control.Manager, r *store.Record) {
 		return
 	}
 	start := "warm"
-	if r.Created.Sub(g.Status.Since) < coldFor {
+	if r.Warm {
+		start = "ahead"
+	} else if r.Created.Sub(g.Status.Since) < coldFor {
 		start = "cold"
 	}
 	readySeconds.WithLabelValues(gatewayLabel(g.Ref()), r.Kind, start).Observe(r.Started.Sub(r.Created).Seconds())
