@@ -29,6 +29,22 @@ import (
 //	    isolated
 //	    auto_stop         [<minutes>]
 //	    auto_start        [<seconds to wait>]
+//	    warm              <kind> [<number>] {
+//	        max_age           <duration>
+//	        driver_memory     <size>
+//	        driver_cores      <number>
+//	        executor_memory   <size>
+//	        executor_cores    <number>
+//	        num_executors     <number>
+//	        queue             <name>
+//	        jars              <uri>...
+//	        py_files          <uri>...
+//	        files             <uri>...
+//	        archives          <uri>...
+//	        heartbeat_timeout <seconds>
+//	        ttl               <duration>
+//	        conf              <key> <value>
+//	    }
 //	    statement_audit   hash|code
 //	    disable_routes    <route>...
 //	    spark_defaults    <text>
@@ -54,6 +70,9 @@ func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 	for d.NextBlock(1) {
 		option := d.Val()
 		_, isList := options[option].(*[]string)
+		if _, ok := options[option].(*[]gateway.Warm); ok {
+			isList = true
+		}
 		if given[option] && !isList {
 			return d.Errf("option %q of gateway is given twice", option)
 		}
@@ -80,6 +99,8 @@ func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 		case *gateway.AutoStart:
 			target.Enabled = true
 			target.WaitSeconds, err = directive.Number(d, false)
+		case *[]gateway.Warm:
+			err = unmarshalWarm(d, target)
 		default:
 			err = d.Errf("unknown option %q of gateway", option)
 		}
@@ -88,5 +109,21 @@ func (a *App) unmarshalDeclared(d *caddyfile.Dispenser) error {
 		}
 	}
 	a.Gateways = append(a.Gateways, g)
+	return nil
+}
+
+// unmarshalWarm parses a shape of sessions to start ahead.
+func unmarshalWarm(d *caddyfile.Dispenser, to *[]gateway.Warm) error {
+	var w gateway.Warm
+	if err := w.Begin(d.RemainingArgs()...); err != nil {
+		return d.WrapErr(err)
+	}
+	for nesting := d.Nesting(); d.NextBlock(nesting); {
+		option := d.Val()
+		if err := w.Set(option, d.RemainingArgs()...); err != nil {
+			return d.WrapErr(err)
+		}
+	}
+	*to = append(*to, w)
 	return nil
 }

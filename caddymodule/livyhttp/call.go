@@ -43,6 +43,8 @@ type call struct {
 	// the entry of the gateway's primary server then.
 	begun   func()
 	primary *control.Entry
+	// warm are the names of sessions that belonged to nobody before a list was requested.
+	warm map[string]bool
 	// createdID is the public id of the session or batch that the request created, or -1.
 	createdID int64
 	// record is the id of the record of a create, "" before there is one.

@@ -15,18 +15,29 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/sessions"
+	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/policies"
 )
 
 // create records a create request, sends it, and completes the record.
 func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next caddyhttp.Handler) error {
-	create, err := h.begin(w, r, c)
+	answered, err := h.handOver(w, r, c)
+	var create *sessions.Create
+	if !answered {
+		create, err = h.begin(w, r, c)
+	}
 	if err != nil {
 		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {
 			replay(w, &repeated.Reply)
 			return nil
 		}
+		if errors.Is(err, store.ErrNameTaken) {
+			return errNameTaken(c)
+		}
 		return err
+	}
+	if answered {
+		return nil
 	}
 	defer h.core.Manager.PollSoon(c.entry.Gateway.ID) // whatever the outcome
 	setBody(r, c.created.Body)
@@ -141,14 +152,8 @@ func (h *Record) begin(w http.ResponseWriter, r *http.Request, c *call) (*sessio
 		return nil, err
 	}
 	effective := &c.created.Effective
-	var ui string
-	var conf map[string]string
-	if h.core.SparkUI.Serves(c.entry.Gateway, policy) {
-		if ui = c.prefix + gateway.SparkUIPath + id; h.core.Manager.SparkUISite() != "" {
-			ui = c.entry.Gateway.SparkUI(id)
-		}
-		conf = policies.SparkUIConf(ui)
-	}
+	ui := h.sparkUI(c, policy, id)
+	conf := h.core.Manager.SessionConf(ui)
 	conf = h.handDown(r, policy, conf)
 	if labels := policy.JobLabels(id, c.token.ID); len(labels) > 0 {
 		maps.Copy(labels, conf)
@@ -157,16 +162,8 @@ func (h *Record) begin(w http.ResponseWriter, r *http.Request, c *call) (*sessio
 	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), conf); err != nil {
 		return nil, err
 	}
-	in := sessions.Intent{
-		ID: id, Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, Name: effective.Name,
-		TokenID: c.token.ID, TokenName: c.token.Name, ClientAddr: core.ClientAddr(r),
-		Resources: effective, Policy: c.created.Report, MaxLive: c.token.MaxSessions, Repeat: c.repeat, SparkUI: ui,
-	}
-	if in.Kind == livy.KindBatch {
-		in.MaxLive = c.token.MaxBatches
-	}
-	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
-	if in.User, in.Limits, err = h.limits(c); err != nil {
+	in, err := h.intent(r, c, policy, id, ui)
+	if err != nil {
 		return nil, err
 	}
 	c.record = id
@@ -181,6 +178,22 @@ func (h *Record) begin(w http.ResponseWriter, r *http.Request, c *call) (*sessio
 		return nil, err
 	}
 	return create, nil
+}
+
+// intent describes a create for the ledger.
+func (h *Record) intent(r *http.Request, c *call, policy *policies.Policy, id, ui string) (in sessions.Intent, err error) {
+	effective := &c.created.Effective
+	in = sessions.Intent{
+		ID: id, Gateway: c.entry.Gateway, Kind: c.req.Route.Kind, Name: effective.Name,
+		TokenID: c.token.ID, TokenName: c.token.Name, ClientAddr: core.ClientAddr(r),
+		Resources: effective, Policy: c.created.Report, MaxLive: c.token.MaxSessions, Repeat: c.repeat, SparkUI: ui,
+	}
+	if in.Kind == livy.KindBatch {
+		in.MaxLive = c.token.MaxBatches
+	}
+	in.MilliCPU, in.MemoryMB = policy.Takes(effective)
+	in.User, in.Limits, err = h.limits(c)
+	return in, err
 }
 
 // checkName returns an error if something on another server has the name of a create. The server

@@ -29,7 +29,7 @@ func (c *call) hasExtra() bool {
 	if c.req.Route.Reply == livy.ReplyList {
 		return true
 	}
-	return c.extra != nil && !c.req.Route.Page && (c.extra.SparkUI || len(c.extra.Lines) > 0)
+	return c.extra != nil && !c.req.Route.Page && (c.extra.SparkUI || len(c.extra.Lines) > 0 || c.extra.Shown != nil)
 }
 
 // edits returns the edits of sessions or batches in the reply to a request.
@@ -52,6 +52,7 @@ func (c *call) edits(r *http.Request, shown []livy.Shown) []livy.Edit {
 			continue
 		}
 		edits[i].Lines = extra.Lines
+		showWarm(&edits[i], extra.Shown)
 		if extra.SparkUI && c.showsUI(shown[i].State) {
 			c.linkUI(r, extra.RecordID, &edits[i])
 		}

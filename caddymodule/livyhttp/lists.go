@@ -19,12 +19,18 @@ import (
 // gateways, and if the gateway has several Livy servers. The elements are then counted and
 // divided into pages by list.
 func (c *call) wholeList() {
-	if c.req.Route.Reply != livy.ReplyList || !c.entry.Gateway.Spec.Isolated && len(c.entry.Beside()) == 0 {
+	if c.req.Route.Reply != livy.ReplyList ||
+		!c.entry.Gateway.Spec.Isolated && len(c.entry.Beside()) == 0 && !c.listsWarm() {
 		return
 	}
 	page := c.req.Query
 	c.page = &page
 	c.req.Query = livy.Query{Size: math.MaxInt32, HasSize: true}
+}
+
+// listsWarm reports whether a list may have sessions that belong to nobody.
+func (c *call) listsWarm() bool {
+	return c.entry.Gateway.Status.Warmed && c.req.Route.Kind == livy.KindSession
 }
 
 // defaultPage is the number of elements in a list if the client sets none, as in Livy.
@@ -48,6 +54,9 @@ func (h *Record) list(r *http.Request, c *call, own []byte) ([]byte, error) {
 		return nil, err
 	}
 	all.sort()
+	if err := all.hideNames(r.Context(), h, c, c.entry.Gateway); err != nil {
+		return nil, err
+	}
 	if c.entry.Gateway.Spec.Isolated {
 		if err := all.reduce(r.Context(), h, c); err != nil {
 			return nil, err

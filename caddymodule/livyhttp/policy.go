@@ -140,6 +140,9 @@ func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, er
 	if err := h.isolate(ctx, c); err != nil {
 		return "", err
 	}
+	if err := h.hideWarm(ctx, c); err != nil {
+		return "", err
+	}
 	c.named = c.req.Name != ""
 	if c.named {
 		c.entry = c.entry.Holding(c.req.Route.Kind, c.req.ID)

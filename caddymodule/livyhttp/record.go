@@ -109,6 +109,11 @@ func (h *Record) serve(w http.ResponseWriter, r *http.Request, c *call, next cad
 	if err != nil {
 		return err
 	}
+	if p.list {
+		if c.warm, err = h.warmBefore(r.Context(), c); err != nil {
+			return err
+		}
+	}
 	buf := takeBuffer()
 	defer giveBack(buf)
 	var limit readLimit

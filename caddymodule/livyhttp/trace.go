@@ -80,21 +80,13 @@ func endUpstream(span trace.Span, status int, err error) {
 	end(span, err)
 }
 
-// handDown adds the settings by which a job finds the trace of its create, and where it reports
-// its lineage, to those that the gateway sets for each session and batch.
+// handDown adds the settings by which a job finds the trace of its create to those that the
+// gateway sets for each session and batch.
 func (h *Record) handDown(r *http.Request, policy *policies.Policy, conf map[string]string) map[string]string {
-	traceparent := traceparentOf(r)
-	lineage := h.core.Manager.Settings().OpenLineage
-	if traceparent == "" && lineage == nil {
-		return conf
+	if traceparent := traceparentOf(r); traceparent != "" {
+		maps.Copy(conf, policy.TraceConf(traceparent))
 	}
-	all := make(map[string]string)
-	maps.Copy(all, conf)
-	if traceparent != "" {
-		maps.Copy(all, policy.TraceConf(traceparent))
-	}
-	maps.Copy(all, lineage.Conf())
-	return all
+	return conf
 }
 
 // traceparentOf returns the trace context of a request in the form of the header traceparent: that

@@ -89,6 +89,12 @@ func addSettings(d *details, s *gateway.Spec) {
 			d.add(p.Label, yesNo(*v))
 		case *[]string:
 			d.add(p.Label, strings.Join(*v, ", "))
+		case *[]gateway.Warm:
+			lines := make([]string, len(*v))
+			for i := range *v {
+				lines[i] = (*v)[i].String()
+			}
+			d.list(p.Label, lines)
 		case *gateway.AutoStop:
 			d.add(p.Label, autoStop(*v))
 		case *gateway.AutoStart:

@@ -23,6 +23,8 @@ func (c *cli) addSettings(cmd *cobra.Command) {
 			f.String(p.Flag, "", p.Usage)
 		case *[]string:
 			f.StringSlice(p.Flag, nil, p.Usage)
+		case *[]gateway.Warm:
+			f.StringArray(p.Flag, nil, p.Usage)
 		case *int, *gateway.AutoStop:
 			f.Int(p.Flag, 0, p.Usage)
 		case *bool, *gateway.AutoStart:
@@ -83,6 +85,15 @@ func (c *cli) readSetting(f *pflag.FlagSet, p *gateway.Parameter) (any, error) {
 	switch p.In(new(gateway.Spec)).(type) {
 	case *[]string:
 		return f.GetStringSlice(p.Flag)
+	case *[]gateway.Warm:
+		lines, err := f.GetStringArray(p.Flag)
+		shapes := make([]gateway.Warm, len(lines))
+		for i, line := range lines {
+			if shapes[i], err = gateway.ParseWarm(line); err != nil {
+				return nil, err
+			}
+		}
+		return shapes, err
 	case *int:
 		return f.GetInt(p.Flag)
 	case *bool:

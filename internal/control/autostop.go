@@ -162,9 +162,19 @@ func (m *Manager) busy(ctx context.Context, g *gateway.Gateway) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	warm := make(map[string]bool)
+	if g.Status.Warmed {
+		entries, err := m.Store.Warm(ctx, g.ID)
+		if err != nil {
+			return false, err
+		}
+		for _, w := range entries {
+			warm[w.ID] = true
+		}
+	}
 	timeouts := m.resolve(g).inForce.LivyConf("livy.server.session.timeout-check") != "false"
 	for i := range all {
-		if keepsBusy(all[i], timeouts) {
+		if !warm[all[i].Name] && keepsBusy(all[i], timeouts) {
 			return true, nil
 		}
 	}

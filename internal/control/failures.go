@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/sessions"
 )
 
 // Beginnings of the reasons of failures, by which FailureKind tells them apart.
@@ -68,7 +69,7 @@ func StartKind(g *gateway.Gateway) string {
 // failed for a reason.
 func recordReason(reason string) string {
 	if strings.HasPrefix(reason, reasonSilent) {
-		return "the Livy server stopped answering and was restarted"
+		return sessions.ReasonServerSilent
 	}
-	return "the Livy server ended unexpectedly"
+	return sessions.ReasonServerEnded
 }

@@ -119,6 +119,9 @@ func (m *Manager) findings(g *gateway.Gateway) (list []Finding) {
 	if off := g.Status.FusionOff; off != "" {
 		add("run it on another machine, or "+change+" (fusion)", "%s", off)
 	}
+	if note := m.WarmNote(g.ID); note != "" && g.Status.State == gateway.StateRunning {
+		add(change+" (warm, memory)", "%s", note)
+	}
 	if f := g.Status.ReplaceFailure; f != nil {
 		add("see the log of the gateway, then restart it again", "the Livy server was not replaced at %s and serves on: %s",
 			f.Time.Format(time.RFC3339), gateway.MaskSecrets(f.Reason))

@@ -58,7 +58,15 @@ func (r *reconciler) pollRunning(ctx context.Context, g *gateway.Gateway) (time.
 	if err != nil || r.recentlyRefused(g) {
 		return m.PollInterval, err
 	}
-	return m.PollInterval, r.stopIfIdle(ctx, g)
+	pause := m.PollInterval
+	next, err := r.keepWarm(ctx, g)
+	if err != nil {
+		return pause, err
+	}
+	if next > 0 {
+		pause = min(pause, next)
+	}
+	return pause, r.stopIfIdle(ctx, g)
 }
 
 // probe reports whether the server answers a request for its version.

@@ -87,8 +87,10 @@ type Manager struct {
 	pods      podAccess
 	usages    sync.Map // *usage by gateway id
 	spreading spreading
-	logins    sync.Map               // loggedIn by server id
-	installed atomic.Pointer[string] // the installation's name, once known
+	// warmNotes and warmCounts are about the sessions that this instance has started ahead.
+	warmNotes, warmCounts sync.Map               // by gateway id
+	logins                sync.Map               // loggedIn by server id
+	installed             atomic.Pointer[string] // the installation's name, once known
 
 	declared atomic.Pointer[[]Declaration] // the gateways of the configuration in force
 	declare  chan struct{}                 // signals that declared has changed

@@ -40,6 +40,7 @@ type fakeRuntime struct {
 	guard    func(*http.Request) bool // servers let in only what it says; nil: all
 	cpu      []string                 // what the CPU can do
 	noFiles  bool                     // no file is there
+	livy     http.Handler             // what servers are, if set
 }
 
 func newFakeRuntime(t *testing.T) *fakeRuntime {
@@ -86,6 +87,8 @@ func (r *fakeRuntime) serve(w http.ResponseWriter, req *http.Request, id string)
 	}
 	r.mu.Unlock()
 	switch {
+	case r.livy != nil:
+		r.livy.ServeHTTP(w, req)
 	case guard != nil && !guard(req):
 		w.WriteHeader(http.StatusUnauthorized)
 	case mute:

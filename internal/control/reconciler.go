@@ -37,6 +37,7 @@ type reconciler struct {
 	refusal        refusal
 	liveness       liveness
 	pods           podCare
+	warmth         warmth
 	silentServers  map[int64]time.Time // since when servers beside the primary one do not answer, by epoch
 	stuckServer    outage              // failures of steps of the servers beside the primary one
 	stuck          outage              // failures of steps

@@ -114,6 +114,9 @@ type Status struct {
 	Servers []Server `json:"servers,omitempty"`
 	// LastEpoch is the highest epoch among Servers, also of those that have ended.
 	LastEpoch int64 `json:"lastEpoch,omitempty"`
+	// Warmed reports whether sessions have been started ahead on this gateway: its Livy servers
+	// may have sessions that belong to nobody.
+	Warmed bool `json:"warmed,omitempty"`
 	// ReplaceFailure is why the last server that was to take the place of this one did not.
 	ReplaceFailure *Failure `json:"replaceFailure,omitempty"`
 	// Rolling is set while the gateway's servers are replaced one after the other.

@@ -86,6 +86,10 @@ var parameters = complete([]Parameter{
 	{Field: "autoStop", Label: "Auto-stop", Usage: "Stop after this many idle minutes (0: never)"},
 	{Field: "autoStart", Label: "Auto-start", Usage: "Start the gateway when a request arrives"},
 	{
+		Field: "warm", Label: "Warm",
+		Usage: `Sessions to start ahead, e.g. "pyspark 2 driver_memory=2g" (may be repeated)`,
+	},
+	{
 		Field: "policy", Label: "Policy",
 		Usage: "strict: clients may set only what is listed or allowed; or open",
 	},

@@ -13,7 +13,7 @@ import (
 func (s *Spec) Validate(c *Catalog) error {
 	for _, check := range []func(*Catalog) error{
 		s.validateResources, s.validateEngine, s.validateReferences, s.validateDirectories, s.validateWarehouse, s.validateServers,
-		s.validateLife, s.validatePolicy, s.validateAudit,
+		s.validateLife, s.validateWarm, s.validatePolicy, s.validateAudit,
 	} {
 		if err := check(c); err != nil {
 			return err

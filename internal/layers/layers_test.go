@@ -24,7 +24,7 @@ const module = "github.com/livygateway/livygateway"
 var order = []string{
 	"caddymodule/internal/caddytest", "caddymodule", "caddymodule/livyadmin", "caddymodule/livyconsole", "caddymodule/livyhttp", "caddymodule/sparkui",
 	"caddymodule/internal/core", "caddymodule/internal/directive",
-	"cli", "console", "sparkui", "managedapi", "api", "control", "accesskeys", "access", "events", "resolved", "budgets", "notices", "tokens", "sessions", "policies", "upstream", "store", "doctor", "gateway", "livy",
+	"cli", "console", "sparkui", "managedapi", "api", "control", "warm", "accesskeys", "access", "events", "resolved", "budgets", "notices", "tokens", "sessions", "policies", "upstream", "store", "doctor", "gateway", "livy",
 }
 
 // apart are layers that know nothing of each other, although order has one above the other:

@@ -1,6 +1,7 @@
 package livy
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -118,10 +119,34 @@ func (c *Client) Delete(ctx context.Context, kind Kind, id int64) error {
 	return err
 }
 
+// CreateSession sends the create request of a session, which has a policy's result as its body.
+func (c *Client) CreateSession(ctx context.Context, body []byte) (Session, error) {
+	var s Session
+	return s, c.send(ctx, http.MethodPost, "/sessions", body, &s)
+}
+
+// Connect returns the object of a session, as Livy shows it. Unlike other reads, it resets the
+// session's idle timeout.
+func (c *Client) Connect(ctx context.Context, id int64) (json.RawMessage, error) {
+	var reply json.RawMessage
+	return reply, c.do(ctx, http.MethodPost, fmt.Sprintf("/sessions/%d/connect", id), &reply)
+}
+
 func (c *Client) do(ctx context.Context, method, uri string, out any) error {
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Base, "/")+uri, nil)
+	return c.send(ctx, method, uri, nil, out)
+}
+
+func (c *Client) send(ctx context.Context, method, uri string, body []byte, out any) error {
+	var content io.Reader
+	if body != nil {
+		content = bytes.NewReader(body)
+	}
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.Base, "/")+uri, content)
 	if err != nil {
 		return fmt.Errorf("asking livy: %w", err)
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("X-Requested-By", "livy-gateway")
 	req.Header.Set("Accept", "application/json")

@@ -18,6 +18,11 @@ type Edit struct {
 	Lines []string
 	// SparkUI replaces appInfo's sparkUiUrl, and DriverLog its driverLogUrl if Livy has one.
 	SparkUI, DriverLog string
+	// Fields replace members of the object that have the same names and no objects as values.
+	// Conf replaces settings in its conf, or adds them; NotConf are removed.
+	Fields  map[string]json.RawMessage
+	Conf    map[string]string
+	NotConf []string
 }
 
 // Shown is a session or batch in a reply, by its public id.
@@ -42,7 +47,7 @@ func EditReply(route *Route, body []byte, base int64, edit func([]Shown) []Edit)
 	if route.Reply == ReplyOther {
 		return body, nil
 	}
-	s := scanner{dec: jsontext.NewDecoder(bytes.NewReader(body)), base: base}
+	s := scanner{dec: jsontext.NewDecoder(bytes.NewReader(body)), body: body, base: base}
 	var err error
 	if route.Reply == ReplyList {
 		err = s.object(func(name string) (bool, error) {
@@ -69,6 +74,7 @@ func EditReply(route *Route, body []byte, base int64, edit func([]Shown) []Edit)
 // scanner finds the places in a reply that are changed.
 type scanner struct {
 	dec   *jsontext.Decoder
+	body  []byte
 	base  int64
 	found []place
 	made  []splice
@@ -82,6 +88,13 @@ type place struct {
 	logEmpty bool
 	// sparkUI and driverLog are the values in its appInfo.
 	sparkUI, driverLog span
+	conf               span
+	members            []member // those whose values are neither objects nor noted above
+}
+
+type member struct {
+	name string
+	span
 }
 
 // span is a part of the reply.
@@ -106,6 +119,30 @@ func (s *scanner) edit(p *place, e *Edit) {
 	if e.DriverLog != "" && p.driverLog.to > 0 && !p.driverLog.null {
 		s.made = append(s.made, splice{p.driverLog, quoted(e.DriverLog)})
 	}
+	for _, m := range p.members {
+		if text, ok := e.Fields[m.name]; ok {
+			s.made = append(s.made, splice{m.span, text})
+		}
+	}
+	if len(e.Conf)+len(e.NotConf) > 0 && p.conf.to > 0 {
+		if text, err := e.editConf(s.body[p.conf.from:p.conf.to]); err == nil {
+			s.made = append(s.made, splice{p.conf, text})
+		}
+	}
+}
+
+func (e *Edit) editConf(conf []byte) ([]byte, error) {
+	settings := make(map[string]json.RawMessage)
+	if err := json.Unmarshal(conf, &settings); err != nil {
+		return nil, err
+	}
+	for _, key := range e.NotConf {
+		delete(settings, key)
+	}
+	for key, value := range e.Conf {
+		settings[key] = quoted(value)
+	}
+	return json.Marshal(settings)
 }
 
 // insertion puts texts at the beginning of a list.
@@ -159,6 +196,11 @@ func (s *scanner) one() error {
 			return true, err
 		case "log":
 			return s.list(&p)
+		case "conf":
+			if s.dec.PeekKind() != '{' {
+				return false, nil
+			}
+			return true, s.value(&p.conf)
 		case "appInfo":
 			if s.dec.PeekKind() != '{' {
 				return false, nil
@@ -173,7 +215,13 @@ func (s *scanner) one() error {
 				return false, nil
 			})
 		}
-		return false, nil
+		if s.dec.PeekKind() == '{' {
+			return false, nil
+		}
+		m := member{name: name}
+		err := s.value(&m.span)
+		p.members = append(p.members, m)
+		return true, err
 	})
 	s.found = append(s.found, p)
 	return err

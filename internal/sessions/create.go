@@ -71,9 +71,9 @@ func NameFor(id, wanted string) string {
 }
 
 // Begin records a create before it is sent. If it fails, nothing must be sent. It fails with
-// KindLimited if the token's limit is reached, with the errors of store.Limits, with KindConflict if another create of that
-// name is in progress, with KindUnavailable if Redis is unreachable, and with a
-// *RepeatedError that holds the reply to the first create if this one repeats it.
+// KindLimited if the token's limit is reached, with the errors of store.Limits, with KindConflict
+// if another create of that name is in progress, with KindUnavailable if Redis is unreachable, and
+// with a *RepeatedError that holds the reply to the first create if this one repeats it.
 func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 	if err := l.flush(ctx); err != nil { // the limits depend on earlier changes
 		return nil, err
@@ -82,6 +82,24 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 		return nil, gateway.Errorf(gateway.KindUnavailable,
 			"the Livy server was restarted and its ids are being renumbered; retry shortly")
 	}
+	r, err := l.newRecord(&in)
+	if err != nil {
+		return nil, err
+	}
+	c := &Create{l: l, g: in.Gateway, record: r, repeat: in.Repeat}
+	if in.Repeat != nil {
+		err = l.beginOnce(ctx, c, in.MaxLive, in.Limits)
+	} else {
+		c.Reached, err = l.store.BeginWithin(ctx, r, in.MaxLive, nil, in.Limits)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// newRecord returns the record of a create that is about to be sent.
+func (l *Ledger) newRecord(in *Intent) (*store.Record, error) {
 	now := l.now().UTC()
 	r := &store.Record{
 		ID: in.ID, GatewayID: in.Gateway.ID, Kind: string(in.Kind), LivyID: -1, PublicID: -1,
@@ -97,16 +115,7 @@ func (l *Ledger) Begin(ctx context.Context, in Intent) (*Create, error) {
 	if r.Policy, err = json.Marshal(in.Policy); err != nil {
 		return nil, err
 	}
-	c := &Create{l: l, g: in.Gateway, record: r, repeat: in.Repeat}
-	if in.Repeat != nil {
-		err = l.beginOnce(ctx, c, in.MaxLive, in.Limits)
-	} else {
-		c.Reached, err = l.store.BeginWithin(ctx, r, in.MaxLive, nil, in.Limits)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
+	return r, nil
 }
 
 // Confirmed completes the record with Livy's reply. It fails with KindUnavailable if the id

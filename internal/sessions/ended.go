@@ -24,6 +24,9 @@ func (l *Ledger) ServerEnded(ctx context.Context, f store.Fence, g *gateway.Gate
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
+	if err := l.dropWarm(ctx, f, g); err != nil {
+		return err
+	}
 	for {
 		all, err := l.store.LiveRecords(ctx, g.ID)
 		if err != nil {
@@ -65,11 +68,18 @@ const (
 // Lost reports whether a session or batch is gone without anybody having ended it, and without
 // Livy saying how it ended: its Livy server ended by itself, or no longer knows it.
 func Lost(r *store.Record) bool {
-	return !r.Live() && (r.State == StateGone || r.State == "dead" && strings.HasPrefix(r.Reason, ReasonServerEnded))
+	return !r.Live() && (r.State == StateGone || r.State == "dead" && lostWithServer(r.Reason))
 }
 
-// ReasonServerEnded begins the reason for what ended since its Livy server ended by itself.
-const ReasonServerEnded = "the Livy server ended unexpectedly"
+// Reasons for what ended since its Livy server ended without an order.
+const (
+	ReasonServerEnded  = "the Livy server ended unexpectedly"
+	ReasonServerSilent = "the Livy server stopped answering and was restarted"
+)
+
+func lostWithServer(reason string) bool {
+	return strings.HasPrefix(reason, ReasonServerEnded) || strings.HasPrefix(reason, ReasonServerSilent)
+}
 
 // endedByItself reports whether Livy said that a session or batch has ended, and still listed it.
 func endedByItself(r *store.Record) bool {

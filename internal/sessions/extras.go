@@ -21,11 +21,13 @@ type Extra struct {
 	Lines []string
 	// SparkUI reports whether the gateway serves the Spark UI.
 	SparkUI bool
+	// Shown is what replies show in place of what Livy knows; nil if there is nothing.
+	Shown *store.ShownWarm
 }
 
 // extraOf returns what replies show of a record.
 func extraOf(r *store.Record) *Extra {
-	return &Extra{RecordID: r.ID, Lines: linesOf(r), SparkUI: strings.HasPrefix(r.SparkUI, "/")}
+	return &Extra{RecordID: r.ID, Lines: linesOf(r), SparkUI: strings.HasPrefix(r.SparkUI, "/"), Shown: r.Shown}
 }
 
 // linesOf returns the lines about what the policy changed. A record without a report, or with

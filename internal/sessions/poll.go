@@ -92,6 +92,12 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 	if err != nil {
 		return err
 	}
+	// Warm sessions are read before and after the lists: until one has gone from Livy, or has a
+	// record, it is in one of them.
+	warm := make(map[string]bool)
+	if err := l.warmNames(ctx, g, warm); err != nil {
+		return err
+	}
 	listed, err := list(ctx, livyServer)
 	if err != nil {
 		return err
@@ -100,7 +106,10 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 		l.noteID(g, listed[i].kind, Base(g, listed[i].kind)+listed[i].id)
 	}
 	listed = inRange(g, listed)
-	p := &poll{l: l, fence: f, g: g, now: l.now().UTC(), byKey: make(map[string]*seen, len(listed))}
+	if err := l.warmNames(ctx, g, warm); err != nil {
+		return err
+	}
+	p := &poll{warm: warm, l: l, fence: f, g: g, now: l.now().UTC(), byKey: make(map[string]*seen, len(listed))}
 	for i := range listed {
 		p.byKey[key(listed[i].kind, listed[i].id)] = &listed[i]
 	}
@@ -151,7 +160,8 @@ type poll struct {
 	now     time.Time
 	byKey   map[string]*seen
 	changed []*store.Record
-	settled []string // ids of records that were found by name
+	warm    map[string]bool // names of warm sessions
+	settled []string        // ids of records that were found by name
 	failed  []*store.Record
 }
 
@@ -211,7 +221,7 @@ func (p *poll) unknown(ctx context.Context, listed []seen) error {
 		}
 	}
 	for i := range listed {
-		if ids[i] != "" {
+		if ids[i] != "" || listed[i].kind == livy.KindSession && p.warm[listed[i].name] {
 			continue
 		}
 		if err := p.settle(ctx, &listed[i], refs[i].PublicID, pending); err != nil {
@@ -224,7 +234,8 @@ func (p *poll) unknown(ctx context.Context, listed []seen) error {
 // otherName reports whether a listed session or batch differs from the recorded one. Every
 // create has a name.
 func otherName(s *seen, r *store.Record) bool {
-	return s.name != "" && r.Name != "" && s.name != r.Name
+	name := r.NameInLivy()
+	return s.name != "" && name != "" && s.name != name
 }
 
 func (p *poll) settle(ctx context.Context, s *seen, publicID int64, pending map[[2]string]string) error {

@@ -59,8 +59,7 @@ func newFinder(s *store.Store, rt upstream.Runtime, m *control.Manager) *finder 
 
 // Serves reports whether the gateway shows the Spark UIs of jobs under a policy.
 func (u *finder) Serves(g *gateway.Gateway, p *policies.Policy) bool {
-	_, beside := u.Runtime.(upstream.DriverHoster)
-	return beside && p.DriversHere() || u.yarnConf(g) != "" || u.manager.RunsPods(g) || u.manager.History() != nil
+	return u.manager.ServesSparkUI(g, p)
 }
 
 // yarnConf returns the directory with the configuration of the YARN that a gateway's jobs run on,
@@ -108,6 +107,9 @@ func (u *finder) look(ctx context.Context, g *gateway.Gateway, id string, last *
 	}
 	if !t.finished && strings.HasPrefix(r.SparkUI, "/") { // a history server gets the path in a header
 		t.links = r.SparkUI
+		if r.Warm { // it was started before anybody asked for it
+			t.links = g.SparkUI(r.ID)
+		}
 	}
 	return t, nil
 }

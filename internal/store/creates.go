@@ -3,13 +3,10 @@ package store
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-
-	"github.com/livygateway/livygateway/internal/gateway"
 )
 
 // beginCreate stores a record before its create is sent, unless the create repeats an
@@ -31,6 +28,11 @@ local limit = tonumber(ARGV[13])
 if limit > 0 and redis.call('SCARD', KEYS[3] .. ':t:' .. token .. ':' .. kind) >= limit then return {'limit', ''} end
 local other = redis.call('HGET', KEYS[7], kind .. ':' .. name)
 if other and other ~= id and redis.call('SISMEMBER', KEYS[3], other) == 1 then return {'name', other} end
+-- Livy does not know the name of a session that was started ahead.
+local public = redis.call('HGET', KEYS[5], kind .. ':' .. name)
+local holder = public and redis.call('HGET', KEYS[6], kind .. ':' .. public)
+local doc = holder and redis.call('HGET', KEYS[1], holder)
+if doc and cjson.decode(doc).livyName then return {'taken', ''} end
 local over, soft = limits(ARGV[18])
 if over then return over end
 redis.call('PUBLISH', ARGV[16], ARGV[17])
@@ -59,7 +61,8 @@ func (e *RepeatedError) Error() string { return "this create was sent before" }
 
 // BeginCreate records that a create is about to be sent. It fails with a *RepeatedError for
 // a repetition, with KindLimited if the token already has limit (if not 0) live sessions or
-// batches, and with KindConflict if another create of this name is in progress.
+// batches, with KindConflict if another create of this name is in progress, and with ErrNameTaken
+// if a session that was started ahead has it.
 func (s *Store) BeginCreate(ctx context.Context, r *Record, limit int, rep *Repetition) error {
 	_, err := s.BeginWithin(ctx, r, limit, rep, nil)
 	return err
@@ -87,25 +90,7 @@ func (s *Store) BeginWithin(ctx context.Context, r *Record, limit int, rep *Repe
 	if err != nil {
 		return nil, wrap("recording a create", err)
 	}
-	switch got[0] {
-	case "ok":
-		r.stored = doc
-		if within == nil {
-			return nil, nil
-		}
-		return within.softReached(got[1])
-	case "repeated":
-		return nil, &RepeatedError{Value: got[1]}
-	case "limit":
-		return nil, gateway.Errorf(gateway.KindLimited, "this token is limited to %s at a time, which it has reached",
-			gateway.Count(limit, r.Kind))
-	case "budget", "count":
-		return nil, within.exceeded(got[0], got[1])
-	case "name":
-		return nil, gateway.Errorf(gateway.KindConflict, "another %s named %q is being created", r.Kind, r.Name)
-	default:
-		return nil, fmt.Errorf("recording create %s: %w", r.ID, ErrChanged)
-	}
+	return s.began(r, doc, limit, within, got)
 }
 
 // Repeated returns the value stored for repetitions of a create like r, or "" if there is

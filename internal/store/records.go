@@ -30,6 +30,11 @@ type Record struct {
 	Epoch    int64 `json:"epoch"`
 	// Name is unique among the live sessions or batches.
 	Name string `json:"name,omitempty"`
+	// Warm reports whether it was started ahead. LivyName is its name in Livy then, if that is
+	// another one, and Shown what replies show in place of what Livy knows.
+	Warm     bool       `json:"warm,omitempty"`
+	LivyName string     `json:"livyName,omitempty"`
+	Shown    *ShownWarm `json:"shown,omitempty"`
 	// State is Livy's state (starting, idle, busy, running, success, dead, error, killed,
 	// ...), or "gone" if Livy no longer knows it.
 	State string `json:"state"`
@@ -73,6 +78,24 @@ type Record struct {
 	stored string
 	// told is what the Observer knows of it.
 	told marks
+}
+
+// ShownWarm is what replies show of a session that was started ahead in place of what Livy
+// knows: what its create asked for in other words than those that it was started with.
+type ShownWarm struct {
+	// Fields are members of Livy's object, Conf settings in its conf; NotConf are settings that
+	// it does not show.
+	Fields  map[string]json.RawMessage `json:"fields,omitempty"`
+	Conf    map[string]string          `json:"conf,omitempty"`
+	NotConf []string                   `json:"notConf,omitempty"`
+}
+
+// NameInLivy returns the name that Livy lists it under.
+func (r *Record) NameInLivy() string {
+	if r.LivyName != "" {
+		return r.LivyName
+	}
+	return r.Name
 }
 
 // Live reports whether the record has not ended.

@@ -86,7 +86,7 @@ func (s *Store) DeleteRecords(ctx context.Context, gatewayID string) error {
 	indexes := []string{index}
 	keys := []string{
 		live, s.key("records", gatewayID), s.key("names", gatewayID), s.key("record-ids", gatewayID),
-		s.key("pending", gatewayID), s.key("usage", gatewayID), s.key("record-tokens", gatewayID),
+		s.key("pending", gatewayID), s.key("warm", gatewayID), s.key("usage", gatewayID), s.key("record-tokens", gatewayID),
 		s.key("statements", gatewayID), s.key("statements-index", gatewayID),
 		s.key(oldStatementsKey, gatewayID), s.key(oldStatementsIndexKey, gatewayID),
 		s.key("tokens-revoked", gatewayID), // nobody can list the tokens of a deleted gateway

@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store"
 )
 
 // What is read when metrics are collected. Of the metrics with a gateway, those from polling and
@@ -30,6 +31,8 @@ var (
 
 	liveCount = gaugeOf("live", "Live sessions and batches by kind and state, from the last poll of Livy.",
 		labelGateway, "kind", "state")
+	warmSessions = gaugeOf("warm_sessions", "Sessions that were started ahead and belong to nobody yet, by state (`starting`, `idle`).",
+		labelGateway, "state")
 	vcoresInUse = gaugeOf("vcores_in_use", "Cores that running sessions and batches take: drivers, executors and mounts.",
 		labelGateway)
 	memoryInUse = gaugeOf("memory_in_use_bytes", "Memory that running sessions and batches take: drivers, executors and mounts.", labelGateway)
@@ -81,7 +84,7 @@ var (
 
 	allCollected = []*collected{
 		budgetUsed, budgetReached, budgetLimit, budgetRefusals, noticesTotal,
-		gatewaysByState, unresponsive, gatewayState, gatewaySince, gatewaySilent, serverCount, liveCount, vcoresInUse, memoryInUse,
+		gatewaysByState, unresponsive, gatewayState, gatewaySince, gatewaySilent, serverCount, liveCount, warmSessions, vcoresInUse, memoryInUse,
 		serverCPU, serverCPULimit, serverMemory, serverMemoryLimit, tokenCount, tokenChecks, recorderQueue,
 		auditEntries, leasesHeld, otherInstances, leaseChanges,
 	}
@@ -167,6 +170,12 @@ func (c *Core) collectGateways(s sums) {
 			}
 			s.add(vcoresInUse, float64(found.MilliCPU)/1e3, ref)
 			s.add(memoryInUse, float64(found.MemoryMB<<20), ref)
+		}
+		if state == gateway.StateRunning && g.Status.Warmed {
+			counts := c.Manager.WarmCounts(g.ID)
+			for _, state := range []store.WarmState{store.WarmStarting, store.WarmIdle} {
+				s.add(warmSessions, float64(counts[state]), ref, string(state))
+			}
 		}
 		c.samples.collect(s, c.Manager, g)
 	}

@@ -22,9 +22,16 @@ var (
 			"gateway, further ones are `other`.",
 		labelGateway, "action", "rule")
 	readySeconds = histogram("create_ready_seconds",
-		"The time from a create until its session is idle or its batch runs, by kind and start: `cold` if it was "+
-			"created within ten seconds of the start of its Livy server, otherwise `warm`.",
+		"The time from a create until its session is idle or its batch runs, by kind and start: `ahead` if it had been "+
+			"started before, `cold` if it was created within ten seconds of the start of its Livy server, otherwise `warm`.",
 		[]float64{1, 2.5, 5, 10, 15, 20, 30, 45, 60, 120, 300, 600}, labelGateway, "kind", "start")
+	handedOver = counter("warm_handovers_total",
+		"Creates of sessions that were answered with a session that had been started ahead.", labelGateway)
+	warmMisses = counter("warm_misses_total",
+		"Creates of sessions on gateways with sessions that are started ahead that got none, by reason: `shape` (they ask for something "+
+			"else), `none` (all were handed over), `trace` (they belong to a trace), `failed` (those that there were did "+
+			"not answer) or `unknown` (their size is not clear).",
+		labelGateway, "reason")
 	endsTotal = counter("ends_total",
 		"Sessions and batches that have ended, by kind and last state (`success`, `dead`, `killed`, `error`, `gone` "+
 			"and so on).",
@@ -57,6 +64,16 @@ func CountCreate(gateway, kind string, r *policies.Report, refused bool) {
 			rulesTotal.WithLabelValues(label, action, ruleLabel(gateway, entries[i].Source)).Inc()
 		}
 	}
+}
+
+// CountWarm counts a create on a gateway with sessions that are started ahead, which got none for
+// a reason, or got one.
+func CountWarm(gateway, miss string) {
+	if miss != "" {
+		warmMisses.WithLabelValues(gatewayLabel(gateway), miss).Inc()
+		return
+	}
+	handedOver.WithLabelValues(gatewayLabel(gateway)).Inc()
 }
 
 // maxRules bounds the rules of a gateway that have a value of the label "rule".
@@ -98,7 +115,9 @@ func recordStarted(m *control.Manager, r *store.Record) {
 		return
 	}
 	start := "warm"
-	if r.Created.Sub(g.Status.Since) < coldFor {
+	if r.Warm {
+		start = "ahead"
+	} else if r.Created.Sub(g.Status.Since) < coldFor {
 		start = "cold"
 	}
 	readySeconds.WithLabelValues(gatewayLabel(g.Ref()), r.Kind, start).Observe(r.Started.Sub(r.Created).Seconds())

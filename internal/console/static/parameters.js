@@ -20,6 +20,7 @@ const labels = {
   isolated: 'Isolated tokens',
   autoStop: 'Automatic Stop',
   autoStart: 'Automatic Start',
+  warm: 'Warm Sessions',
   policy: 'Policy',
   statementAudit: 'Statement audit',
   sparkDefaults: 'spark-defaults.conf',

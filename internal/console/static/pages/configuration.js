@@ -3,6 +3,7 @@ import { html } from '../lib.js';
 import { can } from '../me.js';
 import { link } from '../router.js';
 import { parameters } from '../parameters.js';
+import { warmText } from './warm.js';
 import { Code, Notice, useTitle } from '../parts/parts.js';
 import { Commands, way } from '../parts/ways.js';
 
@@ -10,6 +11,7 @@ import { Commands, way } from '../parts/ways.js';
 export function shownValue(p, value) {
   if (p.field === 'autoStop') return value?.enabled ? `after ${value.minutes} idle minutes` : 'off';
   if (p.field === 'autoStart') return value?.enabled ? `on a request, which waits up to ${value.waitSeconds} s` : 'off';
+  if (p.field === 'warm') return value?.length ? value.map(warmText).join('; ') : '–';
   if (Array.isArray(value)) return value.length ? value.join(', ') : '–';
   if (p.type === 'boolean') return value ? 'on' : 'off';
   return value === undefined || value === '' ? '–' : String(value);

@@ -11,6 +11,7 @@ import { toast } from '../parts/toast.js';
 import { flags, shell, span, Ways } from '../parts/ways.js';
 import { Icon } from '../parts/icons.js';
 import { plural } from '../parts/format.js';
+import { warmText } from './warm.js';
 import { Sections } from './form-fields.js';
 import { fileOf } from './form-errors.js';
 
@@ -53,7 +54,8 @@ function command(verb, name, workspace, settings, more) {
     else if (p.field === 'autoStart') {
       values[p.flag + '=' + Boolean(v.enabled)] = true;
       if (v.enabled) values['auto-start-wait'] = v.waitSeconds;
-    } else if (typeof v === 'boolean') values[p.flag + '=' + v] = true;
+    } else if (p.field === 'warm') values[p.flag] = v.map(warmText);
+    else if (typeof v === 'boolean') values[p.flag + '=' + v] = true;
     else values[p.flag] = v;
   }
   if (unset.length) values.unset = unset.join(',');
