@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/remotecommand"
@@ -31,12 +32,14 @@ func (r *Runtime) unpack(ctx context.Context, a *api, l *upstream.Launch, pod *c
 	if len(l.Archives) == 0 {
 		return nil
 	}
+	timeout := time.NewTimer(r.opts.PendingTimeout)
+	defer timeout.Stop()
 	for waits := false; !waits; {
 		seen, _, changed := r.pods.seen(pod.Name)
 		if seen == nil || seen.UID != pod.UID {
 			return gateway.Errorf(gateway.KindConflict, "pod %s was deleted while it started", pod.Name)
 		}
-		if now := judge(seen, r.opts.PendingTimeout, pod.CreationTimestamp.Time); !now.running {
+		if now := judge(seen, r.opts.PendingTimeout, time.Now()); !now.running {
 			return gateway.Errorf(gateway.KindUnavailable, "pod %s of gateway %s does not start: %s%s", pod.Name, l.ServerID(), now.exit, r.events(ctx, a, seen))
 		}
 		for _, s := range seen.Status.InitContainerStatuses {
@@ -48,6 +51,7 @@ func (r *Runtime) unpack(ctx context.Context, a *api, l *upstream.Launch, pod *c
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-timeout.C: // judged again
 		case <-changed:
 		}
 	}
