@@ -110,13 +110,18 @@ func (k kubernetes) namespace(t testing.TB, name string) string {
 // load adds an image of the Docker engine to the node, once.
 func (k kubernetes) load(t testing.TB, image string) {
 	t.Helper()
-	path := filepath.Join(t.TempDir(), "image.tar")
-	k.loadOnce(t, image, func() string {
-		if out, err := exec.Command("docker", "save", "-o", path, image).CombinedOutput(); err != nil {
-			t.Fatalf("docker save: %v\n%s", err, out)
-		}
-		return path
-	})
+	theKubernetes.Lock()
+	defer theKubernetes.Unlock()
+	if theKubernetes.images[image] {
+		return
+	}
+	// Images are big: this one is not written to a file.
+	pipe := exec.Command("bash", "-c", `set -o pipefail; docker save "$1" | "$2" import "$3" -`, "load", image,
+		filepath.Join(root, "scripts", "kubernetes-cluster"), k.dir)
+	if out, err := pipe.CombinedOutput(); err != nil {
+		t.Fatalf("importing %s: %v\n%s", image, err, out)
+	}
+	theKubernetes.images[image] = true
 }
 
 func (k kubernetes) loadOnce(t testing.TB, image string, save func() string) {
