@@ -91,8 +91,8 @@ func TestKubernetesLivy(t *testing.T) {
 
 	// A pod that somebody deletes is replaced, and the reason is told.
 	k.kubectl(t, "delete", "pod", fields[0], "-n", namespace, "--wait=false")
-	eventually(t, time.Minute, "the loss being seen", func() bool { return c.show("kube").Status.State != "running" })
-	eventually(t, 2*time.Minute, "another server", func() bool { return c.show("kube").Status.State == "running" })
+	eventually(t, time.Minute, "the loss being seen", func() bool { return c.show("kube").Status.State != "Running" })
+	eventually(t, 2*time.Minute, "another server", func() bool { return c.show("kube").Status.State == "Running" })
 	cl.expect(http.StatusCreated, http.MethodPost, "/batches", map[string]any{
 		"file": "local:/opt/spark/examples/src/main/python/pi.py", "args": []string{"2"},
 	}, &made)
