@@ -27,7 +27,7 @@ endif
 TESTFLAGS := -tags $(TAGS) -count=1 -timeout 75m
 UNIT       = ./...
 
-.PHONY: torture fuzz help build xcaddy run test unit lint bench image engine clients console yarn judge clean
+.PHONY: torture fuzz help build xcaddy run test unit lint bench image engine clients console yarn kubernetes judge clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -84,6 +84,9 @@ console: ## prepare what checks the web console: the TypeScript compiler and axe
 
 yarn: ## prepare a YARN on one machine for the integration tests
 	@scripts/prepare-yarn
+
+kubernetes: ## prepare a Kubernetes of one node for the integration tests
+	@scripts/prepare-kubernetes
 
 judge: ## prepare another Spark and a Java compiler, to ask Spark itself what reaches it
 	@scripts/prepare-judge

@@ -38,7 +38,7 @@ func parseApp(d *caddyfile.Dispenser, existing any) (any, error) {
 //	        timeout         <duration>
 //	        connect_timeout <duration>
 //	    }
-//	    runtime docker|process|static { ... }
+//	    runtime docker|kubernetes|process|static { ... }
 //	    engine <name> {
 //	        livy       <version>
 //	        spark      <version>

@@ -141,7 +141,7 @@ func TestPlaceholdersOfEveryOption(t *testing.T) {
 			t.Errorf("text %d: %v: %s", one, err, text)
 		}
 	}
-	for _, module := range []any{new(DockerRuntime), new(ProcessRuntime), new(StaticRuntime)} {
+	for _, module := range []any{new(DockerRuntime), new(KubernetesRuntime), new(ProcessRuntime), new(StaticRuntime)} {
 		fill(reflect.ValueOf(module), func(reflect.Value) bool { return true })
 		text, err := json.Marshal(module)
 		if err != nil {

@@ -5,7 +5,7 @@ import "context"
 // Meter is a Runtime that knows what its servers use.
 type Meter interface {
 	// Usage returns what a server and the drivers next to it use. The error is of
-	// KindNotFound if no server runs.
+	// KindNotFound if no server runs, and of KindUnavailable if it is unknown.
 	Usage(ctx context.Context, serverID string) (Usage, error)
 }
 

@@ -1,5 +1,5 @@
-// Package upstream runs the Livy servers of gateways, in a container, as a process, or as an
-// existing server. Its sub-packages docker, process and static each implement Runtime; the
+// Package upstream runs the Livy servers of gateways, in a container, a pod or a process, or as an
+// existing server. Its sub-packages docker, kubernetes, process and static each implement Runtime; the
 // package itself renders Livy's configuration files and checks whether a server is ready.
 package upstream
 
@@ -99,7 +99,7 @@ const AnyEpoch int64 = math.MaxInt64
 // one series. Implementations are safe for concurrent use; calls for one gateway are made one
 // at a time.
 type Runtime interface {
-	// Name is "docker", "process" or "static".
+	// Name is "docker", "kubernetes", "process" or "static".
 	Name() string
 	// Start starts a server and returns as soon as its address is known; it does not wait
 	// until Livy answers. On an error it cleans up. It stops a server of an earlier epoch

@@ -36,6 +36,7 @@ var only = map[string]string{
 	"github.com/caddyserver/caddy/v2": "caddymodule", // and all below it
 	"github.com/redis/go-redis/v9":    "store",
 	"github.com/moby/moby":            "upstream",
+	"k8s.io/client-go":                "upstream",
 }
 
 func TestImports(t *testing.T) {

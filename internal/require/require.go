@@ -34,6 +34,7 @@ const (
 	Browser    = "browser"    // the chromium program
 	Console    = "console"    // npm's packages that check the web console (make console)
 	Yarn       = "yarn"       // a YARN on one machine (make yarn)
+	Kubernetes = "kubernetes" // a Kubernetes of one node (make kubernetes)
 	Xcaddy     = "xcaddy"     // the xcaddy program
 	Actionlint = "actionlint" // the actionlint program
 	Prometheus = "prometheus" // the programs prometheus and promtool

@@ -89,7 +89,7 @@ type Runtime struct {
 	opts   Options
 	logger *zap.Logger
 	api    *client.Client
-	last   lastLogs
+	last   upstream.LastLogs
 }
 
 var (
@@ -128,7 +128,7 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 	if err != nil {
 		return nil, gateway.Wrap(gateway.KindInvalid, "reading the Docker engine's address", err)
 	}
-	return &Runtime{opts: opts, logger: logger, api: api, last: lastLogs{dir: opts.LogDir}}, nil
+	return &Runtime{opts: opts, logger: logger, api: api, last: upstream.LastLogs{Dir: opts.LogDir}}, nil
 }
 
 // Name returns "docker".

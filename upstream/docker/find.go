@@ -150,7 +150,7 @@ func (r *Runtime) Stop(ctx context.Context, serverID string, upTo int64) error {
 	if lines, err := r.containerLogs(ctx, c.ID, keptLines); err != nil {
 		r.logger.Warn("could not keep the last log of a gateway",
 			zap.String("gateway", serverID), zap.Error(err))
-	} else if err := r.last.keep(serverID, lines); err != nil {
+	} else if err := r.last.Keep(serverID, lines); err != nil {
 		r.logger.Warn("could not keep the last log of a gateway",
 			zap.String("gateway", serverID), zap.Error(err))
 	}

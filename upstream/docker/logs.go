@@ -3,14 +3,7 @@ package docker
 import (
 	"bytes"
 	"context"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
-	"sync"
 
 	"github.com/moby/moby/api/pkg/stdcopy"
 	"github.com/moby/moby/client"
@@ -28,7 +21,7 @@ func (r *Runtime) Logs(ctx context.Context, serverID string, lines int) ([]strin
 		return nil, err
 	}
 	if !ok {
-		return r.last.read(serverID, lines)
+		return r.last.Read(serverID, lines)
 	}
 	return r.containerLogs(ctx, c.ID, lines)
 }
@@ -50,60 +43,5 @@ func (r *Runtime) containerLogs(ctx context.Context, id string, lines int) ([]st
 
 // Forget removes the last log of a deleted gateway.
 func (r *Runtime) Forget(_ context.Context, serverID string) error {
-	return r.last.forget(serverID)
-}
-
-// lastLogs keeps the last lines of removed containers: in files if it has a directory,
-// otherwise in memory.
-type lastLogs struct {
-	dir string
-
-	mu     sync.Mutex
-	memory map[string][]string // by server id
-}
-
-func (l *lastLogs) path(serverID string) string {
-	return filepath.Join(l.dir, filepath.Base(serverID)+".log")
-}
-
-func (l *lastLogs) keep(serverID string, lines []string) error {
-	if l.dir == "" {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		if l.memory == nil {
-			l.memory = map[string][]string{}
-		}
-		l.memory[serverID] = lines
-		return nil
-	}
-	if err := os.MkdirAll(l.dir, 0o700); err != nil {
-		return fmt.Errorf("keeping a log: %w", err)
-	}
-	if err := os.WriteFile(l.path(serverID), []byte(strings.Join(lines, "\n")), 0o600); err != nil {
-		return fmt.Errorf("keeping a log: %w", err)
-	}
-	return nil
-}
-
-func (l *lastLogs) read(serverID string, lines int) ([]string, error) {
-	if l.dir == "" {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		kept := l.memory[serverID]
-		return kept[max(len(kept)-lines, 0):], nil
-	}
-	return upstream.TailFile(l.path(serverID), lines)
-}
-
-func (l *lastLogs) forget(serverID string) error {
-	if l.dir == "" {
-		l.mu.Lock()
-		defer l.mu.Unlock()
-		delete(l.memory, serverID)
-		return nil
-	}
-	if err := os.Remove(l.path(serverID)); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("removing a log: %w", err)
-	}
-	return nil
+	return r.last.Forget(serverID)
 }

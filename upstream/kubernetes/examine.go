@@ -1,0 +1,154 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/livygateway/livygateway/internal/doctor"
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Interface guard
+var _ upstream.Examiner = (*Runtime)(nil)
+
+// right is what the gateway does with a resource.
+type right struct {
+	group, resource, subresource string
+	verbs                        []string
+}
+
+func (r *Runtime) rights(a *api) []right {
+	list := []right{
+		{"", "pods", "", []string{"get", "list", "watch", "create", "patch", "delete"}},
+		{"", "pods", "log", []string{"get"}},
+		{"", "pods", "exec", []string{"get"}},
+		{"", "pods", "attach", []string{"get"}},
+		{"", "configmaps", "", []string{"get", "create", "delete"}},
+		{"", "secrets", "", []string{"get", "create", "delete"}},
+		{"", "events", "", []string{"list"}},
+	}
+	if r.opts.Reach == ReachService {
+		list = append(list, right{"", "services", "", []string{"get", "create", "delete"}})
+	}
+	if len(r.opts.Allow) > 0 || a.inCluster {
+		list = append(list, right{"networking.k8s.io", "networkpolicies", "", []string{"get", "create", "delete"}})
+	}
+	switch r.opts.Usage {
+	case UsageMetrics:
+		list = append(list, right{"metrics.k8s.io", "pods", "", []string{"list"}})
+	case UsageKubelet:
+		list = append(list, right{"", "nodes", "proxy", []string{"get"}})
+	}
+	return list
+}
+
+// Examine checks the API, the rights there, quotas and the engines' images.
+func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Result {
+	const check = "kubernetes"
+	a, err := r.connector.get(&r.opts)
+	if err != nil {
+		return []doctor.Result{doctor.Failure(check, err.Error(), "set kubeconfig of runtime kubernetes, or run Caddy in the cluster")}
+	}
+	version, err := r.version(ctx, a)
+	if err != nil {
+		return []doctor.Result{doctor.Failure(check, fmt.Sprintf("%s does not answer: %s", a.config.Host, err),
+			"check the address, certificate and login in the kubeconfig of runtime kubernetes")}
+	}
+	results := []doctor.Result{doctor.Good(check, "%s answers, version %s; pods run in namespace %s", a.config.Host, version, a.namespace)}
+	results = append(results, r.examineRights(ctx, a))
+	results = append(results, r.examineQuotas(ctx, a, c)...)
+	for _, e := range c.Engines {
+		results = append(results, r.examineEngine(e))
+	}
+	return append(results, r.examinePolicy(a))
+}
+
+func (r *Runtime) examineRights(ctx context.Context, a *api) doctor.Result {
+	const check = "kubernetes rights"
+	var missing []string
+	n := 0
+	for _, right := range r.rights(a) {
+		for _, verb := range right.verbs {
+			n++
+			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
+				ResourceAttributes: &authorizationv1.ResourceAttributes{
+					Namespace: a.namespace, Group: right.group, Resource: right.resource, Subresource: right.subresource, Verb: verb,
+				},
+			}}
+			calling, cancel := context.WithTimeout(ctx, callTimeout)
+			err := a.authorization.Post().Resource("selfsubjectaccessreviews").Body(review).Do(calling).Into(review)
+			cancel()
+			if err != nil {
+				return doctor.Warning(check, "cannot be checked: "+err.Error(), "allow create of selfsubjectaccessreviews")
+			}
+			if !review.Status.Allowed {
+				missing = append(missing, verb+" "+strings.TrimSuffix(right.resource+"/"+right.subresource, "/"))
+			}
+		}
+	}
+	if len(missing) > 0 {
+		return doctor.Failure(check, "missing in namespace "+a.namespace+": "+strings.Join(missing, ", "),
+			"grant them with a Role and a RoleBinding; see docs/kubernetes.md")
+	}
+	return doctor.Good(check, "all %d that are needed", n)
+}
+
+// examineQuotas compares the quotas of the namespace with the smallest gateway.
+func (r *Runtime) examineQuotas(ctx context.Context, a *api, c *gateway.Catalog) []doctor.Result {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	var list corev1.ResourceQuotaList
+	err := a.core.Get().Namespace(a.namespace).Resource("resourcequotas").VersionedParams(&metav1.ListOptions{}, parameters).Do(ctx).Into(&list)
+	if err != nil {
+		return nil // it may be none of the gateway's business
+	}
+	smallest := gateway.Spec{Memory: c.AllowedMemories()[0]}
+	wanted := r.resources(&upstream.Launch{CPU: c.AllowedCPUs()[0], Memory: smallest.MemoryBytes()})
+	var results []doctor.Result
+	for _, quota := range list.Items {
+		check := "kubernetes quota " + quota.Name
+		full := ""
+		for name, hard := range quota.Status.Hard {
+			free := hard.DeepCopy()
+			free.Sub(quota.Status.Used[name])
+			need, ok := wanted.Limits[corev1.ResourceName(strings.TrimPrefix(string(name), "limits."))]
+			if plain := strings.TrimPrefix(string(name), "requests."); !strings.HasPrefix(string(name), "limits.") {
+				need, ok = wanted.Requests[corev1.ResourceName(plain)]
+			}
+			if ok && free.Cmp(need) < 0 {
+				full = fmt.Sprintf("%s: %s of %s is free, the smallest gateway takes %s", name, free.String(), hard.String(), need.String())
+			}
+		}
+		if full != "" {
+			results = append(results, doctor.Warning(check, "has no room for another gateway: "+full, "stop gateways, or raise the quota"))
+			continue
+		}
+		results = append(results, doctor.Good(check, "has room for another gateway"))
+	}
+	return results
+}
+
+// examineEngine checks what is known of an image without the node that will pull it.
+func (r *Runtime) examineEngine(e gateway.Engine) doctor.Result {
+	check := "engine " + e.Name
+	if host, _, ok := strings.Cut(e.Image, "/"); (!ok || !strings.ContainsAny(host, ".:")) && r.opts.PullPolicy != string(corev1.PullNever) {
+		return doctor.Warning(check, "image "+e.Image+" names no registry, so nodes look for it at Docker Hub",
+			"push the image to your registry and name that, or load it on each node and set image_pull_policy Never")
+	}
+	return doctor.Good(check, "image %s", e.Image)
+}
+
+func (r *Runtime) examinePolicy(a *api) doctor.Result {
+	const check = "kubernetes network policies"
+	if len(r.opts.Allow) == 0 && !a.inCluster {
+		return doctor.Warning(check, "none: every pod of the cluster can connect to Livy servers, which require no login",
+			"set allow in runtime kubernetes to the networks of the Caddy instances")
+	}
+	return doctor.Good(check, "each server has one; they hold only if the cluster's network plugin enforces them (Calico, Cilium and others do, Flannel does not)")
+}

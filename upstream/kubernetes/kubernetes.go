@@ -1,0 +1,396 @@
+// Package kubernetes runs each Livy server in a pod of its own, with the gateway's CPU and memory
+// as limits. Pods outlive the process that created them and are found again by their labels. All
+// gateways of a process share one watch.
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Runtime runs Livy servers in pods.
+type Runtime struct {
+	opts      Options
+	logger    *zap.Logger
+	connector connector
+	pods      *pods
+	last      upstream.LastLogs
+	usage     usage
+}
+
+// Interface guards
+var (
+	_ upstream.Runtime      = (*Runtime)(nil)
+	_ upstream.Forgetter    = (*Runtime)(nil)
+	_ upstream.Pinger       = (*Runtime)(nil)
+	_ upstream.DriverHoster = (*Runtime)(nil)
+)
+
+// New returns a Runtime. It does no I/O.
+func New(opts Options, logger *zap.Logger) (*Runtime, error) {
+	if err := opts.complete(); err != nil {
+		return nil, err
+	}
+	return &Runtime{
+		opts: opts, logger: logger, pods: newPods(labelInstallation + "=" + opts.Installation), last: upstream.LastLogs{Dir: opts.LogDir},
+	}, nil
+}
+
+// Name returns "kubernetes".
+func (r *Runtime) Name() string { return "kubernetes" }
+
+// Close ends the watch; pods keep running.
+func (r *Runtime) Close() error {
+	r.pods.close()
+	return nil
+}
+
+// connected returns the API, and starts the watch.
+func (r *Runtime) connected() (*api, error) {
+	a, err := r.connector.get(&r.opts)
+	if err == nil {
+		r.pods.follow(a)
+	}
+	return a, err
+}
+
+// lookUp asks the API for a server's pod. A pod of that name without the labels belongs to
+// somebody else; ours is false then.
+func (r *Runtime) lookUp(ctx context.Context, a *api, serverID string) (pod *corev1.Pod, ours bool, err error) {
+	pod = &corev1.Pod{}
+	err = a.get(ctx, "pods", podName(serverID), pod)
+	if apierrors.IsNotFound(err) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, callError("reading the pod of gateway "+serverID, err)
+	}
+	return pod, r.owns(pod, serverID), nil
+}
+
+func (r *Runtime) owns(pod *corev1.Pod, serverID string) bool {
+	return pod.Labels[labelInstallation] == r.opts.Installation && serverOf(pod) == serverID
+}
+
+// Start starts a pod; see upstream.Runtime.
+func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instance, error) {
+	if err := r.check(&l); err != nil {
+		return upstream.Instance{}, err
+	}
+	a, err := r.connected()
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	old, ours, err := r.lookUp(ctx, a, l.ServerID())
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	if old != nil {
+		now := judge(old, r.opts.PendingTimeout, time.Now())
+		if !ours || epochOf(old) > l.Epoch || now.running && epochOf(old) >= l.Epoch {
+			return upstream.Instance{}, gateway.Errorf(gateway.KindConflict,
+				"gateway %s already runs as pod %s/%s", l.ServerID(), old.Namespace, old.Name)
+		}
+		// It ended, or was started by an instance that had lost the lease.
+		if err := r.Stop(ctx, l.ServerID(), l.Epoch); err != nil {
+			return upstream.Instance{}, err
+		}
+	}
+	// Nothing runs yet: a gate keeps the scheduler from the pod.
+	pod := r.pod(&l)
+	if err := a.create(ctx, a.core, "pods", pod); err != nil {
+		return upstream.Instance{}, startError(&l, err)
+	}
+	inst, err := r.fillAndStart(ctx, a, &l, pod)
+	if err != nil {
+		r.undo(a, &l, pod)
+		return upstream.Instance{}, err
+	}
+	r.logger.Info("started a Livy pod", zap.String("gateway", l.ServerID()), zap.String("namespace", pod.Namespace),
+		zap.String("pod", pod.Name), zap.String("instance", inst.ID), zap.String("address", inst.Address))
+	return inst, nil
+}
+
+func (r *Runtime) fillAndStart(ctx context.Context, a *api, l *upstream.Launch, pod *corev1.Pod) (upstream.Instance, error) {
+	objects, err := r.objects(a, l, pod)
+	if err != nil {
+		return upstream.Instance{}, err
+	}
+	for _, o := range objects {
+		if err := o.replace(ctx, a); err != nil {
+			return upstream.Instance{}, startError(l, err)
+		}
+	}
+	if err := l.Confirmed(ctx); err != nil {
+		return upstream.Instance{}, err
+	}
+	// The version makes this fail if the pod was deleted or replaced in the meantime.
+	patch, err := json.Marshal([]map[string]any{
+		{"op": "test", "path": "/metadata/uid", "value": pod.UID},
+		{"op": "remove", "path": "/spec/schedulingGates"},
+	})
+	if err != nil {
+		return upstream.Instance{}, fmt.Errorf("encoding a patch: %w", err)
+	}
+	calling, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	err = a.core.Patch(types.JSONPatchType).Namespace(a.namespace).Resource("pods").Name(pod.Name).Body(patch).Do(calling).Into(pod)
+	if apierrors.IsNotFound(err) {
+		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "pod %s was deleted while it was to be started", pod.Name)
+	}
+	if err != nil {
+		return upstream.Instance{}, startError(l, err)
+	}
+	if pod.DeletionTimestamp != nil {
+		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "pod %s was deleted while it was to be started", pod.Name)
+	}
+	r.pods.put(pod)
+	if err := r.unpack(ctx, a, l, pod); err != nil {
+		return upstream.Instance{}, err
+	}
+	return r.awaitStart(ctx, a, l, pod)
+}
+
+// startPatience is how long Start waits for a pod. One that waits longer, for a node or an image,
+// is looked after by Find.
+const startPatience = 20 * time.Second
+
+// awaitStart waits until a pod has an address and its program runs or ran.
+func (r *Runtime) awaitStart(ctx context.Context, a *api, l *upstream.Launch, pod *corev1.Pod) (upstream.Instance, error) {
+	patience := time.NewTimer(startPatience)
+	defer patience.Stop()
+	uid := pod.UID
+	for {
+		seen, _, changed := r.pods.seen(pod.Name)
+		if seen == nil || seen.UID != uid {
+			return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "pod %s was deleted while it started", pod.Name)
+		}
+		now := judge(seen, r.opts.PendingTimeout, time.Now())
+		if now.launched {
+			return r.instance(ctx, a, seen)
+		}
+		if !now.running {
+			return upstream.Instance{}, gateway.Errorf(gateway.KindUnavailable, "pod %s of gateway %s does not start: %s%s",
+				pod.Name, l.ServerID(), now.exit, r.events(ctx, a, seen))
+		}
+		select {
+		case <-ctx.Done():
+			return upstream.Instance{}, ctx.Err()
+		case <-patience.C:
+			return r.instance(ctx, a, seen)
+		case <-changed:
+		}
+	}
+}
+
+// undo removes what a failed start created, even if the caller's context has ended.
+func (r *Runtime) undo(a *api, l *upstream.Launch, pod *corev1.Pod) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := r.end(ctx, a, l.ServerID(), pod, 0); err != nil {
+		r.logger.Error("could not remove a pod that did not start", zap.String("pod", pod.Name), zap.Error(err))
+	}
+}
+
+// Stop deletes a server's pod and what belongs to it; see upstream.Runtime.
+func (r *Runtime) Stop(ctx context.Context, serverID string, upTo int64) error {
+	a, err := r.connected()
+	if err != nil {
+		return err
+	}
+	pod, ours, err := r.lookUp(ctx, a, serverID)
+	if err != nil || pod != nil && (!ours || epochOf(pod) > upTo) {
+		return err
+	}
+	if pod == nil {
+		r.pods.forget(podName(serverID), nil)
+		return nil
+	}
+	if lines, err := r.podLogs(ctx, a, pod.Name, keptLines); err == nil && len(lines) > 0 {
+		if err := r.last.Keep(serverID, lines); err != nil {
+			r.logger.Warn("could not keep the last log of a gateway", zap.String("gateway", serverID), zap.Error(err))
+		}
+	}
+	return r.end(ctx, a, serverID, pod, int64(r.opts.Grace.Seconds()))
+}
+
+// end deletes a pod and what belongs to it, and waits until it is gone. The pod of a node that
+// does not answer is removed from the API when its time is over.
+func (r *Runtime) end(ctx context.Context, a *api, serverID string, pod *corev1.Pod, grace int64) error {
+	remove := func(seconds int64) error {
+		err := a.remove(ctx, a.core, "pods", pod.Name, &metav1.DeleteOptions{
+			GracePeriodSeconds: &seconds, Preconditions: &metav1.Preconditions{UID: &pod.UID},
+		})
+		if apierrors.IsConflict(err) {
+			return nil // it is gone, and another one has its name
+		}
+		if err != nil {
+			return callError("deleting the pod of gateway "+serverID, err)
+		}
+		return nil
+	}
+	r.pods.end(pod.UID)
+	// Zero would take the pod from the API before its processes have ended.
+	if err := remove(max(1, grace)); err != nil {
+		return err
+	}
+	deadline := time.Now().Add(time.Duration(grace)*time.Second + 30*time.Second)
+	for forced := false; ; {
+		now, _, err := r.lookUp(ctx, a, serverID)
+		if err != nil {
+			return err
+		}
+		if now == nil || now.UID != pod.UID {
+			break
+		}
+		if time.Now().After(deadline) && !forced {
+			r.logger.Warn("the node of a pod does not confirm its end; the pod is removed from the API", zap.String("pod", pod.Name), zap.String("node", pod.Spec.NodeName))
+			if err := remove(0); err != nil {
+				return err
+			}
+			forced = true
+			continue
+		}
+		r.awaitGone(ctx, pod)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+	r.pods.forget(pod.Name, pod)
+	return r.removeObjects(ctx, a, pod)
+}
+
+// awaitGone waits until the watch sees that a pod is gone, for two seconds.
+func (r *Runtime) awaitGone(ctx context.Context, pod *corev1.Pod) {
+	timer := time.NewTimer(2 * time.Second)
+	defer timer.Stop()
+	for {
+		seen, _, changed := r.pods.seen(pod.Name)
+		if seen == nil || seen.UID != pod.UID {
+			// The list may be behind our own create; the caller asks again.
+			select {
+			case <-ctx.Done():
+			case <-timer.C:
+			case <-time.After(50 * time.Millisecond):
+			}
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+			return
+		case <-changed:
+		}
+	}
+}
+
+// Find returns a server's pod; see upstream.Runtime. It makes no call if the watch works and the
+// pod runs or does not exist.
+func (r *Runtime) Find(ctx context.Context, serverID string) (upstream.Instance, bool, error) {
+	a, err := r.connected()
+	if err != nil {
+		return upstream.Instance{}, false, err
+	}
+	fresh, err := r.pods.current(ctx)
+	if err != nil {
+		return upstream.Instance{}, false, err
+	}
+	pod, gone, _ := r.pods.seen(podName(serverID))
+	if !fresh || pod != nil && !judge(pod, r.opts.PendingTimeout, time.Now()).steady {
+		if pod, _, err = r.lookUp(ctx, a, serverID); err != nil {
+			return upstream.Instance{}, false, err
+		}
+	}
+	if pod == nil && gone != nil && r.owns(gone, serverID) {
+		inst, err := r.instance(ctx, a, gone)
+		inst.Running, inst.Exit = false, describeGone(gone)
+		return inst, err == nil, err
+	}
+	if pod == nil || !r.owns(pod, serverID) {
+		return upstream.Instance{}, false, nil
+	}
+	inst, err := r.instance(ctx, a, pod)
+	return inst, err == nil, err
+}
+
+// List returns all pods of this installation.
+func (r *Runtime) List(ctx context.Context) ([]upstream.Instance, error) {
+	a, err := r.connected()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := r.pods.current(ctx); err != nil {
+		return nil, err
+	}
+	var all []upstream.Instance
+	var failed error
+	for _, pod := range r.pods.all() {
+		inst, err := r.instance(ctx, a, pod)
+		if err != nil {
+			failed = errors.Join(failed, err)
+			continue
+		}
+		all = append(all, inst)
+	}
+	return all, failed
+}
+
+// Ping checks that the API answers.
+func (r *Runtime) Ping(ctx context.Context) error {
+	a, err := r.connected()
+	if err != nil {
+		return err
+	}
+	if _, err := r.version(ctx, a); err != nil {
+		return callError("asking the Kubernetes API for its version", err)
+	}
+	return nil
+}
+
+// DriverHost returns the pod's address; see upstream.DriverHoster.
+func (r *Runtime) DriverHost(ctx context.Context, serverID string) (string, error) {
+	if _, err := r.connected(); err != nil {
+		return "", err
+	}
+	pod, _, _ := r.pods.seen(podName(serverID))
+	if pod == nil || pod.Status.PodIP == "" || !r.owns(pod, serverID) {
+		return "", gateway.Errorf(gateway.KindUnavailable, "gateway %s has no pod with an address", serverID)
+	}
+	return pod.Status.PodIP, nil
+}
+
+// startError returns the error of a failed start, with advice where possible.
+func startError(l *upstream.Launch, err error) error {
+	doing := "creating the pod of gateway " + l.ServerID()
+	switch {
+	case apierrors.IsForbidden(err) && strings.Contains(err.Error(), "exceeded quota"):
+		return gateway.Wrap(gateway.KindUnavailable, "the quota of the Kubernetes namespace has no room for gateway "+l.ServerID()+
+			"; stop another gateway, choose less CPU or memory, or raise the quota", err)
+	case apierrors.IsAlreadyExists(err), apierrors.IsConflict(err):
+		return gateway.Wrap(gateway.KindConflict, doing, err)
+	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
+		return gateway.Wrap(gateway.KindInvalid, doing, err)
+	default:
+		return callError(doing, err)
+	}
+}
+
+// Forget removes the last log of a deleted gateway.
+func (r *Runtime) Forget(_ context.Context, serverID string) error { return r.last.Forget(serverID) }
+
+var noToken = ptr.To(false)

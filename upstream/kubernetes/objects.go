@@ -1,0 +1,188 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+
+	"github.com/livygateway/livygateway/upstream"
+)
+
+// Prefixes of keys of a server's Secret.
+const (
+	envPrefix     = "env."
+	clusterPrefix = "cluster."
+)
+
+// public are the files that hold no passwords and are in the ConfigMap.
+var public = []string{upstream.SparkBlacklist, upstream.Log4j, "livy-env.sh", "Metastore.java", "metastore.sh"}
+
+func sorted(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
+
+func secretFiles(files map[string]string) map[string]string {
+	out := maps.Clone(files)
+	maps.DeleteFunc(out, func(name, _ string) bool { return slices.Contains(public, name) })
+	return out
+}
+
+func publicFiles(files map[string]string) map[string]string {
+	out := maps.Clone(files)
+	maps.DeleteFunc(out, func(name, _ string) bool { return !slices.Contains(public, name) })
+	return out
+}
+
+// files returns a server's configuration files.
+func (r *Runtime) files(l *upstream.Launch) map[string]string {
+	files := upstream.WithAddress(l.Files, "0.0.0.0", livyPort)
+	if withHome, err := upstream.WithHome(files, workDir); err == nil { // the files were rendered, and can be read
+		files = withHome
+	}
+	return upstream.WithMetastore(files, l.Warehouse.Path, "127.0.0.1", upstream.MetastorePort)
+}
+
+// owned is an object that belongs to a pod and is removed with it, by us or by the garbage
+// collector.
+type owned struct {
+	client   rest.Interface
+	resource string
+	name     string
+	object   runtime.Object
+}
+
+// replace creates an object. One of an earlier pod may not have been collected yet.
+func (o owned) replace(ctx context.Context, a *api) error {
+	err := a.create(ctx, o.client, o.resource, o.object.DeepCopyObject())
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	if err := a.remove(ctx, o.client, o.resource, o.name, &metav1.DeleteOptions{}); err != nil {
+		return err
+	}
+	return a.create(ctx, o.client, o.resource, o.object)
+}
+
+// objects returns what a pod needs besides itself.
+func (r *Runtime) objects(a *api, l *upstream.Launch, pod *corev1.Pod) ([]owned, error) {
+	meta := metav1.ObjectMeta{
+		Name: pod.Name, Labels: r.labels(l),
+		OwnerReferences: []metav1.OwnerReference{{APIVersion: "v1", Kind: "Pod", Name: pod.Name, UID: pod.UID}},
+	}
+	files := r.files(l)
+	secret := secretFiles(files)
+	for name, text := range l.ClusterFiles {
+		secret[clusterPrefix+name] = text
+	}
+	for name, value := range l.Env {
+		secret[envPrefix+name] = value
+	}
+	list := []owned{
+		{a.core, "configmaps", pod.Name, &corev1.ConfigMap{ObjectMeta: meta, Data: publicFiles(files), Immutable: ptr.To(true)}},
+		{a.core, "secrets", pod.Name, &corev1.Secret{ObjectMeta: meta, StringData: secret, Immutable: ptr.To(true)}},
+	}
+	if r.opts.Reach == ReachService {
+		list = append(list, owned{a.core, "services", serviceName(pod.Name), &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
+			Selector: r.selector(l), PublishNotReadyAddresses: true,
+			Ports: []corev1.ServicePort{{Name: "livy", Port: livyPort, TargetPort: intstr.FromInt32(livyPort)}},
+		}}})
+	}
+	if policy := r.policy(a, l); policy != nil {
+		policy.ObjectMeta = meta
+		list = append(list, owned{a.networking, "networkpolicies", pod.Name, policy})
+	}
+	return list, nil
+}
+
+// selector has the labels of one server.
+func (r *Runtime) selector(l *upstream.Launch) map[string]string {
+	labels := r.labels(l)
+	return map[string]string{labelInstallation: labels[labelInstallation], labelGateway: labels[labelGateway], labelNumber: labels[labelNumber]}
+}
+
+// policy returns the network policy of a server: the instances of the gateway reach it and the
+// Spark UIs of its drivers, and pods of the same gateway, which are executors and drivers, reach
+// everything. It is nil if everybody may connect.
+func (r *Runtime) policy(a *api, l *upstream.Launch) *networkingv1.NetworkPolicy {
+	allow := r.opts.Allow
+	if len(allow) == 0 {
+		if !a.inCluster {
+			return nil
+		}
+		allow = []string{"app.kubernetes.io/name=livygateway"}
+	}
+	var instances []networkingv1.NetworkPolicyPeer
+	for _, text := range allow {
+		if _, err := netip.ParsePrefix(text); err == nil {
+			instances = append(instances, networkingv1.NetworkPolicyPeer{IPBlock: &networkingv1.IPBlock{CIDR: text}})
+			continue
+		}
+		key, value, _ := strings.Cut(text, "=")
+		instances = append(instances, networkingv1.NetworkPolicyPeer{
+			NamespaceSelector: &metav1.LabelSelector{}, PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{key: value}},
+		})
+	}
+	port := func(first, last int32) networkingv1.NetworkPolicyPort {
+		p := networkingv1.NetworkPolicyPort{Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(first))}
+		if last > first {
+			p.EndPort = &last
+		}
+		return p
+	}
+	return &networkingv1.NetworkPolicy{Spec: networkingv1.NetworkPolicySpec{
+		PodSelector: metav1.LabelSelector{MatchLabels: r.selector(l)},
+		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
+		Ingress: []networkingv1.NetworkPolicyIngressRule{
+			{From: instances, Ports: []networkingv1.NetworkPolicyPort{port(livyPort, 0), port(4040, 4140)}},
+			{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{
+				MatchLabels: map[string]string{labelInstallation: r.opts.Installation, labelGateway: l.GatewayID},
+			}}}},
+		},
+	}}
+}
+
+// removeObjects removes what belongs to a pod that is gone, unless another pod has taken its
+// place.
+func (r *Runtime) removeObjects(ctx context.Context, a *api, pod *corev1.Pod) error {
+	kinds := []struct {
+		client   rest.Interface
+		resource string
+		name     string
+		wanted   bool
+	}{
+		{a.core, "configmaps", pod.Name, true}, {a.core, "secrets", pod.Name, true},
+		{a.core, "services", serviceName(pod.Name), r.opts.Reach == ReachService},
+		{a.networking, "networkpolicies", pod.Name, len(r.opts.Allow) > 0 || a.inCluster},
+	}
+	var failed error
+	for _, k := range kinds {
+		if !k.wanted {
+			continue
+		}
+		var found metav1.PartialObjectMetadata
+		body, err := k.client.Get().Namespace(a.namespace).Resource(k.resource).Name(k.name).Do(ctx).Raw()
+		if apierrors.IsNotFound(err) {
+			continue
+		}
+		if err == nil {
+			found, err = metadata(body)
+		}
+		if err == nil && slices.ContainsFunc(found.OwnerReferences, func(o metav1.OwnerReference) bool { return o.UID == pod.UID }) {
+			err = a.remove(ctx, k.client, k.resource, k.name, &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &found.UID}})
+		}
+		if err != nil && !apierrors.IsConflict(err) {
+			failed = errors.Join(failed, callError("deleting "+k.resource+" "+k.name, err))
+		}
+	}
+	return failed
+}
