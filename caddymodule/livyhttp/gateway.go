@@ -24,7 +24,8 @@ func init() {
 // all errors of the handlers after it in the JSON format that Livy clients understand.
 //
 // It must be followed by `livy_token`, `livy_policy`, `livy_record` and Caddy's `reverse_proxy`
-// with the dynamic upstream source `livy`. The directive sets up all of them.
+// with the dynamic upstream source `livy`; `livy_direct` before the last one is optional. The
+// directive sets up all of them.
 //
 // If the site has error routes (`handle_errors`), these are asked first. JSON is sent if none of
 // them writes a reply.
@@ -51,6 +52,8 @@ type Gateway struct {
 	// Whether this is a public endpoint. It then serves only gateways that are public, and
 	// replies for all others as if they did not exist.
 	Public bool `json:"public,omitempty"`
+
+	proxied bool // for the directive: without livy_direct
 
 	core   *core.Core
 	access *core.AccessLog
