@@ -2,6 +2,7 @@ package livyhttp
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -84,10 +85,11 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			}
 			h.Public = true
 		case "direct":
-			if !d.NextArg() || d.Val() != "on" && d.Val() != "off" || d.CountRemainingArgs() > 0 {
+			args := d.RemainingArgs()
+			if len(args) != 1 || !slices.Contains([]string{"on", "off"}, args[0]) {
 				return d.Err("direct must be on or off")
 			}
-			h.proxied = d.Val() == "off"
+			h.proxied = args[0] == "off"
 		default:
 			return d.Errf("unknown option %q", d.Val())
 		}
