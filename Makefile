@@ -67,8 +67,8 @@ fuzz: ## hold policies against what Spark makes of requests made of nasty pieces
 lint: ## formatters, golangci-lint, go vet, known vulnerabilities
 	@scripts/lint
 
-bench: build ## direct, bare Caddy and the gateway side by side
-	@$(GO) run ./bench -binary $(BIN)
+bench: build ## the gateway, bare Caddy, nginx and HAProxy side by side (BENCHFLAGS=-quick)
+	@$(GO) run ./bench -binary $(BIN) $(BENCHFLAGS)
 
 engine: ## prepare Livy and Spark for running without Docker
 	@scripts/prepare-engine .run/engine

@@ -12,14 +12,20 @@ func main() {
 	binary := flag.String("binary", "bin/caddy", "the Caddy to measure")
 	rounds := flag.Int("rounds", 5, "number of measurements of each path")
 	during := flag.Duration("for", 2*time.Second, "duration of one measurement")
+	quick := flag.Bool("quick", false, "three short rounds of 64 connections")
+	results := flag.String("results", "bench/results", "folder for the results")
 	flag.Parse()
-	if err := run(*binary, *rounds, *during); err != nil {
+	connections := []int{1, 64, 512}
+	if *quick {
+		connections, *rounds, *during = []int{64}, 3, time.Second
+	}
+	if err := run(*binary, *rounds, *during, connections, *results); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary string, rounds int, during time.Duration) error {
+func run(binary string, rounds int, during time.Duration, counts []int, results string) error {
 	dir, err := os.MkdirTemp("", "livygateway-bench-")
 	if err != nil {
 		return fmt.Errorf("creating a directory: %w", err)
@@ -41,6 +47,11 @@ func run(binary string, rounds int, during time.Duration) error {
 		return err
 	}
 	barePID := s.pid()
+	idle, _, err := s.caddy("idle.Caddyfile", backend, "")
+	if err != nil {
+		return err
+	}
+	idlePID := s.pid()
 	site, admin, err := s.caddy("gateway.Caddyfile", backend, redis)
 	if err != nil {
 		return err
@@ -54,29 +65,42 @@ func run(binary string, rounds int, during time.Duration) error {
 	targets := []target{
 		{name: "direct", addr: backend, path: "/sessions/0"},
 		{name: "bare caddy", addr: bare, path: "/sessions/0", pid: barePID},
+		{name: "caddy, idle 512", addr: idle, path: "/sessions/0", pid: idlePID},
 		gateway,
+	}
+	peers, skipped, err := s.peers(backend, redisAddr)
+	if err != nil {
+		return err
+	}
+	targets = append(targets, peers...)
+	for _, name := range skipped {
+		fmt.Println("skipped:", name)
 	}
 
 	fmt.Printf("GET of a reply of %d bytes; %d rounds of %v for each path, in turn\n\n", len(session), rounds,
 		during)
-	fmt.Printf("%-12s %-11s %10s %10s %10s %10s %15s\n", "connections", "path", "replies/s", "p50", "p99",
-		"cpu/reply", "of bare caddy")
-	for _, connections := range []int{1, 16, 64} {
-		if err := compare(targets, connections, rounds, during, redisAddr); err != nil {
+	var all []row
+	for _, connections := range counts {
+		rows, err := compare(targets, connections, rounds, during, redisAddr)
+		if err != nil {
 			return err
 		}
+		all = append(all, rows...)
+	}
+	if err := writeResults(results, all, skipped, rounds, during); err != nil {
+		return err
 	}
 	return comparePolicies(rounds)
 }
 
 // compare measures every target in turn, round after round, and prints a table.
-func compare(targets []target, connections, rounds int, during time.Duration, redisAddr string) error {
+func compare(targets []target, connections, rounds int, during time.Duration, redisAddr string) ([]row, error) {
 	rates := make([][]float64, len(targets))
 	latencies := make([][]time.Duration, len(targets))
 	computed := make([]time.Duration, len(targets))
 	for _, t := range targets { // warm up connections, caches and the Go heap
 		if _, err := measure(t, connections, 300*time.Millisecond); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	commands, replies := 0, 0
@@ -89,7 +113,7 @@ func compare(targets []target, connections, rounds int, during time.Duration, re
 			cpu := cpuTime(t.pid)
 			s, err := measure(t, connections, during)
 			if err != nil {
-				return err
+				return nil, err
 			}
 			computed[i] += cpuTime(t.pid) - cpu
 			rates[i] = append(rates[i], s.rate)
@@ -100,27 +124,23 @@ func compare(targets []target, connections, rounds int, during time.Duration, re
 			}
 		}
 	}
-	const bare = 1
+	rows := make([]row, len(targets))
 	for i, t := range targets {
 		slices.Sort(latencies[i])
-		ratios := make([]float64, rounds)
-		for r := range rounds {
-			ratios[r] = rates[i][r] / rates[bare][r]
-		}
-		cpu := "-"
+		r := row{Connections: connections, Path: t.name, Rate: median(rates[i]), P50: quantile(latencies[i], 0.50), P99: quantile(latencies[i], 0.99)}
 		if t.pid != 0 {
-			cpu = fmt.Sprintf("%.0f µs", float64(computed[i].Microseconds())/float64(max(len(latencies[i]), 1)))
+			r.CPU = float64(computed[i].Microseconds()) / float64(max(len(latencies[i]), 1))
 		}
-		fmt.Printf("%-12d %-11s %10.0f %10s %10s %10s %15s\n", connections, t.name, median(rates[i]),
-			quantile(latencies[i], 0.50), quantile(latencies[i], 0.99), cpu,
-			fmt.Sprintf("%.2f", median(ratios)))
+		r.OfBare, r.Least, r.Most = ratios(rates[i], rates[barePath])
+		r.OfIdle, _, _ = ratios(rates[i], rates[idlePath])
+		rows[i] = r
 	}
+	printRows(rows)
 	if redisAddr != "" {
-		fmt.Printf("%-12s Redis commands per 1000 polls of the gateway: %.2f\n", "",
-			1000*float64(commands)/float64(max(replies, 1)))
+		fmt.Printf("Redis commands per 1000 polls of the gateway: %.2f\n", 1000*float64(commands)/float64(max(replies, 1)))
 	}
 	fmt.Println()
-	return nil
+	return rows, nil
 }
 
 func median(values []float64) float64 {
@@ -128,10 +148,10 @@ func median(values []float64) float64 {
 	return sorted[len(sorted)/2]
 }
 
-// quantile returns a quantile of sorted values.
-func quantile(sorted []time.Duration, q float64) string {
+// quantile returns a quantile of sorted values, in milliseconds.
+func quantile(sorted []time.Duration, q float64) float64 {
 	if len(sorted) == 0 {
-		return "-"
+		return 0
 	}
-	return fmt.Sprintf("%.2f ms", float64(sorted[int(q*float64(len(sorted)-1))].Microseconds())/1000)
+	return float64(sorted[int(q*float64(len(sorted)-1))].Microseconds()) / 1000
 }

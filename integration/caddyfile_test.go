@@ -33,7 +33,7 @@ func TestModules(t *testing.T) {
 	for _, id := range []string{
 		"livy", "admin.api.livy",
 		"livy.runtimes.docker", "livy.runtimes.kubernetes", "livy.runtimes.process", "livy.runtimes.static",
-		"http.handlers.livy_gateway", "http.handlers.livy_token", "http.handlers.livy_policy", "http.handlers.livy_record",
+		"http.handlers.livy_gateway", "http.handlers.livy_token", "http.handlers.livy_policy", "http.handlers.livy_record", "http.handlers.livy_direct",
 		"http.reverse_proxy.upstreams.livy",
 	} {
 		if !have[id] {

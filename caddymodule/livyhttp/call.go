@@ -53,6 +53,8 @@ type call struct {
 	unsent bool
 	// refused is the reason for the audit log if a rule of the gateway refused the request.
 	refused string
+	// limit is the time limit of a request that reverse_proxy sends.
+	limit readLimit
 	measured
 	spans
 }

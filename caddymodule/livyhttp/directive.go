@@ -2,6 +2,7 @@ package livyhttp
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/caddyserver/caddy/v2"
 	"github.com/caddyserver/caddy/v2/caddyconfig"
@@ -24,9 +25,10 @@ func init() {
 //	    workspace <name>
 //	    public
 //	    endpoint <url>
+//	    direct off
 //	}
 //
-// into the handlers of a gateway, beginning with the one for Spark UIs and ending with Caddy's
+// (each line is optional) into the handlers of a gateway, beginning with the one for Spark UIs and ending with Caddy's
 // reverse_proxy.
 func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // livy_gateway
@@ -39,14 +41,18 @@ func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 		return nil, err
 	}
 	ui := &sparkui.SparkUI{Gateway: g.Gateway, Workspace: g.Workspace, Public: g.Public, BesideGateway: true}
-	route := caddyhttp.Route{HandlersRaw: []json.RawMessage{
+	handlers := []json.RawMessage{
 		caddyconfig.JSONModuleObject(ui, "handler", "livy_spark_ui", nil),
 		caddyconfig.JSONModuleObject(g, "handler", "livy_gateway", nil),
 		caddyconfig.JSONModuleObject(new(Token), "handler", "livy_token", nil),
 		caddyconfig.JSONModuleObject(new(Policy), "handler", "livy_policy", nil),
 		caddyconfig.JSONModuleObject(new(Record), "handler", "livy_record", nil),
-		caddyconfig.JSONModuleObject(proxy(), "handler", "reverse_proxy", nil),
-	}}
+	}
+	if !g.proxied {
+		handlers = append(handlers, caddyconfig.JSONModuleObject(new(Direct), "handler", "livy_direct", nil))
+	}
+	handlers = append(handlers, caddyconfig.JSONModuleObject(proxy(), "handler", "reverse_proxy", nil))
+	route := caddyhttp.Route{HandlersRaw: handlers}
 	if matcher != nil {
 		route.MatcherSetsRaw = []caddy.ModuleMap{matcher}
 	}
@@ -83,6 +89,12 @@ func (h *Gateway) UnmarshalCaddyfile(d *caddyfile.Dispenser) error {
 			if err := directive.Text(d, &h.Endpoint); err != nil {
 				return err
 			}
+		case "direct":
+			args := d.RemainingArgs()
+			if len(args) != 1 || !slices.Contains([]string{"on", "off"}, args[0]) {
+				return d.Err("direct must be on or off")
+			}
+			h.proxied = args[0] == "off"
 		default:
 			return d.Errf("unknown option %q", d.Val())
 		}

@@ -27,7 +27,8 @@ func init() {
 // all errors of the handlers after it in the JSON format that Livy clients understand.
 //
 // It must be followed by `livy_token`, `livy_policy`, `livy_record` and Caddy's `reverse_proxy`
-// with the dynamic upstream source `livy`. The directive sets up all of them.
+// with the dynamic upstream source `livy`; `livy_direct` before the last one is optional. The
+// directive sets up all of them.
 //
 // If the site has error routes (`handle_errors`), these are asked first. JSON is sent if none of
 // them writes a reply.
@@ -60,6 +61,8 @@ type Gateway struct {
 	// of gateways, without effect on requests. Default: the host, port and stripped path prefix of
 	// the site.
 	Endpoint string `json:"endpoint,omitempty"`
+
+	proxied bool // for the directive: without livy_direct
 
 	core   *core.Core
 	access *core.AccessLog

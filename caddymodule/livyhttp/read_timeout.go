@@ -57,8 +57,11 @@ func (l *readLimit) end() {
 // explain returns the error to answer with if err ended the request.
 func (l *readLimit) explain(err error) error {
 	if err != nil && l.expired.Load() {
-		return gateway.Errorf(gateway.KindUnavailable,
-			"the Livy server did not answer this request within %s", readTimeout)
+		return errLate()
 	}
 	return err
+}
+
+func errLate() error {
+	return gateway.Errorf(gateway.KindUnavailable, "the Livy server did not answer this request within %s", readTimeout)
 }

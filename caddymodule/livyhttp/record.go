@@ -116,8 +116,7 @@ func (h *Record) serve(w http.ResponseWriter, r *http.Request, c *call, next cad
 	}
 	buf := takeBuffer()
 	defer giveBack(buf)
-	var limit readLimit
-	defer limit.end()
+	defer c.limit.end()
 	out := &livy.StateWriter{ResponseWriter: w, Off: !p.words}
 	var statements *seen
 	if p.watch != nil {
@@ -125,7 +124,6 @@ func (h *Record) serve(w http.ResponseWriter, r *http.Request, c *call, next cad
 		out.ResponseWriter = statements
 	}
 	rec := caddyhttp.NewResponseRecorder(out, buf, func(status int, header http.Header) bool {
-		limit.begun()
 		c.cleanHeader(header)
 		if p.list || p.extra {
 			header.Del("Content-Length") // that of Livy's own reply
@@ -139,8 +137,8 @@ func (h *Record) serve(w http.ResponseWriter, r *http.Request, c *call, next cad
 			}
 		}
 	}
-	if err := c.send(rec, limit.limit(r), next); err != nil {
-		return limit.explain(err)
+	if err := c.send(rec, r, next); err != nil {
+		return c.limit.explain(err)
 	}
 	h.followUp(r.Context(), c, rec.Status())
 	switch {

@@ -55,6 +55,11 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	defer c.limit.begun()
+	return t.send(c.limit.limit(r), c)
+}
+
+func (t *Transport) send(r *http.Request, c *call) (*http.Response, error) {
 	server, err := c.entry.Server()
 	if err != nil {
 		return nil, reverseproxy.NewDialError(err)

@@ -1,6 +1,7 @@
 package livyhttp
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
@@ -9,6 +10,7 @@ import (
 	"github.com/caddyserver/caddy/v2/modules/caddyhttp/reverseproxy"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/directive"
+	"github.com/livygateway/livygateway/internal/livy"
 )
 
 func init() {
@@ -31,23 +33,39 @@ func (*Upstreams) GetUpstreams(r *http.Request) ([]*reverseproxy.Upstream, error
 	if err != nil {
 		return nil, err
 	}
-	if err := c.core.Manager.StillAwake(r.Context(), c.entry, c.awake); err != nil {
-		c.unsent = true
-		return nil, err
-	}
-	server, err := c.entry.Server()
+	to, err := c.destination(r.Context())
 	if err != nil {
-		c.unsent = true
 		return nil, err
 	}
-	if server != nil {
-		return []*reverseproxy.Upstream{{Dial: server.HostPort()}}, nil
+	return []*reverseproxy.Upstream{{Dial: to.address}}, nil
+}
+
+// destination is where a request is sent.
+type destination struct {
+	address string       // host:port
+	server  *livy.Server // if somebody else runs it
+}
+
+// destination returns the gateway's Livy server.
+func (c *call) destination(ctx context.Context) (to destination, err error) {
+	if err := c.core.Manager.StillAwake(ctx, c.entry, c.awake); err != nil {
+		c.unsent = true
+		return to, err
 	}
-	address := c.entry.Gateway.Status.Address
-	if address == "" {
-		return nil, errNoUpstream
+	to.server, err = c.entry.Server()
+	switch {
+	case err != nil:
+		c.unsent = true
+		return to, err
+	case to.server != nil:
+		to.address = to.server.HostPort()
+	default:
+		to.address = c.entry.Gateway.Status.Address
 	}
-	return []*reverseproxy.Upstream{{Dial: address}}, nil
+	if to.address == "" {
+		return to, errNoUpstream
+	}
+	return to, nil
 }
 
 var errNoUpstream = errors.New("no Livy server")

@@ -122,9 +122,16 @@ http://%s {
 	return s
 }
 
+// NoDirect leaves livy_direct out of configurations, so that reverse_proxy sends all requests.
+var NoDirect bool
+
 // Load replaces Caddy's configuration.
 func (s *Site) Load(caddyfile string) {
 	s.T.Helper()
+	if NoDirect {
+		caddyfile = strings.NewReplacer("\tlivy_gateway\n", "\tlivy_gateway {\n\t\tdirect off\n\t}\n",
+			"\tlivy_gateway {\n", "\tlivy_gateway {\n\t\tdirect off\n").Replace(caddyfile)
+	}
 	config, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(caddyfile), nil)
 	if err != nil {
 		s.T.Fatal(err)
