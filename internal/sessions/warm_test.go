@@ -30,7 +30,8 @@ func (f *fixture) warm(id string, livyID int64) *store.Warm {
 func (f *fixture) handOver(w *store.Warm, change ...func(*sessions.Intent)) error {
 	in := f.intent(livy.KindSession, change...)
 	in.ID = w.ID
-	return f.HandOver(f.t.Context(), in, sessions.WarmSession{Entry: w, Reply: sessions.KeptReply{Status: 201, Body: []byte(`{}`)}})
+	_, err := f.HandOver(f.t.Context(), in, sessions.WarmSession{Entry: w, Reply: sessions.KeptReply{Status: 201, Body: []byte(`{}`)}})
+	return err
 }
 
 // TestHandOverOnce lets ledgers of two processes compete for one warm session.

@@ -44,10 +44,10 @@ func TestWarmSessionsOfInstances(t *testing.T) {
 					w.State = store.WarmEnding
 					err = s.SaveWarm(t.Context(), store.Fence{}, w)
 				} else {
-					err = s.HandOver(t.Context(), w, &store.Record{
+					_, err = s.HandOver(t.Context(), w, &store.Record{
 						ID: w.ID, GatewayID: "lc-1", Kind: "session", LivyID: w.LivyID, PublicID: w.LivyID, Epoch: 1, Name: w.ID,
 						State: "idle", TokenID: "lctk-1", Created: now, Started: now,
-					}, 0, nil)
+					}, 0, nil, nil)
 				}
 				switch {
 				case err == nil && n == 2:
