@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -224,7 +225,7 @@ func TestMetricsMove(t *testing.T) {
 func (s scraped) checkNames(samples []string) {
 	s.T.Helper()
 	moved := make(map[string]bool)
-	for _, sample := range append(samples, measuredElsewhere...) {
+	for _, sample := range slices.Concat(samples, measuredElsewhere, measuredWithBudgets) {
 		name, _, _ := strings.Cut(sample, "{")
 		moved[strings.TrimSuffix(strings.TrimSuffix(name, "_count"), "_sum")] = true
 	}

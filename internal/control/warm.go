@@ -75,9 +75,10 @@ func (m *Manager) SessionConf(ui string) map[string]string {
 	return conf
 }
 
-// ServesSparkUI reports whether the gateway shows the Spark UIs of jobs under a policy.
-func (m *Manager) ServesSparkUI(g *gateway.Gateway, p *policies.Policy) bool {
-	_, beside := m.Runtime.(upstream.DriverHoster)
+// ServesSparkUI reports whether the gateway shows the Spark UIs of jobs under a policy, with Livy
+// servers of a runtime.
+func (m *Manager) ServesSparkUI(rt upstream.Runtime, g *gateway.Gateway, p *policies.Policy) bool {
+	_, beside := rt.(upstream.DriverHoster)
 	return beside && p.DriversHere() || m.yarnConf(g) != "" || m.RunsPods(g) || m.History() != nil
 }
 
@@ -117,7 +118,7 @@ func (m *Manager) rule(e *Entry, w *gateway.Warm, id string) (s warmShape, shape
 		return s, "", gateway.Invalid("warm.ttl", w.TTL, "bounds the age of a session in this version of Livy: leave it out")
 	}
 	ui := ""
-	if m.ServesSparkUI(e.Gateway, s.policy) {
+	if m.ServesSparkUI(m.Runtime, e.Gateway, s.policy) {
 		ui = e.Gateway.SparkUI(id)
 	}
 	conf := m.SessionConf(ui)

@@ -59,7 +59,7 @@ func newFinder(s *store.Store, rt upstream.Runtime, m *control.Manager) *finder 
 
 // Serves reports whether the gateway shows the Spark UIs of jobs under a policy.
 func (u *finder) Serves(g *gateway.Gateway, p *policies.Policy) bool {
-	return u.manager.ServesSparkUI(g, p)
+	return u.manager.ServesSparkUI(u.Runtime, g, p)
 }
 
 // yarnConf returns the directory with the configuration of the YARN that a gateway's jobs run on,

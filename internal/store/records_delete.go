@@ -90,10 +90,11 @@ func (s *Store) DeleteRecords(ctx context.Context, gatewayID string) error {
 		s.key("statements", gatewayID), s.key("statements-index", gatewayID),
 		s.key(oldStatementsKey, gatewayID), s.key(oldStatementsIndexKey, gatewayID),
 		s.key("tokens-revoked", gatewayID), // nobody can list the tokens of a deleted gateway
+		s.heldKey(Account{PerGateway, gatewayID}),
 	}
 	for _, token := range tokens {
 		indexes = append(indexes, index+":t:"+token)
-		keys = append(keys, live+":t:"+token+":session", live+":t:"+token+":batch")
+		keys = append(keys, live+":t:"+token+":session", live+":t:"+token+":batch", s.heldKey(Account{PerToken, token}))
 	}
 	for _, index := range indexes {
 		keys = append(keys, index)

@@ -48,10 +48,10 @@ func TestMeasuredServers(t *testing.T) {
 			}
 		}
 	}
-	check("at first", map[string]upstream.Usage{"lc-first": m["lc-first"], "lc-second": m["lc-second.2"]})
+	check("at first", map[string]upstream.Usage{"lc-first": m["lc-first"], "lc-second.2": m["lc-second.2"]})
 
 	// A process of the first server has ended, and the second server was started again.
 	m["lc-first"] = upstream.Usage{Instance: "a", CPUSeconds: 8}
 	m["lc-second.2"] = upstream.Usage{Instance: "new", CPUSeconds: 1}
-	check("later", map[string]upstream.Usage{"lc-first": {Instance: "a", CPUSeconds: 10}, "lc-second": m["lc-second.2"]})
+	check("later", map[string]upstream.Usage{"lc-first": {Instance: "a", CPUSeconds: 10}, "lc-second.2": m["lc-second.2"]})
 }
