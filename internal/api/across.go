@@ -129,7 +129,11 @@ func (c *call) tokenRefs(gateways map[string]*gateway.Gateway, owner string) (re
 // PlacedRecord is a record in a list over several gateways.
 type PlacedRecord struct {
 	*store.Record
-	Place
+	// Workspace and Gateway are where it is. Not a Place: JSON leaves out a field that two embedded
+	// structs have, and records have a workspace.
+	Workspace string `json:"workspace"`
+	// Gateway is the gateway's name.
+	Gateway string `json:"gateway"`
 }
 
 // PlacedRecordList is a page of the sessions and batches of several gateways, newest
@@ -179,7 +183,7 @@ func (c *call) listManyRecords() error {
 	for _, r := range records {
 		g := gateways[r.GatewayID]
 		c.Manager.ShowSparkUI(g, r)
-		list.Records = append(list.Records, PlacedRecord{r, Place{g.Workspace, g.Spec.Name}})
+		list.Records = append(list.Records, PlacedRecord{r, g.Workspace, g.Spec.Name})
 	}
 	if more {
 		list.Next = last.String()

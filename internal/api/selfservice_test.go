@@ -212,6 +212,9 @@ func TestAMemberSeesItsOwnRecords(t *testing.T) {
 			c.do("GET", "/v1/records?limit=3"+query+"&cursor="+next, "", 200, &l)
 			for _, r := range l.Records {
 				ids = append(ids, r.ID[5:])
+				if r.Workspace == "" || r.Gateway == "" {
+					t.Errorf("record %s is in gateway %q of workspace %q", r.ID, r.Gateway, r.Workspace)
+				}
 			}
 			next = l.Next
 		}

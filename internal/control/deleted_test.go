@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,7 +16,10 @@ import (
 // deletion.
 func TestNothingStaysOfADeletedGateway(t *testing.T) {
 	s, redis := storetest.Mini(t)
-	m := testManager(t, s, newFakeRuntime(t))
+	var ahead atomic.Int64
+	m := testManagerWith(t, s, newFakeRuntime(t), func(o *Options) {
+		o.Now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
+	})
 	g := create(t, m, "etl", false)
 	record := func(id string) {
 		t.Helper()
@@ -40,7 +44,7 @@ func TestNothingStaysOfADeletedGateway(t *testing.T) {
 	if m.sweepDeleted(t.Context()); !left() {
 		t.Error("records went while others may still write some")
 	}
-	m.Now = func() time.Time { return time.Now().Add(2 * deletedRest) }
+	ahead.Store(int64(2 * deletedRest))
 	if m.sweepDeleted(t.Context()); left() || redis.Exists("livygw:deleted") {
 		t.Errorf("left behind: %v", redis.Keys())
 	}
