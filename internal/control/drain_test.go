@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -46,6 +47,24 @@ func (w *drainWorld) await(what string, ok func(*gateway.Gateway) bool) *gateway
 	return await(w.t, w.m, w.g.ID, what, ok)
 }
 
+// entry returns the gateway's entry in the snapshot, once that is what Redis has.
+func (w *drainWorld) entry() *Entry {
+	w.t.Helper()
+	for range 3000 {
+		stored, err := w.m.Store.Gateway(context.Background(), w.g.ID)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		e, err := w.m.Lookup("default", "etl")
+		if err == nil && reflect.DeepEqual(e.Gateway.Status, stored.Status) {
+			return e
+		}
+		time.Sleep(time.Millisecond)
+	}
+	w.t.Fatal("the snapshot does not follow Redis")
+	return nil
+}
+
 // replace requests a drained restart.
 func (w *drainWorld) replace(drain time.Duration) {
 	w.t.Helper()
@@ -58,10 +77,7 @@ func (w *drainWorld) replace(drain time.Duration) {
 func (w *drainWorld) create(livyID int64, name string) *store.Record {
 	w.t.Helper()
 	ctx := context.Background()
-	e, err := w.m.Lookup("default", "etl")
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	e := w.entry()
 	id, err := w.m.Ledger.NewID()
 	if err != nil {
 		w.t.Fatal(err)

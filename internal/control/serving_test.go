@@ -41,10 +41,7 @@ func (w *drainWorld) setServers(n int) {
 func (w *drainWorld) spread(name string) *store.Record {
 	w.t.Helper()
 	ctx := context.Background()
-	e, err := w.m.Lookup("default", "etl")
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	e := w.entry()
 	to, done, err := w.m.Spread(ctx, e)
 	if err != nil {
 		w.t.Fatal(err)
@@ -97,10 +94,7 @@ func (w *drainWorld) spreadMany(n int) (all []*store.Record) {
 // checkUnique checks that public ids are unique and lead to the server of the record.
 func (w *drainWorld) checkUnique(records []*store.Record) {
 	w.t.Helper()
-	e, err := w.m.Lookup("default", "etl")
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	e := w.entry()
 	seen := map[int64]bool{}
 	for _, r := range records {
 		if seen[r.PublicID] {
