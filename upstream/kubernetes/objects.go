@@ -27,7 +27,7 @@ const (
 )
 
 // public are the files that hold no passwords and are in the ConfigMap.
-var public = []string{upstream.SparkBlacklist, upstream.Log4j, "livy-env.sh", "Metastore.java", "metastore.sh"}
+var public = []string{upstream.SparkBlacklist, "livy-env.sh", "Metastore.java", "metastore.sh"}
 
 func sorted(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
 
@@ -114,12 +114,16 @@ func (r *Runtime) selector(l *upstream.Launch) map[string]string {
 // Spark UIs of its drivers, and pods of the same gateway, which are executors and drivers, reach
 // everything. It is nil if everybody may connect.
 func (r *Runtime) policy(a *api, l *upstream.Launch) *networkingv1.NetworkPolicy {
-	allow := r.opts.Allow
+	allow, from := r.opts.Allow, &metav1.LabelSelector{}
 	if len(allow) == 0 {
 		if !a.inCluster {
 			return nil
 		}
+		// Not from all namespaces: jobs may create pods with any label in theirs.
 		allow = []string{"app.kubernetes.io/name=livygateway"}
+		if a.own != "" {
+			from.MatchLabels = map[string]string{corev1.LabelMetadataName: a.own}
+		}
 	}
 	var instances []networkingv1.NetworkPolicyPeer
 	for _, text := range allow {
@@ -129,7 +133,7 @@ func (r *Runtime) policy(a *api, l *upstream.Launch) *networkingv1.NetworkPolicy
 		}
 		key, value, _ := strings.Cut(text, "=")
 		instances = append(instances, networkingv1.NetworkPolicyPeer{
-			NamespaceSelector: &metav1.LabelSelector{}, PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{key: value}},
+			NamespaceSelector: from, PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{key: value}},
 		})
 	}
 	port := func(first, last int32) networkingv1.NetworkPolicyPort {
