@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 )
 
@@ -111,8 +112,9 @@ func (r *Runtime) selector(l *upstream.Launch) map[string]string {
 }
 
 // policy returns the network policy of a server: the instances of the gateway reach it and the
-// Spark UIs of its drivers, and pods of the same gateway, which are executors and drivers, reach
-// everything. It is nil if everybody may connect.
+// Spark UIs of its drivers, and the gateway's other servers reach everything. Pods of its jobs on
+// Kubernetes, in whatever namespace, reach the drivers, but not Livy, which requires no login:
+// their label can be given to any pod. It is nil if everybody may connect.
 func (r *Runtime) policy(a *api, l *upstream.Launch) *networkingv1.NetworkPolicy {
 	allow, from := r.opts.Allow, &metav1.LabelSelector{}
 	if len(allow) == 0 {
@@ -143,15 +145,26 @@ func (r *Runtime) policy(a *api, l *upstream.Launch) *networkingv1.NetworkPolicy
 		}
 		return p
 	}
+	ingress := []networkingv1.NetworkPolicyIngressRule{
+		{From: instances, Ports: []networkingv1.NetworkPolicyPort{port(livyPort, 0), port(4040, 4140)}},
+		{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{
+			MatchLabels: map[string]string{labelInstallation: r.opts.Installation, labelGateway: l.GatewayID},
+		}}}},
+	}
+	if strings.HasPrefix(l.Master, "k8s://") {
+		ingress = append(ingress, networkingv1.NetworkPolicyIngressRule{
+			From: []networkingv1.NetworkPolicyPeer{{
+				NamespaceSelector: &metav1.LabelSelector{},
+				PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{gateway.PodLabel("gateway"): l.GatewayID}},
+			}},
+			// Livy's RPC with drivers in pods, and the ports that drivers are given by the kernel. A
+			// Thrift server, at 10090, requires no login.
+			Ports: []networkingv1.NetworkPolicyPort{port(10000, 10010), port(32768, 65535)},
+		})
+	}
 	return &networkingv1.NetworkPolicy{Spec: networkingv1.NetworkPolicySpec{
 		PodSelector: metav1.LabelSelector{MatchLabels: r.selector(l)},
-		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
-		Ingress: []networkingv1.NetworkPolicyIngressRule{
-			{From: instances, Ports: []networkingv1.NetworkPolicyPort{port(livyPort, 0), port(4040, 4140)}},
-			{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{
-				MatchLabels: map[string]string{labelInstallation: r.opts.Installation, labelGateway: l.GatewayID},
-			}}}},
-		},
+		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}, Ingress: ingress,
 	}}
 }
 

@@ -143,3 +143,22 @@ func TestWhoMayConnect(t *testing.T) {
 		})
 	}
 }
+
+// TestExecutorsReachDrivers: pods of jobs reach the ports of drivers, but not Livy.
+func TestExecutorsReachDrivers(t *testing.T) {
+	r, err := New(Options{Allow: []string{"10.0.0.0/8"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := launch()
+	if rules := r.policy(new(api), l).Spec.Ingress; len(rules) != 2 {
+		t.Errorf("without Kubernetes: %d rules, want 2", len(rules))
+	}
+	l.Master = "k8s://https://k"
+	rules := r.policy(new(api), l).Spec.Ingress
+	const want = `{"ports":[{"protocol":"TCP","port":10000,"endPort":10010},{"protocol":"TCP","port":32768,"endPort":65535}],` +
+		`"from":[{"podSelector":{"matchLabels":{"livygateway/gateway":"lc-1"}},"namespaceSelector":{}}]}`
+	if got := encode(t, rules[len(rules)-1]); len(rules) != 3 || got != want {
+		t.Errorf("%d rules, the last one %s, want %s", len(rules), got, want)
+	}
+}
