@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,7 +89,7 @@ func TestPodIsRestricted(t *testing.T) {
 			s.HostNetwork || s.HostPID || s.HostIPC {
 			t.Errorf("%s: %+v", master, s.SecurityContext)
 		}
-		containers := append(s.InitContainers, s.Containers...)
+		containers := slices.Concat(s.InitContainers, s.Containers)
 		if len(containers) != 2 {
 			t.Errorf("%s: %d containers, want 2", master, len(containers))
 		}
