@@ -6,6 +6,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -197,5 +198,23 @@ func TestTheExampleIsForThisMachineOnly(t *testing.T) {
 	}
 	if len(config.exposedAdmin()) > 0 {
 		t.Errorf("its admin endpoint listens on %v", config.exposedAdmin())
+	}
+}
+
+// TestOptionsInCommentsOfTheExample: what the example shows in comments can be read.
+func TestOptionsInCommentsOfTheExample(t *testing.T) {
+	text, err := os.ReadFile("../Caddyfile.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	blocks := regexp.MustCompile(`(?m)^\t\t# \w+ .*\{\n(?:\t\t#\t.*\n)+\t\t# \}$`).FindAllString(string(text), -1)
+	if len(blocks) < 9 {
+		t.Errorf("%d options in comments, want at least 9", len(blocks))
+	}
+	for _, block := range blocks {
+		plain := "{\nlivy {\n" + strings.ReplaceAll(block, "\t\t#", "") + "\n}\n}\n"
+		if _, _, err := caddyconfig.GetAdapter("caddyfile").Adapt([]byte(plain), nil); err != nil {
+			t.Errorf("%v\n%s", err, plain)
+		}
 	}
 }

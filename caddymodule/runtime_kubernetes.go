@@ -59,8 +59,9 @@ type KubernetesRuntime struct {
 	// DIRECTORY=CLAIM/PATH.
 	Claims []string `json:"claims,omitempty"`
 	// Who may connect to Livy servers, besides pods of the same gateway: labels KEY=VALUE of pods
-	// in any namespace, or networks such as `10.0.0.0/8`. Default: pods with the label
-	// `app.kubernetes.io/name=livygateway` if Caddy runs in the cluster; everybody otherwise.
+	// in any namespace, or networks such as `10.0.0.0/8`. Default: pods of Caddy's own namespace
+	// with the label `app.kubernetes.io/name=livygateway` if Caddy runs in the cluster; everybody
+	// otherwise.
 	Allow []string `json:"allow,omitempty"`
 	// The source of what servers use: `metrics` (the default) is the metrics API, `kubelet` the
 	// statistics of nodes, which require access to `nodes/proxy`, and `off` none.

@@ -144,8 +144,8 @@ func TestConsoleShowsWhatOneMayDo(t *testing.T) {
 	}
 }
 
-// TestConsoleOutlivesItsServer shows that the page reports a lost server, keeps what was typed, and goes
-// on by itself when it is back.
+// TestConsoleOutlivesItsServer shows that the page reports a lost server, keeps what was typed,
+// and goes on by itself when it is back.
 func TestConsoleOutlivesItsServer(t *testing.T) {
 	w := newConsole(t, "")
 	w.press("Create Livy Gateway")

@@ -121,8 +121,8 @@ func holder(redis *storetest.Server, gatewayID string) int {
 // TestTwoInstances has clients create and delete batches and sessions, and one
 // gateway started and stopped, through two Caddys on one Redis, while either is
 // killed, halted and let go on. Some clients repeat a create with an
-// Idempotency-Key, at the other instance, until it went through. Never do two containers of a gateway run, the
-// gateway that nobody stops keeps its container, and no record is lost or doubled.
+// Idempotency-Key, at the other instance, until it went through. Never do two containers of a
+// gateway run, the gateway that nobody stops keeps its container, and no record is lost or doubled.
 func TestTwoInstances(t *testing.T) {
 	require.Need(t, require.Docker, dockerAnswers(), "no Docker engine answers")
 	require.Need(t, require.Image, imageThere(), "image "+image()+" is not there (make image)")

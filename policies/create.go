@@ -257,6 +257,9 @@ func (c *creation) hiveDropped(s *setting) bool {
 }
 
 func (c *creation) screenValue(s *setting) {
+	if envVariable(s.key) != "" && strings.Contains(s.value, javaOption) {
+		c.refuse(s.key, s.value, "must not contain "+javaOption+", which Spark's images take for Java options", builtIn)
+	}
 	if isJavaOptions(s.key) {
 		if reason := c.p.badJavaOptions(s.key, s.value); reason != "" {
 			c.refuse(s.key, s.value, reason, builtIn)

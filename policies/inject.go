@@ -85,7 +85,8 @@ func (p *Policy) compileInjection() error {
 	return p.compileLabels()
 }
 
-// compileCluster forces the cluster's settings. A gateway's queue wins over the cluster's namespace.
+// compileCluster forces the cluster's settings. A gateway's queue wins over the cluster's
+// namespace.
 func (p *Policy) compileCluster(c *Cluster) error {
 	conf := c.Conf
 	if p.set.Queue != "" {

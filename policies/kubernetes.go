@@ -6,7 +6,10 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 )
 
-const kubernetesPrefix = "spark.kubernetes."
+const (
+	kubernetesPrefix = "spark.kubernetes."
+	deployMode       = "spark.submit.deployMode"
+)
 
 // kubernetesGroup is a group of Spark's settings for Kubernetes that only the operator may make,
 // unless a rule or a grant names them.
@@ -154,9 +157,15 @@ func kubernetesGroupOf(key string) string {
 // badKubernetes returns why clients may not set a key that is a setting for Kubernetes, or "". A
 // grant for a wider prefix, such as spark.*, does not include these settings.
 func (p *Policy) badKubernetes(key string) string {
-	if !strings.HasPrefix(key, kubernetesPrefix) || kubernetesOpen.has(key) ||
+	// Livy's own setting overrides clients, but without one, sessions and batches have each their
+	// own mode on Kubernetes.
+	mode := key == deployMode && p.kubernetes() && p.set.DeployMode == ""
+	if !mode && !strings.HasPrefix(key, kubernetesPrefix) || kubernetesOpen.has(key) ||
 		p.ruled[key] || p.granted.kubernetes.has(key) {
 		return ""
+	}
+	if mode {
+		return "decides where drivers run, which is the operator's decision; allow-conf " + key + " would let clients set it"
 	}
 	reason := "is a setting for Kubernetes, which is the operator's"
 	if decides := kubernetesGroupOf(key); decides != "" {

@@ -79,7 +79,7 @@ var strictNames = func() names {
 type grants struct {
 	conf    names
 	classes names
-	// kubernetes holds the names of conf that are below spark.kubernetes.
+	// kubernetes holds the names of conf that badKubernetes asks for.
 	kubernetes names
 }
 
@@ -149,7 +149,7 @@ func (p *Policy) grantConf(name string) string {
 		return "cannot be allowed: it " + reason
 	}
 	p.granted.conf.add(name)
-	if strings.HasPrefix(name, kubernetesPrefix) {
+	if strings.HasPrefix(name, kubernetesPrefix) || name == deployMode {
 		p.granted.kubernetes.add(name)
 	}
 	return ""

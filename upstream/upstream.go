@@ -1,6 +1,6 @@
 // Package upstream runs the Livy servers of gateways, in a container, a pod or a process, or as an
-// existing server. Its sub-packages docker, kubernetes, process and static each implement Runtime; the
-// package itself renders Livy's configuration files and checks whether a server is ready.
+// existing server. Its sub-packages docker, kubernetes, process and static each implement Runtime;
+// the package itself renders Livy's configuration files and checks whether a server is ready.
 package upstream
 
 import (

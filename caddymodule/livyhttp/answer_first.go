@@ -45,7 +45,8 @@ func (h *Policy) ready(ctx context.Context, r *http.Request, c *call) error {
 	return nil
 }
 
-// emptyListError answers a request for a list of a gateway that sleeps: it has no sessions or batches.
+// emptyListError answers a request for a list of a gateway that sleeps: it has no sessions or
+// batches.
 type emptyListError struct{ from int32 }
 
 // Error implements error.

@@ -28,8 +28,8 @@ func init() {
 //	    direct off
 //	}
 //
-// (each line is optional) into the handlers of a gateway, beginning with the one for Spark UIs and ending with Caddy's
-// reverse_proxy.
+// (each line is optional) into the handlers of a gateway, beginning with the one for Spark UIs and
+// ending with Caddy's reverse_proxy.
 func parseGateway(h httpcaddyfile.Helper) ([]httpcaddyfile.ConfigValue, error) {
 	h.Next() // livy_gateway
 	matcher, err := h.ExtractMatcherSet()

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/livygateway/livygateway/internal/budgets"
+	"github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/sessions"
@@ -469,11 +470,11 @@ func TestWatch(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var wg sync.WaitGroup
 		wg.Go(func() { i.Run(ctx) })
-		for done := false; !done; time.Sleep(time.Millisecond) {
+		eventually.True(t, time.Minute, "both bounds being reported", func() bool {
 			i.mu.Lock()
-			done = len(i.breaches) >= 2 && (onExceed != "stop" || len(i.stopped) > 0)
-			i.mu.Unlock()
-		}
+			defer i.mu.Unlock()
+			return len(i.breaches) >= 2 && (onExceed != "stop" || len(i.stopped) > 0)
+		})
 		cancel()
 		wg.Wait()
 		if soft, hard := i.breaches[0], i.breaches[1]; soft.Hard || !hard.Hard || soft.Limit != 0.5 || hard.Limit != 1 || hard.Label != "ann" ||

@@ -50,8 +50,8 @@ func (m *Manager) reap(ctx context.Context) {
 // reapOrphans stops the servers of this installation that will never be used again:
 // their gateway was deleted, or they are retired and the instance that should have
 // stopped them is gone or at another location. Servers of other or unknown installations
-// are left alone and reported. The other kind of orphan, a gateway without its server, is handled by
-// the gateway's reconciler.
+// are left alone and reported. The other kind of orphan, a gateway without its server, is handled
+// by the gateway's reconciler.
 //
 // No lease is needed: a retired server stays retired, whatever other instances do.
 func (m *Manager) reapOrphans(ctx context.Context) error {

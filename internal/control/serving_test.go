@@ -231,7 +231,8 @@ func TestFailureBacksOff(t *testing.T) {
 	w.await("health", func(g *gateway.Gateway) bool { return g.Status.Servers[0].LastFailure == nil })
 }
 
-// TestOneServerIsSilent lets a server be silent: creates go to the others, and it is restarted alone.
+// TestOneServerIsSilent lets a server be silent: creates go to the others, and it is restarted
+// alone.
 func TestOneServerIsSilent(t *testing.T) {
 	for _, epoch := range []int64{1, 2} {
 		t.Run(fmt.Sprintf("server %d", epoch), func(t *testing.T) {

@@ -103,8 +103,8 @@ func (r *Gateway) serverMemory() int64 {
 	return r.Memory
 }
 
-// DriverMemory returns the memory, in bytes, that Livy and the drivers beside it share, or 0 if it is
-// not bounded.
+// DriverMemory returns the memory, in bytes, that Livy and the drivers beside it share, or 0 if it
+// is not bounded.
 func (r *Gateway) DriverMemory() int64 { return r.serverMemory() }
 
 // identity returns the user that jobs run as. With impersonation it defaults to the

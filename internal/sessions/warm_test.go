@@ -63,7 +63,8 @@ func TestHandOverOnce(t *testing.T) {
 	}
 }
 
-// TestHandOverAndEnd: what is being ended is not handed over, and what was handed over is not ended.
+// TestHandOverAndEnd: what is being ended is not handed over, and what was handed over is not
+// ended.
 func TestHandOverAndEnd(t *testing.T) {
 	f := newFixture(t)
 	read := f.warm("livy-w", 3)

@@ -3,10 +3,10 @@
 // keys, scripts and failures, not with rules: package tokens decides what a token may do,
 // package gateway what a gateway is.
 //
-// Every change is one Lua script, so that it happens whole or not at all, and
-// every script that changes what others may have cached publishes the change
-// (see Watch). It publishes before it writes: the notice goes out with the script's
-// end in any case, and where the Redis user may not publish, nothing is written. Reads go to the primary only, since a replica may be behind a
+// Every change is one Lua script, so that it happens whole or not at all, and every script that
+// changes what others may have cached publishes the change (see Watch). It publishes before it
+// writes: the notice goes out with the script's end in any case, and where the Redis user may not
+// publish, nothing is written. Reads go to the primary only, since a replica may be behind a
 // revocation.
 //
 // Nothing is retried in here, because a script whose reply was lost may have run. Callers

@@ -146,8 +146,8 @@ return {'ok', table.concat(soft, ';')}
 var ErrNameTaken = errors.New("another session or batch has this name")
 
 // HandOver makes a warm session the session of a create, whose complete record is r. It returns
-// and fails as BeginWithin does, and fails with ErrChanged if the warm session was handed over or changed since it was
-// read, and with ErrNameTaken.
+// and fails as BeginWithin does, and fails with ErrChanged if the warm session was handed over or
+// changed since it was read, and with ErrNameTaken.
 func (s *Store) HandOver(ctx context.Context, w *Warm, r *Record, limit int, rep *Repetition, within *Limits) ([]Reached, error) {
 	args, doc, err := s.putArgs(r)
 	if err != nil {

@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net"
@@ -49,6 +50,7 @@ type api struct {
 	config    *rest.Config
 	namespace string
 	inCluster bool
+	own       string // the namespace of this process's pod
 
 	core, networking, authorization rest.Interface
 }
@@ -81,8 +83,9 @@ func connect(o *Options) (*api, error) {
 	if o.Kubeconfig == "" && o.Context == "" {
 		a.config, err = rest.InClusterConfig()
 		a.inCluster = err == nil
-		if text, readErr := os.ReadFile(namespaceFile); a.inCluster && readErr == nil && a.namespace == "" {
-			a.namespace = strings.TrimSpace(string(text))
+		if text, readErr := os.ReadFile(namespaceFile); a.inCluster && readErr == nil {
+			a.own = strings.TrimSpace(string(text))
+			a.namespace = cmp.Or(a.namespace, a.own)
 		}
 	}
 	if a.config == nil {

@@ -27,8 +27,9 @@ func (r *Runtime) rights(a *api) []right {
 	list := []right{
 		{"", "pods", "", []string{"get", "list", "watch", "create", "patch", "delete"}},
 		{"", "pods", "log", []string{"get"}},
-		{"", "pods", "exec", []string{"get"}},
-		{"", "pods", "attach", []string{"get"}},
+		// A stream is opened with GET, but from Kubernetes 1.35 on it needs create as well.
+		{"", "pods", "exec", []string{"get", "create"}},
+		{"", "pods", "attach", []string{"get", "create"}},
 		{"", "configmaps", "", []string{"get", "create", "delete"}},
 		{"", "secrets", "", []string{"get", "create", "delete"}},
 		{"", "events", "", []string{"list"}},

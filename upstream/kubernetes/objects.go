@@ -17,6 +17,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
 )
 
@@ -27,7 +28,7 @@ const (
 )
 
 // public are the files that hold no passwords and are in the ConfigMap.
-var public = []string{upstream.SparkBlacklist, upstream.Log4j, "livy-env.sh", "Metastore.java", "metastore.sh"}
+var public = []string{upstream.SparkBlacklist, "livy-env.sh", "Metastore.java", "metastore.sh"}
 
 func sorted(files map[string]string) []string { return slices.Sorted(maps.Keys(files)) }
 
@@ -111,15 +112,20 @@ func (r *Runtime) selector(l *upstream.Launch) map[string]string {
 }
 
 // policy returns the network policy of a server: the instances of the gateway reach it and the
-// Spark UIs of its drivers, and pods of the same gateway, which are executors and drivers, reach
-// everything. It is nil if everybody may connect.
+// Spark UIs of its drivers, and the gateway's other servers reach everything. Pods of its jobs on
+// Kubernetes, in whatever namespace, reach the drivers, but not Livy, which requires no login:
+// their label can be given to any pod. It is nil if everybody may connect.
 func (r *Runtime) policy(a *api, l *upstream.Launch) *networkingv1.NetworkPolicy {
-	allow := r.opts.Allow
+	allow, from := r.opts.Allow, &metav1.LabelSelector{}
 	if len(allow) == 0 {
 		if !a.inCluster {
 			return nil
 		}
+		// Not from all namespaces: jobs may create pods with any label in theirs.
 		allow = []string{"app.kubernetes.io/name=livygateway"}
+		if a.own != "" {
+			from.MatchLabels = map[string]string{corev1.LabelMetadataName: a.own}
+		}
 	}
 	var instances []networkingv1.NetworkPolicyPeer
 	for _, text := range allow {
@@ -129,7 +135,7 @@ func (r *Runtime) policy(a *api, l *upstream.Launch) *networkingv1.NetworkPolicy
 		}
 		key, value, _ := strings.Cut(text, "=")
 		instances = append(instances, networkingv1.NetworkPolicyPeer{
-			NamespaceSelector: &metav1.LabelSelector{}, PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{key: value}},
+			NamespaceSelector: from, PodSelector: &metav1.LabelSelector{MatchLabels: map[string]string{key: value}},
 		})
 	}
 	port := func(first, last int32) networkingv1.NetworkPolicyPort {
@@ -139,15 +145,26 @@ func (r *Runtime) policy(a *api, l *upstream.Launch) *networkingv1.NetworkPolicy
 		}
 		return p
 	}
+	ingress := []networkingv1.NetworkPolicyIngressRule{
+		{From: instances, Ports: []networkingv1.NetworkPolicyPort{port(livyPort, 0), port(4040, 4140)}},
+		{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{
+			MatchLabels: map[string]string{labelInstallation: r.opts.Installation, labelGateway: l.GatewayID},
+		}}}},
+	}
+	if strings.HasPrefix(l.Master, "k8s://") {
+		ingress = append(ingress, networkingv1.NetworkPolicyIngressRule{
+			From: []networkingv1.NetworkPolicyPeer{{
+				NamespaceSelector: &metav1.LabelSelector{},
+				PodSelector:       &metav1.LabelSelector{MatchLabels: map[string]string{gateway.PodLabel("gateway"): l.GatewayID}},
+			}},
+			// Livy's RPC with drivers in pods, and the ports that drivers are given by the kernel. A
+			// Thrift server, at 10090, requires no login.
+			Ports: []networkingv1.NetworkPolicyPort{port(10000, 10010), port(32768, 65535)},
+		})
+	}
 	return &networkingv1.NetworkPolicy{Spec: networkingv1.NetworkPolicySpec{
 		PodSelector: metav1.LabelSelector{MatchLabels: r.selector(l)},
-		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress},
-		Ingress: []networkingv1.NetworkPolicyIngressRule{
-			{From: instances, Ports: []networkingv1.NetworkPolicyPort{port(livyPort, 0), port(4040, 4140)}},
-			{From: []networkingv1.NetworkPolicyPeer{{PodSelector: &metav1.LabelSelector{
-				MatchLabels: map[string]string{labelInstallation: r.opts.Installation, labelGateway: l.GatewayID},
-			}}}},
-		},
+		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress}, Ingress: ingress,
 	}}
 }
 

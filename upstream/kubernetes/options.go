@@ -60,9 +60,9 @@ type Options struct {
 	// Claims are the PersistentVolumeClaims that stand for directories, by the directory's name.
 	Claims map[string]string
 	// Allow lists who may connect to servers besides the pods of the same gateway: labels
-	// KEY=VALUE of pods in any namespace, or networks such as 10.0.0.0/8. Default: pods with the
-	// label app.kubernetes.io/name=livygateway if this process runs in the cluster, and
-	// everybody otherwise.
+	// KEY=VALUE of pods in any namespace, or networks such as 10.0.0.0/8. Default: pods of this
+	// process's namespace with the label app.kubernetes.io/name=livygateway if it runs in the
+	// cluster, and everybody otherwise.
 	Allow []string
 	// Usage is the source of what servers use, UsageMetrics by default.
 	Usage string

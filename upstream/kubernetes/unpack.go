@@ -51,7 +51,8 @@ func (r *Runtime) unpack(ctx context.Context, a *api, l *upstream.Launch, pod *c
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-timeout.C: // judged again
+		case <-timeout.C: // judged again, also if the clock of the API server is ahead of ours
+			timeout.Reset(time.Second)
 		case <-changed:
 		}
 	}

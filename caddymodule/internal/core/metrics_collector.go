@@ -38,10 +38,10 @@ var (
 	memoryInUse = gaugeOf("memory_in_use_bytes", "Memory that running sessions and batches take: drivers, executors and mounts.", labelGateway)
 
 	serverCPU = counterOf("server_cpu_seconds_total",
-		"CPU time of a gateway's Livy servers and the drivers next to them. Runtimes docker and process only.", labelGateway)
+		"CPU time of a gateway's Livy servers and the drivers next to them. Not with runtime static.", labelGateway)
 	serverCPULimit = gaugeOf("server_cpu_limit_cores", "The cores of a gateway whose server is measured.", labelGateway)
 	serverMemory   = gaugeOf("server_memory_bytes",
-		"Memory of a gateway's Livy servers and the drivers next to them. Runtimes docker and process only.", labelGateway)
+		"Memory of a gateway's Livy servers and the drivers next to them. Not with runtime static.", labelGateway)
 	serverMemoryLimit = gaugeOf("server_memory_limit_bytes", "The memory of a gateway whose server is measured.",
 		labelGateway)
 

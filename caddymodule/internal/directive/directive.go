@@ -16,9 +16,9 @@ import (
 )
 
 func init() {
-	// Health, API, console and Spark UIs pass other requests on to the next handler. The order is set here
-	// and not where each is registered, since it would then depend on the order in which packages
-	// are initialized.
+	// Health, API, console and Spark UIs pass other requests on to the next handler. The order is
+	// set here and not where each is registered, since it would then depend on the order in which
+	// packages are initialized.
 	for _, name := range []string{"livy_health", "livy_managed_api", "livy_api", "livy_console", "livy_spark_ui", "livy_gateway"} {
 		httpcaddyfile.RegisterDirectiveOrder(name, httpcaddyfile.Before, "respond")
 	}

@@ -28,8 +28,8 @@ var tests = []struct {
 	failure string
 }{
 	{"defaults", "", nil, "set redis.secret"},
-	{"a trial", "redis: {trial: {enabled: true}}", map[string]int{"Deployment": 2, "Service": 2, "NetworkPolicy": 1, "Role": 2, "ServiceAccount": 2, "PodDisruptionBudget": 1}, ""},
-	{"a Redis by its URL", "redis: {secret: redis}", map[string]int{"Deployment": 1, "Service": 1, "Role": 2, "ConfigMap": 1}, ""},
+	{"a trial", "redis: {trial: {enabled: true}}", map[string]int{"Deployment": 2, "Service": 2, "NetworkPolicy": 1, "Role": 1, "ServiceAccount": 2, "PodDisruptionBudget": 1}, ""},
+	{"a Redis by its URL", "redis: {secret: redis}", map[string]int{"Deployment": 1, "Service": 1, "Role": 1, "RoleBinding": 1, "ConfigMap": 1}, ""},
 	{"everything", `
 replicas: 3
 redis: {secret: redis}
@@ -43,7 +43,8 @@ serviceMonitor: {enabled: true}
 nodeSelector: {pool: gateways}
 tolerations: [{key: a, operator: Exists}]
 env: [{name: A, value: b}]
-`, map[string]int{"Deployment": 1, "Ingress": 1, "ServiceMonitor": 1, "Role": 6, "RoleBinding": 6, "ServiceAccount": 4}, ""},
+`, map[string]int{"Deployment": 1, "Ingress": 1, "ServiceMonitor": 1, "Role": 5, "RoleBinding": 5, "ServiceAccount": 4}, ""},
+	{"jobs beside the gateway", "{redis: {secret: redis}, jobNamespaces: [gateways]}", map[string]int{"Role": 2, "RoleBinding": 2, "ServiceAccount": 2}, ""},
 	{"one instance", "{replicas: 1, redis: {secret: redis}}", map[string]int{"PodDisruptionBudget": 0, "Deployment": 1}, ""},
 	{"no instance", "{replicas: 0, redis: {secret: redis}}", nil, "replicas"},
 	{"an unknown value", "{redis: {secret: redis}, replica: 1}", nil, "replica"},

@@ -5,7 +5,7 @@ import { parameter, parameters } from '../parameters.js';
 import { Editor } from '../parts/editor.js';
 import { mebibytes, number } from '../parts/format.js';
 import { describe } from './catalog.js';
-import { warmOf, warmText } from './warm.js';
+import { warmLines, warmText } from './warm.js';
 import { about } from './form-errors.js';
 
 const Help = ({ p }) => html`<details class="help"><summary aria-label=${`More about ${p.label}`}>?</summary>
@@ -79,7 +79,7 @@ export function Sections({ catalog, error, file, form, change, base, settings, w
     <section class="card"><h2>Automatic stop and start</h2><${Automatic} get=${get} set=${set} common=${common} /></section>
     <section class="card"><h2>Started ahead</h2>
       <${Field} field="warm" note="Sessions that are idle when somebody asks for them, a kind and a number a line." ...${common}>
-        <textarea rows="2" placeholder="pyspark 1 driver_memory=2g heartbeat_timeout=60" spellcheck="false" value=${(get('warm') || []).map(warmText).join('\n')} onChange=${(e) => set('warm', e.currentTarget.value.split('\n').filter((l) => l.trim()).map(warmOf))}></textarea><//></section>
+        <textarea rows="2" placeholder="pyspark 1 driver_memory=2g heartbeat_timeout=60" spellcheck="false" value=${(get('warm') || []).map(warmText).join('\n')} onChange=${(e) => set('warm', warmLines(e.currentTarget.value, get('warm') || []))}></textarea><//></section>
     <section class="card"><h2>Policy and audit</h2>
       ${radios('policy', [['', 'As the operator says', 'The default of the configuration, else open.'], ['open', 'Open', 'Clients may set whatever no guard, blacklist or rule forbids.'], ['strict', 'Strict', 'Clients may set what is on a list, and what policy.rules allows.']])}
       ${radios('statementAudit', [['', 'Nothing', 'Statements are not written down.'], ['hash', 'Who ran what', 'When, for how long, and the code’s SHA-256.'], ['code', 'The code too', 'And the text that was run.']])}

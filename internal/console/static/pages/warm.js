@@ -10,8 +10,13 @@ export function warmText({ kind, count, conf = {}, ...rest }) {
   return [kind, count, ...Object.entries(rest).map(([field, v]) => `${option(field)}=${v}`), ...Object.entries(conf).map(([k, v]) => `${k}=${v}`)].join(' ');
 }
 
+/** warmLines reads shapes, a line each. A line that is as before keeps what no line can write. */
+export function warmLines(text, before) {
+  return text.split('\n').filter((line) => line.trim()).map((line) => before.find((w) => warmText(w) === line) || warmOf(line));
+}
+
 /** warmOf reads a shape; what is wrong in it is left to the server. */
-export function warmOf(line) {
+function warmOf(line) {
   const words = line.trim().split(/\s+/);
   const plain = words.filter((w) => !w.includes('='));
   const w = { kind: plain[0] || '', count: plain.length > 1 ? Number(plain[1]) : 1 };

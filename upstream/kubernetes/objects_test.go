@@ -1,0 +1,165 @@
+package kubernetes
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/upstream"
+)
+
+func launch() *upstream.Launch {
+	return &upstream.Launch{
+		GatewayID: "lc-1", Name: "etl", CPU: 1, Memory: 4 << 30, Engine: gateway.Engine{Name: "spark", Image: "i:1"}, Epoch: 1,
+		Files: map[string]string{
+			upstream.LivyConf: "livy.a = hunter2-livy\n", upstream.SparkDefaults: "spark.a hunter2-spark\n",
+			upstream.LivyClientConf: "livy.rsc.a = hunter2-client\n", upstream.Log4j: "a=hunter2-log4j\n", upstream.SparkBlacklist: "spark.ui.*\n",
+		},
+		ClusterFiles: map[string]string{"core-site.xml": "hunter2-site"},
+		Env:          map[string]string{"PASSWORD": "hunter2-env"},
+	}
+}
+
+func encode(t *testing.T, object any) string {
+	t.Helper()
+	text, err := json.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestSecretsAreInTheSecretAlone: what may be a password is in no other object.
+func TestSecretsAreInTheSecretAlone(t *testing.T) {
+	r, err := New(Options{Reach: ReachService, Allow: []string{"10.0.0.0/8"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := launch()
+	pod := r.pod(l)
+	objects, err := r.objects(new(api), l, pod)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text := encode(t, pod); strings.Contains(text, "hunter2") {
+		t.Errorf("the pod has passwords: %s", text)
+	}
+	secrets := 0
+	for _, o := range objects {
+		text := encode(t, o.object)
+		if o.resource != "secrets" {
+			if strings.Contains(text, "hunter2") {
+				t.Errorf("%s has passwords: %s", o.resource, text)
+			}
+			continue
+		}
+		secrets++
+		for _, part := range []string{"livy", "spark", "client", "log4j", "site", "env"} {
+			if !strings.Contains(text, "hunter2-"+part) {
+				t.Errorf("the Secret has no hunter2-%s: %s", part, text)
+			}
+		}
+	}
+	if secrets != 1 || len(objects) != 4 {
+		t.Errorf("%d objects, %d of them Secrets; want 4 and 1", len(objects), secrets)
+	}
+}
+
+// TestPodIsRestricted: all containers meet the Pod Security Standard "restricted", and only a
+// server that starts pods itself has a token.
+func TestPodIsRestricted(t *testing.T) {
+	r, err := New(Options{}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for master, token := range map[string]bool{"local[*]": false, "yarn": false, "k8s://https://k": true} {
+		l := launch()
+		l.Master, l.Archives = master, make([]upstream.Archive, 1)
+		pod := r.pod(l)
+		s := pod.Spec
+		if *s.AutomountServiceAccountToken != token {
+			t.Errorf("%s: the pod has a token: %v, want %v", master, !token, token)
+		}
+		if !*s.SecurityContext.RunAsNonRoot || s.SecurityContext.SeccompProfile.Type != corev1.SeccompProfileTypeRuntimeDefault ||
+			s.HostNetwork || s.HostPID || s.HostIPC {
+			t.Errorf("%s: %+v", master, s.SecurityContext)
+		}
+		containers := slices.Concat(s.InitContainers, s.Containers)
+		if len(containers) != 2 {
+			t.Errorf("%s: %d containers, want 2", master, len(containers))
+		}
+		for _, c := range containers {
+			x := c.SecurityContext
+			if *x.AllowPrivilegeEscalation || !*x.ReadOnlyRootFilesystem || x.Privileged != nil ||
+				len(x.Capabilities.Drop) != 1 || x.Capabilities.Drop[0] != "ALL" || len(x.Capabilities.Add) != 0 {
+				t.Errorf("%s: container %s: %+v", master, c.Name, x)
+			}
+		}
+		for _, v := range s.Volumes {
+			if v.HostPath != nil {
+				t.Errorf("%s: volume %s is a directory of the node", master, v.Name)
+			}
+		}
+	}
+}
+
+// TestWhoMayConnect: pods of other namespaces may only by a label that the operator named.
+func TestWhoMayConnect(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		api   api
+		allow []string
+		want  string // the first peer as JSON; empty: no policy
+	}{
+		{"outside of the cluster", api{}, nil, ""},
+		{"in the cluster", api{inCluster: true, own: "gw"}, nil, `{"podSelector":{"matchLabels":{"app.kubernetes.io/name":"livygateway"}},` +
+			`"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"gw"}}}`},
+		{"a label", api{inCluster: true, own: "gw"}, []string{"a=b"}, `{"podSelector":{"matchLabels":{"a":"b"}},"namespaceSelector":{}}`},
+		{"a network", api{}, []string{"10.0.0.0/8"}, `{"ipBlock":{"cidr":"10.0.0.0/8"}}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, err := New(Options{Allow: tt.allow}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			policy := r.policy(&tt.api, launch())
+			if policy == nil || tt.want == "" {
+				if policy != nil || tt.want != "" {
+					t.Errorf("policy %v, want %q", policy, tt.want)
+				}
+				return
+			}
+			rule := policy.Spec.Ingress[0]
+			if got := encode(t, rule.From[0]); got != tt.want || len(rule.From) != 1 || len(rule.Ports) != 2 {
+				t.Errorf("from %s with %d ports, want %s", got, len(rule.Ports), tt.want)
+			}
+			if _, err := metav1.LabelSelectorAsSelector(&policy.Spec.PodSelector); err != nil || len(policy.Spec.PodSelector.MatchLabels) != 3 {
+				t.Errorf("for pods %v", policy.Spec.PodSelector)
+			}
+		})
+	}
+}
+
+// TestExecutorsReachDrivers: pods of jobs reach the ports of drivers, but not Livy.
+func TestExecutorsReachDrivers(t *testing.T) {
+	r, err := New(Options{Allow: []string{"10.0.0.0/8"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := launch()
+	if rules := r.policy(new(api), l).Spec.Ingress; len(rules) != 2 {
+		t.Errorf("without Kubernetes: %d rules, want 2", len(rules))
+	}
+	l.Master = "k8s://https://k"
+	rules := r.policy(new(api), l).Spec.Ingress
+	const want = `{"ports":[{"protocol":"TCP","port":10000,"endPort":10010},{"protocol":"TCP","port":32768,"endPort":65535}],` +
+		`"from":[{"podSelector":{"matchLabels":{"livygateway/gateway":"lc-1"}},"namespaceSelector":{}}]}`
+	if got := encode(t, rules[len(rules)-1]); len(rules) != 3 || got != want {
+		t.Errorf("%d rules, the last one %s, want %s", len(rules), got, want)
+	}
+}
