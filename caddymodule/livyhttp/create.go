@@ -174,7 +174,7 @@ func (h *Record) begin(w http.ResponseWriter, r *http.Request, c *call) (*sessio
 	}
 	setHeader(w, headerBudget, h.core.Budgets.Began(create.Reached))
 	if err := h.checkName(r.Context(), c, in.Name); err != nil {
-		create.Refused(r.Context())
+		create.NotSent(r.Context()) // what has the name on this server is somebody else's
 		return nil, err
 	}
 	return create, nil

@@ -39,8 +39,8 @@ func forwarded(r *http.Request) (f forwardedHeaders) {
 			return f
 		}
 		f.from, _, _ = strings.Cut(client, "%")
-		if before := r.Header[forwardedFor]; trusted && len(before) > 0 {
-			f.from = strings.Join(before, ", ") + ", " + f.from
+		if before := strings.Join(r.Header[forwardedFor], ", "); trusted && before != "" {
+			f.from = before + ", " + f.from
 		}
 	}
 	f.proto, f.host = "http", r.Host

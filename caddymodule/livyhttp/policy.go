@@ -66,9 +66,9 @@ func (h *Policy) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhtt
 		c.entry.Begin(manager.Now())
 		defer func(e *control.Entry) { e.End(manager.Now()) }(c.entry)
 	}
+	defer c.endBegun()
 	ctx, span := c.span(r.Context(), "livy.policy")
 	err = h.apply(ctx, w, r, c)
-	defer c.endBegun()
 	end(span, err)
 	if err != nil {
 		if repeated, ok := errors.AsType[*sessions.RepeatedError](err); ok {

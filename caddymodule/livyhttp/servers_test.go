@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"slices"
@@ -125,5 +126,33 @@ func TestServersAreRefused(t *testing.T) {
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("servers %s: %v, want %q", servers, err, want)
 		}
+	}
+}
+
+// TestANameOnAnotherServer: a create whose name is taken on another server is not sent, and takes
+// nothing away from the server that it was for.
+func TestANameOnAnotherServer(t *testing.T) {
+	doubles := []*livytest.Server{livytest.New(), livytest.New()}
+	s := caddytest.New(t, doubles[0])
+	second := httptest.NewServer(doubles[1])
+	t.Cleanup(second.Close)
+	if r := s.Do("POST", "/sessions", `{"name":"x"}`); r.StatusCode != 201 {
+		t.Fatalf("%d %s", r.StatusCode, r.Text)
+	}
+	s.Load(regexp.MustCompile(`(?m)url (\S+)$`).ReplaceAllString(s.Config, "url $1\nurls "+second.URL))
+	setServers(t, s, 2)
+	// Somebody else's, which no poll has recorded yet.
+	post := httptest.NewRequest("POST", "/sessions", strings.NewReader(`{"name":"x","kind":"spark"}`))
+	doubles[1].ServeHTTP(httptest.NewRecorder(), post)
+	if r := s.Do("POST", "/sessions", `{"name":"x"}`); r.StatusCode != 400 || !strings.Contains(r.Text, "is taken") {
+		t.Errorf("%d %s", r.StatusCode, r.Text)
+	}
+	left := httptest.NewRecorder()
+	doubles[1].ServeHTTP(left, httptest.NewRequest("GET", "/sessions/x", http.NoBody))
+	if left.Code != 200 {
+		t.Errorf("the session of somebody else: %d %s", left.Code, left.Body)
+	}
+	if live := s.Records(store.RecordFilter{}); len(live) > 2 {
+		t.Errorf("%d records", len(live))
 	}
 }

@@ -20,7 +20,7 @@ import (
 )
 
 // connectTimeout bounds the request by which a warm session is examined.
-const connectTimeout = 2 * time.Second
+var connectTimeout = 2 * time.Second
 
 // Reasons for which a create gets no warm session.
 const (
@@ -40,6 +40,10 @@ func (h *Record) handOver(w http.ResponseWriter, r *http.Request, c *call) (bool
 	}
 	chosen := c.entry
 	if c.primary != nil { // warm sessions are on the primary server
+		if !c.primary.Gateway.Status.UnresponsiveSince.IsZero() {
+			core.CountWarm(c.entry.Ref, missFailed)
+			return false, nil
+		}
 		c.entry = c.primary
 	}
 	miss, err := h.takeOver(w, r, c)
@@ -94,6 +98,8 @@ func (h *Record) takeOver(w http.ResponseWriter, r *http.Request, c *call) (miss
 			return "", nil
 		case errors.Is(err, sessions.ErrWarmGone):
 			miss = missNone
+		case errors.Is(err, errNoAnswer): // nor would it for the others
+			return missFailed, nil
 		case errors.Is(err, errNotIdle):
 			miss = missFailed
 		default:
@@ -103,16 +109,22 @@ func (h *Record) takeOver(w http.ResponseWriter, r *http.Request, c *call) (miss
 	return miss, nil
 }
 
-var errNotIdle = errors.New("the warm session is not idle")
+var (
+	errNotIdle  = errors.New("the warm session is not idle")
+	errNoAnswer = errors.New("the Livy server does not answer")
+)
 
 // takeOverOne hands a warm session over and answers. It fails with errNotIdle or
-// sessions.ErrWarmGone if another one is to be tried.
+// sessions.ErrWarmGone if another one is to be tried, and with errNoAnswer.
 func (h *Record) takeOverOne(w http.ResponseWriter, r *http.Request, c *call, policy *policies.Policy, entry *store.Warm) error {
 	g := c.entry.Gateway
 	object, brief, err := h.examineWarm(r.Context(), c, entry)
 	if err != nil {
 		h.core.Log.Warn("a session that was started ahead cannot be handed over", zap.String("gateway", g.ID),
 			zap.String("record", entry.ID), zap.Error(err))
+		if errors.Is(err, errNoAnswer) {
+			return err
+		}
 		return errNotIdle
 	}
 	created := *c.created // as for a create that is sent, with the id of this session
@@ -174,7 +186,10 @@ func (h *Record) takeOverOne(w http.ResponseWriter, r *http.Request, c *call, po
 func (h *Record) examineWarm(ctx context.Context, c *call, entry *store.Warm) (object json.RawMessage, b livy.Brief, err error) {
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
-	if object, err = h.core.Manager.Livy(c.entry.Gateway).Connect(ctx, entry.LivyID); err != nil {
+	object, err = h.core.Manager.Livy(c.entry.Gateway).Connect(ctx, entry.LivyID)
+	if _, answered := errors.AsType[*livy.StatusError](err); err != nil && !answered {
+		return nil, b, fmt.Errorf("%w: %w", errNoAnswer, err)
+	} else if err != nil {
 		return nil, b, err
 	}
 	if b, err = livy.ReadBrief(object); err != nil {

@@ -4,12 +4,16 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/livygateway/livygateway/caddymodule/internal/caddytest"
 	"github.com/livygateway/livygateway/caddymodule/internal/core"
+	"github.com/livygateway/livygateway/caddymodule/livyhttp"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
 	"github.com/livygateway/livygateway/internal/store"
@@ -20,6 +24,12 @@ import (
 func warmSite(t *testing.T, count int, change ...func(*gateway.Spec)) (*caddytest.Site, *livytest.Server) {
 	t.Helper()
 	double := livytest.New()
+	return warmSiteOf(t, double, count, change...), double
+}
+
+// warmSiteOf is warmSite with a given double.
+func warmSiteOf(t *testing.T, double *livytest.Server, count int, change ...func(*gateway.Spec)) *caddytest.Site {
+	t.Helper()
 	s := caddytest.New(t, double)
 	s.Respecify(func(spec *gateway.Spec) {
 		spec.Warm = []gateway.Warm{{Kind: "pyspark", Count: count, DriverMemory: "2g", Conf: map[string]string{"spark.x": "y"}}}
@@ -28,7 +38,7 @@ func warmSite(t *testing.T, count int, change ...func(*gateway.Spec)) (*caddytes
 		}
 	})
 	awaitWarm(s, count)
-	return s, double
+	return s
 }
 
 func warmOf(s *caddytest.Site) []*store.Warm {
@@ -208,4 +218,36 @@ func TestWarmSessionsFollowTheSettings(t *testing.T) {
 	}
 	s.Respecify(func(spec *gateway.Spec) { spec.Warm = nil })
 	s.Await(func() bool { return len(warmOf(s)) == 0 && len(double.Requests("sessions")) == 2 })
+}
+
+// TestWarmSessionsOfASilentServer: a create does not ask for each of them in turn.
+func TestWarmSessionsOfASilentServer(t *testing.T) {
+	livyhttp.SetConnectTimeout(t, 200*time.Millisecond)
+	double := livytest.New()
+	var asked atomic.Int64
+	var silent atomic.Bool
+	double.Before = func(_ http.ResponseWriter, r *http.Request) bool {
+		if !silent.Load() || !strings.HasSuffix(r.URL.Path, "/connect") {
+			return false
+		}
+		asked.Add(1)
+		<-r.Context().Done()
+		return true
+	}
+	s := warmSiteOf(t, double, 3)
+	silent.Store(true)
+	var got shownSession
+	got.read(t, s.Do("POST", "/sessions", `{"kind":"pyspark","driverMemory":"2g","conf":{"spark.x":"y"}}`), 201)
+	if n := asked.Load(); got.State != "starting" || n != 1 {
+		t.Errorf("%+v, after %d questions", got, n)
+	}
+	g := *s.Gateway
+	g.Spec.Warm, g.Status.Warmed = []gateway.Warm{{Kind: "spark", Count: 1}}, true
+	if !livyhttp.TriesWarm(&g, &g) {
+		t.Error("a create for another server gets no warm session")
+	}
+	g.Status.UnresponsiveSince = time.Now()
+	if livyhttp.TriesWarm(&g, &g) {
+		t.Error("a primary server that is known not to answer is asked")
+	}
 }

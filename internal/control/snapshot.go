@@ -352,6 +352,8 @@ func (m *Manager) publishNewer(g *gateway.Gateway) {
 // forget drops what this instance keeps of a deleted gateway.
 func (m *Manager) forget(id string) {
 	m.usages.Delete(id)
+	m.warmNotes.Delete(id)
+	m.warmCounts.Delete(id)
 	m.Ledger.Forget(id)
 	select {
 	case m.forgotten <- id:
@@ -359,7 +361,7 @@ func (m *Manager) forget(id string) {
 	}
 }
 
-// merge puts g into entries unless they have a newer revision. A gateway whose settings
+// merge puts g into entries unless they have a newer revision. A gateway whose settings and address
 // are unchanged keeps its compiled policy.
 func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
 	old, ok := entries[g.ID]
@@ -367,7 +369,8 @@ func (m *Manager) merge(entries map[string]*Entry, g *gateway.Gateway) {
 		return
 	}
 	r := m.resolve(g)
-	if ok && old.PolicyError == nil && old.resolution.inForce == r.inForce && old.facts == m.facts(g) {
+	if ok && old.PolicyError == nil && old.resolution.inForce == r.inForce && old.facts == m.facts(g) &&
+		old.Gateway.Status.Address == g.Status.Address {
 		same := *old
 		same.Gateway, same.Ref, same.resolution, same.beside = g, g.Ref(), r, m.compileBeside(g)
 		entries[g.ID] = &same

@@ -330,8 +330,11 @@ func (r *reconciler) startWarm(
 		return nil, err
 	}
 	s, shape, err := m.rule(e, spec, id)
-	if err != nil || shape != wanted.Shape {
+	if err != nil {
 		return nil, err
+	}
+	if shape != wanted.Shape {
+		return nil, errors.New("the configuration has just changed")
 	}
 	now := m.Now().UTC()
 	w := &store.Warm{
@@ -368,17 +371,17 @@ func (r *reconciler) endWarm(ctx context.Context, g *gateway.Gateway, w *store.W
 			return unlessChanged(err)
 		}
 	}
-	server := g
-	for i := range g.Status.Servers {
-		if g.Status.Servers[i].Epoch == w.Epoch {
-			server = g.At(i)
+	if server := g.Serving(w.Epoch); server != nil && w.LivyID >= 0 {
+		if _, silent := r.silentServers[w.Epoch]; silent {
+			return nil
 		}
-	}
-	if server.Status.Epoch == w.Epoch && w.LivyID >= 0 {
-		deleting, cancel := context.WithTimeout(ctx, closeTimeout)
+		deleting, cancel := context.WithTimeout(ctx, pollTimeout)
 		defer cancel()
 		if err := m.Livy(server).Delete(deleting, livy.KindSession, w.LivyID); err != nil {
-			return err
+			// The next look tries again. The gateway's other sessions must not wait for it.
+			m.Logger.Debug("cannot end a session that was started ahead", zap.String("gateway", g.ID),
+				zap.String("record", w.ID), zap.Error(err))
+			return ctx.Err()
 		}
 	}
 	delete(r.warmth.touched, w.ID)

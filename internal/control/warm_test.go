@@ -136,3 +136,45 @@ func TestWarmSessionsThatDoNotFit(t *testing.T) {
 		t.Errorf("notes %s", notes)
 	}
 }
+
+// TestWarmSessionsBesideASilentServer: those on a server that drains and does not answer do not
+// keep the others from being looked after.
+func TestWarmSessionsBesideASilentServer(t *testing.T) {
+	w := newDrainWorld(t)
+	configure(w.m, func(s *Settings) { s.RestartUnresponsive = time.Hour })
+	w.create(0, "keeps it draining")
+	w.replace(time.Hour)
+	g := w.await("the successor", drains(1))
+	draining := g.Status.Servers[0]
+	w.rt.mu.Lock()
+	w.rt.muted[gateway.ServerID(g.ID, draining.Number)] = true
+	w.rt.mu.Unlock()
+	for id, epoch := range map[string]int64{"livy-away": draining.Epoch, "livy-here": g.Status.Epoch} {
+		entry := store.Warm{
+			ID: id, GatewayID: g.ID, Epoch: epoch, LivyID: 5, State: store.WarmIdle, Shape: "old",
+			Created: time.Now().Add(-time.Hour), Expires: time.Now().Add(time.Hour),
+		}
+		if id == "livy-away" {
+			entry.Created = entry.Created.Add(-time.Minute) // it is ended first
+		}
+		if err := w.store.SaveWarm(t.Context(), store.Fence{}, &entry); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := w.m.update(t.Context(), store.Fence{}, g.ID, func(g *gateway.Gateway) error { g.Status.Warmed = true; return nil }); err != nil {
+		t.Fatal(err)
+	}
+	for range 1000 {
+		if all := warmEntries(t, w.store, g.ID); len(all) == 1 && all[0].ID == "livy-away" && all[0].State == store.WarmEnding {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	if all := warmEntries(t, w.store, g.ID); len(all) != 1 || all[0].ID != "livy-away" || all[0].State != store.WarmEnding {
+		t.Errorf("%d warm sessions are left, the first is %+v", len(all), all[0])
+	}
+	w.rt.mu.Lock()
+	delete(w.rt.muted, gateway.ServerID(g.ID, draining.Number))
+	w.rt.mu.Unlock()
+	awaitWarm(t, w.store, g.ID, 0)
+}

@@ -38,7 +38,7 @@ var probeKeys = []string{
 	"schema", "gateways", "gateway-revisions", "gateway-names", "leases", "instances", "clock", "installation", "audit", "deleted",
 	"token:access", "tokens:access", "tokens-revoked:access", "owner-tokens:access", "secret:access", "used:access", "ids:access", "names:access", "records:access",
 	"record-ids:access", "record-index:access:t:access:s:access", "record-tokens:access", "live:access:t:access:session",
-	"pending:access", "usage:access", "spent:access", "held:user:access", "token-users", "noticed:access", "notices:access", "statements:access", "statements-index:access", "repeat:access", "key:access",
+	"pending:access", "warm:access", "usage:access", "spent:access", "held:user:access", "token-users", "noticed:access", "notices:access", "statements:access", "statements-index:access", "repeat:access", "key:access",
 	"access-keys", "access-keys-used", "nonce:access:access", "token-text:access:access",
 }
 

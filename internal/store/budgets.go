@@ -330,31 +330,6 @@ func (l *Limits) softReached(text string) (all []Reached, err error) {
 	return all, nil
 }
 
-// KEYS: none; ARGV: limits
-var checkAlone = newScript(checkLimits + `
-local over, soft = limits(ARGV[1])
-if over then return over end
-return {'ok', table.concat(soft, ';')}
-`)
-
-// Within checks limits for something that takes resources and is not about to be recorded, such
-// as a session that is handed over. It returns the soft bounds that are reached, and fails with
-// a *BudgetError or a *CountError.
-func (s *Store) Within(ctx context.Context, l *Limits, milliCPU, memoryMB int64) ([]Reached, error) {
-	arg, err := s.limitsArg(l, milliCPU, memoryMB)
-	if err != nil || arg == "" {
-		return nil, err
-	}
-	got, err := checkAlone.Run(ctx, s, Fence{}, nil, arg).StringSlice()
-	if err != nil {
-		return nil, wrap("checking limits", err)
-	}
-	if got[0] != "ok" {
-		return nil, l.exceeded(got[0], got[1])
-	}
-	return l.softReached(got[1])
-}
-
 // Spent returns the sums of what has ended in a period, by account.
 func (s *Store) Spent(ctx context.Context, period string) (map[Account]Amount, error) {
 	got, err := s.rdb.HGetAll(ctx, s.spentKey(period)).Result()

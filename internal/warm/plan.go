@@ -79,9 +79,12 @@ func Next(wanted []Wanted, have []Session, now time.Time, freeMB int64, bounded 
 			continue
 		case !s.Current:
 			reason = ReasonServer
+		case s.State == "" && now.Sub(s.Created) <= lost:
+			// Its create may be on its way: without an entry, what Livy starts would belong to nobody
+			// and be seen by all.
 		case !known:
 			reason = ReasonSettings
-		case livy.Finished(s.State), s.State == "" && now.Sub(s.Created) > lost,
+		case livy.Finished(s.State), s.State == "",
 			s.State != "idle" && now.Sub(s.Created) > StartTimeout:
 			reason = ReasonFailed
 		case !now.Before(s.Expires):

@@ -38,6 +38,7 @@ func TestNext(t *testing.T) {
 		"aged":              {wanted: two[:1], have: []Session{session("1", "a", "idle", func(s *Session) { s.Expires = now })}, want: Plan{Start: 0, Missing: 1, End: []End{{"1", ReasonAge}}}},
 		"dead":              {wanted: two[:1], have: []Session{session("1", "a", "dead")}, want: Plan{Start: 0, Missing: 1, End: []End{{"1", ReasonFailed}}}},
 		"not listed yet":    {wanted: two[:1], have: []Session{session("1", "a", "")}, want: Plan{Start: -1}},
+		"create on its way": {wanted: two[:1], have: []Session{session("1", "c", "")}, want: Plan{Start: -1, Missing: 1}},
 		"never listed":      {wanted: two[:1], have: []Session{session("1", "a", "", func(s *Session) { s.Created = now.Add(-lost - 1) })}, want: Plan{Start: 0, Missing: 1, End: []End{{"1", ReasonFailed}}}},
 		"starts for ever":   {wanted: two[:1], have: []Session{session("1", "a", "starting", func(s *Session) { s.Created = now.Add(-StartTimeout - 1) })}, want: Plan{Start: 0, Missing: 1, End: []End{{"1", ReasonFailed}}}},
 		"end interrupted":   {have: []Session{session("1", "a", "idle", func(s *Session) { s.Ending = true })}, want: Plan{Start: -1, End: []End{{"1", ""}}}},
