@@ -85,6 +85,7 @@ func TestKubernetesLivy(t *testing.T) {
 	// Its session is still there after Caddy was killed, and after the API server was.
 	c.kill()
 	c.start()
+	eventually(t, time.Minute, "the gateways being read", func() bool { return c.show("kube").Status.State == "Running" })
 	run("1 + 1", "2")
 	k.restartAPI(t)
 	run("2 + 2", "4")
