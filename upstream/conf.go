@@ -258,23 +258,10 @@ func sessionDefaults(in ConfInput) (entries []Entry) {
 	return entries
 }
 
-// WithDriverPod returns the files with the name of the pod that a Livy server runs in. Drivers of
-// sessions make it the owner of their executors' pods, which end with it, so it must be in the same
-// namespace as these.
-func WithDriverPod(files map[string]string, pod string) map[string]string {
-	out := maps.Clone(files)
-	if t := out[LivyClientConf]; t != "" && !strings.HasSuffix(t, "\n") {
-		out[LivyClientConf] += "\n"
-	}
-	out[LivyClientConf] += text([]Entry{{Key: driverPodKey, Value: pod}})
-	return out
-}
-
 const (
 	deployModeKey = "spark.submit.deployMode"
 	driverHostKey = "spark.driver.host"
 	driverBindKey = "spark.driver.bindAddress"
-	driverPodKey  = "spark.kubernetes.driver.pod.name"
 )
 
 const metastoreKey = "spark.hadoop.javax.jdo.option.ConnectionURL"

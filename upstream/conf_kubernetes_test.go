@@ -40,14 +40,14 @@ func TestDeployModesOnKubernetes(t *testing.T) {
 	}
 }
 
-func TestDriverHostAndPod(t *testing.T) {
-	files := WithDriverPod(RenderConf(ConfInput{Master: "k8s://https://k", DriverHost: "10.0.0.5"}), "livy-1")
+func TestDriverHost(t *testing.T) {
+	files := RenderConf(ConfInput{Master: "k8s://https://k", DriverHost: "10.0.0.5"})
 	client, err := livy.ParseProperties(files[LivyClientConf])
 	if err != nil {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]string{
-		"spark.driver.host": "10.0.0.5", "spark.driver.bindAddress": "0.0.0.0", "spark.kubernetes.driver.pod.name": "livy-1",
+		"spark.driver.host": "10.0.0.5", "spark.driver.bindAddress": "0.0.0.0",
 	} {
 		if got := Lookup(client, key); got != want {
 			t.Errorf("%s is %q, want %q", key, got, want)

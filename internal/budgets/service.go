@@ -3,7 +3,6 @@ package budgets
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -222,12 +221,4 @@ func (s *Service) Refusals() map[[2]string]int64 {
 		}
 	}
 	return all
-}
-
-// budget returns the budget with a name, nil if there is none any more.
-func (s *Settings) budget(name string) *Budget {
-	if i := slices.IndexFunc(s.Budgets, func(b Budget) bool { return b.Name == name }); i >= 0 {
-		return &s.Budgets[i]
-	}
-	return nil
 }
