@@ -17,7 +17,8 @@ import (
 // that comes of it: that must be what the policy says it is, field by field.
 func TestCorpusReachesSpark(t *testing.T) {
 	judges := startJudges(t)
-	l := startRecordingLivy(t, "livy.impersonation.enabled = true")
+	// Livy refuses any deploy mode in requests unless class paths are free.
+	l := startRecordingLivy(t, "livy.impersonation.enabled = true", "livy.server.session.allow-custom-classpath = true")
 	dir := t.TempDir()
 	for _, c := range creates(t, l) {
 		if c.Status != 0 {
