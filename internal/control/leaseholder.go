@@ -22,6 +22,8 @@ const (
 	leaseMargin = time.Second
 	// leaseInterval is the pause between two rounds of renewing and claiming.
 	leaseInterval = time.Second
+	// leaseGap is the minimum pause between two early rounds, however many gateways are created.
+	leaseGap = 100 * time.Millisecond
 	// leaseTimeout bounds one round.
 	leaseTimeout = time.Second
 	// locationGrace is how long servers at a location are assumed to keep running
@@ -118,13 +120,19 @@ func newLeaseholder(s leaseStore, self store.Instance, log *zap.Logger) *leaseho
 func (h *leaseholder) run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	failing := false // log the first failure only
+	failing := false    // log the first failure only
+	var early time.Time // the last round that was asked for
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		case <-h.kicked:
+			if wait := leaseGap - time.Since(early); wait > 0 {
+				timer.Reset(wait)
+				continue
+			}
+			early = time.Now()
 		}
 		err := h.round(ctx)
 		if err != nil && !failing && ctx.Err() == nil {

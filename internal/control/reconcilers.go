@@ -71,6 +71,38 @@ func (m *Manager) PollSoon(id string) {
 	}
 }
 
+// kickChanged is kickAll for one gateway: with thousands of them, most of the work of a change
+// would be to wake the reconcilers of all others.
+func (m *Manager) kickChanged(id string) {
+	var gone *reconciler
+	defer func() {
+		if gone != nil {
+			m.leaseholder.drop(id, gone.fence.Number)
+		}
+	}()
+	m.reconcilers.mu.Lock()
+	defer m.reconcilers.mu.Unlock()
+	known := m.snapshots.current.Load().byID[id] != nil
+	if r := m.reconcilers.all[id]; r != nil {
+		r.kick()
+		if !known {
+			r.cancel()
+			delete(m.reconcilers.all, id)
+			gone = r
+		}
+	}
+	switch {
+	case !known:
+		delete(m.reconcilers.seen, id)
+	case !m.reconcilers.seen[id]:
+		if m.reconcilers.seen == nil {
+			m.reconcilers.seen = make(map[string]bool)
+		}
+		m.reconcilers.seen[id] = true
+		m.leaseholder.kick()
+	}
+}
+
 // kickAll makes all reconcilers check whether their gateways have changed, and starts a
 // lease round if there are new gateways.
 func (m *Manager) kickAll() {

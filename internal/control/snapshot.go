@@ -174,7 +174,7 @@ func (s *snapshots) change(f func(entries map[string]*Entry)) {
 	defer s.mu.Unlock()
 	entries := make(map[string]*Entry)
 	if p := s.current.Load(); p != nil {
-		maps.Copy(entries, p.byID)
+		entries = maps.Clone(p.byID)
 	}
 	f(entries)
 	s.publishLocked(entries)
@@ -326,6 +326,9 @@ func (m *Manager) refreshOne(ctx context.Context, id string) {
 
 // publish updates a gateway (nil: deleted) in the snapshot.
 func (m *Manager) publish(id string, g *gateway.Gateway) {
+	if now := m.Known(id); g != nil && now != nil && now.Revision >= g.Revision {
+		return // a notice about this instance's own change, mostly
+	}
 	known := false
 	m.snapshots.change(func(entries map[string]*Entry) {
 		if g == nil {
@@ -335,7 +338,7 @@ func (m *Manager) publish(id string, g *gateway.Gateway) {
 		}
 		m.merge(entries, g)
 	})
-	m.kickAll()
+	m.kickChanged(id)
 	if known {
 		m.forget(id)
 	}
