@@ -55,6 +55,10 @@ type call struct {
 	refused string
 	// limit is the time limit of a request that reverse_proxy sends.
 	limit readLimit
+	// reply is where Livy's reply is written.
+	reply recorder
+	// head is memory for values of headers.
+	head headerValues
 	measured
 	spans
 }

@@ -41,12 +41,10 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 	}
 	defer h.core.Manager.PollSoon(c.entry.Gateway.ID) // whatever the outcome
 	setBody(r, c.created.Body)
-	buf := takeBuffer()
-	defer giveBack(buf)
-	rec := caddyhttp.NewResponseRecorder(w, buf, func(_ int, header http.Header) bool {
-		c.cleanHeader(header)
-		return true
-	})
+	rec := &c.reply
+	rec.all = true
+	rec.begin(h, c, w)
+	defer rec.end()
 	if err := c.send(rec, r, next); err != nil {
 		var dial reverseproxy.DialError
 		if errors.As(err, &dial) || errors.Is(err, errNoUpstream) || c.unsent {
@@ -55,14 +53,14 @@ func (h *Record) create(w http.ResponseWriter, r *http.Request, c *call, next ca
 		return err
 	}
 	if rec.Status() == http.StatusCreated {
-		return h.created(rec, w, r, c, create, buf.Bytes())
+		return h.created(rec, w, r, c, create, rec.buf.Bytes())
 	}
-	return h.notCreated(rec, w, r, c, create, buf.Bytes())
+	return h.notCreated(rec, w, r, c, create, rec.buf.Bytes())
 }
 
 // notCreated completes the record of a create that Livy did not confirm, and answers.
 func (h *Record) notCreated(
-	rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte,
+	rec *recorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte,
 ) error {
 	status := rec.Status()
 	switch {
@@ -98,7 +96,7 @@ func errBatchesOnly(version string) error {
 
 // created completes the record of a create that Livy confirmed, and answers.
 func (h *Record) created(
-	rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte,
+	rec *recorder, w http.ResponseWriter, r *http.Request, c *call, create *sessions.Create, reply []byte,
 ) error {
 	g := c.entry.Gateway
 	s, err := livy.ReadBrief(reply)

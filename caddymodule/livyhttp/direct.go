@@ -84,10 +84,17 @@ type outgoing struct {
 	head wire.Head
 	buf  []byte
 	body []byte
+	w    http.ResponseWriter // of the client
+
+	flush   func()
+	interim func(*wire.Reply)
 }
 
 var outgoings = sync.Pool{New: func() any {
-	return &outgoing{buf: make([]byte, 0, 2<<10), body: make([]byte, 0, 2<<10)}
+	o := &outgoing{buf: make([]byte, 0, 2<<10), body: make([]byte, 0, 2<<10)}
+	o.flush = func() { flush(o.w) }
+	o.interim = func(reply *wire.Reply) { writeInterim(o.w, reply) }
+	return o
 }}
 
 func (h *Direct) send(w http.ResponseWriter, r *http.Request, c *call, to *destination) error {
@@ -99,19 +106,19 @@ func (h *Direct) send(w http.ResponseWriter, r *http.Request, c *call, to *desti
 	if c.req.Method == http.MethodGet || c.req.Method == http.MethodHead {
 		out.Wait = readTimeout
 	}
-	out.Interim = func(reply *wire.Reply) { writeInterim(w, reply) }
+	out.w = w
+	defer func() { out.w = nil }()
 	reply, err := h.pool.Send(r.Context(), to.address, &out.Request)
-	out.Interim = nil
 	if err != nil {
 		return failure(w, err)
 	}
 	defer reply.Close()
 	header := w.Header()
 	delete(header, "Server") // Caddy's own
-	header["Via"] = append(header["Via"], via(reply.Major, reply.Minor))
-	reply.AddHeader(header)
+	c.head.add(header, "Via", via(reply.Major, reply.Minor))
+	reply.AddHeader(header, c.head.rest())
 	w.WriteHeader(reply.Status)
-	if err := reply.CopyBody(w, func() { flush(w) }); err != nil {
+	if err := reply.CopyBody(w, out.flush); err != nil {
 		// The status has been sent, so all that can be done is to end the client's connection.
 		level := zap.WarnLevel
 		if errors.Is(err, context.Canceled) {
@@ -130,7 +137,7 @@ func flush(w http.ResponseWriter) { _ = http.NewResponseController(w).Flush() }
 func writeInterim(w http.ResponseWriter, reply *wire.Reply) {
 	header := w.Header()
 	own := header.Clone()
-	reply.AddHeader(header)
+	reply.AddHeader(header, nil)
 	w.WriteHeader(reply.Status)
 	clear(header)
 	for name, values := range own {
@@ -173,7 +180,7 @@ func (o *outgoing) prepare(r *http.Request, to *destination) (err error) {
 		}
 	}
 	o.buf = o.head.End(r.Method, len(o.body))
-	o.Request = wire.Request{Method: r.Method, Head: o.buf, Body: o.body}
+	o.Request = wire.Request{Method: r.Method, Head: o.buf, Body: o.body, Interim: o.interim}
 	return nil
 }
 

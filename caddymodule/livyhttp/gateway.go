@@ -150,7 +150,9 @@ func (h *Gateway) resolve(r *http.Request) (*call, *control.Entry, error) {
 	if req.ID >= 0 {
 		e = e.Holding(req.Route.Kind, req.ID)
 	}
-	return &call{core: h.core, entry: e, req: req, prefix: prefix, createdID: -1}, e, nil
+	c := new(call)
+	c.core, c.entry, c.req, c.prefix, c.createdID = h.core, e, req, prefix, -1
+	return c, e, nil
 }
 
 // answerRemembered answers a request for a batch that succeeded and that Livy has forgotten

@@ -22,7 +22,7 @@ type measured struct {
 }
 
 // send passes the request on to Livy.
-func (c *call) send(rec caddyhttp.ResponseRecorder, r *http.Request, next caddyhttp.Handler) error {
+func (c *call) send(rec *recorder, r *http.Request, next caddyhttp.Handler) error {
 	r, span := c.upstream(r)
 	began := time.Now()
 	defer func() { c.livy = time.Since(began) }()

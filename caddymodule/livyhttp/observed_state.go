@@ -20,7 +20,7 @@ func (h *Record) observeReply(c *call, reply []byte) {
 
 // observe notes a state in a reply if it is new.
 func (h *Record) observe(g *gateway.Gateway, kind livy.Kind, publicID int64, s livy.Brief) {
-	if s.State == "" || h.core.Ledger.KnowsState(g.ID, kind, publicID, s.State) {
+	if s.State == "" || h.core.Ledger.KnowsState(g.ID, kind, publicID, []byte(s.State)) {
 		return
 	}
 	if h.core.Ledger.ObserveState(sessions.ObservedState{

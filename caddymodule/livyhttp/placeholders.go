@@ -6,8 +6,11 @@ import (
 )
 
 // placeholder returns the value of a placeholder of a request, which the documentation of Gateway
-// lists. Values are computed on demand.
+// lists, or of the user's. Values are computed on demand.
 func (c *call) placeholder(key string) (value any, known bool) {
+	if key == userPlaceholder && c.token != nil {
+		return c.token.ID, true
+	}
 	name, ours := strings.CutPrefix(key, "http.livy.")
 	if !ours {
 		return nil, false

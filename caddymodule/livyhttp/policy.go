@@ -148,7 +148,7 @@ func (h *Policy) target(ctx context.Context, c *call, sure bool) (uri string, er
 		c.entry = c.entry.Holding(c.req.Route.Kind, c.req.ID)
 	}
 	c.wholeList()
-	if _, ok := c.req.UpstreamURI(c.base()); !ok {
+	if !c.req.Reaches(c.base()) {
 		return "", h.core.Ledger.EndedError(ctx, g, c.req.Route.Kind, c.req.ID)
 	}
 	h.findExtra(ctx, c)

@@ -50,6 +50,9 @@ type plan struct {
 	// words replaces Livy's words for states, and observe notes the state in the reply.
 	words, observe bool
 
+	// all is set for creates: every reply is read whole.
+	all bool
+
 	// Reasons to read a successful reply whole: ids in it must be translated, it is a list that
 	// is made anew (see wholeList), it shows more than Livy knows, or it is about a statement to
 	// be audited.
@@ -64,8 +67,8 @@ type plan struct {
 	gone bool
 }
 
-// plan returns how the reply to a request is handled.
-func (h *Record) plan(r *http.Request, c *call) (p plan, err error) {
+// makePlan decides how the reply to a request is handled.
+func (h *Record) makePlan(r *http.Request, c *call, p *plan) (err error) {
 	if p.statement, err = h.newStatementAudit(r, c); c.req.Method == http.MethodGet {
 		p.watch, p.statement = p.statement, nil
 	}
@@ -75,11 +78,14 @@ func (h *Record) plan(r *http.Request, c *call) (p plan, err error) {
 	p.list = c.page != nil
 	p.extra = c.hasExtra() || c.logPage != nil
 	p.gone = c.req.Route.HasID
-	return p, err
+	return err
 }
 
 // readsWhole reports whether a reply must be buffered.
 func (p *plan) readsWhole(method string, status int) bool {
+	if p.all {
+		return true
+	}
 	if status == http.StatusNotFound {
 		return p.gone
 	}
@@ -105,58 +111,45 @@ func (h *Record) serve(w http.ResponseWriter, r *http.Request, c *call, next cad
 	if c.req.Route.Create {
 		return h.create(w, r, c, next)
 	}
-	p, err := h.plan(r, c)
-	if err != nil {
+	p := &c.reply.plan
+	if err := h.makePlan(r, c, p); err != nil {
 		return err
 	}
 	if p.list {
+		var err error
 		if c.warm, err = h.warmBefore(r.Context(), c); err != nil {
 			return err
 		}
 	}
-	buf := takeBuffer()
-	defer giveBack(buf)
 	defer c.limit.end()
-	out := &livy.StateWriter{ResponseWriter: w, Off: !p.words}
+	rec, to := &c.reply, w
 	var statements *seen
 	if p.watch != nil {
 		statements = p.watch.over(w)
-		out.ResponseWriter = statements
+		to = statements
 	}
-	rec := caddyhttp.NewResponseRecorder(out, buf, func(status int, header http.Header) bool {
-		c.cleanHeader(header)
-		if p.list || p.extra {
-			header.Del("Content-Length") // that of Livy's own reply
-		}
-		return p.readsWhole(c.req.Method, status) || livy.MayBeStopping(status, header)
-	})
-	if p.observe {
-		out.Look = func(reply []byte) {
-			if rec.Status() == http.StatusOK {
-				h.observeReply(c, reply)
-			}
-		}
-	}
+	rec.begin(h, c, to)
+	defer rec.end()
 	if err := c.send(rec, r, next); err != nil {
 		return c.limit.explain(err)
 	}
 	h.followUp(r.Context(), c, rec.Status())
 	switch {
-	case !rec.Buffered():
-		out.Finish()
+	case !rec.kept:
+		rec.out.Finish()
 		if statements != nil {
 			statements.finish(r.Context(), rec.Status())
 		}
 		return nil
-	case livy.StoppingPage(rec.Status(), rec.Header(), buf.Bytes()):
+	case livy.StoppingPage(rec.Status(), rec.Header(), rec.buf.Bytes()):
 		return errStopping(c)
 	case !p.readsWhole(c.req.Method, rec.Status()):
-		writeWhole(w, rec.Header(), rec.Status(), buf.Bytes())
+		writeWhole(w, rec.Header(), rec.Status(), rec.buf.Bytes())
 		return nil
 	case rec.Status() == http.StatusNotFound:
-		return h.notFound(rec, w, r, c, buf.Bytes())
+		return h.notFound(rec, w, r, c, rec.buf.Bytes())
 	default:
-		return h.answerWhole(rec, w, r, c, &p, buf.Bytes())
+		return h.answerWhole(rec, w, r, c, p, rec.buf.Bytes())
 	}
 }
 
@@ -182,7 +175,7 @@ func (h *Record) followUp(ctx context.Context, c *call, status int) {
 
 // answerWhole answers with a reply that was buffered.
 func (h *Record) answerWhole(
-	rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, p *plan, reply []byte,
+	rec *recorder, w http.ResponseWriter, r *http.Request, c *call, p *plan, reply []byte,
 ) error {
 	if p.statement != nil {
 		p.statement.look(r.Context(), rec.Status(), reply)
@@ -226,7 +219,7 @@ func (h *Record) translate(r *http.Request, c *call, p *plan, reply []byte) (bod
 // notFound answers with how a session or batch ended that Livy does not know any more. A 404
 // about something inside it, e.g. a statement, is passed on.
 func (h *Record) notFound(
-	rec caddyhttp.ResponseRecorder, w http.ResponseWriter, r *http.Request, c *call, body []byte,
+	rec *recorder, w http.ResponseWriter, r *http.Request, c *call, body []byte,
 ) error {
 	if c.req.Sub < 0 && c.req.Name != "" {
 		id, err := h.core.Ledger.IDOf(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, c.req.Name, true)

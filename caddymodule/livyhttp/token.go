@@ -55,8 +55,15 @@ func (h *Token) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp
 	return next.ServeHTTP(w, r)
 }
 
+// userPlaceholder is the name of the placeholder for the user, as in Caddy's own handlers.
+const userPlaceholder = "http.auth.user.id"
+
 // verify sets the request's token, and removes it from the request.
 func (h *Token) verify(r *http.Request, c *call) error {
+	repl, others := core.Replacer(r), false
+	if repl != nil {
+		_, others = repl.Get(userPlaceholder)
+	}
 	presented, basicUsed, err := tokens.FromRequest(r.Header)
 	if err != nil {
 		return err
@@ -72,8 +79,8 @@ func (h *Token) verify(r *http.Request, c *call) error {
 	}
 	c.keepLogin = c.entry.LDAP && !basicUsed
 	tokens.Strip(r.Header, c.keepLogin)
-	if repl := core.Replacer(r); repl != nil {
-		repl.Set("http.auth.user.id", c.token.ID)
+	if others { // instead of the user whom another handler found; otherwise see placeholder
+		repl.Set(userPlaceholder, c.token.ID)
 	}
 	return nil
 }

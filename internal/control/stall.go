@@ -35,7 +35,8 @@ type stallDetector struct {
 func (d *stallDetector) check(now time.Time) int64 {
 	if last := d.last.Load(); last != nil && elapsed(*last, now) > stallThreshold {
 		d.count.Add(1) // before last is set, so that no other check misses the stall
-		d.last.Store(&now)
+		at := now      // not now itself, which would be allocated for each check
+		d.last.Store(&at)
 	}
 	return d.count.Load()
 }

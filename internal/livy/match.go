@@ -263,11 +263,14 @@ func parseInt32(s string) (int32, bool) {
 // set. For an id from before the current server (ID < base) it returns false, and the caller
 // answers the request.
 func (r *Request) UpstreamURI(base int64) (string, bool) {
-	if r.Route.HasID && r.ID < base || r.Route.HasID && r.ID < 0 {
+	if !r.Reaches(base) {
 		return "", false
 	}
 	return r.write(r.ID - base), true
 }
+
+// Reaches reports whether UpstreamURI returns true.
+func (r *Request) Reaches(base int64) bool { return !r.Route.HasID || r.ID >= max(base, 0) }
 
 // Path returns the canonical public path without the query, e.g. for logs. For a request by
 // name it contains the name.

@@ -31,10 +31,10 @@ var stateField = []byte(`"state":"`)
 // StateIn finds the state in a reply about one session or batch, or in the beginning of
 // one. It costs a search of the reply's bytes, and what it finds may be another field's:
 // only ReadBrief knows.
-func StateIn(reply []byte) (state string, ok bool) {
+func StateIn(reply []byte) (state []byte, ok bool) {
 	_, rest, found := bytes.Cut(reply, stateField)
 	text, _, ended := bytes.Cut(rest, []byte(`"`))
-	return string(text), found && ended
+	return text, found && ended
 }
 
 // ReadBrief reads a whole reply about one session or batch.
@@ -90,9 +90,6 @@ type StateWriter struct {
 	http.ResponseWriter
 	// Off passes everything on as it is.
 	Off bool
-	// Look is given the beginning of the reply, as it came from Livy; nil when nobody
-	// wants it.
-	Look func([]byte)
 	// held is the end of what was written, as far as it may be the beginning of
 	// what is looked for.
 	held []byte
@@ -105,10 +102,6 @@ func (w *StateWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 func (w *StateWriter) Write(b []byte) (int, error) {
 	if w.Off {
 		return w.ResponseWriter.Write(b)
-	}
-	if w.Look != nil {
-		w.Look(b)
-		w.Look = nil
 	}
 	if len(w.held) == 0 && !mayBegin(b) && !bytes.Contains(b, recovering) {
 		return w.ResponseWriter.Write(b)

@@ -41,7 +41,7 @@ func TestStateIn(t *testing.T) {
 		`{"log":["\"state\":\"dead\""],"state":"busy"}`: "busy",
 	} {
 		got, ok := StateIn([]byte(reply))
-		if ok != (want != "") || ok && got != want {
+		if ok != (want != "") || ok && string(got) != want {
 			t.Errorf("%s: %q, %v; want %q", reply, got, ok, want)
 		}
 	}

@@ -27,9 +27,9 @@ const maxObserved = 1000
 
 // KnowsState reports whether a session or batch was last observed in this state. It does no
 // I/O.
-func (l *Ledger) KnowsState(gatewayID string, kind livy.Kind, publicID int64, state string) bool {
+func (l *Ledger) KnowsState(gatewayID string, kind livy.Kind, publicID int64, state []byte) bool {
 	known, _ := l.states.Get(publicKey{gatewayID, kind, publicID})
-	return known == state
+	return known == string(state)
 }
 
 // ObserveState takes a state from a reply to a client; Run stores it in the

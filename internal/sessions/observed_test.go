@@ -22,7 +22,7 @@ func TestRepliesTellStates(t *testing.T) {
 	f := newFixture(t)
 	f.create(livy.KindSession, 0)
 	f.create(livy.KindSession, 1)
-	knows := func(id int64, state string) bool { return f.KnowsState(f.g.ID, livy.KindSession, id, state) }
+	knows := func(id int64, state string) bool { return f.KnowsState(f.g.ID, livy.KindSession, id, []byte(state)) }
 	if !knows(0, "starting") || knows(0, "idle") || knows(7, "idle") {
 		t.Error("what is known of states is not what was confirmed")
 	}

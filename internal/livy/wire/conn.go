@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"net"
+	"os"
 	"syscall"
 	"time"
 )
@@ -24,11 +25,11 @@ type conn struct {
 	abort   func() // closes the connection's way for good, from any goroutine
 
 	idleSince time.Time
-	limited   bool // there is a deadline for reading
 
 	// Of the request that is being sent.
 	ctx         context.Context
-	stop        func() bool // ends the watch over ctx
+	stop        func() bool // ends the watch over ctx; nil before it begins
+	until       time.Time   // when the reply must have begun; zero: any time
 	wrote, read int
 	left        int // how many more bytes the header may have; -1: it has been read
 	reply       Reply
@@ -60,6 +61,11 @@ func (c *conn) Read(b []byte) (int, error) {
 		b = b[:min(len(b), c.left)]
 	}
 	n, err := c.Conn.Read(b)
+	if n == 0 && c.stop == nil && errors.Is(err, os.ErrDeadlineExceeded) {
+		if err = c.watch(); err == nil {
+			n, err = c.Conn.Read(b)
+		}
+	}
 	c.read += n
 	if c.left > 0 {
 		c.left -= n
@@ -70,7 +76,7 @@ func (c *conn) Read(b []byte) (int, error) {
 // end is called once a request is done with the connection. The connection is kept for others if
 // it can be used again.
 func (c *conn) end(again bool) {
-	if !c.stop() { // abort has run, or will
+	if c.stop != nil && !c.stop() { // abort has run, or will
 		again = false
 	}
 	c.ctx, c.stop, c.reply.full = nil, nil, nil

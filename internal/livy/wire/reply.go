@@ -68,10 +68,8 @@ func (c *conn) readHead(q *Request) error {
 
 // begun removes the deadline: the rest of the reply may take any time.
 func (c *conn) begun() error {
-	if !c.limited {
-		return nil
-	}
-	return c.setReadDeadline(time.Time{})
+	c.until = time.Time{}
+	return c.watch()
 }
 
 var endOfHead = []byte("\r\n\r\n")
@@ -184,14 +182,17 @@ func (r *Reply) note(name, value []byte) bool {
 func equalFold(b []byte, s string) bool { return len(b) == len(s) && strings.EqualFold(string(b), s) }
 
 // AddHeader adds the header of the reply, without what is about the connection alone. It must be
-// called before the body is read.
-func (r *Reply) AddHeader(to http.Header) {
+// called before the body is read. Its values are put into room, an empty slice, as far as they fit.
+func (r *Reply) AddHeader(to http.Header, room []string) {
 	if r.full != nil {
 		addHeader(to, r.full)
 		return
 	}
 	// All lines are one string, and all values elements of one slice.
-	text, values := string(r.head), make([]string, 0, r.lines)
+	text, values := string(r.head), room
+	if cap(values) < r.lines {
+		values = make([]string, 0, r.lines)
+	}
 	for len(text) > 0 {
 		var line string
 		line, text, _ = strings.Cut(text, "\r\n")

@@ -88,7 +88,7 @@ func (c *conn) maySendAnew(ctx context.Context, q *Request, err error) bool {
 // send sends a request on the connection. If it fails, the connection is closed.
 func (c *conn) send(ctx context.Context, q *Request) (*Reply, error) {
 	c.wrote, c.read, c.left = 0, 0, maxHead
-	c.ctx, c.stop = ctx, context.AfterFunc(ctx, c.abort)
+	c.ctx = ctx
 	err := c.exchange(q)
 	if err == nil {
 		return &c.reply, nil
@@ -112,12 +112,12 @@ func (c *conn) explain(err error) error {
 }
 
 func (c *conn) exchange(q *Request) error {
-	if err := c.limit(q.Wait); err != nil {
-		return err
-	}
 	out := q.Head
 	if len(q.Body) > 0 {
 		out = append(out, q.Body...)
+	}
+	if err := c.limit(q.Wait, len(out)); err != nil {
+		return err
 	}
 	n, err := c.Conn.Write(out)
 	c.wrote = n
@@ -127,18 +127,39 @@ func (c *conn) exchange(q *Request) error {
 	return c.readHead(q)
 }
 
-// limit sets the time until the reply must begin, or removes that of the last request.
-func (c *conn) limit(wait time.Duration) error {
+const (
+	// watchAfter is how long the reply may take before the request's context is watched. Most
+	// replies are there by then, and watching costs more than all else around them.
+	watchAfter = 20 * time.Millisecond
+	// watchSize is the size of requests that the buffers of a connection always hold. Sending
+	// larger ones may take time.
+	watchSize = 4 << 10
+)
+
+// limit sets the time until the reply must begin.
+func (c *conn) limit(wait time.Duration, size int) error {
+	now := time.Now()
+	c.until = time.Time{}
 	if wait > 0 {
-		return c.setReadDeadline(time.Now().Add(wait))
+		c.until = now.Add(wait)
 	}
-	return c.begun()
+	if size > watchSize {
+		return c.watch()
+	}
+	return c.setReadDeadline(now.Add(watchAfter))
+}
+
+// watch ends what waits for the connection once the context ends.
+func (c *conn) watch() error {
+	if c.stop == nil {
+		c.stop = context.AfterFunc(c.ctx, c.abort)
+	}
+	return c.setReadDeadline(c.until)
 }
 
 // setReadDeadline sets the deadline for reading, unless the context has ended: abort has set
 // another one then.
 func (c *conn) setReadDeadline(at time.Time) error {
-	c.limited = !at.IsZero()
 	if err := c.Conn.SetReadDeadline(at); err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func do(ctx context.Context, p *wire.Pool, s *server, q *wire.Request) (status i
 	}
 	defer r.Close()
 	header = make(http.Header)
-	r.AddHeader(header)
+	r.AddHeader(header, nil)
 	var b bytes.Buffer
 	err = r.CopyBody(&b, func() {})
 	return r.Status, header, b.String(), err
@@ -248,7 +248,7 @@ func TestClosedWhileIdle(t *testing.T) {
 // TestCancel ends the context at different times. The connection must be closed.
 func TestCancel(t *testing.T) {
 	for name, begin := range map[string]string{
-		"before the reply": "", "in the header": "HTTP/1.1 200 OK\r\n",
+		"at once": "", "before the reply": "", "in the header": "HTTP/1.1 200 OK\r\n",
 		"in the body":   "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nok",
 		"in the chunks": "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
 	} {
@@ -262,7 +262,11 @@ func TestCancel(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			var p wire.Pool
 			defer p.Close()
-			time.AfterFunc(50*time.Millisecond, cancel)
+			after := 50 * time.Millisecond
+			if name == "at once" { // before the context is watched
+				after = time.Millisecond
+			}
+			time.AfterFunc(after, cancel)
 			if _, _, _, err := do(ctx, &p, s, request("GET", "")); !errors.Is(err, context.Canceled) {
 				t.Errorf("error %v", err)
 			}
@@ -360,7 +364,7 @@ func BenchmarkPoll(b *testing.B) {
 			b.Fatal(err)
 		}
 		clear(header)
-		r.AddHeader(header)
+		r.AddHeader(header, nil)
 		if err := r.CopyBody(io.Discard, nil); err != nil {
 			b.Fatal(err)
 		}
