@@ -115,7 +115,11 @@ func (h *Direct) send(w http.ResponseWriter, r *http.Request, c *call, to *desti
 	defer reply.Close()
 	header := w.Header()
 	delete(header, "Server") // Caddy's own
-	c.head.add(header, "Via", via(reply.Major, reply.Minor))
+	if before := header["Via"]; before != nil {
+		header["Via"] = append(before, via(reply.Major, reply.Minor))
+	} else {
+		c.head.set(header, "Via", via(reply.Major, reply.Minor))
+	}
 	reply.AddHeader(header, c.head.rest())
 	w.WriteHeader(reply.Status)
 	if err := reply.CopyBody(w, out.flush); err != nil {

@@ -96,7 +96,6 @@ func (h *Gateway) Serves() (e *core.Endpoint, address string) { return &h.serves
 func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyhttp.Handler) error {
 	began := time.Now()
 	defer h.access.Take(w, r)()
-	api.Harden(w.Header())
 	awake, err := h.core.Manager.Awake(r.Context())
 	if err != nil {
 		h.stray(w, r, nil, err)
@@ -107,6 +106,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 		h.stray(w, r, e, err)
 		return nil
 	}
+	c.head.harden(w.Header())
 	c.awake, c.began = awake, began
 	defer c.count()
 	c.trace(r.Context())
@@ -129,6 +129,7 @@ func (h *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request, next caddyht
 
 // stray answers a request that matches no gateway, or no route of the one it found.
 func (h *Gateway) stray(w http.ResponseWriter, r *http.Request, e *control.Entry, err error) {
+	api.Harden(w.Header())
 	ref := ""
 	if e != nil {
 		ref = e.Ref

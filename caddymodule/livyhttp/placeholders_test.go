@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	_ "github.com/caddyserver/caddy/v2/modules/caddyhttp/map"
+
 	"github.com/livygateway/livygateway/caddymodule/internal/caddytest"
 	"github.com/livygateway/livygateway/internal/livy/livytest"
 	"github.com/livygateway/livygateway/internal/tokens"
@@ -38,5 +40,18 @@ func TestPlaceholders(t *testing.T) {
 	}
 	if r := s.Do("GET", "/sessions/1", "", tokens.Header+": "); r.StatusCode != http.StatusUnauthorized || r.Text != "etl [] [1]" {
 		t.Errorf("in an error route: %d %s", r.StatusCode, r.Text)
+	}
+}
+
+// TestUserPlaceholder: the user is the token, also if something in the site found another user before.
+func TestUserPlaceholder(t *testing.T) {
+	s := caddytest.New(t, livytest.New())
+	for name, before := range map[string]string{
+		"nobody": "", "somebody": "map {http.request.method} {http.auth.user.id} {\n\t\tdefault ann\n\t}\n\t",
+	} {
+		s.Load(strings.Replace(s.Config, "	livy_gateway\n", "	"+before+"header >X-User {http.auth.user.id}\n	livy_gateway\n", 1))
+		if r := s.Do("GET", "/sessions", ""); r.Header.Get("X-User") != s.TokenID {
+			t.Errorf("%s before: the user is %q, want %s", name, r.Header.Get("X-User"), s.TokenID)
+		}
 	}
 }

@@ -106,6 +106,7 @@ func (h *Policy) apply(ctx context.Context, w http.ResponseWriter, r *http.Reque
 		return err
 	}
 	livy.StripRequestHeaders(r.Header, c.keepLogin)
+	c.head.set(r.Header, livy.RequestedBy, livy.RequestedByUs)
 	r.Header.Del(headerRepeat)
 	path, query, _ := strings.Cut(uri, "?")
 	r.Method = c.req.Method

@@ -2,10 +2,16 @@ package api
 
 import "net/http"
 
+// The values of Harden.
+const (
+	ContentSecurityPolicy = "default-src 'none'; sandbox"
+	NoSniff               = "nosniff"
+)
+
 // Harden sets headers for replies that are data, not pages: a browser does not run scripts in it,
 // does not sniff its type, and gives it an opaque origin, so that no page of the same site can read
 // it in a window or frame.
 func Harden(h http.Header) {
-	values := []string{"default-src 'none'; sandbox", "nosniff"}
-	h["Content-Security-Policy"], h["X-Content-Type-Options"] = values[0:1:1], values[1:2:2]
+	h.Set("Content-Security-Policy", ContentSecurityPolicy)
+	h.Set("X-Content-Type-Options", NoSniff)
 }

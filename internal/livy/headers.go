@@ -2,6 +2,13 @@ package livy
 
 import "net/http"
 
+// RequestedBy is the header that Livy requires if its CSRF protection is on, and RequestedByUs is the
+// gateway's value. Any will do.
+const (
+	RequestedBy   = "X-Requested-By"
+	RequestedByUs = "livy-gateway"
+)
+
 // stripped are the headers that are always removed, in the spelling of net/http.
 var stripped = []string{
 	"X-Http-Method-Override", "X-Http-Method", "X-Method-Override", // Scalatra runs a POST as another method
@@ -13,9 +20,9 @@ var stripped = []string{
 
 // StripRequestHeaders removes the client's headers that could change what Livy does with an
 // already checked request, or cause it to be sent twice: method overrides, credentials and
-// cookies, codings, X-Idempotency-Key. It sets X-Requested-By, which Livy requires if its
-// CSRF protection is on. Authorization stays if keepAuthorization is set, for a Livy that
-// checks passwords itself. Callers remove the gateway's token header.
+// cookies, codings, X-Idempotency-Key; and RequestedBy, which callers set. Authorization stays if
+// keepAuthorization is set, for a Livy that checks passwords itself. Callers remove the gateway's
+// token header.
 func StripRequestHeaders(h http.Header, keepAuthorization bool) {
 	for _, name := range stripped {
 		delete(h, name)
@@ -23,5 +30,5 @@ func StripRequestHeaders(h http.Header, keepAuthorization bool) {
 	if !keepAuthorization {
 		delete(h, "Authorization")
 	}
-	h["X-Requested-By"] = []string{"livy-gateway"}
+	delete(h, RequestedBy)
 }
