@@ -97,7 +97,7 @@ func newSnapshot(entries map[string]*Entry) *snapshot {
 		})
 	})
 	for _, e := range entries {
-		p.byRef[e.Gateway.Ref()] = e
+		p.byRef[e.Ref] = e
 	}
 	for id, e := range entries { // an id wins over another gateway's equal name
 		p.byRef[e.Gateway.Workspace+"/"+id] = e
