@@ -27,7 +27,7 @@ endif
 TESTFLAGS := -tags $(TAGS) -count=1 -timeout 75m
 UNIT       = ./...
 
-.PHONY: torture fuzz help build xcaddy run test unit lint bench image engine clients console yarn kubernetes judge clean
+.PHONY: torture fuzz help build xcaddy run test unit lint bench soak image engine clients console yarn kubernetes judge clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -67,8 +67,11 @@ fuzz: ## hold policies against what Spark makes of requests made of nasty pieces
 lint: ## formatters, golangci-lint, go vet, known vulnerabilities
 	@scripts/lint
 
-bench: build ## the gateway, bare Caddy, nginx and HAProxy side by side (BENCHFLAGS=-quick)
+bench: build ## the gateway, bare Caddy, nginx, HAProxy and Envoy side by side (BENCHFLAGS=-quick, or -scale=some)
 	@$(GO) run ./bench -binary $(BIN) $(BENCHFLAGS)
+
+soak: build ## mixed load with reloads, resets of tokens, starts, stops and drains (60 minutes; LIVYGW_SOAK=5m)
+	@$(GO) run ./bench/soak -binary $(BIN) -for $${LIVYGW_SOAK:-60m}
 
 engine: ## prepare Livy and Spark for running without Docker
 	@scripts/prepare-engine .run/engine

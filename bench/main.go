@@ -1,37 +1,61 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 	"time"
 )
 
+type options struct {
+	binary, results, only string
+	rounds                int
+	during                time.Duration
+	connections           int
+	quick                 bool
+}
+
 func main() {
-	binary := flag.String("binary", "bin/caddy", "the Caddy to measure")
-	rounds := flag.Int("rounds", 5, "number of measurements of each path")
-	during := flag.Duration("for", 2*time.Second, "duration of one measurement")
-	quick := flag.Bool("quick", false, "three short rounds of 64 connections")
-	results := flag.String("results", "bench/results", "folder for the results")
+	var o options
+	flag.StringVar(&o.binary, "binary", "bin/caddy", "the Caddy to measure")
+	flag.IntVar(&o.rounds, "rounds", 5, "number of measurements of each path")
+	flag.DurationVar(&o.during, "for", 2*time.Second, "duration of one measurement")
+	flag.BoolVar(&o.quick, "quick", false, "polls alone, in three short rounds of 64 connections")
+	flag.IntVar(&o.connections, "connections", 0, "number of connections (default 1, 64 and 512 for polls)")
+	flag.StringVar(&o.only, "only", "", "only work whose name contains this text, e.g. \"create\"")
+	flag.StringVar(&o.results, "results", "bench/results", "folder for the results")
+	scale := flag.String("scale", "", "instead, the cost of large installations: \"some\", or \"full\" with a million records")
 	flag.Parse()
-	connections := []int{1, 64, 512}
-	if *quick {
-		connections, *rounds, *during = []int{64}, 3, time.Second
+	if o.quick {
+		o.rounds, o.during = 3, time.Second
 	}
-	if err := run(*binary, *rounds, *during, connections, *results); err != nil {
+	var err error
+	switch *scale {
+	case "":
+		err = run(&o)
+	case "some":
+		err = runScale(&o, sizes)
+	case "full":
+		err = runScale(&o, fullSizes)
+	default:
+		err = errors.New("-scale must be some or full")
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary string, rounds int, during time.Duration, counts []int, results string) error {
+func run(o *options) error {
 	dir, err := os.MkdirTemp("", "livygateway-bench-")
 	if err != nil {
 		return fmt.Errorf("creating a directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	s := &servers{binary: binary, dir: dir}
+	s := &servers{binary: o.binary, dir: dir}
 	defer s.stop()
 
 	backend, err := startBackend()
@@ -63,9 +87,9 @@ func run(binary string, rounds int, during time.Duration, counts []int, results 
 	}
 	gateway.pid = gatewayPID
 	targets := []target{
-		{name: "direct", addr: backend, path: "/sessions/0"},
-		{name: "bare caddy", addr: bare, path: "/sessions/0", pid: barePID},
-		{name: "caddy, idle 512", addr: idle, path: "/sessions/0", pid: idlePID},
+		{name: "direct", addr: backend},
+		{name: "bare caddy", addr: bare, pid: barePID},
+		{name: "caddy, idle 512", addr: idle, pid: idlePID},
 		gateway,
 	}
 	peers, skipped, err := s.peers(backend, redisAddr)
@@ -77,58 +101,109 @@ func run(binary string, rounds int, during time.Duration, counts []int, results 
 		fmt.Println("skipped:", name)
 	}
 
-	fmt.Printf("GET of a reply of %d bytes; %d rounds of %v for each path, in turn\n\n", len(session), rounds,
-		during)
-	var all []row
-	for _, connections := range counts {
-		rows, err := compare(targets, connections, rounds, during, redisAddr)
+	fmt.Printf("%d rounds of %v for each path, in turn\n\n", o.rounds, o.during)
+	b := bench{targets: targets, rounds: o.rounds, during: o.during, redisAddr: redisAddr}
+	for _, w := range works() {
+		if !strings.Contains(w.name, o.only) || o.only == "" && o.quick && w.name != polls {
+			continue
+		}
+		counts := w.connections
+		switch {
+		case o.connections > 0:
+			counts = []int{o.connections}
+		case o.quick:
+			counts = []int{64}
+		}
+		for _, connections := range counts {
+			if err := b.compare(&w, connections); err != nil {
+				return err
+			}
+		}
+	}
+	if err := writeResults(o.results, b.rows, skipped, o.rounds, o.during); err != nil {
+		return err
+	}
+	if o.quick {
+		return nil
+	}
+	return comparePolicies(o.rounds)
+}
+
+// bench is a run, and its results so far.
+type bench struct {
+	targets   []target
+	rounds    int
+	during    time.Duration
+	redisAddr string
+	rows      []row
+}
+
+// compare does some work through every target in turn, round after round, and prints a table. Polls
+// are followed by an open loop at half of bare Caddy's rate.
+func (b *bench) compare(w *work, connections int) error {
+	var targets []target
+	for _, t := range b.targets {
+		if w.name == polls || !t.pollsOnly {
+			targets = append(targets, t)
+		}
+	}
+	rows, err := b.measureAll(targets, w, load{connections: connections, during: b.during})
+	if err != nil {
+		return err
+	}
+	if w.name == polls && connections > 1 {
+		half, err := b.measureAll(targets, w, load{connections: connections, during: b.during, rate: rows[barePath].Rate / 2})
 		if err != nil {
 			return err
 		}
-		all = append(all, rows...)
+		rows = append(rows, half...)
 	}
-	if err := writeResults(results, all, skipped, rounds, during); err != nil {
-		return err
-	}
-	return comparePolicies(rounds)
+	b.rows = append(b.rows, rows...)
+	fmt.Println()
+	return nil
 }
 
-// compare measures every target in turn, round after round, and prints a table.
-func compare(targets []target, connections, rounds int, during time.Duration, redisAddr string) ([]row, error) {
+func (b *bench) measureAll(targets []target, w *work, l load) ([]row, error) {
 	rates := make([][]float64, len(targets))
 	latencies := make([][]time.Duration, len(targets))
 	computed := make([]time.Duration, len(targets))
-	for _, t := range targets { // warm up connections, caches and the Go heap
-		if _, err := measure(t, connections, 300*time.Millisecond); err != nil {
+	warm := l
+	warm.during = 300 * time.Millisecond
+	for i := range targets { // connections, caches and the Go heap
+		if _, err := measure(&targets[i], w, warm); err != nil {
 			return nil, err
 		}
 	}
 	commands, replies := 0, 0
-	for range rounds {
-		for i, t := range targets {
+	for range b.rounds {
+		for i := range targets {
+			t := &targets[i]
 			before := 0
-			if redisAddr != "" {
-				before, _ = redisCommands(redisAddr)
+			if b.redisAddr != "" {
+				before, _ = redisCommands(b.redisAddr)
 			}
 			cpu := cpuTime(t.pid)
-			s, err := measure(t, connections, during)
+			s, err := measure(t, w, l)
 			if err != nil {
 				return nil, err
 			}
 			computed[i] += cpuTime(t.pid) - cpu
 			rates[i] = append(rates[i], s.rate)
 			latencies[i] = append(latencies[i], s.latencies...)
-			if after, err := redisCommands(redisAddr); redisAddr != "" && err == nil && t.name == "gateway" {
+			if after, err := redisCommands(b.redisAddr); b.redisAddr != "" && err == nil && t.name == "gateway" {
 				commands += after - before - 1
 				replies += len(s.latencies)
 			}
 		}
 	}
 	rows := make([]row, len(targets))
-	for i, t := range targets {
+	for i := range targets {
 		slices.Sort(latencies[i])
-		r := row{Connections: connections, Path: t.name, Rate: median(rates[i]), P50: quantile(latencies[i], 0.50), P99: quantile(latencies[i], 0.99)}
-		if t.pid != 0 {
+		r := row{
+			Work: w.name, Connections: l.connections, Path: targets[i].name, HalfLoad: l.rate > 0, Rate: median(rates[i]),
+			P50: quantile(latencies[i], 0.50), P99: quantile(latencies[i], 0.99),
+		}
+		if targets[i].pid != 0 {
 			r.CPU = float64(computed[i].Microseconds()) / float64(max(len(latencies[i]), 1))
 		}
 		r.OfBare, r.Least, r.Most = ratios(rates[i], rates[barePath])
@@ -136,10 +211,9 @@ func compare(targets []target, connections, rounds int, during time.Duration, re
 		rows[i] = r
 	}
 	printRows(rows)
-	if redisAddr != "" {
-		fmt.Printf("Redis commands per 1000 polls of the gateway: %.2f\n", 1000*float64(commands)/float64(max(replies, 1)))
+	if b.redisAddr != "" {
+		fmt.Printf("Redis commands per 1000 requests of the gateway: %.2f\n", 1000*float64(commands)/float64(max(replies, 1)))
 	}
-	fmt.Println()
 	return rows, nil
 }
 

@@ -62,7 +62,7 @@ func comparePolicies(rounds int) error {
 // createBody returns a create request as schedulers send it: fields, lists, settings.
 func createBody(size int) []byte {
 	var b bytes.Buffer
-	b.WriteString(`{"file":"hdfs:///jobs/job.jar","name":"daily","args":["--date","2024-01-01"],"driverMemory":"2g","executorMemory":"4g","executorCores":2,"numExecutors":4,"jars":["hdfs:///a.jar"],"conf":{"spark.sql.shuffle.partitions":"200"`)
+	b.WriteString(`{"file":"hdfs:///jobs/job.jar","args":["--date","2024-01-01"],"driverMemory":"2g","executorMemory":"4g","executorCores":2,"numExecutors":4,"jars":["hdfs:///a.jar"],"conf":{"spark.sql.shuffle.partitions":"200"`)
 	for i := 0; b.Len() < size-2; i++ {
 		fmt.Fprintf(&b, `,"spark.hadoop.fs.s3a.bucket.b%d.endpoint":"%s"`, i, strings.Repeat("v", 20))
 	}

@@ -19,8 +19,10 @@ const (
 
 // row is the result for one path and number of connections: medians over the rounds.
 type row struct {
+	Work        string  `json:"work"`
 	Connections int     `json:"connections"`
 	Path        string  `json:"path"`
+	HalfLoad    bool    `json:"halfLoad,omitempty"` // an open loop at half of bare Caddy's rate
 	Rate        float64 `json:"repliesPerSecond"`
 	P50         float64 `json:"p50Milliseconds"`
 	P99         float64 `json:"p99Milliseconds"`
@@ -41,16 +43,21 @@ func ratios(a, b []float64) (middle, least, most float64) {
 	return median(all), slices.Min(all), slices.Max(all)
 }
 
-const headline = "| connections | path | replies/s | p50 ms | p99 ms | CPU µs | of bare Caddy | of Caddy, idle 512 |\n" +
-	"|---|---|---|---|---|---|---|---|\n"
+const headline = "| work | connections | path | replies/s | p50 ms | p99 ms | CPU µs | of bare Caddy | of Caddy, idle 512 |\n" +
+	"|---|---|---|---|---|---|---|---|---|\n"
 
 func (r *row) String() string {
-	cpu := "-"
+	cpu, of, ofIdle := "-", "-", "-"
 	if r.CPU > 0 {
 		cpu = fmt.Sprintf("%.0f", r.CPU)
 	}
-	return fmt.Sprintf("| %d | %s | %.0f | %.2f | %.2f | %s | %.2f (%.2f to %.2f) | %.2f |\n",
-		r.Connections, r.Path, r.Rate, r.P50, r.P99, cpu, r.OfBare, r.Least, r.Most, r.OfIdle)
+	work := r.Work
+	if r.HalfLoad {
+		work += ", half load"
+	} else {
+		of, ofIdle = fmt.Sprintf("%.2f (%.2f to %.2f)", r.OfBare, r.Least, r.Most), fmt.Sprintf("%.2f", r.OfIdle)
+	}
+	return fmt.Sprintf("| %s | %d | %s | %.0f | %.2f | %.2f | %s | %s | %s |\n", work, r.Connections, r.Path, r.Rate, r.P50, r.P99, cpu, of, ofIdle)
 }
 
 func printRows(rows []row) {
@@ -60,14 +67,14 @@ func printRows(rows []row) {
 	}
 }
 
-// writeResults writes polls.md and polls.json into a folder.
+// writeResults writes requests.md and requests.json into a folder.
 func writeResults(folder string, rows []row, skipped []string, rounds int, during time.Duration) error {
 	if err := os.MkdirAll(folder, 0o755); err != nil {
 		return fmt.Errorf("creating the folder of results: %w", err)
 	}
 	var text strings.Builder
-	fmt.Fprintf(&text, "# Polls of %d bytes\n\n%d CPUs, %s/%s, %s; %d rounds of %v for each path, in turn.\n\n%s",
-		len(session), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), rounds, during, headline)
+	fmt.Fprintf(&text, "# Requests through several paths\n\n%d CPUs, %s/%s, %s; %d rounds of %v for each path, in turn.\n\n%s",
+		runtime.NumCPU(), runtime.GOOS, runtime.GOARCH, runtime.Version(), rounds, during, headline)
 	for i := range rows {
 		text.WriteString(rows[i].String())
 	}
@@ -78,7 +85,7 @@ func writeResults(folder string, rows []row, skipped []string, rounds int, durin
 	if err != nil {
 		return fmt.Errorf("encoding the results: %w", err)
 	}
-	for name, content := range map[string]string{"polls.md": text.String(), "polls.json": string(data) + "\n"} {
+	for name, content := range map[string]string{"requests.md": text.String(), "requests.json": string(data) + "\n"} {
 		if err := os.WriteFile(filepath.Join(folder, name), []byte(content), 0o644); err != nil {
 			return fmt.Errorf("writing the results: %w", err)
 		}

@@ -16,6 +16,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/livygateway/livygateway/internal/ports"
 )
 
 // servers holds the processes that a run starts and stops.
@@ -58,6 +60,13 @@ func cpuTime(pid int) time.Duration {
 	user, _ := strconv.Atoi(fields[11])
 	system, _ := strconv.Atoi(fields[12])
 	return time.Duration(user+system) * 10 * time.Millisecond // USER_HZ is 100
+}
+
+// stopLast stops the process started last.
+func (s *servers) stopLast() {
+	last := &servers{cmds: s.cmds[len(s.cmds)-1:]}
+	s.cmds = s.cmds[:len(s.cmds)-1]
+	last.stop()
 }
 
 // stop stops the processes, last started first.
@@ -139,7 +148,7 @@ func (s *servers) gateway(site, admin string) (target, error) {
 		return target{}, fmt.Errorf("opening a session: %s", res.Status)
 	}
 	return target{
-		name: "gateway", addr: site, path: path + "/0",
+		name: "gateway", addr: site, prefix: strings.TrimSuffix(path, "/sessions"),
 		headers: "x-acs-spark-livy-token: " + token.Token + "\r\n",
 	}, nil
 }
@@ -175,12 +184,12 @@ func redisCommands(addr string) (int, error) {
 	return 0, fmt.Errorf("asking Redis: no total_commands_processed in the reply")
 }
 
-// sparePort returns a local address on which nothing listens.
+// sparePort returns a local address on which nothing listens, and that nobody else is given while
+// this process runs.
 func sparePort() string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, _, err := ports.Reserve()
 	if err != nil {
-		return "127.0.0.1:0"
+		return "127.0.0.1:0" // whoever uses it reports that
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 }

@@ -25,16 +25,24 @@ const lowest, highest, fewest = 15000, 32768, 1000
 // server listens too: they are reserved with it.
 func Spare(t testing.TB, beside ...int) int {
 	t.Helper()
+	port, free, err := Reserve(beside...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(free)
+	return port
+}
+
+// Reserve is Spare for programs. The port is theirs until they call free.
+func Reserve(beside ...int) (port int, free func(), err error) {
 	end := end(slices.Max(append(beside, 0)))
 	for range 1000 {
 		port := lowest + rand.IntN(end-lowest) //nolint:gosec // nobody is to be kept from guessing it
 		if free := reserveAll(port, beside); free != nil {
-			t.Cleanup(free)
-			return port
+			return port, free, nil
 		}
 	}
-	t.Fatalf("no spare port from %d to %d", lowest, end)
-	return 0
+	return 0, nil, fmt.Errorf("no spare port from %d to %d", lowest, end)
 }
 
 // ClusterBus is where a node of a Redis cluster listens beside its port.
