@@ -70,6 +70,9 @@ func (s *site) start() error {
 			return err
 		}
 	}
+	if err := s.awaitRunning("first", "second"); err != nil {
+		return err
+	}
 	for i := range s.tokens {
 		s.tokens[i].gateway = []string{"first", "first", "second"}[i]
 		if err := s.manage("POST", "/gateways/"+s.tokens[i].gateway+"/tokens", fmt.Sprintf(`{"name":"soak-%d"}`, i), &s.tokens[i]); err != nil {
@@ -113,6 +116,27 @@ func (s *site) awaitReady() (err error) {
 	return fmt.Errorf("the gateway does not become ready: %w\n%s", err, log)
 }
 
+// awaitRunning waits until gateways run.
+func (s *site) awaitRunning(names ...string) error {
+	for _, name := range names {
+		var g struct {
+			Status struct {
+				State string `json:"state"`
+			} `json:"status"`
+		}
+		for n := 0; g.Status.State != "Running"; n++ {
+			if n == 300 {
+				return fmt.Errorf("gateway %s stays in state %s", name, g.Status.State)
+			}
+			time.Sleep(100 * time.Millisecond)
+			if err := s.manage("GET", "/gateways/"+name, "", &g); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
 // reload loads the configuration once more.
 func (s *site) reload() error {
 	s.loading.Lock()
@@ -140,7 +164,7 @@ func (s *site) drain() error {
 	if err := s.reloadLocked(); err != nil {
 		return err
 	}
-	return s.manage("POST", "/gateways/first/restart?drain=20", "", nil)
+	return s.manage("POST", "/gateways/first/restart?drainSeconds=20", "", nil)
 }
 
 // resetToken gives a token another text. The old one is good for a while.
