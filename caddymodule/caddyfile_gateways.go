@@ -29,7 +29,7 @@ import (
 //	    isolated
 //	    auto_stop         [<minutes>]
 //	    auto_start        [<seconds to wait>]
-//	    warm              <kind> [<number>] {
+//	    warm              <kind>|auto [<number>] {
 //	        max_age           <duration>
 //	        driver_memory     <size>
 //	        driver_cores      <number>

@@ -24,8 +24,16 @@ type Effective struct {
 	ExecutorMemory string `json:"executorMemory"`
 	ExecutorCores  int    `json:"executorCores"`
 	// NumExecutors is 0 if it is not set and Spark runs locally.
-	NumExecutors int    `json:"numExecutors"`
-	TTL          string `json:"ttl,omitempty"`
+	NumExecutors int `json:"numExecutors"`
+	// Jars, PyFiles, Files and Archives are those of a session, as sent, with secrets redacted.
+	Jars     []string `json:"jars,omitempty"`
+	PyFiles  []string `json:"pyFiles,omitempty"`
+	Files    []string `json:"files,omitempty"`
+	Archives []string `json:"archives,omitempty"`
+	// HeartbeatTimeoutInSecond, TTL and IdleTimeout end a session that nobody uses.
+	HeartbeatTimeoutInSecond int    `json:"heartbeatTimeoutInSecond,omitempty"`
+	TTL                      string `json:"ttl,omitempty"`
+	IdleTimeout              string `json:"idleTimeout,omitempty"`
 	// Conf holds the settings that are sent, with secrets redacted.
 	Conf map[string]string `json:"conf,omitempty"`
 	// MountCost is the cost of mounted directories; nil without mounts.
@@ -73,6 +81,15 @@ func (c *creation) number(field string) int {
 	return int(n)
 }
 
+// listed returns the values of a field that is a list, with secrets redacted.
+func (c *creation) listed(field string) []string {
+	var list []string
+	for _, value := range c.req.values[fieldIndex[field]].list {
+		list = append(list, Redact(field, value))
+	}
+	return list
+}
+
 func (c *creation) effective(cost *Cost) Effective {
 	e := Effective{
 		Kind: c.req.kind, Name: c.req.values[fName].text, ProxyUser: c.req.values[fProxyUser].text,
@@ -82,6 +99,8 @@ func (c *creation) effective(cost *Cost) Effective {
 	}
 	if c.req.kind == livy.KindSession {
 		e.SessionKind = sessionKinds[orDefault(c.req.values[fKind].text, "shared")]
+		e.Jars, e.PyFiles, e.Files, e.Archives = c.listed("jars"), c.listed("pyFiles"), c.listed("files"), c.listed("archives")
+		e.HeartbeatTimeoutInSecond, e.IdleTimeout = c.number("heartbeatTimeoutInSecond"), c.of("idleTimeout")
 	}
 	if e.NumExecutors == 0 && !strings.HasPrefix(c.p.set.Master, "local") && c.of("numExecutors") == "" {
 		e.NumExecutors = 2 // Spark's own default on YARN and Kubernetes

@@ -280,6 +280,9 @@ func (p *Policy) compileLabels() error {
 	return nil
 }
 
+// listRule is the rule of forced values that are put into a list.
+const listRule = "put before the client's own"
+
 // inject sets the forced settings and prepends the forced lists.
 func (c *creation) inject() {
 	for i, f := range c.p.forced {
@@ -292,7 +295,6 @@ func (c *creation) inject() {
 			Entry{Key: f.key, Given: c.overridden[i], Set: shown(f.key, f.value), Rule: f.rule, Source: f.source})
 	}
 	for _, l := range c.p.lists {
-		const rule = "put before the client's own"
 		if l.field >= 0 {
 			v := &c.req.values[l.field]
 			v.given, v.list = true, prepend(l.values, v.list)
@@ -301,7 +303,7 @@ func (c *creation) inject() {
 			c.req.set(l.key, strings.Join(prepend(l.values, splitList(old)), ","))
 		}
 		c.report.Forced = append(c.report.Forced,
-			Entry{Key: l.key, Set: shown(l.key, strings.Join(l.values, ",")), Rule: rule, Source: l.source})
+			Entry{Key: l.key, Set: shown(l.key, strings.Join(l.values, ",")), Rule: listRule, Source: l.source})
 	}
 }
 

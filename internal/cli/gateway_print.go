@@ -31,6 +31,7 @@ func (c *cli) printGateway(r reply[api.Gateway]) error {
 		d.add("Livy", g.Status.LivyVersion)
 		d.list("Servers", serverLines(g.Servers))
 		addSettings(&d, &g.Spec)
+		d.list("Warm (learned)", warmLines(g.Status.WarmLearned))
 		addEndpoints(&d, &g)
 		d.add("Restart needed", strings.Join(g.RestartNeeded, ", "))
 		d.list("Notes", g.Notes)
@@ -90,17 +91,21 @@ func addSettings(d *details, s *gateway.Spec) {
 		case *[]string:
 			d.add(p.Label, strings.Join(*v, ", "))
 		case *[]gateway.Warm:
-			lines := make([]string, len(*v))
-			for i := range *v {
-				lines[i] = (*v)[i].String()
-			}
-			d.list(p.Label, lines)
+			d.list(p.Label, warmLines(*v))
 		case *gateway.AutoStop:
 			d.add(p.Label, autoStop(*v))
 		case *gateway.AutoStart:
 			d.add(p.Label, autoStart(*v))
 		}
 	}
+}
+
+func warmLines(shapes []gateway.Warm) []string {
+	lines := make([]string, len(shapes))
+	for i := range shapes {
+		lines[i] = shapes[i].String()
+	}
+	return lines
 }
 
 // resources describes what a gateway's servers have.

@@ -38,6 +38,7 @@ type reconciler struct {
 	liveness       liveness
 	pods           podCare
 	warmth         warmth
+	learning       learning
 	silentServers  map[int64]time.Time // since when servers beside the primary one do not answer, by epoch
 	stuckServer    outage              // failures of steps of the servers beside the primary one
 	stuck          outage              // failures of steps

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -147,6 +148,9 @@ func (r *reconciler) keepWarm(ctx context.Context, g *gateway.Gateway) (time.Dur
 		_, err := r.update(ctx, func(g *gateway.Gateway) error { g.Status.Warmed = true; return nil })
 		return stepGap, err
 	}
+	if changed, err := r.learnWarm(ctx, g, e); changed || err != nil {
+		return stepGap, err
+	}
 	if r.warmth.epoch != g.Status.Epoch {
 		r.warmth = warmth{epoch: g.Status.Epoch, touched: make(map[string]time.Time)}
 	}
@@ -168,7 +172,7 @@ func (r *reconciler) keepWarm(ctx context.Context, g *gateway.Gateway) (time.Dur
 	for i := range listed {
 		byName[listed[i].Name] = &listed[i]
 	}
-	wanted, shapes, note := r.wantedWarm(e)
+	wanted, specs, note := r.wantedWarm(e)
 	have := make([]warm.Session, len(entries))
 	byID := make(map[string]*store.Warm, len(entries))
 	for i, w := range entries {
@@ -203,13 +207,13 @@ func (r *reconciler) keepWarm(ctx context.Context, g *gateway.Gateway) (time.Dur
 		}
 		delete(byID, end.ID)
 	}
-	r.touchWarm(ctx, g, byID)
+	r.touchWarm(ctx, g, specs, byID)
 	pause := time.Duration(0)
 	if plan.NoRoom {
 		note = "a session that is to be started ahead does not fit into the gateway's memory"
 	}
 	if plan.Start >= 0 && !m.Now().Before(r.warmth.again) {
-		w, err := r.startWarm(ctx, g, e, wanted[plan.Start], shapes[plan.Start])
+		w, err := r.startWarm(ctx, g, e, wanted[plan.Start], specs[plan.Start])
 		if err != nil {
 			note = "a session cannot be started ahead: " + gateway.MaskSecrets(err.Error())
 			if errors.Is(err, store.ErrFenced) {
@@ -255,12 +259,26 @@ func (m *Manager) noteWarm(id string, counts WarmCount, note string) {
 	m.warmNotes.Store(id, note)
 }
 
-// wantedWarm returns the shapes of the gateway's settings that its policy lets pass.
+// shapeName stands for the name of a session where only its shape is of interest.
+const shapeName = "livy-shape"
+
+// wantedWarm returns the shapes of the gateway's settings, and those that it has learned, that its
+// policy lets pass.
 func (r *reconciler) wantedWarm(e *Entry) (wanted []warm.Wanted, specs []*gateway.Warm, note string) {
-	for i := range e.Gateway.Spec.Warm {
-		w := &e.Gateway.Spec.Warm[i]
-		s, shape, err := r.m.rule(e, w, "livy-shape")
+	settings := e.Gateway.Spec.Warm
+	all := slices.Concat(settings, e.Gateway.Status.WarmLearned)
+	for i := range all {
+		w := &all[i]
+		if w.Kind == gateway.WarmAuto {
+			if len(e.Gateway.Status.WarmLearned) == 0 {
+				note = noteNothingLearned
+			}
+			continue
+		}
+		s, shape, err := r.m.rule(e, w, shapeName)
 		switch {
+		case i >= len(settings) && (err != nil || shape == ""):
+			// It is not learned again.
 		case err != nil:
 			note = "sessions of " + w.Kind + " cannot be started ahead: " + gateway.MaskSecrets(err.Error())
 		case shape == "":
@@ -389,10 +407,10 @@ func (r *reconciler) endWarm(ctx context.Context, g *gateway.Gateway, w *store.W
 }
 
 // touchWarm keeps idle sessions from Livy's idle timeout, and from that of their heartbeat.
-func (r *reconciler) touchWarm(ctx context.Context, g *gateway.Gateway, all map[string]*store.Warm) {
-	now := r.m.Now()
+func (r *reconciler) touchWarm(ctx context.Context, g *gateway.Gateway, specs []*gateway.Warm, all map[string]*store.Warm) {
+	now, every := r.m.Now(), touchEvery(specs)
 	for id, w := range all {
-		if w.LivyID < 0 || now.Sub(r.warmth.touched[id]) < r.touchEvery(g) {
+		if w.LivyID < 0 || now.Sub(r.warmth.touched[id]) < every {
 			continue
 		}
 		r.warmth.touched[id] = now
@@ -406,10 +424,10 @@ func (r *reconciler) touchWarm(ctx context.Context, g *gateway.Gateway, all map[
 }
 
 // touchEvery is the pause between two requests for a warm session.
-func (r *reconciler) touchEvery(g *gateway.Gateway) time.Duration {
+func touchEvery(specs []*gateway.Warm) time.Duration {
 	every := touchInterval
-	for i := range g.Spec.Warm {
-		if n := g.Spec.Warm[i].HeartbeatTimeoutInSecond; n > 0 {
+	for _, w := range specs {
+		if n := w.HeartbeatTimeoutInSecond; n > 0 {
 			every = min(every, time.Duration(n)*time.Second/4)
 		}
 	}

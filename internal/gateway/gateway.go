@@ -117,6 +117,8 @@ type Status struct {
 	// Warmed reports whether sessions have been started ahead on this gateway: its Livy servers
 	// may have sessions that belong to nobody.
 	Warmed bool `json:"warmed,omitempty"`
+	// WarmLearned are the shapes among which the sessions of "warm auto" are divided.
+	WarmLearned []Warm `json:"warmLearned,omitempty"`
 	// ReplaceFailure is why the last server that was to take the place of this one did not.
 	ReplaceFailure *Failure `json:"replaceFailure,omitempty"`
 	// Rolling is set while the gateway's servers are replaced one after the other.

@@ -87,7 +87,7 @@ var parameters = complete([]Parameter{
 	{Field: "autoStart", Label: "Auto-start", Usage: "Start the gateway when a request arrives"},
 	{
 		Field: "warm", Label: "Warm",
-		Usage: `Sessions to start ahead, e.g. "pyspark 2 driver_memory=2g" (may be repeated)`,
+		Usage: `Sessions to start ahead, e.g. "pyspark 2 driver_memory=2g", or "auto 2" (may be repeated)`,
 	},
 	{
 		Field: "policy", Label: "Policy",

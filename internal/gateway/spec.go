@@ -81,7 +81,8 @@ type Spec struct {
 	// AutoStart starts the stopped gateway when a request arrives.
 	AutoStart AutoStart `json:"autoStart,omitzero"`
 	// Warm lists shapes of sessions to start ahead: kind, number and settings. A create that
-	// asks for such a session gets one that is idle already (docs/warm.md). Default: none.
+	// asks for such a session gets one that is idle already (docs/warm.md). The kind "auto" stands
+	// for the shapes that were created most often. Default: none.
 	Warm []Warm `json:"warm,omitempty"`
 	// StatementAudit selects what is recorded of the statements that clients run in
 	// sessions: "" nothing; "hash" who ran what (the code's SHA-256), when, for how long

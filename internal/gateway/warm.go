@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,7 +15,8 @@ import (
 // Warm is a shape of sessions that a gateway starts ahead, so that creates that ask for it are
 // answered with a session that is idle already.
 type Warm struct {
-	// Kind is the kind of the sessions: spark, pyspark, sparkr, sql or shared.
+	// Kind is the kind of the sessions: spark, pyspark, sparkr, sql or shared; or auto, for the
+	// shapes that were created most often in the last seven days.
 	Kind string `json:"kind"`
 	// Count is the number of sessions to keep ready: 1 to 20.
 	Count int `json:"count"`
@@ -38,6 +40,19 @@ type Warm struct {
 	Conf                     map[string]string `json:"conf,omitempty"`
 }
 
+// WarmAuto is the kind that stands for shapes learned from a gateway's records.
+const WarmAuto = "auto"
+
+// AutoWarm returns the setting for sessions whose shapes are learned, or nil.
+func (s *Spec) AutoWarm() *Warm {
+	for i := range s.Warm {
+		if s.Warm[i].Kind == WarmAuto {
+			return &s.Warm[i]
+		}
+	}
+	return nil
+}
+
 // Bounds of Warm.
 const (
 	maxWarm           = 20
@@ -45,7 +60,7 @@ const (
 	minWarmAge        = time.Minute
 	maxWarmAge        = 24 * time.Hour
 	warmField         = "warm"
-	warmKinds         = "spark, pyspark, sparkr, sql, shared"
+	warmKinds         = "spark, pyspark, sparkr, sql, shared, " + WarmAuto
 	warmConfSeparator = "."
 )
 
@@ -85,6 +100,14 @@ func (s *Spec) validateWarm(*Catalog) error {
 			return Invalid(warmField+".count", strconv.Itoa(w.Count), fmt.Sprintf("must be from 1 to %d", maxWarm))
 		}
 		total += w.Count
+		if w.Kind == WarmAuto {
+			if w != s.AutoWarm() {
+				return Invalid(warmField, WarmAuto, "must be given once")
+			}
+			if !reflect.DeepEqual(*w, Warm{Kind: w.Kind, Count: w.Count, MaxAge: w.MaxAge}) {
+				return Invalid(warmField, WarmAuto, "takes a number and max_age: the other settings are learned")
+			}
+		}
 		if w.MaxAge == "" {
 			continue
 		}
@@ -152,7 +175,7 @@ func (w *Warm) Set(option string, values ...string) error {
 func (w *Warm) Begin(words ...string) error {
 	w.Count = 1
 	if len(words) == 0 || len(words) > 2 {
-		return Invalid(warmField, strings.Join(words, " "), "must be a kind and a number, such as pyspark 2")
+		return Invalid(warmField, strings.Join(words, " "), "must be a kind and a number, such as pyspark 2 or auto 2")
 	}
 	w.Kind = words[0]
 	if len(words) == 2 {

@@ -40,11 +40,13 @@ func TestParseWarm(t *testing.T) {
 
 func TestValidateWarm(t *testing.T) {
 	for want, shapes := range map[string][]gateway.Warm{
-		"":                              {{Kind: "spark", Count: 1}, {Kind: "sql", Count: 2, MaxAge: "90m"}},
+		"":                              {{Kind: "spark", Count: 1}, {Kind: "sql", Count: 2, MaxAge: "90m"}, {Kind: "auto", Count: 2, MaxAge: "30m"}},
 		"warm.kind: must be one of":     {{Kind: "python", Count: 1}},
 		"warm.count: must be from 1":    {{Kind: "spark"}},
 		"warm: must be at most 20":      {{Kind: "spark", Count: 15}, {Kind: "sql", Count: 15}},
 		"warm.maxAge: must be from 1m ": {{Kind: "spark", Count: 1, MaxAge: "1s"}},
+		"warm: must be given once":      {{Kind: "auto", Count: 1}, {Kind: "auto", Count: 1}},
+		"warm: takes a number and max_": {{Kind: "auto", Count: 1, DriverMemory: "2g"}},
 	} {
 		s := gateway.Spec{Name: "etl", Warm: shapes}
 		catalog := &gateway.Catalog{Engines: []gateway.Engine{{Name: "e"}}}

@@ -50,7 +50,7 @@ type Record struct {
 	User      string `json:"user,omitempty"`
 	Workspace string `json:"workspace,omitempty"`
 	// Resources is the resource configuration: kind, driverMemory, driverCores,
-	// executorMemory, executorCores, numExecutors, queue, conf, mountCost.
+	// executorMemory, executorCores, numExecutors, queue, conf, mountCost and so on.
 	Resources json.RawMessage `json:"resources,omitempty"`
 	// Policy is the policy report of the create: the settings that were ignored and forced.
 	Policy json.RawMessage `json:"policy,omitempty"`

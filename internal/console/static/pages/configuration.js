@@ -28,7 +28,7 @@ export function Configuration({ g }) {
     ${waiting.length > 0 && html`<${Notice} tone="warn">
       <p>The running Livy server was started with other values of: ${waiting.join(', ')}.</p><//>`}
     <dl class="list settings">${parameters.filter((p) => !p.file).map((p) => html`<div key=${p.field}>
-      <dt title=${p.help}>${p.label}</dt><dd>${shownValue(p, g.spec[p.field])}
+      <dt title=${p.help}>${p.label}</dt><dd>${shownValue(p, g.spec[p.field])}${p.field === 'warm' && g.status.warmLearned && html` <span class="faint">learned: ${shownValue(p, g.status.warmLearned)}</span>`}
       ${waiting.includes(p.field) && html`<span class="tag warn">at the next start</span>${was && html` <span class="faint">until then ${shownValue(p, was[p.field])}</span>`}`}</dd></div>`)}</dl>
     ${parameters.filter((p) => p.file && g.spec[p.field]).map((p) => html`<div key=${p.field}>
       <h3>${p.file}${waiting.includes(p.field) && html` <span class="tag warn">at the next start</span>`}</h3>

@@ -78,7 +78,7 @@ export function Sections({ catalog, error, file, form, change, base, settings, w
         <input value=${(get('disabledRoutes') || []).join(', ')} placeholder="session.job.*" spellcheck="false" onChange=${(e) => set('disabledRoutes', e.currentTarget.value.split(/[\s,]+/).filter(Boolean))} /><//></section>
     <section class="card"><h2>Automatic stop and start</h2><${Automatic} get=${get} set=${set} common=${common} /></section>
     <section class="card"><h2>Started ahead</h2>
-      <${Field} field="warm" note="Sessions that are idle when somebody asks for them, a kind and a number a line." ...${common}>
+      <${Field} field="warm" note="Sessions that are idle when somebody asks for them, a kind and a number a line; auto: what is created most often." ...${common}>
         <textarea rows="2" placeholder="pyspark 1 driver_memory=2g heartbeat_timeout=60" spellcheck="false" value=${(get('warm') || []).map(warmText).join('\n')} onChange=${(e) => set('warm', warmLines(e.currentTarget.value, get('warm') || []))}></textarea><//></section>
     <section class="card"><h2>Policy and audit</h2>
       ${radios('policy', [['', 'As the operator says', 'The default of the configuration, else open.'], ['open', 'Open', 'Clients may set whatever no guard, blacklist or rule forbids.'], ['strict', 'Strict', 'Clients may set what is on a list, and what policy.rules allows.']])}
