@@ -37,10 +37,11 @@ type fakeRuntime struct {
 	listed   map[string]string // the sessions on servers by server id, if not sessions
 	muted    map[string]bool   // servers that do not answer, by server id
 	batches  string
-	guard    func(*http.Request) bool // servers let in only what it says; nil: all
-	cpu      []string                 // what the CPU can do
-	noFiles  bool                     // no file is there
-	livy     http.Handler             // what servers are, if set
+	guard    func(*http.Request) bool     // servers let in only what it says; nil: all
+	cpu      []string                     // what the CPU can do
+	noFiles  bool                         // no file is there
+	livy     http.Handler                 // what servers are, if set
+	livyOf   func(id string) http.Handler // the same by server id
 }
 
 func newFakeRuntime(t *testing.T) *fakeRuntime {
@@ -81,14 +82,18 @@ func (r *fakeRuntime) Start(ctx context.Context, l upstream.Launch) (upstream.In
 
 func (r *fakeRuntime) serve(w http.ResponseWriter, req *http.Request, id string) {
 	r.mu.Lock()
+	double := r.livy
+	if r.livyOf != nil {
+		double = r.livyOf(id)
+	}
 	mute, sessions, batches, guard := r.mute || r.muted[id], r.sessions, r.batches, r.guard
 	if listed, ok := r.listed[id]; ok {
 		sessions = listed
 	}
 	r.mu.Unlock()
 	switch {
-	case r.livy != nil:
-		r.livy.ServeHTTP(w, req)
+	case double != nil:
+		double.ServeHTTP(w, req)
 	case guard != nil && !guard(req):
 		w.WriteHeader(http.StatusUnauthorized)
 	case mute:

@@ -30,7 +30,7 @@ func (l *Ledger) HandOver(ctx context.Context, in Intent, w WarmSession) ([]stor
 	if err := l.flush(ctx); err != nil { // the limits depend on earlier changes
 		return nil, err
 	}
-	if l.isReplaced(in.Gateway) {
+	if l.isReplaced(in.Gateway) || w.Entry.Epoch != in.Gateway.Status.Epoch {
 		return nil, ErrWarmGone
 	}
 	r, err := l.newRecord(&in)
