@@ -96,7 +96,7 @@ func TestDrainedUpgrade(t *testing.T) {
 
 // drained is a client of a gateway that is drained.
 type drained struct {
-	t *testing.T
+	t testing.TB
 	c *caddy
 	client
 }

@@ -68,7 +68,8 @@ func TestANotebookOnRecord(t *testing.T) {
 	if want := map[string]any{
 		"kind": "pyspark", "name": rec.Name, "queue": "root.etl",
 		"driverMemory": "1g", "driverCores": 1.0, "executorMemory": "2g", "executorCores": 3.0, "numExecutors": 2.0,
-		"mountCost": map[string]any{"milliCPU": 300.0, "memoryBytes": float64(1 << 30)},
+		"heartbeatTimeoutInSecond": 60.0, // sparkmagic asks for it
+		"mountCost":                map[string]any{"milliCPU": 300.0, "memoryBytes": float64(1 << 30)},
 	}; !reflect.DeepEqual(rec.Resources, want) {
 		t.Errorf("its resources are\n%v, want\n%v", rec.Resources, want)
 	}
