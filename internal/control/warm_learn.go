@@ -59,6 +59,9 @@ func (r *reconciler) learnWarm(ctx context.Context, g *gateway.Gateway, e *Entry
 	r.m.Logger.Info("learned which sessions to start ahead", zap.String("gateway", g.ID), zap.String("name", g.Ref()),
 		zap.Strings("sessions", lines))
 	_, err = r.update(ctx, func(g *gateway.Gateway) error { g.Status.WarmLearned = learned; return nil })
+	if err != nil {
+		r.learning = learning{} // it is tried again
+	}
 	return true, err
 }
 
