@@ -25,6 +25,9 @@ type Effective struct {
 	ExecutorCores  int    `json:"executorCores"`
 	// NumExecutors is 0 if it is not set and Spark runs locally.
 	NumExecutors int `json:"numExecutors"`
+	// MostExecutors is how many it may have: with dynamic allocation, as many as it may grow to,
+	// math.MaxInt32 if that is not bounded.
+	MostExecutors int `json:"-"`
 	// Jars, PyFiles, Files and Archives are those of a session, as sent, with secrets redacted.
 	Jars     []string `json:"jars,omitempty"`
 	PyFiles  []string `json:"pyFiles,omitempty"`
@@ -54,18 +57,6 @@ func (e *Effective) ExecutorMemoryBytes() int64 {
 
 // ParseMemory returns the bytes of a size as Spark reads it, such as 4g; a bare number is MiB.
 func ParseMemory(text string) (int64, bool) { return unitMiB.parse(text) }
-
-// MaxExecutors returns the most executors that the create may have: with dynamic allocation, as
-// many as it may grow to, math.MaxInt32 if that is not bounded.
-func (e *Effective) MaxExecutors() int {
-	if !strings.EqualFold(strings.TrimSpace(e.Conf["spark.dynamicAllocation.enabled"]), "true") {
-		return e.NumExecutors
-	}
-	if n, ok := unitInt.parse(e.Conf["spark.dynamicAllocation.maxExecutors"]); ok {
-		return max(e.NumExecutors, int(min(n, math.MaxInt32)))
-	}
-	return math.MaxInt32
-}
 
 // of returns the value of a field that the job runs with.
 func (c *creation) of(field string) string {
@@ -105,6 +96,7 @@ func (c *creation) effective(cost *Cost) Effective {
 	if e.NumExecutors == 0 && !strings.HasPrefix(c.p.set.Master, "local") && c.of("numExecutors") == "" {
 		e.NumExecutors = 2 // Spark's own default on YARN and Kubernetes
 	}
+	e.MostExecutors = c.mostExecutors(e.NumExecutors)
 	for i := range c.req.conf {
 		if s := &c.req.conf[i]; !s.dropped {
 			if e.Conf == nil {
@@ -114,6 +106,18 @@ func (c *creation) effective(cost *Cost) Effective {
 		}
 	}
 	return e
+}
+
+// mostExecutors returns how many executors a job with so many at first may have, by the request
+// and spark-defaults.conf.
+func (c *creation) mostExecutors(first int) int {
+	if !strings.EqualFold(strings.TrimSpace(c.said(dynamicAllocation+"enabled")), "true") {
+		return first
+	}
+	if n, ok := unitInt.parse(c.said(dynamicAllocation + "maxExecutors")); ok {
+		return max(first, int(min(n, math.MaxInt32)))
+	}
+	return math.MaxInt32
 }
 
 // minOverhead is the minimum memory that Spark requests in addition to a driver's heap.

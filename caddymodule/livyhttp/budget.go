@@ -12,7 +12,8 @@ const headerBudget = "X-Livy-Gateway-Budget"
 func (h *Record) limits(c *call) (user string, limits *store.Limits, err error) {
 	user = c.token.User()
 	limits, err = h.core.Budgets.Limits(&budgets.Create{
-		Gateway: c.entry.Gateway, Kind: string(c.req.Route.Kind), TokenID: c.token.ID, User: user, Effective: &c.created.Effective,
+		Gateway: c.entry.Gateway, Kind: string(c.req.Route.Kind), TokenID: c.token.ID, TokenName: c.token.Name, User: user,
+		Effective: &c.created.Effective,
 	})
 	return user, limits, err
 }

@@ -38,8 +38,8 @@ type Budget struct {
 	// whole budget.
 	Per string `json:"per"`
 
-	// Which of them have the budget: names of users or workspaces, ids of tokens, gateways as
-	// `workspace/name`. `*` stands for any text. Default: all.
+	// Which of them have the budget: names of users or workspaces, names or ids of tokens,
+	// gateways as `workspace/name`. `*` stands for any text. Default: all.
 	Match []string `json:"match,omitempty"`
 
 	// `day` or `month`, in UTC.
@@ -122,9 +122,14 @@ func (b *Budget) Validate() error {
 // maxHours bounds the numbers of a budget.
 const maxHours = 1e9
 
-// matches reports whether a name is among patterns; none match all.
-func matches(patterns []string, name string) bool {
-	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool { return like(p, name) })
+// Matches reports whether the budget is for what has one of these names.
+func (b *Budget) Matches(names ...string) bool { return matches(b.Match, names...) }
+
+// matches reports whether one of the names is among patterns; none match all.
+func matches(patterns []string, names ...string) bool {
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(p string) bool {
+		return slices.ContainsFunc(names, func(name string) bool { return name != "" && like(p, name) })
+	})
 }
 
 // like reports whether a text is like a pattern, in which * stands for any text.

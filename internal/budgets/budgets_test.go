@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"sync"
 	"testing"
@@ -34,7 +35,7 @@ type instance struct {
 	mu       sync.Mutex
 	breaches []budgets.Breach
 	stopped  []string
-	users    map[string]string
+	tokens   map[string]budgets.Token
 }
 
 // clock is a clock that tests set.
@@ -60,14 +61,14 @@ func (c *clock) pass(d time.Duration) { c.set(c.Now().Add(d)) }
 func newInstance(t *testing.T, s *store.Store, begin time.Time, settings budgets.Settings) *instance {
 	t.Helper()
 	i := &instance{
-		t: t, store: s, clock: &clock{now: begin}, users: map[string]string{},
+		t: t, store: s, clock: &clock{now: begin}, tokens: map[string]budgets.Token{},
 		g: &gateway.Gateway{ID: "lc-1", Workspace: "default", Spec: gateway.Spec{Name: "etl"}, Status: gateway.Status{Epoch: 1}},
 	}
 	i.ledger = sessions.New(s, zap.NewNop(), i.clock.Now, rand.Reader)
 	i.Service = budgets.New(budgets.Options{
 		Store: s, Logger: zap.NewNop(), Now: i.clock.Now,
 		Gateways: func() ([]*gateway.Gateway, error) { return []*gateway.Gateway{i.g}, nil },
-		Users:    func(context.Context, []string) (map[string]string, error) { return i.users, nil },
+		Tokens:   func(context.Context, []string) (map[string]budgets.Token, error) { return i.tokens, nil },
 		Stop: func(_ context.Context, r *store.Record, _ string) error {
 			i.mu.Lock()
 			defer i.mu.Unlock()
@@ -389,16 +390,14 @@ func TestQuotas(t *testing.T) {
 		e     policies.Effective
 		field string
 	}{
-		"fits":              {policies.Effective{DriverMemory: "2048m", DriverCores: 2, ExecutorMemory: "1g", ExecutorCores: 1, NumExecutors: 3}, ""},
+		"fits":              {policies.Effective{DriverMemory: "2048m", DriverCores: 2, ExecutorMemory: "1g", ExecutorCores: 1, NumExecutors: 3, MostExecutors: 3}, ""},
 		"driver memory":     {policies.Effective{DriverMemory: "3g"}, "driverMemory"},
 		"driver cores":      {policies.Effective{DriverCores: 3}, "driverCores"},
 		"executor memory":   {policies.Effective{ExecutorMemory: "1025m"}, "executorMemory"},
 		"executor cores":    {policies.Effective{ExecutorCores: 2}, "executorCores"},
-		"executors":         {policies.Effective{NumExecutors: 4}, "numExecutors"},
-		"as many as it can": {policies.Effective{Conf: map[string]string{"spark.dynamicAllocation.enabled": "true"}}, "numExecutors"},
-		"up to three": {policies.Effective{Conf: map[string]string{
-			"spark.dynamicAllocation.enabled": "true", "spark.dynamicAllocation.maxExecutors": "3",
-		}}, ""},
+		"executors":         {policies.Effective{NumExecutors: 1, MostExecutors: 4}, "numExecutors"},
+		"as many as it can": {policies.Effective{MostExecutors: math.MaxInt32}, "numExecutors"},
+		"up to three":       {policies.Effective{MostExecutors: 3}, ""},
 	} {
 		_, err := i.Limits(&budgets.Create{Gateway: i.g, Kind: "session", User: "ann", Effective: &tt.e})
 		e, _ := errors.AsType[*gateway.Error](err)
@@ -413,7 +412,7 @@ func TestQuotas(t *testing.T) {
 func TestRecount(t *testing.T) {
 	s, mini := storetest.Mini(t)
 	i := newInstance(t, s, noon, people())
-	i.users["lctk-1"] = "ann"
+	i.tokens["lctk-1"] = budgets.Token{Name: "nightly", User: "ann"}
 	c, id, err := i.begin("lctk-1", "ann")
 	if err != nil {
 		t.Fatal(err)

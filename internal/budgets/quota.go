@@ -73,7 +73,7 @@ func (q *Quota) check(e *policies.Effective) error {
 		given, most int
 	}{
 		{"driverCores", e.DriverCores, q.DriverCores}, {"executorCores", e.ExecutorCores, q.ExecutorCores},
-		{"numExecutors", e.MaxExecutors(), q.MaxExecutors},
+		{"numExecutors", e.MostExecutors, q.MaxExecutors},
 	} {
 		if n.most > 0 && n.given > n.most {
 			return over(n.field, strconv.Itoa(n.given), strconv.Itoa(n.most))

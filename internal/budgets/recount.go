@@ -1,9 +1,14 @@
 package budgets
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"maps"
+	"slices"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
 )
 
@@ -21,25 +26,18 @@ func (s *Service) Recount(ctx context.Context) error {
 		ids[i] = g.ID
 	}
 	now := s.Now()
-	users, err := s.Users(ctx, ids)
+	users, err := s.users(ctx, ids)
 	if err != nil {
 		return err
 	}
-	noted, err := s.Store.TokenUsers(ctx)
+	living, incomplete, err := s.living(ctx, gateways)
 	if err != nil {
 		return err
 	}
-	for token, user := range noted { // for whom it was counted
-		users[token] = user
-	}
-	living, err := s.living(ctx, gateways)
-	if err != nil {
+	if err := s.complete(ctx, incomplete); err != nil {
 		return err
 	}
 	for _, r := range living {
-		if r.User == "" {
-			r.User = users[r.TokenID]
-		}
 		if err := s.Store.Hold(ctx, r); err != nil {
 			return err
 		}
@@ -67,6 +65,65 @@ func (s *Service) Recount(ctx context.Context) error {
 	}
 	for period, of := range sums {
 		if err := s.Store.RaiseSpent(ctx, period, of); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// users returns for whom each token of gateways, and each that was ever used, is counted.
+func (s *Service) users(ctx context.Context, gatewayIDs []string) (map[string]string, error) {
+	tokens, err := s.Tokens(ctx, gatewayIDs)
+	if err != nil {
+		return nil, err
+	}
+	users, err := s.Store.TokenUsers(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for id, t := range tokens {
+		if users[id] == "" { // otherwise the one for whom it was counted
+			users[id] = t.User
+		}
+	}
+	return users, nil
+}
+
+// living reads all live records. Those of a version that did not record users and workspaces get
+// theirs, and are returned as incomplete too.
+func (s *Service) living(ctx context.Context, gateways map[string]*gateway.Gateway) (all, incomplete []*store.Record, err error) {
+	ids := slices.Collect(maps.Keys(gateways))
+	byGateway, err := s.Store.LivingOf(ctx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	var users map[string]string
+	for id, records := range byGateway {
+		for _, r := range records {
+			all = append(all, r)
+			if r.Workspace != "" && (r.User != "" || r.TokenID == "") {
+				continue
+			}
+			if users == nil {
+				if users, err = s.users(ctx, ids); err != nil {
+					return nil, nil, err
+				}
+			}
+			was := *r
+			r.Workspace, r.User = gateways[id].Workspace, cmp.Or(r.User, users[r.TokenID])
+			if r.Workspace != was.Workspace || r.User != was.User {
+				incomplete = append(incomplete, r)
+			}
+		}
+	}
+	return all, incomplete, nil
+}
+
+// complete stores what living found out about records, so that their ends count for users and
+// workspaces too. Those that are changed meanwhile are left to the next time.
+func (s *Service) complete(ctx context.Context, records []*store.Record) error {
+	for _, r := range records {
+		if err := s.Store.SaveRecords(ctx, store.Fence{}, r.GatewayID, r); err != nil && !errors.Is(err, store.ErrChanged) {
 			return err
 		}
 	}

@@ -56,8 +56,8 @@ type Options struct {
 	Now    func() time.Time
 	// Gateways lists all gateways. It fails until they are known.
 	Gateways func() ([]*gateway.Gateway, error)
-	// Users returns the users of all tokens of gateways.
-	Users func(ctx context.Context, gatewayIDs []string) (map[string]string, error)
+	// Tokens returns all tokens of gateways, by id. Default: none are known.
+	Tokens func(ctx context.Context, gatewayIDs []string) (map[string]Token, error)
 	// Stop ends a session or batch, for on_exceed stop, if this instance supervises its gateway.
 	Stop func(ctx context.Context, r *store.Record, reason string) error
 	// Report reports that a bound was reached. It is called again and again while it is, with
@@ -66,6 +66,9 @@ type Options struct {
 	// Interval is the pause between two looks at what runs. Default 15 seconds.
 	Interval time.Duration
 }
+
+// Token is what budgets need to know of a token.
+type Token struct{ Name, User, GatewayID string }
 
 // Service checks creates against budgets and quotas, and watches what runs. Its methods are safe
 // for concurrent use.
@@ -91,6 +94,9 @@ func New(o Options) *Service {
 	if o.Interval == 0 {
 		o.Interval = 15 * time.Second
 	}
+	if o.Tokens == nil {
+		o.Tokens = func(context.Context, []string) (map[string]Token, error) { return nil, nil }
+	}
 	s := &Service{Options: o, reached: make(chan store.Reached, maxReached)}
 	s.settings.Store(new(Settings))
 	return s
@@ -106,23 +112,23 @@ func (s *Service) Settings() Settings { return *s.settings.Load() }
 
 // Create is a create that is about to be sent.
 type Create struct {
-	Gateway       *gateway.Gateway
-	Kind          string
-	TokenID, User string
-	Effective     *policies.Effective
+	Gateway                  *gateway.Gateway
+	Kind                     string
+	TokenID, TokenName, User string
+	Effective                *policies.Effective
 }
 
-// account returns whom a budget is counted for in a create, and its name for patterns.
-func (c *Create) account(per string) (a store.Account, name string) {
+// account returns whom a budget is counted for in a create, and its names for patterns.
+func (c *Create) account(per string) (a store.Account, names []string) {
 	switch per {
 	case store.PerToken:
-		return store.Account{Per: per, Name: c.TokenID}, c.TokenID
+		return store.Account{Per: per, Name: c.TokenID}, []string{c.TokenID, c.TokenName}
 	case store.PerUser:
-		return store.Account{Per: per, Name: c.User}, c.User
+		return store.Account{Per: per, Name: c.User}, []string{c.User}
 	case store.PerGateway:
-		return store.Account{Per: per, Name: c.Gateway.ID}, c.Gateway.Ref()
+		return store.Account{Per: per, Name: c.Gateway.ID}, []string{c.Gateway.Ref()}
 	default:
-		return store.Account{Per: per, Name: c.Gateway.Workspace}, c.Gateway.Workspace
+		return store.Account{Per: per, Name: c.Gateway.Workspace}, []string{c.Gateway.Workspace}
 	}
 }
 
@@ -156,8 +162,8 @@ func (s *Service) Limits(c *Create) (*store.Limits, error) {
 	}
 	for i := range settings.Budgets {
 		b := &settings.Budgets[i]
-		account, name := c.account(b.Per)
-		if account.Name == "" || !matches(b.Match, name) {
+		account, names := c.account(b.Per)
+		if account.Name == "" || !matches(b.Match, names...) {
 			continue
 		}
 		span := SpanOf(b.Period, now)

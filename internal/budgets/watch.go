@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,8 +19,10 @@ import (
 type Standing struct {
 	Budget *Budget
 	store.Account
-	// Label is the account's name for people: workspace/name of a gateway.
+	// Label is the account's name for people: workspace/name of a gateway, the id of a token.
 	Label string
+	// Token is what is known of the token, if it is one.
+	Token Token
 	Span
 	// Used is what has ended and what runs, up to now, without reservations.
 	Used store.Amount
@@ -97,31 +100,42 @@ func (b *Breach) Text() string {
 		hours(b.Used), hours(b.Limit), strings.ReplaceAll(b.Resource, "_", "-"), b.Period)
 }
 
-// recountInterval is the pause between two counts of what was used from the records' own sums.
-const recountInterval = time.Hour
+// recountInterval is the pause between two counts of what was used from the records' own sums,
+// and recountAgain that after one that failed, such as before the gateways are known.
+const (
+	recountInterval = time.Hour
+	recountAgain    = time.Second
+)
 
 // Run watches what runs, and reports bounds that are reached, until ctx ends.
 func (s *Service) Run(ctx context.Context) {
 	tick := time.NewTicker(s.Interval)
 	defer tick.Stop()
-	var counted time.Time
+	recount := time.NewTimer(s.recountNow(ctx))
+	defer recount.Stop()
 	for {
-		if now := s.Now(); counted.IsZero() || now.Sub(counted) >= recountInterval || now.Before(counted) {
-			if err := s.Recount(ctx); err == nil {
-				counted = now
-			} else if ctx.Err() == nil {
-				s.Logger.Debug("cannot count what was used", zap.Error(err))
-			}
-		}
 		select {
 		case <-ctx.Done():
 			return
 		case r := <-s.reached:
 			s.report(ctx, r)
+		case <-recount.C:
+			recount.Reset(s.recountNow(ctx))
 		case <-tick.C:
 			s.watch(ctx)
 		}
 	}
+}
+
+// recountNow counts what was used, and returns the pause until the next time.
+func (s *Service) recountNow(ctx context.Context) time.Duration {
+	if err := s.Recount(ctx); err != nil {
+		if ctx.Err() == nil {
+			s.Logger.Debug("cannot count what was used", zap.Error(err))
+		}
+		return recountAgain
+	}
+	return recountInterval
 }
 
 // watch looks once at what runs.
@@ -130,7 +144,10 @@ func (s *Service) watch(ctx context.Context) {
 		s.last.Store(nil)
 		return
 	}
-	all, living, err := s.standings(ctx)
+	all, living, incomplete, err := s.standings(ctx)
+	if err == nil {
+		err = s.complete(ctx, incomplete)
+	}
 	if err != nil {
 		if ctx.Err() == nil {
 			s.Logger.Warn("cannot look at what is used of budgets", zap.Error(err))
@@ -204,7 +221,7 @@ func (s *Service) Current(ctx context.Context) ([]Standing, error) {
 	if age := now.Sub(s.currentAt); !s.currentAt.IsZero() && age >= 0 && age < currentLife {
 		return s.current, nil
 	}
-	all, _, err := s.standings(ctx)
+	all, _, _, err := s.standings(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -235,16 +252,20 @@ func labelOf(a store.Account, gateways map[string]*gateway.Gateway) string {
 	return a.Name
 }
 
-// standings reads what is used of all budgets, and what lives.
-func (s *Service) standings(ctx context.Context) (all []Standing, living []*store.Record, err error) {
+// standings reads what is used of all budgets, and what lives; see living.
+func (s *Service) standings(ctx context.Context) (all []Standing, living, incomplete []*store.Record, err error) {
 	settings, now := s.settings.Load(), s.Now()
 	list, err := s.Gateways()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	gateways := byID(list)
-	if living, err = s.living(ctx, gateways); err != nil {
-		return nil, nil, err
+	if living, incomplete, err = s.living(ctx, gateways); err != nil {
+		return nil, nil, nil, err
+	}
+	tokens, err := s.tokens(ctx, settings, gateways, living)
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	spent := make(map[string]map[store.Account]store.Amount)
 	for i := range settings.Budgets {
@@ -253,7 +274,7 @@ func (s *Service) standings(ctx context.Context) (all []Standing, living []*stor
 		if spent[span.Name] == nil {
 			sums, err := s.Store.Spent(ctx, span.Name)
 			if err != nil {
-				return nil, nil, err
+				return nil, nil, nil, err
 			}
 			for _, r := range living {
 				used := r.UsedAt(now, span.From, 0)
@@ -266,32 +287,40 @@ func (s *Service) standings(ctx context.Context) (all []Standing, living []*stor
 			spent[span.Name] = sums
 		}
 		for a, used := range spent[span.Name] {
-			if label := labelOf(a, gateways); a.Per == b.Per && matches(b.Match, label) {
-				all = append(all, Standing{b, a, label, span, used})
+			if a.Per != b.Per {
+				continue
+			}
+			st := Standing{Budget: b, Account: a, Label: labelOf(a, gateways), Span: span, Used: used}
+			if a.Per == store.PerToken {
+				st.Token = tokens[a.Name]
+			}
+			if b.Matches(st.Label, st.Token.Name) {
+				all = append(all, st)
 			}
 		}
 	}
 	slices.SortFunc(all, func(a, b Standing) int {
 		return cmp.Or(-cmp.Compare(a.Ratio(), b.Ratio()), cmp.Compare(a.Budget.Name, b.Budget.Name), cmp.Compare(a.Label, b.Label))
 	})
-	return all, living, nil
+	return all, living, incomplete, nil
 }
 
-// living reads all live records. Those of an earlier version get their workspace.
-func (s *Service) living(ctx context.Context, gateways map[string]*gateway.Gateway) (all []*store.Record, err error) {
-	ids := make([]string, 0, len(gateways))
-	for id := range gateways {
-		ids = append(ids, id)
+// tokens returns tokens by id, if there are budgets for tokens: those that there are, and those
+// that something lives of.
+func (s *Service) tokens(
+	ctx context.Context, settings *Settings, gateways map[string]*gateway.Gateway, living []*store.Record,
+) (map[string]Token, error) {
+	if !slices.ContainsFunc(settings.Budgets, func(b Budget) bool { return b.Per == store.PerToken }) {
+		return nil, nil
 	}
-	byGateway, err := s.Store.LivingOf(ctx, ids)
+	found, err := s.Tokens(ctx, slices.Collect(maps.Keys(gateways)))
 	if err != nil {
 		return nil, err
 	}
-	for id, records := range byGateway {
-		for _, r := range records {
-			r.Workspace = gateways[id].Workspace
-			all = append(all, r)
-		}
+	all := make(map[string]Token, len(found))
+	for _, r := range living {
+		all[r.TokenID] = Token{r.TokenName, r.User, r.GatewayID}
 	}
+	maps.Copy(all, found)
 	return all, nil
 }

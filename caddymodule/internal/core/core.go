@@ -135,7 +135,7 @@ func New(o Options) (_ *Core, err error) {
 	})
 	c.Notices = notices.New(notices.Options{Store: c.Store, Logger: c.Log, Rand: rand.Reader, Emit: c.emitNotice})
 	c.Budgets = budgets.New(budgets.Options{
-		Store: c.Store, Logger: c.Log, Gateways: c.Manager.Snapshot, Users: c.tokenUsers,
+		Store: c.Store, Logger: c.Log, Gateways: c.Manager.Snapshot, Tokens: c.tokensOf,
 		Stop: c.stopForBudget, Report: c.reportBreach,
 	})
 	c.Refusals = control.NewRefusals(c.Store.AppendAudit, c.Log)

@@ -96,8 +96,8 @@ func (c *Core) stopForBudget(ctx context.Context, r *store.Record, reason string
 	return err
 }
 
-// tokenUsers returns the users of all tokens of gateways.
-func (c *Core) tokenUsers(ctx context.Context, gatewayIDs []string) (map[string]string, error) {
+// tokensOf returns all tokens of gateways.
+func (c *Core) tokensOf(ctx context.Context, gatewayIDs []string) (map[string]budgets.Token, error) {
 	refs, err := c.Store.TokenRefs(ctx, gatewayIDs)
 	if err != nil {
 		return nil, err
@@ -106,10 +106,10 @@ func (c *Core) tokenUsers(ctx context.Context, gatewayIDs []string) (map[string]
 	for i, ref := range refs {
 		ids[i] = ref.ID
 	}
-	all, err := c.Tokens.ByID(ctx, ids)
-	users := make(map[string]string, len(all))
-	for _, t := range all {
-		users[t.ID] = t.User()
+	list, err := c.Tokens.ByID(ctx, ids)
+	all := make(map[string]budgets.Token, len(list))
+	for _, t := range list {
+		all[t.ID] = budgets.Token{Name: t.Name, User: t.User(), GatewayID: t.GatewayID}
 	}
-	return users, err
+	return all, err
 }
