@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/events"
 )
 
@@ -82,7 +83,7 @@ func (c *call) send(ctx context.Context, stream *events.Stream, out *eventWriter
 			continue
 		}
 		for _, e := range got {
-			if e.Name == events.NameReset || c.sees(e.Workspace) {
+			if c.seesEvent(&e) {
 				out.printf("id: %s\nevent: %s\ndata: %s\n\n", e.ID, e.Name, e.Data)
 			}
 		}
@@ -90,6 +91,19 @@ func (c *call) send(ctx context.Context, stream *events.Stream, out *eventWriter
 			out.printf(": now\n\n")
 			told = true
 		}
+	}
+}
+
+// seesEvent reports whether the caller gets an event. Notices tell of tokens and users, so those
+// who see only what is their own get none.
+func (c *call) seesEvent(e *events.Event) bool {
+	switch e.Name {
+	case events.NameReset:
+		return true
+	case events.NameNotice:
+		return c.rights.Reach(viewerOrOwn, e.Workspace) == access.All
+	default:
+		return c.sees(e.Workspace)
 	}
 }
 

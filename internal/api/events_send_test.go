@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -80,4 +81,35 @@ func TestAClientThatTakesNothing(t *testing.T) {
 			t.Errorf("it got %q", text)
 		}
 	})
+}
+
+// TestWhoGetsNotices checks that notices, which tell of tokens and users, go to those who may see
+// everything that they are about.
+func TestWhoGetsNotices(t *testing.T) {
+	policy, err := access.New([]access.Grant{
+		{Workspace: access.Everywhere, Role: access.Viewer, Users: []string{"all"}},
+		{Workspace: "w", Role: access.Operator, Users: []string{"operator"}},
+		{Workspace: "w", Role: access.Viewer, Users: []string{"viewer"}},
+		{Workspace: "w", Role: access.Member, Users: []string{"member"}},
+		{Workspace: "lab", Role: access.Admin, Users: []string{"elsewhere"}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for user, want := range map[string]string{"all": "w,none", "operator": "w", "viewer": "w", "member": "", "elsewhere": ""} {
+		c := &call{rights: policy.Of(access.Principal{User: user}), action: viewer}
+		var got []string
+		for name, workspace := range map[string]string{"w": "w", "none": ""} {
+			if c.seesEvent(&events.Event{Name: events.NameNotice, Workspace: workspace}) {
+				got = append(got, name)
+			}
+		}
+		slices.SortFunc(got, func(a, b string) int { return strings.Compare(b, a) })
+		if text := strings.Join(got, ","); text != want {
+			t.Errorf("%s gets notices of %q, want %q", user, text, want)
+		}
+		if c.seesEvent(&events.Event{Name: events.NameRecords, Workspace: "w"}) != (user != "elsewhere") {
+			t.Errorf("%s: changes of records", user)
+		}
+	}
 }

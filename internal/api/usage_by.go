@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/livygateway/livygateway/internal/access"
 	"github.com/livygateway/livygateway/internal/budgets"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
@@ -197,91 +196,4 @@ func (c *call) tokenLabels(gatewayIDs []string) (map[string]tokenLabel, error) {
 		labels[t.ID] = tokenLabel{t.Name, cmp.Or(labels[t.ID].user, t.User())}
 	}
 	return labels, err
-}
-
-// BudgetList is the budgets of the configuration.
-type BudgetList struct {
-	Budgets []Budget `json:"budgets"`
-}
-
-// Budget is a budget of the configuration, and what is used of it.
-type Budget struct {
-	Name string `json:"name"`
-	// Per is "user", "token", "gateway" or "workspace".
-	Per   string   `json:"per"`
-	Match []string `json:"match,omitempty"`
-	// Period is "day" or "month"; the present one began at From and ends at Reset.
-	Period     string    `json:"period"`
-	From       time.Time `json:"from"`
-	Reset      time.Time `json:"reset"`
-	VCoreHours Bounds    `json:"vcoreHours,omitzero"`
-	GBHours    Bounds    `json:"gbHours,omitzero"`
-	// OnExceed is "refuse" or "stop".
-	OnExceed string `json:"onExceed"`
-	// Used has those that the caller may see, the largest part of the budget first.
-	Used []BudgetUse `json:"used"`
-}
-
-// Bounds are the bounds of a budget in hours; absent means none.
-type Bounds struct {
-	Soft float64 `json:"soft,omitempty"`
-	Hard float64 `json:"hard,omitempty"`
-}
-
-// BudgetUse is what one user, token, gateway or workspace has used of a budget.
-type BudgetUse struct {
-	// Name is the user, the workspace, workspace/name of a gateway, or the id of a token.
-	Name       string  `json:"name"`
-	VCoreHours float64 `json:"vcoreHours"`
-	GBHours    float64 `json:"gbHours"`
-	// Ratio is the largest part of a bound that is used: 1 means that it is reached.
-	Ratio float64 `json:"ratio"`
-}
-
-func (c *call) listBudgets() error {
-	standings, err := c.Budgets.Current(c.ctx())
-	if err != nil {
-		return err
-	}
-	own, err := c.allOwnTokens()
-	if err != nil {
-		return err
-	}
-	settings, now := c.Budgets.Settings(), time.Now()
-	list := BudgetList{Budgets: make([]Budget, len(settings.Budgets))}
-	for i, b := range settings.Budgets {
-		span := budgets.SpanOf(b.Period, now)
-		list.Budgets[i] = Budget{
-			Name: b.Name, Per: b.Per, Match: b.Match, Period: b.Period, From: span.From, Reset: span.Until,
-			VCoreHours: Bounds(b.VCoreHours), GBHours: Bounds(b.GBHours),
-			OnExceed: cmp.Or(b.OnExceed, budgets.Refuse), Used: []BudgetUse{},
-		}
-		for j := range standings {
-			if s := &standings[j]; s.Budget.Name == b.Name && c.seesAccount(s.Account, own) {
-				list.Budgets[i].Used = append(list.Budgets[i].Used, BudgetUse{
-					s.Label, float64(s.Used.MilliCPUSeconds) / milliCPUHours, float64(s.Used.MBSeconds) / mbHours, s.Ratio(),
-				})
-			}
-		}
-	}
-	return c.reply(http.StatusOK, list)
-}
-
-// seesAccount reports whether the caller may see what an account uses. What users and tokens use
-// is in several workspaces, or has no known one, so others than their own need all of them.
-func (c *call) seesAccount(a store.Account, own map[string]bool) bool {
-	if c.reachIn(access.Everywhere) == access.All {
-		return true
-	}
-	switch a.Per {
-	case store.PerUser:
-		return a.Name == c.rights.User
-	case store.PerToken:
-		return own[a.Name]
-	case store.PerGateway:
-		g := c.Manager.Known(a.Name)
-		return g != nil && c.reachIn(g.Workspace) == access.All
-	default:
-		return c.reachIn(a.Name) == access.All
-	}
 }
