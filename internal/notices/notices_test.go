@@ -1,6 +1,7 @@
 package notices_test
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/json"
 	"io"
@@ -110,6 +111,50 @@ func TestDelivery(t *testing.T) {
 		t.Errorf("the URL is in Redis: %v", keys)
 	}
 	_ = s
+}
+
+// TestDeliveryAfterARestart ends the only instance after an attempt that failed, and amid one that
+// hangs: the next instance sends the notice again, with the same id.
+func TestDeliveryAfterARestart(t *testing.T) {
+	for name, hangs := range map[string]bool{"a failure": false, "an attempt without an end": true} {
+		t.Run(name, func(t *testing.T) {
+			to, arrived := &receiver{fail: 1}, make(chan struct{}, 2)
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				to.ServeHTTP(w, r)
+				hang := hangs && to.count() == 1
+				arrived <- struct{}{}
+				if hang {
+					<-r.Context().Done()
+				}
+			}))
+			t.Cleanup(server.Close)
+			s, _ := storetest.Mini(t)
+			core, logs := observer.New(zap.DebugLevel)
+			now := time.Now()
+			start := func(at time.Time) (end func()) {
+				n := notices.New(notices.Options{Store: s, Logger: zap.New(core), Rand: rand.Reader, Now: func() time.Time { return at }})
+				n.Configure([]notices.Webhook{{URL: server.URL, Secret: secret}})
+				ctx, cancel := context.WithCancel(t.Context())
+				var running sync.WaitGroup
+				running.Go(func() { n.Run(ctx) })
+				n.Report(notices.Make(notices.SessionLost, "livy-1", "batch 1 was lost", nil)) // the second instance finds it too
+				return func() { cancel(); running.Wait() }
+			}
+			end := start(now)
+			<-arrived
+			if !hangs {
+				await(t, func() bool { return logs.FilterMessageSnippet("did not take").Len() == 1 })
+			}
+			end()
+			defer start(now.Add(time.Minute))()
+			<-arrived
+			to.mu.Lock()
+			defer to.mu.Unlock()
+			if a, b := to.requests[0].Header.Get(notices.HeaderID), to.requests[1].Header.Get(notices.HeaderID); a != b || to.bodies[0] != to.bodies[1] {
+				t.Errorf("%s %s, then %s %s", a, to.bodies[0], b, to.bodies[1])
+			}
+		})
+	}
 }
 
 func await(t *testing.T, ok func() bool) {

@@ -59,6 +59,8 @@ type Ledger struct {
 	replaced  map[string]map[int64]bool                // the epochs whose servers were replaced, by gateway
 	highest   map[string]map[int64]highestIDs          // by gateway and epoch
 	live      map[string]Live                          // what the last poll found, by gateway
+	clocks    map[string]clockSeen                     // by gateway
+	steady    func() time.Duration                     // see CompareClock; may be nil
 }
 
 // waiting is a change to be made when Redis is reachable again.
@@ -73,7 +75,7 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 		store: s, logger: logger, now: now, rand: rand, retention: gateway.DefaultRetention,
 		logs: make(map[string]map[int64]map[string][]string), trimmed: make(map[string]time.Time),
 		replaced: make(map[string]map[int64]bool), highest: make(map[string]map[int64]highestIDs),
-		live:   make(map[string]Live),
+		live: make(map[string]Live), clocks: make(map[string]clockSeen),
 		owners: newCache[publicKey, owner](), ends: newCache[publicKey, *EndedError](),
 		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
 		observed: make(chan ObservedState, maxObserved), extras: newCache[publicKey, *Extra](),
@@ -134,6 +136,7 @@ func (l *Ledger) Forget(gatewayID string) {
 	delete(l.trimmed, gatewayID)
 	delete(l.replaced, gatewayID)
 	delete(l.highest, gatewayID)
+	delete(l.clocks, gatewayID)
 }
 
 // quick bounds how long a reply to a client waits for a write of the ledger.
@@ -249,6 +252,8 @@ func (l *Ledger) end(r *store.Record, state, reason string, at time.Time) {
 	if r.Started.IsZero() && r.Confirmed() {
 		r.Started = r.Created
 	}
+	by, since := l.clockSet(r.GatewayID, false)
+	correctStart(r, at, by, since)
 	if len(r.Log) == 0 {
 		l.mu.Lock()
 		r.Log = l.logs[r.GatewayID][r.Epoch][r.ID]

@@ -86,6 +86,9 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 	if err := l.flush(ctx); err != nil {
 		return err
 	}
+	if err := l.correctClock(ctx, g.ID); err != nil {
+		return err
+	}
 	// Read live records before Livy's lists, since only older ones can be missing there.
 	// Read creates in progress after the lists, since everything listed was recorded before.
 	live, err := l.store.LiveRecords(ctx, g.ID)

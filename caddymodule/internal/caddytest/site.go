@@ -52,7 +52,9 @@ type Site struct {
 }
 
 // On a busy machine, replies of the Redis in this process may take long.
-func init() { core.RedisPatience, core.CountInterval = storetest.Patience, time.Second }
+func init() {
+	core.RedisPatience, core.CountInterval, core.BudgetInterval = storetest.Patience, time.Second, time.Second
+}
 
 // Prefix is the path of the gateway.
 const Prefix = "/api/v1/workspace/default/livycompute/etl"

@@ -126,6 +126,8 @@ func New(o Options) (_ *Core, err error) {
 	}
 	c.Tokens = tokens.New(c.Store, o.Tokens, c.Log)
 	c.Ledger = sessions.New(c.Store, c.Log, time.Now, rand.Reader)
+	begun := time.Now()
+	c.Ledger.CompareClock(func() time.Duration { return time.Since(begun) })
 	c.Manager = control.New(control.Options{
 		Store: c.Store, Runtime: rt, Ledger: c.Ledger, Tokens: c.Tokens, Logger: c.Log, CheckpointDir: o.CheckpointDir,
 		OnTransition: c.noteTransition, OnServerFailure: c.noteServerFailure,
@@ -136,7 +138,7 @@ func New(o Options) (_ *Core, err error) {
 	c.Notices = notices.New(notices.Options{Store: c.Store, Logger: c.Log, Rand: rand.Reader, Emit: c.emitNotice})
 	c.Budgets = budgets.New(budgets.Options{
 		Store: c.Store, Logger: c.Log, Gateways: c.Manager.Snapshot, Tokens: c.tokensOf,
-		Stop: c.stopForBudget, Report: c.reportBreach,
+		Stop: c.stopForBudget, Report: c.reportBreach, Interval: BudgetInterval,
 	})
 	c.Refusals = control.NewRefusals(c.Store.AppendAudit, c.Log)
 	c.AccessKeys = accesskeys.New(c.Store, time.Now, c.Log)

@@ -14,6 +14,9 @@ import (
 	"github.com/livygateway/livygateway/internal/tokens"
 )
 
+// BudgetInterval is the pause between two looks at what is used of budgets. Tests wait less.
+var BudgetInterval = 15 * time.Second
+
 // emitNotice queues the Caddy event of a notice. Gateways that fail have one of their own, with
 // the same name.
 func (c *Core) emitNotice(n *notices.Notice) {
