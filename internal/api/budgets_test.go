@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"math"
 	"net/http/httptest"
 	"slices"
 	"strings"
@@ -134,6 +135,16 @@ func TestWhoSeesWhoseUsage(t *testing.T) {
 				}
 			}
 			slices.Sort(shown)
+			rows, days := 0.0, 0.0
+			for _, row := range got.Usage {
+				rows += row.VCoreHours
+			}
+			for _, day := range got.Days {
+				days += day.VCoreHours
+			}
+			if math.Abs(rows-days) > 1e-9 {
+				t.Errorf("%s sees %f vCore-hours by %s and %f by day", user, rows, by, days)
+			}
 			if text := strings.Join(shown, " "); text != names {
 				t.Errorf("%s sees usage by %s of %q, want %q", user, by, text, names)
 			}

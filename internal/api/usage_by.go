@@ -22,6 +22,16 @@ type UsageReport struct {
 	From  string     `json:"from"`
 	Until string     `json:"until"`
 	Usage []UsageRow `json:"usage"`
+	// Days has the same by day, the days on which something was used.
+	Days []UsageOfDay `json:"days"`
+}
+
+// UsageOfDay is what was used on one day.
+type UsageOfDay struct {
+	// Day is YYYY-MM-DD in UTC.
+	Day        string  `json:"day"`
+	VCoreHours float64 `json:"vcoreHours"`
+	GBHours    float64 `json:"gbHours"`
 }
 
 // UsageRow is what one user, token, gateway or workspace used.
@@ -97,12 +107,12 @@ func (c *call) usageBy() error {
 	if err != nil {
 		return err
 	}
-	rows, err := c.usageRows(by, from, until)
+	rows, days, err := c.usageRows(by, from, until)
 	if err != nil {
 		return err
 	}
 	if format != "csv" {
-		return c.reply(http.StatusOK, UsageReport{By: by, From: from, Until: until, Usage: rows})
+		return c.reply(http.StatusOK, UsageReport{By: by, From: from, Until: until, Usage: rows, Days: days})
 	}
 	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w := csv.NewWriter(c.w)
@@ -117,29 +127,29 @@ func (c *call) usageBy() error {
 	return nil
 }
 
-// usageRows adds up what the caller may see, those with the most vCore-hours first.
-func (c *call) usageRows(by, from, until string) ([]UsageRow, error) {
+// usageRows adds up what the caller may see, those with the most vCore-hours first, and by day.
+func (c *call) usageRows(by, from, until string) ([]UsageRow, []UsageOfDay, error) {
 	gateways, err := c.reached()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	view := overviewOf{call: c, gateways: gateways, facts: &overviewFacts{}}
 	if err := view.findOwn(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	ids := slices.Collect(maps.Keys(gateways))
 	// Live records first, as in Ledger.Usage.
 	if view.facts.living, err = c.Store.LivingOf(c.ctx(), ids); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if view.facts.usage, err = c.Store.UsageOf(c.ctx(), ids, from); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	labels, err := c.tokenLabels(ids)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	sums := make(map[UsageRow]*UsageRow)
+	sums, byDay := make(map[UsageRow]*UsageRow), make(map[string]UsageOfDay)
 	view.eachUsage(func(id string, u store.Usage) {
 		if u.Day < from || u.Day > until {
 			return
@@ -160,8 +170,11 @@ func (c *call) usageRows(by, from, until string) ([]UsageRow, error) {
 			row := key
 			sums[key] = &row
 		}
-		sums[key].VCoreHours += float64(u.MilliCPUSeconds) / milliCPUHours
-		sums[key].GBHours += float64(u.MBSeconds) / mbHours
+		vcore, gb := float64(u.MilliCPUSeconds)/milliCPUHours, float64(u.MBSeconds)/mbHours
+		sums[key].VCoreHours += vcore
+		sums[key].GBHours += gb
+		day := byDay[u.Day]
+		byDay[u.Day] = UsageOfDay{u.Day, day.VCoreHours + vcore, day.GBHours + gb}
 	})
 	rows := make([]UsageRow, 0, len(sums))
 	for _, row := range sums {
@@ -170,7 +183,11 @@ func (c *call) usageRows(by, from, until string) ([]UsageRow, error) {
 	slices.SortFunc(rows, func(a, b UsageRow) int {
 		return cmp.Or(-cmp.Compare(a.VCoreHours, b.VCoreHours), cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID))
 	})
-	return rows, nil
+	days := make([]UsageOfDay, 0, len(byDay))
+	for _, day := range slices.Sorted(maps.Keys(byDay)) {
+		days = append(days, byDay[day])
+	}
+	return rows, days, nil
 }
 
 // tokenLabels returns names and users of tokens. Of tokens that are gone, the user is known.

@@ -127,7 +127,11 @@ func (c *cli) budgetCommand() *cobra.Command {
 				{head: strings.ToUpper(b.Per), flex: true}, {head: "VCORE-HOURS"}, {head: "OF"}, {head: "GB-HOURS"}, {head: "OF"}, {head: "USED"},
 			}}
 			for _, u := range b.Used {
-				t.add(u.Name, fmt.Sprintf("%.3f", u.VCoreHours), boundsText(b.VCoreHours),
+				name := u.Name
+				if u.TokenName != "" {
+					name = u.TokenName + " (" + u.Name + ")"
+				}
+				t.add(name, fmt.Sprintf("%.3f", u.VCoreHours), boundsText(b.VCoreHours),
 					fmt.Sprintf("%.3f", u.GBHours), boundsText(b.GBHours), percent(u.Ratio))
 			}
 			c.write(&t, "Nothing is used of it.")
