@@ -21,7 +21,7 @@ func (p *Policy) Forces(key string) bool {
 	if _, ok := SparkUIConf("")[key]; ok {
 		return true
 	}
-	if _, ok := p.JobLabels("x", "x")[key]; ok {
+	if _, ok := p.JobLabels("x", "x")[key]; ok || key == DriverPodKey && p.kubernetes() {
 		return true
 	}
 	for i := range p.lists {

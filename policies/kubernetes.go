@@ -99,6 +99,10 @@ var kubernetesGroups = []kubernetesGroup{
 	},
 }
 
+// DriverPodKey names the pod that a driver runs in. The gateway sets it for sessions whose driver
+// runs in the pod of the Livy server.
+const DriverPodKey = "spark.kubernetes.driver.pod.name"
+
 // podLabelKeys returns the settings for a label of drivers and executors.
 func podLabelKeys(name string) []string {
 	return []string{

@@ -258,6 +258,13 @@ func sessionDefaults(in ConfInput) (entries []Entry) {
 	return entries
 }
 
+// WithNamespace returns the files with a default for the namespace of Spark's pods.
+func WithNamespace(files map[string]string, namespace string) map[string]string {
+	out := maps.Clone(files)
+	out[SparkDefaults] = text([]Entry{{Key: "spark.kubernetes.namespace", Value: namespace}}) + out[SparkDefaults]
+	return out
+}
+
 const (
 	deployModeKey = "spark.submit.deployMode"
 	driverHostKey = "spark.driver.host"

@@ -57,3 +57,21 @@ func TestDriverHost(t *testing.T) {
 		}
 	}
 }
+
+// TestNamespaceIsADefault: what somebody set wins, being the later one.
+func TestNamespaceIsADefault(t *testing.T) {
+	const key = "spark.kubernetes.namespace"
+	for _, tt := range []struct {
+		set  []Entry
+		want string
+	}{{nil, "livy"}, {[]Entry{{Key: key, Value: "jobs"}}, "jobs"}} {
+		files := WithNamespace(RenderConf(ConfInput{Master: "k8s://https://k", Conf: Conf{Spark: tt.set}}), "livy")
+		entries, err := livy.ParseProperties(files[SparkDefaults])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := Lookup(entries, key); got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.set, got, tt.want)
+		}
+	}
+}

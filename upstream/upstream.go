@@ -11,6 +11,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/doctor"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // Launch is everything that a runtime needs to start a gateway's Livy server.
@@ -31,6 +32,8 @@ type Launch struct {
 	// ClusterFiles are a cluster's client configuration by base name, e.g. yarn-site.xml.
 	// HADOOP_CONF_DIR points the server to them.
 	ClusterFiles map[string]string
+	// Kubeconfig is the text of a kubeconfig for Spark, which KUBECONFIG names; empty: none.
+	Kubeconfig string
 	// Env holds additional environment variables of the server.
 	Env map[string]string
 	// Network is the Docker network to join; empty: the runtime's own.
@@ -60,6 +63,9 @@ func (l *Launch) ServerID() string { return gateway.ServerID(l.GatewayID, l.Numb
 func (l *Launch) RunsLocally() bool {
 	return l.Master == "" || l.Master == "local" || strings.HasPrefix(l.Master, "local[")
 }
+
+// OnKubernetes reports whether drivers start executors as pods.
+func (l *Launch) OnKubernetes() bool { return strings.HasPrefix(l.Master, "k8s://") }
 
 // Confirmed calls Confirm, if set.
 func (l *Launch) Confirmed(ctx context.Context) error {
@@ -148,6 +154,14 @@ type Pinger interface {
 type Locator interface {
 	// Location names that location. It fails with KindUnavailable while it is unknown.
 	Location(ctx context.Context) (string, error)
+}
+
+// PodHoster is a Runtime whose servers are pods of a Kubernetes cluster.
+type PodHoster interface {
+	// Access returns how the cluster is reached.
+	Access() kubeapi.Access
+	// Pod returns the namespace and the name of a server's pod, whether it exists or not.
+	Pod(serverID string) (namespace, name string, err error)
 }
 
 // Forgetter is a Runtime that keeps the last log after Stop and can remove it when the

@@ -154,7 +154,12 @@ func (h *Record) begin(w http.ResponseWriter, r *http.Request, c *call) (*sessio
 	conf := h.core.Manager.SessionConf(ui)
 	conf = h.handDown(r, policy, conf)
 	if labels := policy.JobLabels(id, c.token.ID); len(labels) > 0 {
+		owner, err := h.core.Manager.DriverPod(c.entry.Gateway, c.req.Route.Kind, c.token.Queue)
+		if err != nil {
+			return nil, err
+		}
 		maps.Copy(labels, conf)
+		maps.Copy(labels, owner)
 		conf = labels
 	}
 	if err := c.created.Complete(sessions.NameFor(id, effective.AppName()), conf); err != nil {

@@ -3,38 +3,74 @@ package control
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"go.uber.org/zap"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/livy"
+	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/internal/store"
+	"github.com/livygateway/livygateway/policies"
+	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 	"github.com/livygateway/livygateway/upstream/sparkpods"
 )
 
-// podAccess holds the APIs of clusters by their kubeconfig.
+// podAccess holds the APIs of clusters by how they are reached.
 type podAccess struct {
 	mu   sync.Mutex
-	open map[string]*sparkpods.Cluster
+	open map[kubeapi.Access]*sparkpods.Cluster
 }
 
-func (a *podAccess) cluster(kubeconfig string) (*sparkpods.Cluster, error) {
+func (a *podAccess) cluster(access kubeapi.Access) (*sparkpods.Cluster, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if c := a.open[kubeconfig]; c != nil {
+	if c := a.open[access]; c != nil {
 		return c, nil
 	}
-	c, err := sparkpods.Open(kubeconfig)
+	c, err := sparkpods.Open(access)
 	if err != nil {
 		return nil, err
 	}
 	if a.open == nil {
-		a.open = make(map[string]*sparkpods.Cluster)
+		a.open = make(map[kubeapi.Access]*sparkpods.Cluster)
 	}
-	a.open[kubeconfig] = c
+	a.open[access] = c
 	return c, nil
+}
+
+// close ends all watches.
+func (a *podAccess) close() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for _, c := range a.open {
+		c.Close()
+	}
+	a.open = nil
+}
+
+// podHoster returns the runtime if a gateway's Livy server is a pod of the cluster that its jobs
+// run on, or nil. Drivers then have the service account of that pod.
+func (m *Manager) podHoster(r *resolved.Gateway) upstream.PodHoster {
+	if host, ok := m.Runtime.(upstream.PodHoster); ok && r.Kubernetes() && r.Cluster.Kubeconfig == "" {
+		return host
+	}
+	return nil
+}
+
+// jobCluster returns the cluster that a gateway's jobs run on.
+func (m *Manager) jobCluster(g *gateway.Gateway) (*sparkpods.Cluster, error) {
+	r := m.resolve(g).inForce
+	if host := m.podHoster(r); host != nil {
+		return m.pods.cluster(host.Access())
+	}
+	return m.pods.cluster(kubeapi.Access{Kubeconfig: r.Cluster.Kubeconfig})
 }
 
 // RunsPods reports whether the jobs of a gateway run in pods that the gateway can look up.
@@ -42,13 +78,42 @@ func (m *Manager) RunsPods(g *gateway.Gateway) bool {
 	return m.resolve(g).inForce.Cluster.Kubernetes()
 }
 
-// podNamespace returns the namespace of a gateway's jobs, or "" for that of the kubeconfig.
-func (m *Manager) podNamespace(g *gateway.Gateway) string {
+// podNamespace returns the namespace of a gateway's jobs.
+func (m *Manager) podNamespace(g *gateway.Gateway) (string, error) {
 	r := m.resolve(g).inForce
-	if r.Spec.Queue != "" {
-		return r.Spec.Queue
+	if namespace := r.JobNamespace(); namespace != "" {
+		return namespace, nil
 	}
-	return r.Cluster.Conf["spark.kubernetes.namespace"]
+	if host := m.podHoster(r); host != nil {
+		namespace, _, err := host.Pod(g.ServerID())
+		return namespace, err
+	}
+	return "default", nil // Spark's own
+}
+
+// DriverPod returns the settings that make the pod of a gateway's Livy server the owner of the
+// executors of a session, so that Kubernetes ends these with it; none if it cannot be. queue is
+// that of the token, if it has one: an owner is in the namespace of what it owns.
+func (m *Manager) DriverPod(g *gateway.Gateway, kind livy.Kind, queue string) (map[string]string, error) {
+	r := m.resolve(g).inForce
+	host := m.podHoster(r)
+	if host == nil || kind != livy.KindSession || r.DeployMode == "cluster" {
+		return nil, nil
+	}
+	namespace, name, err := host.Pod(g.ServerID())
+	if err != nil {
+		return nil, err
+	}
+	jobs := queue
+	if jobs == "" {
+		if jobs, err = m.podNamespace(g); err != nil {
+			return nil, err
+		}
+	}
+	if jobs != namespace {
+		return nil, nil
+	}
+	return map[string]string{policies.DriverPodKey: name}, nil
 }
 
 // recordNamespace returns the namespace of a record's pods: a token may have a queue of its own.
@@ -62,11 +127,15 @@ func recordNamespace(r *store.Record, gatewayNamespace string) string {
 
 // JobPods returns the pods of a record.
 func (m *Manager) JobPods(ctx context.Context, g *gateway.Gateway, r *store.Record) ([]sparkpods.Pod, error) {
-	cluster, err := m.pods.cluster(m.resolve(g).inForce.Cluster.Kubeconfig)
+	cluster, err := m.jobCluster(g)
 	if err != nil {
 		return nil, err
 	}
-	pods, err := cluster.Pods(ctx, recordNamespace(r, m.podNamespace(g)), g.ID)
+	home, err := m.podNamespace(g)
+	if err != nil {
+		return nil, err
+	}
+	pods, err := cluster.Pods(ctx, recordNamespace(r, home), g.ID)
 	return slices.DeleteFunc(pods, func(p sparkpods.Pod) bool { return p.Record != r.ID }), err
 }
 
@@ -76,7 +145,9 @@ type podCare struct {
 	settled bool
 	// namespaces are those in which jobs were seen.
 	namespaces map[string]bool
-	trouble    outage
+	// logged are the ended drivers whose log is in their record.
+	logged  map[types.UID]bool
+	trouble outage
 }
 
 // podTimeout bounds one look at the pods of a gateway.
@@ -110,20 +181,24 @@ func (r *reconciler) lookAtPods(ctx context.Context, g *gateway.Gateway) error {
 	}
 	care.settled = false
 	if care.namespaces == nil {
-		care.namespaces = make(map[string]bool)
+		care.namespaces, care.logged = make(map[string]bool), make(map[types.UID]bool)
 	}
-	home := m.podNamespace(g)
+	cluster, err := m.jobCluster(g)
+	if err != nil {
+		return err
+	}
+	home, err := m.podNamespace(g)
+	if err != nil {
+		return err
+	}
 	care.namespaces[home] = true
 	byID := make(map[string]*store.Record)
 	for _, l := range live {
 		byID[l.ID] = l
 		care.namespaces[recordNamespace(l, home)] = true
 	}
-	cluster, err := m.pods.cluster(m.resolve(g).inForce.Cluster.Kubeconfig)
-	if err != nil {
-		return err
-	}
 	settled := len(live) == 0
+	var failed error
 	for namespace := range care.namespaces {
 		pods, err := cluster.Pods(ctx, namespace, g.ID)
 		if err != nil {
@@ -138,7 +213,11 @@ func (r *reconciler) lookAtPods(ctx context.Context, g *gateway.Gateway) error {
 				}
 				continue
 			}
-			if !p.Running || p.Deleted {
+			if p.Deleted {
+				continue
+			}
+			if !p.Running {
+				failed = errors.Join(failed, r.keepDriverLog(ctx, g, cluster, p))
 				continue
 			}
 			settled = false
@@ -148,7 +227,7 @@ func (r *reconciler) lookAtPods(ctx context.Context, g *gateway.Gateway) error {
 		}
 	}
 	care.settled = settled
-	return nil
+	return failed
 }
 
 // removePod removes a pod whose record has ended.
@@ -157,7 +236,26 @@ func (r *reconciler) removePod(ctx context.Context, g *gateway.Gateway, cluster 
 	if err != nil && gateway.KindOf(err) != gateway.KindNotFound || err == nil && record.Live() {
 		return err
 	}
+	failed := r.keepDriverLog(ctx, g, cluster, p)
 	r.m.Logger.Info("removing a pod of a job that has ended",
 		zap.String("gateway", g.ID), zap.String("record", p.Record), zap.String("pod", p.Namespace+"/"+p.Name))
-	return cluster.Remove(ctx, p)
+	return errors.Join(failed, cluster.Remove(ctx, p))
+}
+
+// driverLines is the number of lines of a driver's log that a record gets.
+const driverLines = 30
+
+// keepDriverLog adds the end of a driver's log to the record of its batch: Livy has only that of
+// spark-submit.
+func (r *reconciler) keepDriverLog(ctx context.Context, g *gateway.Gateway, cluster *sparkpods.Cluster, p *sparkpods.Pod) error {
+	if !p.Driver || r.pods.logged[p.UID] {
+		return nil
+	}
+	lines, err := cluster.Log(ctx, p, driverLines)
+	if err != nil {
+		return err
+	}
+	r.m.Ledger.AddLog(ctx, g.ID, p.Record, fmt.Sprintf("The driver's log, from pod %s in namespace %s:", p.Name, p.Namespace), lines)
+	r.pods.logged[p.UID] = true
+	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // launch returns the parameters to start a gateway's Livy server with.
@@ -24,6 +25,11 @@ func (m *Manager) launch(g *gateway.Gateway, r *resolved.Gateway) (upstream.Laun
 	l.GatewayID, l.Workspace, l.Number = g.ID, g.Workspace, g.Status.PrimaryNumber()
 	if l.ClusterFiles, err = clusterFiles(r.Cluster); err != nil {
 		return l, err
+	}
+	if r.Cluster.Kubeconfig != "" && !m.external() {
+		if l.Kubeconfig, err = kubeapi.Flat(r.Cluster.Kubeconfig); err != nil {
+			return l, err
+		}
 	}
 	if dir := m.History().LocalDir(); dir != "" && !m.external() {
 		l.Directories = append(l.Directories, gateway.Directory{

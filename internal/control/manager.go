@@ -238,6 +238,7 @@ func (m *Manager) Close(exiting bool) {
 	m.leaseholder.freeze()
 	m.cancel()
 	m.wg.Wait()
+	m.pods.close()
 	if exiting && m.settings.Load().StopOnExit && len(m.leaseholder.peers()) == 0 {
 		m.stopServers()
 	}

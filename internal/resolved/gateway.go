@@ -5,6 +5,7 @@
 package resolved
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -235,6 +236,12 @@ func (r *Gateway) Local() bool { return strings.HasPrefix(r.Master, "local") }
 
 // Kubernetes reports whether jobs run on Kubernetes.
 func (r *Gateway) Kubernetes() bool { return strings.HasPrefix(r.Master, "k8s") }
+
+// JobNamespace returns the namespace of jobs on Kubernetes, or "" if no setting names one.
+func (r *Gateway) JobNamespace() string {
+	const key = "spark.kubernetes.namespace"
+	return cmp.Or(r.Spec.Queue, r.Cluster.Conf[key], upstream.Lookup(r.conf.Spark, key))
+}
 
 // YARN reports whether jobs run on YARN.
 func (r *Gateway) YARN() bool { return strings.HasPrefix(r.Master, "yarn") }

@@ -2,6 +2,8 @@ package sessions
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
 	"go.uber.org/zap"
@@ -93,4 +95,32 @@ func (l *Ledger) SetApp(ctx context.Context, gatewayID, recordID, app string) {
 	if err != nil && gateway.KindOf(err) != gateway.KindNotFound { // the next look at the pods tries again
 		l.logger.Debug("cannot store an application's id", zap.String("gateway", gatewayID), zap.Error(err))
 	}
+}
+
+// AddLog adds lines, under a heading, to the log of a session or batch that has ended, once.
+func (l *Ledger) AddLog(ctx context.Context, gatewayID, recordID, heading string, lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	added := boundLines(append([]string{heading}, lines...))
+	err := l.change(ctx, gatewayID,
+		func(ctx context.Context) (*store.Record, error) { return l.store.RecordByID(ctx, gatewayID, recordID) },
+		func(r *store.Record) bool {
+			if r.Live() || slices.Contains(r.Log, added[0]) {
+				return false
+			}
+			r.Log = slices.Concat(r.Log, added)
+			return true
+		})
+	if err != nil && gateway.KindOf(err) != gateway.KindNotFound {
+		l.logger.Debug("cannot store a driver's log", zap.String("gateway", gatewayID), zap.Error(err))
+	}
+}
+
+// boundLines returns lines that a record can hold.
+func boundLines(lines []string) []string {
+	for i, line := range lines {
+		lines[i] = strings.ToValidUTF8(line[:min(len(line), lastLine)], "")
+	}
+	return lines
 }

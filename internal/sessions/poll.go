@@ -180,10 +180,7 @@ func (p *poll) keepLogs(ctx context.Context, livyServer Lister) {
 		if err != nil || len(log.Log) == 0 {
 			continue
 		}
-		r.Log = log.Log[max(0, len(log.Log)-lastLines):]
-		for i, line := range r.Log {
-			r.Log[i] = strings.ToValidUTF8(line[:min(len(line), lastLine)], "")
-		}
+		r.Log = boundLines(log.Log[max(0, len(log.Log)-lastLines):])
 	}
 }
 

@@ -50,6 +50,8 @@ const (
 	// Separate from confDir, whose files may contain passwords: Spark sends all of
 	// HADOOP_CONF_DIR to the cluster.
 	clusterDir = "/etc/livy-cluster"
+	// Spark copies what is in the other two into the pods of jobs.
+	kubeDir = "/etc/livy-kube"
 )
 
 // livyPort is where Livy listens inside its container.
@@ -199,7 +201,11 @@ func (r *Runtime) fillAndStart(ctx context.Context, l upstream.Launch, id string
 		return upstream.Instance{}, err
 	}
 	conf = upstream.WithMetastore(conf, l.Warehouse.Path, "127.0.0.1", upstream.MetastorePort)
-	files, err := tarball(map[string]map[string]string{confDir: conf, clusterDir: l.ClusterFiles})
+	dirs := map[string]map[string]string{confDir: conf, clusterDir: l.ClusterFiles}
+	if l.Kubeconfig != "" {
+		dirs[kubeDir] = map[string]string{"config": l.Kubeconfig}
+	}
+	files, err := tarball(dirs)
 	if err != nil {
 		return upstream.Instance{}, err
 	}
@@ -246,6 +252,9 @@ func (r *Runtime) config(l upstream.Launch) *container.Config {
 	env := map[string]string{"LIVY_CONF_DIR": confDir, "SPARK_CONF_DIR": confDir}
 	if len(l.ClusterFiles) > 0 {
 		env["HADOOP_CONF_DIR"] = clusterDir
+	}
+	if l.Kubeconfig != "" {
+		env["KUBECONFIG"] = kubeDir + "/config"
 	}
 	maps.Copy(env, l.Env)
 	var list []string

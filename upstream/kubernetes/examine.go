@@ -12,6 +12,7 @@ import (
 	"github.com/livygateway/livygateway/internal/doctor"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // Interface guard
@@ -23,7 +24,7 @@ type right struct {
 	verbs                        []string
 }
 
-func (r *Runtime) rights(a *api) []right {
+func (r *Runtime) rights(a *kubeapi.Client) []right {
 	list := []right{
 		{"", "pods", "", []string{"get", "list", "watch", "create", "patch", "delete"}},
 		{"", "pods", "log", []string{"get"}},
@@ -37,7 +38,7 @@ func (r *Runtime) rights(a *api) []right {
 	if r.opts.Reach == ReachService {
 		list = append(list, right{"", "services", "", []string{"get", "create", "delete"}})
 	}
-	if len(r.opts.Allow) > 0 || a.inCluster {
+	if len(r.opts.Allow) > 0 || a.InCluster {
 		list = append(list, right{"networking.k8s.io", "networkpolicies", "", []string{"get", "create", "delete"}})
 	}
 	switch r.opts.Usage {
@@ -58,10 +59,10 @@ func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Resu
 	}
 	version, err := r.version(ctx, a)
 	if err != nil {
-		return []doctor.Result{doctor.Failure(check, fmt.Sprintf("%s does not answer: %s", a.config.Host, err),
+		return []doctor.Result{doctor.Failure(check, fmt.Sprintf("%s does not answer: %s", a.Config.Host, err),
 			"check the address, certificate and login in the kubeconfig of runtime kubernetes")}
 	}
-	results := []doctor.Result{doctor.Good(check, "%s answers, version %s; pods run in namespace %s", a.config.Host, version, a.namespace)}
+	results := []doctor.Result{doctor.Good(check, "%s answers, version %s; pods run in namespace %s", a.Config.Host, version, a.Namespace)}
 	results = append(results, r.examineRights(ctx, a))
 	results = append(results, r.examineQuotas(ctx, a, c)...)
 	for _, e := range c.Engines {
@@ -70,7 +71,7 @@ func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Resu
 	return append(results, r.examinePolicy(a))
 }
 
-func (r *Runtime) examineRights(ctx context.Context, a *api) doctor.Result {
+func (r *Runtime) examineRights(ctx context.Context, a *kubeapi.Client) doctor.Result {
 	const check = "kubernetes rights"
 	var missing []string
 	n := 0
@@ -79,11 +80,11 @@ func (r *Runtime) examineRights(ctx context.Context, a *api) doctor.Result {
 			n++
 			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: a.namespace, Group: right.group, Resource: right.resource, Subresource: right.subresource, Verb: verb,
+					Namespace: a.Namespace, Group: right.group, Resource: right.resource, Subresource: right.subresource, Verb: verb,
 				},
 			}}
-			calling, cancel := context.WithTimeout(ctx, callTimeout)
-			err := a.authorization.Post().Resource("selfsubjectaccessreviews").Body(review).Do(calling).Into(review)
+			calling, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
+			err := a.Authorization.Post().Resource("selfsubjectaccessreviews").Body(review).Do(calling).Into(review)
 			cancel()
 			if err != nil {
 				return doctor.Warning(check, "cannot be checked: "+err.Error(), "allow create of selfsubjectaccessreviews")
@@ -94,18 +95,18 @@ func (r *Runtime) examineRights(ctx context.Context, a *api) doctor.Result {
 		}
 	}
 	if len(missing) > 0 {
-		return doctor.Failure(check, "missing in namespace "+a.namespace+": "+strings.Join(missing, ", "),
+		return doctor.Failure(check, "missing in namespace "+a.Namespace+": "+strings.Join(missing, ", "),
 			"grant them with a Role and a RoleBinding; see docs/kubernetes.md")
 	}
 	return doctor.Good(check, "all %d that are needed", n)
 }
 
 // examineQuotas compares the quotas of the namespace with the smallest gateway.
-func (r *Runtime) examineQuotas(ctx context.Context, a *api, c *gateway.Catalog) []doctor.Result {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func (r *Runtime) examineQuotas(ctx context.Context, a *kubeapi.Client, c *gateway.Catalog) []doctor.Result {
+	ctx, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
 	defer cancel()
 	var list corev1.ResourceQuotaList
-	err := a.core.Get().Namespace(a.namespace).Resource("resourcequotas").VersionedParams(&metav1.ListOptions{}, parameters).Do(ctx).Into(&list)
+	err := a.Core.Get().Namespace(a.Namespace).Resource("resourcequotas").VersionedParams(&metav1.ListOptions{}, kubeapi.Parameters).Do(ctx).Into(&list)
 	if err != nil {
 		return nil // it may be none of the gateway's business
 	}
@@ -145,9 +146,9 @@ func (r *Runtime) examineEngine(e gateway.Engine) doctor.Result {
 	return doctor.Good(check, "image %s", e.Image)
 }
 
-func (r *Runtime) examinePolicy(a *api) doctor.Result {
+func (r *Runtime) examinePolicy(a *kubeapi.Client) doctor.Result {
 	const check = "kubernetes network policies"
-	if len(r.opts.Allow) == 0 && !a.inCluster {
+	if len(r.opts.Allow) == 0 && !a.InCluster {
 		return doctor.Warning(check, "none: every pod of the cluster can connect to Livy servers, which require no login",
 			"set allow in runtime kubernetes to the networks of the Caddy instances")
 	}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // Runtime runs Livy servers in pods.
@@ -30,6 +31,8 @@ type Runtime struct {
 	pods      *pods
 	last      upstream.LastLogs
 	usage     usage
+	// confirming is how long a node may take to confirm the end of a pod, after its grace.
+	confirming time.Duration
 }
 
 // Interface guards
@@ -38,6 +41,7 @@ var (
 	_ upstream.Forgetter    = (*Runtime)(nil)
 	_ upstream.Pinger       = (*Runtime)(nil)
 	_ upstream.DriverHoster = (*Runtime)(nil)
+	_ upstream.PodHoster    = (*Runtime)(nil)
 )
 
 // New returns a Runtime. It does no I/O.
@@ -47,6 +51,7 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 	}
 	return &Runtime{
 		opts: opts, logger: logger, pods: newPods(labelInstallation + "=" + opts.Installation), last: upstream.LastLogs{Dir: opts.LogDir},
+		confirming: 30 * time.Second,
 	}, nil
 }
 
@@ -60,7 +65,7 @@ func (r *Runtime) Close() error {
 }
 
 // connected returns the API, and starts the watch.
-func (r *Runtime) connected() (*api, error) {
+func (r *Runtime) connected() (*kubeapi.Client, error) {
 	a, err := r.connector.get(&r.opts)
 	if err == nil {
 		r.pods.follow(a)
@@ -70,14 +75,14 @@ func (r *Runtime) connected() (*api, error) {
 
 // lookUp asks the API for a server's pod. A pod of that name without the labels belongs to
 // somebody else; ours is false then.
-func (r *Runtime) lookUp(ctx context.Context, a *api, serverID string) (pod *corev1.Pod, ours bool, err error) {
+func (r *Runtime) lookUp(ctx context.Context, a *kubeapi.Client, serverID string) (pod *corev1.Pod, ours bool, err error) {
 	pod = &corev1.Pod{}
-	err = a.get(ctx, "pods", podName(serverID), pod)
+	err = a.Get(ctx, "pods", podName(serverID), pod)
 	if apierrors.IsNotFound(err) {
 		return nil, false, nil
 	}
 	if err != nil {
-		return nil, false, callError("reading the pod of gateway "+serverID, err)
+		return nil, false, kubeapi.CallError("reading the pod of gateway "+serverID, err)
 	}
 	return pod, r.owns(pod, serverID), nil
 }
@@ -111,8 +116,8 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 		}
 	}
 	// Nothing runs yet: a gate keeps the scheduler from the pod.
-	pod := r.pod(&l)
-	if err := a.create(ctx, a.core, "pods", pod); err != nil {
+	pod := r.pod(a, &l)
+	if err := a.Create(ctx, a.Core, "pods", pod); err != nil {
 		return upstream.Instance{}, startError(&l, err)
 	}
 	inst, err := r.fillAndStart(ctx, a, &l, pod)
@@ -125,7 +130,7 @@ func (r *Runtime) Start(ctx context.Context, l upstream.Launch) (upstream.Instan
 	return inst, nil
 }
 
-func (r *Runtime) fillAndStart(ctx context.Context, a *api, l *upstream.Launch, pod *corev1.Pod) (upstream.Instance, error) {
+func (r *Runtime) fillAndStart(ctx context.Context, a *kubeapi.Client, l *upstream.Launch, pod *corev1.Pod) (upstream.Instance, error) {
 	objects, err := r.objects(a, l, pod)
 	if err != nil {
 		return upstream.Instance{}, err
@@ -146,9 +151,9 @@ func (r *Runtime) fillAndStart(ctx context.Context, a *api, l *upstream.Launch, 
 	if err != nil {
 		return upstream.Instance{}, fmt.Errorf("encoding a patch: %w", err)
 	}
-	calling, cancel := context.WithTimeout(ctx, callTimeout)
+	calling, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
 	defer cancel()
-	err = a.core.Patch(types.JSONPatchType).Namespace(a.namespace).Resource("pods").Name(pod.Name).Body(patch).Do(calling).Into(pod)
+	err = a.Core.Patch(types.JSONPatchType).Namespace(a.Namespace).Resource("pods").Name(pod.Name).Body(patch).Do(calling).Into(pod)
 	if apierrors.IsNotFound(err) {
 		return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "pod %s was deleted while it was to be started", pod.Name)
 	}
@@ -170,7 +175,7 @@ func (r *Runtime) fillAndStart(ctx context.Context, a *api, l *upstream.Launch, 
 const startPatience = 20 * time.Second
 
 // awaitStart waits until a pod has an address and its program runs or ran.
-func (r *Runtime) awaitStart(ctx context.Context, a *api, l *upstream.Launch, pod *corev1.Pod) (upstream.Instance, error) {
+func (r *Runtime) awaitStart(ctx context.Context, a *kubeapi.Client, l *upstream.Launch, pod *corev1.Pod) (upstream.Instance, error) {
 	patience := time.NewTimer(startPatience)
 	defer patience.Stop()
 	uid := pod.UID
@@ -198,7 +203,7 @@ func (r *Runtime) awaitStart(ctx context.Context, a *api, l *upstream.Launch, po
 }
 
 // undo removes what a failed start created, even if the caller's context has ended.
-func (r *Runtime) undo(a *api, l *upstream.Launch, pod *corev1.Pod) {
+func (r *Runtime) undo(a *kubeapi.Client, l *upstream.Launch, pod *corev1.Pod) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	if err := r.end(ctx, a, l.ServerID(), pod, 0); err != nil {
@@ -230,16 +235,16 @@ func (r *Runtime) Stop(ctx context.Context, serverID string, upTo int64) error {
 
 // end deletes a pod and what belongs to it, and waits until it is gone. The pod of a node that
 // does not answer is removed from the API when its time is over.
-func (r *Runtime) end(ctx context.Context, a *api, serverID string, pod *corev1.Pod, grace int64) error {
+func (r *Runtime) end(ctx context.Context, a *kubeapi.Client, serverID string, pod *corev1.Pod, grace int64) error {
 	remove := func(seconds int64) error {
-		err := a.remove(ctx, a.core, "pods", pod.Name, &metav1.DeleteOptions{
+		err := a.Remove(ctx, a.Core, a.Namespace, "pods", pod.Name, &metav1.DeleteOptions{
 			GracePeriodSeconds: &seconds, Preconditions: &metav1.Preconditions{UID: &pod.UID},
 		})
 		if apierrors.IsConflict(err) {
 			return nil // it is gone, and another one has its name
 		}
 		if err != nil {
-			return callError("deleting the pod of gateway "+serverID, err)
+			return kubeapi.CallError("deleting the pod of gateway "+serverID, err)
 		}
 		return nil
 	}
@@ -248,7 +253,7 @@ func (r *Runtime) end(ctx context.Context, a *api, serverID string, pod *corev1.
 	if err := remove(max(1, grace)); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(time.Duration(grace)*time.Second + 30*time.Second)
+	deadline := time.Now().Add(time.Duration(grace)*time.Second + r.confirming)
 	for forced := false; ; {
 		now, _, err := r.lookUp(ctx, a, serverID)
 		if err != nil {
@@ -357,7 +362,7 @@ func (r *Runtime) Ping(ctx context.Context) error {
 		return err
 	}
 	if _, err := r.version(ctx, a); err != nil {
-		return callError("asking the Kubernetes API for its version", err)
+		return kubeapi.CallError("asking the Kubernetes API for its version", err)
 	}
 	return nil
 }
@@ -367,11 +372,26 @@ func (r *Runtime) DriverHost(ctx context.Context, serverID string) (string, erro
 	if _, err := r.connected(); err != nil {
 		return "", err
 	}
+	if _, err := r.pods.current(ctx); err != nil {
+		return "", err
+	}
 	pod, _, _ := r.pods.seen(podName(serverID))
 	if pod == nil || pod.Status.PodIP == "" || !r.owns(pod, serverID) {
 		return "", gateway.Errorf(gateway.KindUnavailable, "gateway %s has no pod with an address", serverID)
 	}
 	return pod.Status.PodIP, nil
+}
+
+// Access returns how the cluster is reached; see upstream.PodHoster.
+func (r *Runtime) Access() kubeapi.Access { return r.opts.access() }
+
+// Pod returns a server's pod; see upstream.PodHoster.
+func (r *Runtime) Pod(serverID string) (namespace, name string, err error) {
+	a, err := r.connector.get(&r.opts)
+	if err != nil {
+		return "", "", err
+	}
+	return a.Namespace, podName(serverID), nil
 }
 
 // startError returns the error of a failed start, with advice where possible.
@@ -386,7 +406,7 @@ func startError(l *upstream.Launch, err error) error {
 	case apierrors.IsInvalid(err), apierrors.IsBadRequest(err), apierrors.IsRequestEntityTooLargeError(err):
 		return gateway.Wrap(gateway.KindInvalid, doing, err)
 	default:
-		return callError(doing, err)
+		return kubeapi.CallError(doing, err)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // keptLines is the number of log lines kept after a pod is deleted.
@@ -31,16 +32,16 @@ func (r *Runtime) Logs(ctx context.Context, serverID string, lines int) ([]strin
 	return r.podLogs(ctx, a, pod.Name, lines)
 }
 
-func (r *Runtime) podLogs(ctx context.Context, a *api, pod string, lines int) ([]string, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func (r *Runtime) podLogs(ctx context.Context, a *kubeapi.Client, pod string, lines int) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
 	defer cancel()
-	text, err := a.core.Get().Namespace(a.namespace).Resource("pods").Name(pod).SubResource("log").
+	text, err := a.Core.Get().Namespace(a.Namespace).Resource("pods").Name(pod).SubResource("log").
 		Param("container", container).Param("tailLines", strconv.Itoa(lines)).Param("limitBytes", strconv.Itoa(4<<20)).Do(ctx).Raw()
 	if apierrors.IsBadRequest(err) || apierrors.IsNotFound(err) {
 		return nil, nil // its container has not begun
 	}
 	if err != nil {
-		return nil, callError("reading the log of pod "+pod, err)
+		return nil, kubeapi.CallError("reading the log of pod "+pod, err)
 	}
 	return upstream.LastLines(string(text), lines), nil
 }
@@ -55,10 +56,10 @@ func metadata(body []byte) (metav1.PartialObjectMetadata, error) {
 }
 
 // version returns the version of the cluster.
-func (r *Runtime) version(ctx context.Context, a *api) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func (r *Runtime) version(ctx context.Context, a *kubeapi.Client) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
 	defer cancel()
-	body, err := a.core.Get().AbsPath("/version").Do(ctx).Raw()
+	body, err := a.Core.Get().AbsPath("/version").Do(ctx).Raw()
 	if err != nil {
 		return "", err
 	}

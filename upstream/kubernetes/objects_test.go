@@ -7,10 +7,12 @@ import (
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 func launch() *upstream.Launch {
@@ -41,8 +43,8 @@ func TestSecretsAreInTheSecretAlone(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := launch()
-	pod := r.pod(l)
-	objects, err := r.objects(new(api), l, pod)
+	pod := r.pod(new(kubeapi.Client), l)
+	objects, err := r.objects(new(kubeapi.Client), l, pod)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +82,7 @@ func TestPodIsRestricted(t *testing.T) {
 	for master, token := range map[string]bool{"local[*]": false, "yarn": false, "k8s://https://k": true} {
 		l := launch()
 		l.Master, l.Archives = master, make([]upstream.Archive, 1)
-		pod := r.pod(l)
+		pod := r.pod(new(kubeapi.Client), l)
 		s := pod.Spec
 		if *s.AutomountServiceAccountToken != token {
 			t.Errorf("%s: the pod has a token: %v, want %v", master, !token, token)
@@ -112,15 +114,15 @@ func TestPodIsRestricted(t *testing.T) {
 func TestWhoMayConnect(t *testing.T) {
 	for _, tt := range []struct {
 		name  string
-		api   api
+		api   kubeapi.Client
 		allow []string
 		want  string // the first peer as JSON; empty: no policy
 	}{
-		{"outside of the cluster", api{}, nil, ""},
-		{"in the cluster", api{inCluster: true, own: "gw"}, nil, `{"podSelector":{"matchLabels":{"app.kubernetes.io/name":"livygateway"}},` +
+		{"outside of the cluster", kubeapi.Client{}, nil, ""},
+		{"in the cluster", kubeapi.Client{InCluster: true, Own: "gw"}, nil, `{"podSelector":{"matchLabels":{"app.kubernetes.io/name":"livygateway"}},` +
 			`"namespaceSelector":{"matchLabels":{"kubernetes.io/metadata.name":"gw"}}}`},
-		{"a label", api{inCluster: true, own: "gw"}, []string{"a=b"}, `{"podSelector":{"matchLabels":{"a":"b"}},"namespaceSelector":{}}`},
-		{"a network", api{}, []string{"10.0.0.0/8"}, `{"ipBlock":{"cidr":"10.0.0.0/8"}}`},
+		{"a label", kubeapi.Client{InCluster: true, Own: "gw"}, []string{"a=b"}, `{"podSelector":{"matchLabels":{"a":"b"}},"namespaceSelector":{}}`},
+		{"a network", kubeapi.Client{}, []string{"10.0.0.0/8"}, `{"ipBlock":{"cidr":"10.0.0.0/8"}}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r, err := New(Options{Allow: tt.allow}, nil)
@@ -145,21 +147,36 @@ func TestWhoMayConnect(t *testing.T) {
 	}
 }
 
-// TestExecutorsReachDrivers: pods of jobs reach the ports of drivers, but not Livy.
+// TestExecutorsReachDrivers: pods of jobs reach the ports of drivers, but nothing without a login.
 func TestExecutorsReachDrivers(t *testing.T) {
 	r, err := New(Options{Allow: []string{"10.0.0.0/8"}}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	l := launch()
-	if rules := r.policy(new(api), l).Spec.Ingress; len(rules) != 2 {
-		t.Errorf("without Kubernetes: %d rules, want 2", len(rules))
+	if rules := r.policy(new(kubeapi.Client), l).Spec.Ingress; len(rules) != 1 {
+		t.Errorf("without Kubernetes: %d rules, want 1", len(rules))
 	}
 	l.Master = "k8s://https://k"
-	rules := r.policy(new(api), l).Spec.Ingress
-	const want = `{"ports":[{"protocol":"TCP","port":10000,"endPort":10010},{"protocol":"TCP","port":32768,"endPort":65535}],` +
-		`"from":[{"podSelector":{"matchLabels":{"livygateway/gateway":"lc-1"}},"namespaceSelector":{}}]}`
-	if got := encode(t, rules[len(rules)-1]); len(rules) != 3 || got != want {
-		t.Errorf("%d rules, the last one %s, want %s", len(rules), got, want)
+	rules := r.policy(new(kubeapi.Client), l).Spec.Ingress
+	if len(rules) != 2 {
+		t.Fatalf("%d rules, want 2", len(rules))
+	}
+	const want = `[{"podSelector":{"matchLabels":{"livygateway/gateway":"lc-1"}},"namespaceSelector":{}}]`
+	if got := encode(t, rules[1].From); got != want {
+		t.Errorf("from %s, want %s", got, want)
+	}
+	for _, tt := range []struct {
+		port int32
+		want bool
+	}{
+		{22, false}, {4040, false}, {4140, false}, {7078, true}, {livyPort, false}, {10000, true}, {10090, false}, {32768, true}, {65535, true},
+	} {
+		open := slices.ContainsFunc(rules[1].Ports, func(p networkingv1.NetworkPolicyPort) bool {
+			return p.Port.IntVal <= tt.port && tt.port <= *p.EndPort
+		})
+		if open != tt.want {
+			t.Errorf("port %d open: %v, want %v", tt.port, open, tt.want)
+		}
 	}
 }

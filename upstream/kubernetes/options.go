@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // Ways to reach the pods of Livy servers.
@@ -73,6 +74,10 @@ type Options struct {
 	LogDir string
 	// Grace is how long a server may take to end before it is killed; default 10 s.
 	Grace time.Duration
+}
+
+func (o *Options) access() kubeapi.Access {
+	return kubeapi.Access{Kubeconfig: o.Kubeconfig, Context: o.Context, Namespace: o.Namespace}
 }
 
 var (

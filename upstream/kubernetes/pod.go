@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"maps"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // Labels and annotations of the pods.
@@ -37,10 +39,13 @@ const (
 	unpacker   = "unpack"
 	confDir    = "/etc/livy"
 	clusterDir = "/etc/livy-cluster"
-	workDir    = "/home/livy"
-	logDir     = "/var/log/livy"
-	userID     = 10001
-	livyPort   = 8998
+	// Spark copies what is in the two others into the pods of jobs.
+	kubeDir        = "/etc/livy-kube"
+	kubeconfigFile = "config"
+	workDir        = "/home/livy"
+	logDir         = "/var/log/livy"
+	userID         = 10001
+	livyPort       = 8998
 )
 
 // podName returns the name of a server's pod; the dot of a second server's id is not for the
@@ -80,10 +85,10 @@ func (r *Runtime) labels(l *upstream.Launch) map[string]string {
 }
 
 // pod returns the pod of a server, which the scheduler leaves alone until its gate is removed.
-func (r *Runtime) pod(l *upstream.Launch) *corev1.Pod {
+func (r *Runtime) pod(a *kubeapi.Client, l *upstream.Launch) *corev1.Pod {
 	o := &r.opts
 	name := podName(l.ServerID())
-	volumes, mounts := r.volumes(l)
+	volumes, mounts := r.volumes(a, l)
 	pod := &corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{
 			Name: name, Labels: r.labels(l),
@@ -121,7 +126,7 @@ func (r *Runtime) pod(l *upstream.Launch) *corev1.Pod {
 			}},
 		},
 	}
-	if strings.HasPrefix(l.Master, "k8s://") {
+	if ownCluster(l) {
 		pod.Spec.AutomountServiceAccountToken = ptr.To(true)
 	}
 	if o.RuntimeClass != "" {
@@ -140,6 +145,9 @@ func (r *Runtime) pod(l *upstream.Launch) *corev1.Pod {
 	}
 	return pod
 }
+
+// ownCluster reports whether jobs run in the cluster of the pod, with its service account.
+func ownCluster(l *upstream.Launch) bool { return l.OnKubernetes() && l.Kubeconfig == "" }
 
 func confined() *corev1.SecurityContext {
 	return &corev1.SecurityContext{
@@ -173,10 +181,15 @@ func (r *Runtime) resources(l *upstream.Launch) corev1.ResourceRequirements {
 func environment(l *upstream.Launch, secret string) []corev1.EnvVar {
 	env := []corev1.EnvVar{
 		{Name: "LIVY_CONF_DIR", Value: confDir}, {Name: "SPARK_CONF_DIR", Value: confDir}, {Name: "HOME", Value: workDir},
-		// Executors in other pods connect to the drivers in this one.
-		{Name: "POD_IP", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"}}},
-		{Name: "POD_NAME", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.name"}}},
-		{Name: "POD_NAMESPACE", ValueFrom: &corev1.EnvVarSource{FieldRef: &corev1.ObjectFieldSelector{FieldPath: "metadata.namespace"}}},
+	}
+	if !l.RunsLocally() {
+		// Executors connect to the drivers in this pod, whose name means nothing elsewhere.
+		env = append(env, corev1.EnvVar{Name: "SPARK_LOCAL_HOSTNAME", ValueFrom: &corev1.EnvVarSource{
+			FieldRef: &corev1.ObjectFieldSelector{FieldPath: "status.podIP"},
+		}})
+	}
+	if l.Kubeconfig != "" {
+		env = append(env, corev1.EnvVar{Name: "KUBECONFIG", Value: path.Join(kubeDir, kubeconfigFile)})
 	}
 	if len(l.ClusterFiles) > 0 {
 		env = append(env, corev1.EnvVar{Name: "HADOOP_CONF_DIR", Value: clusterDir})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // Interface guard
@@ -47,14 +48,14 @@ func (r *Runtime) run(ctx context.Context, serverID string, command ...string) (
 	if err != nil {
 		return "", err
 	}
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
 	defer cancel()
-	req := a.core.Get().Namespace(a.namespace).Resource("pods").Name(podName(serverID)).SubResource("exec").
+	req := a.Core.Get().Namespace(a.Namespace).Resource("pods").Name(podName(serverID)).SubResource("exec").
 		Param("container", container).Param("stdout", "true").Param("stderr", "true")
 	for _, word := range command {
 		req.Param("command", word)
 	}
-	executor, err := remotecommand.NewWebSocketExecutor(a.config, "GET", req.URL().String())
+	executor, err := remotecommand.NewWebSocketExecutor(a.Config, "GET", req.URL().String())
 	if err != nil {
 		return "", err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // condition is what a pod's status means for its Livy server.
@@ -135,7 +136,7 @@ func describeGone(pod *corev1.Pod) string {
 }
 
 // instance returns a pod's server.
-func (r *Runtime) instance(ctx context.Context, a *api, pod *corev1.Pod) (upstream.Instance, error) {
+func (r *Runtime) instance(ctx context.Context, a *kubeapi.Client, pod *corev1.Pod) (upstream.Instance, error) {
 	c := judge(pod, r.opts.PendingTimeout, time.Now())
 	inst := upstream.Instance{
 		GatewayID: pod.Labels[labelGateway], Number: numberOf(pod), ID: string(pod.UID),
@@ -150,8 +151,8 @@ func (r *Runtime) instance(ctx context.Context, a *api, pod *corev1.Pod) (upstre
 		host = pod.Annotations[annotationService]
 		if host == "" {
 			var service corev1.Service
-			if err := a.get(ctx, "services", serviceName(pod.Name), &service); err != nil {
-				return inst, callError("reading the Service of gateway "+serverOf(pod), err)
+			if err := a.Get(ctx, "services", serviceName(pod.Name), &service); err != nil {
+				return inst, kubeapi.CallError("reading the Service of gateway "+serverOf(pod), err)
 			}
 			host = service.Spec.ClusterIP
 		}
@@ -177,13 +178,13 @@ func epochOf(pod *corev1.Pod) int64 {
 
 // events returns the last events of a pod, as an addition to an error. They tell of volumes and
 // networks, which the status does not.
-func (r *Runtime) events(ctx context.Context, a *api, pod *corev1.Pod) string {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+func (r *Runtime) events(ctx context.Context, a *kubeapi.Client, pod *corev1.Pod) string {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), kubeapi.CallTimeout)
 	defer cancel()
 	var list corev1.EventList
-	err := a.core.Get().Namespace(a.namespace).Resource("events").VersionedParams(&metav1.ListOptions{
+	err := a.Core.Get().Namespace(a.Namespace).Resource("events").VersionedParams(&metav1.ListOptions{
 		FieldSelector: "involvedObject.uid=" + string(pod.UID), Limit: 50,
-	}, parameters).Do(ctx).Into(&list)
+	}, kubeapi.Parameters).Do(ctx).Into(&list)
 	if err != nil {
 		return ""
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // unpackContainer runs before the server and unpacks what is sent to it.
@@ -28,7 +29,7 @@ func unpackContainer(l *upstream.Launch, o *Options) corev1.Container {
 }
 
 // unpack sends the archives to the container that waits for them.
-func (r *Runtime) unpack(ctx context.Context, a *api, l *upstream.Launch, pod *corev1.Pod) error {
+func (r *Runtime) unpack(ctx context.Context, a *kubeapi.Client, l *upstream.Launch, pod *corev1.Pod) error {
 	if len(l.Archives) == 0 {
 		return nil
 	}
@@ -64,7 +65,7 @@ func (r *Runtime) unpack(ctx context.Context, a *api, l *upstream.Launch, pod *c
 		packed <- err
 	}()
 	var said bytes.Buffer
-	err := a.stream(ctx, pod.Name, "attach", map[string]string{"container": unpacker, "stdin": "true", "stderr": "true"},
+	err := stream(ctx, a, pod.Name, "attach", map[string]string{"container": unpacker, "stdin": "true", "stderr": "true"},
 		remotecommand.StreamOptions{Stdin: read, Stderr: &said})
 	_ = read.Close() // ends the packing if the container did not read it all
 	if packing := <-packed; packing != nil && !errors.Is(packing, io.ErrClosedPipe) {
@@ -96,17 +97,4 @@ func pack(archives []upstream.Archive, to io.Writer) error {
 		return fmt.Errorf("packing archives: %w", err)
 	}
 	return nil
-}
-
-// stream connects to a container of a pod.
-func (a *api) stream(ctx context.Context, pod, how string, params map[string]string, streams remotecommand.StreamOptions) error {
-	req := a.core.Get().Namespace(a.namespace).Resource("pods").Name(pod).SubResource(how)
-	for name, value := range params {
-		req.Param(name, value)
-	}
-	executor, err := remotecommand.NewWebSocketExecutor(a.config, "GET", req.URL().String())
-	if err != nil {
-		return err
-	}
-	return executor.StreamWithContext(ctx, streams)
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // Interface guard
@@ -88,13 +89,13 @@ func (u *usage) forget(pods []*corev1.Pod) {
 }
 
 // askKubelet asks the kubelet of a pod's node about all pods there.
-func (u *usage) askKubelet(ctx context.Context, a *api, pod *corev1.Pod, _ *pods) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func (u *usage) askKubelet(ctx context.Context, a *kubeapi.Client, pod *corev1.Pod, _ *pods) error {
+	ctx, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
 	defer cancel()
-	body, err := a.core.Get().Resource("nodes").Name(pod.Spec.NodeName).SubResource("proxy").Suffix("stats", "summary").
+	body, err := a.Core.Get().Resource("nodes").Name(pod.Spec.NodeName).SubResource("proxy").Suffix("stats", "summary").
 		Param("only_cpu_and_memory", "true").Do(ctx).Raw()
 	if err != nil {
-		return callError("asking node "+pod.Spec.NodeName+" for what its pods use", err)
+		return kubeapi.CallError("asking node "+pod.Spec.NodeName+" for what its pods use", err)
 	}
 	var summary struct {
 		Pods []struct {
@@ -115,12 +116,12 @@ func (u *usage) askKubelet(ctx context.Context, a *api, pod *corev1.Pod, _ *pods
 }
 
 // askMetrics asks the metrics API about all pods of the installation.
-func (u *usage) askMetrics(ctx context.Context, a *api, _ *corev1.Pod, known *pods) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+func (u *usage) askMetrics(ctx context.Context, a *kubeapi.Client, _ *corev1.Pod, known *pods) error {
+	ctx, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
 	defer cancel()
-	body, err := a.core.Get().AbsPath("/apis/metrics.k8s.io/v1beta1/namespaces", a.namespace, "pods").Param("labelSelector", known.selector).Do(ctx).Raw()
+	body, err := a.Core.Get().AbsPath("/apis/metrics.k8s.io/v1beta1/namespaces", a.Namespace, "pods").Param("labelSelector", known.selector).Do(ctx).Raw()
 	if err != nil {
-		return callError("asking the metrics API for what pods use (is metrics-server installed?)", err)
+		return kubeapi.CallError("asking the metrics API for what pods use (is metrics-server installed?)", err)
 	}
 	var list struct {
 		Items []struct {

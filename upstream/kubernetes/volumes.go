@@ -10,11 +10,12 @@ import (
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // volumes returns the volumes of a server: its configuration, places to write to, for its root
 // file system is read-only, and the gateway's directories.
-func (r *Runtime) volumes(l *upstream.Launch) ([]corev1.Volume, []corev1.VolumeMount) {
+func (r *Runtime) volumes(a *kubeapi.Client, l *upstream.Launch) ([]corev1.Volume, []corev1.VolumeMount) {
 	var volumes []corev1.Volume
 	var mounts []corev1.VolumeMount
 	add := func(name string, source corev1.VolumeSource, mount corev1.VolumeMount) {
@@ -26,7 +27,7 @@ func (r *Runtime) volumes(l *upstream.Launch) ([]corev1.Volume, []corev1.VolumeM
 	object := corev1.LocalObjectReference{Name: name}
 	sources := []corev1.VolumeProjection{
 		{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: object}},
-		{Secret: &corev1.SecretProjection{LocalObjectReference: object, Items: items(secretFiles(r.files(l)), "")}},
+		{Secret: &corev1.SecretProjection{LocalObjectReference: object, Items: items(secretFiles(r.files(a, l)), "")}},
 	}
 	add("conf", corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: ptr.To(int32(0o440))}},
 		corev1.VolumeMount{MountPath: confDir, ReadOnly: true})
@@ -34,6 +35,11 @@ func (r *Runtime) volumes(l *upstream.Launch) ([]corev1.Volume, []corev1.VolumeM
 		add("cluster", corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
 			SecretName: name, Items: items(l.ClusterFiles, clusterPrefix), DefaultMode: ptr.To(int32(0o440)),
 		}}, corev1.VolumeMount{MountPath: clusterDir, ReadOnly: true})
+	}
+	if l.Kubeconfig != "" {
+		add("kubeconfig", corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
+			SecretName: name, Items: items(map[string]string{kubeconfigFile: ""}, kubePrefix), DefaultMode: ptr.To(int32(0o440)),
+		}}, corev1.VolumeMount{MountPath: kubeDir, ReadOnly: true})
 	}
 	for _, v := range []struct{ name, dir string }{{"home", workDir}, {"tmp", "/tmp"}, {"log", logDir}} {
 		add(v.name, corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}, corev1.VolumeMount{MountPath: v.dir})

@@ -2,19 +2,14 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/utils/ptr"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // stale is how long the list of pods is believed after the watch has broken.
@@ -41,7 +36,7 @@ func newPods(selector string) *pods {
 }
 
 // follow starts the watch, once.
-func (p *pods) follow(a *api) {
+func (p *pods) follow(a *kubeapi.Client) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.started {
@@ -49,7 +44,7 @@ func (p *pods) follow(a *api) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.started, p.stop = true, cancel
-	go p.run(ctx, a)
+	go a.FollowPods(ctx, a.Namespace, p.selector, p)
 }
 
 func (p *pods) close() {
@@ -61,43 +56,13 @@ func (p *pods) close() {
 	}
 }
 
-func (p *pods) run(ctx context.Context, a *api) {
-	pause := 200 * time.Millisecond
-	for ctx.Err() == nil {
-		version, err := p.list(ctx, a)
-		if err == nil {
-			pause = 200 * time.Millisecond
-			err = p.watch(ctx, a, version)
-		}
-		p.mu.Lock()
-		if p.broken.IsZero() {
-			p.broken = time.Now()
-		}
-		p.failure = err
-		p.signal()
-		p.mu.Unlock()
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause):
-		}
-		pause = min(2*pause, 10*time.Second)
-	}
-}
-
-func (p *pods) list(ctx context.Context, a *api) (version string, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
-	defer cancel()
-	var list corev1.PodList
-	err = a.core.Get().Namespace(a.namespace).Resource("pods").
-		VersionedParams(&metav1.ListOptions{LabelSelector: p.selector}, parameters).Do(ctx).Into(&list)
-	if err != nil {
-		return "", err
-	}
+// Listed, Changed and Watching are the methods of a kubeapi.Follower.
+func (p *pods) Listed(list []corev1.Pod) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := map[string]*corev1.Pod{}
-	for i := range list.Items {
-		now[list.Items[i].Name] = &list.Items[i]
+	for i := range list {
+		now[list[i].Name] = &list[i]
 	}
 	for name, pod := range p.byName {
 		if now[name] == nil || now[name].UID != pod.UID {
@@ -106,63 +71,33 @@ func (p *pods) list(ctx context.Context, a *api) (version string, err error) {
 	}
 	p.byName, p.listed = now, true
 	p.signal()
-	return list.ResourceVersion, nil
 }
 
-// watch follows changes until the watch ends. Where it ends in order, as it does every few
-// minutes, it is continued from the last version.
-func (p *pods) watch(ctx context.Context, a *api, version string) error {
-	for {
-		w, err := a.core.Get().Namespace(a.namespace).Resource("pods").VersionedParams(&metav1.ListOptions{
-			LabelSelector: p.selector, Watch: true, ResourceVersion: version, AllowWatchBookmarks: true, TimeoutSeconds: ptr.To(int64(300)),
-		}, parameters).Watch(ctx)
-		if err != nil {
-			return err
+func (p *pods) Changed(pod *corev1.Pod, deleted bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if deleted {
+		if now := p.byName[pod.Name]; now != nil && now.UID == pod.UID {
+			delete(p.byName, pod.Name)
 		}
-		p.mu.Lock()
-		p.broken, p.failure = time.Time{}, nil
-		p.mu.Unlock()
-		began := time.Now()
-		version, err = p.receive(w, version)
-		if err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if time.Since(began) < time.Second {
-			return errors.New("the watch ended at once")
-		}
+		p.vanished(pod)
+	} else {
+		p.byName[pod.Name] = pod
 	}
+	p.signal()
 }
 
-func (p *pods) receive(w watch.Interface, version string) (string, error) {
-	defer w.Stop()
-	for e := range w.ResultChan() {
-		pod, ok := e.Object.(*corev1.Pod)
-		if !ok {
-			if e.Type == watch.Error {
-				return "", apierrors.FromObject(e.Object)
-			}
-			return "", fmt.Errorf("the watch sent a %T", e.Object)
-		}
-		version = pod.ResourceVersion
-		if e.Type == watch.Bookmark {
-			continue
-		}
-		p.mu.Lock()
-		if e.Type == watch.Deleted {
-			if now := p.byName[pod.Name]; now != nil && now.UID == pod.UID {
-				delete(p.byName, pod.Name)
-			}
-			p.vanished(pod)
-		} else {
-			p.byName[pod.Name] = pod
-		}
-		p.signal()
-		p.mu.Unlock()
+func (p *pods) Watching(err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.failure = err
+	switch {
+	case err == nil:
+		p.broken = time.Time{}
+	case p.broken.IsZero():
+		p.broken = time.Now()
 	}
-	return version, nil
+	p.signal()
 }
 
 // vanished records that a pod is gone, unless it was we who deleted it. The caller holds the lock.
@@ -189,7 +124,7 @@ func (p *pods) signal() {
 // current waits until the pods have been listed. fresh is false if the watch has been broken for
 // a while, so that a pod is better asked for.
 func (p *pods) current(ctx context.Context) (fresh bool, err error) {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	ctx, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
 	defer cancel()
 	for {
 		p.mu.Lock()
@@ -199,7 +134,7 @@ func (p *pods) current(ctx context.Context) (fresh bool, err error) {
 			return broken.IsZero() || time.Since(broken) < stale, nil
 		}
 		if failure != nil {
-			return false, callError("listing the pods of Livy servers", failure)
+			return false, kubeapi.CallError("listing the pods of Livy servers", failure)
 		}
 		select {
 		case <-ctx.Done():

@@ -168,7 +168,7 @@ func TestLogsAreBoundedWhereTheyAre(t *testing.T) {
 	} {
 		r := newRuntime(t, Options{})
 		d := r.dirs("lc-1", 1)
-		if err := d.prepare(nil, nil, nil, nil); err != nil {
+		if err := d.prepare(nil, &upstream.Launch{}, nil); err != nil {
 			t.Fatal(err)
 		}
 		for _, path := range []string{elsewhere, d.log, filepath.Join(d.logs(), "own.request.log")} {

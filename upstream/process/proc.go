@@ -54,6 +54,9 @@ func environment(l upstream.Launch, d dirs, user account, marker string) []strin
 	if len(l.ClusterFiles) > 0 {
 		env["HADOOP_CONF_DIR"] = d.cluster()
 	}
+	if l.Kubeconfig != "" {
+		env["KUBECONFIG"] = filepath.Join(d.kube(), "config")
+	}
 	if l.Engine.JavaHome != "" {
 		env["JAVA_HOME"] = l.Engine.JavaHome
 	}

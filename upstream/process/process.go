@@ -192,7 +192,7 @@ func (r *Runtime) launch(ctx context.Context, l launching, d dirs) (upstream.Ins
 		return upstream.Instance{}, err
 	}
 	files = upstream.WithMetastore(files, l.Warehouse.Path, l.user.host(), l.metastore)
-	if err := d.prepare(files, l.ClusterFiles, l.Archives, l.user.cred); err != nil {
+	if err := d.prepare(files, &l.Launch, l.user.cred); err != nil {
 		return upstream.Instance{}, err
 	}
 	needed := append(engineFiles(l.Engine), d.conf)

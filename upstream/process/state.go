@@ -161,22 +161,23 @@ func (r *Runtime) reportBroken(file string, err error) {
 // HADOOP_CONF_DIR to the cluster.
 func (d dirs) cluster() string { return filepath.Join(d.conf, "cluster") }
 
+// kube has a kubeconfig, which Spark would copy into the pods of jobs from conf or cluster.
+func (d dirs) kube() string { return filepath.Join(d.conf, "kube") }
+
 // tmp and logs are below work.
 func (d dirs) tmp() string  { return filepath.Join(d.work, "tmp") }
 func (d dirs) logs() string { return filepath.Join(d.work, "logs") }
 
 // prepare creates the directories, unpacks archives and writes the configuration, readable only
 // by the server's user, since it may contain passwords.
-func (d dirs) prepare(
-	files, clusterFiles map[string]string, archives []upstream.Archive, cred *syscall.Credential,
-) error {
+func (d dirs) prepare(files map[string]string, l *upstream.Launch, cred *syscall.Credential) error {
 	if err := d.clear(); err != nil {
 		return err
 	}
 	if err := d.makeWay(); err != nil {
 		return err
 	}
-	made := []string{d.conf, d.cluster(), d.work, d.tmp(), d.logs()}
+	made := []string{d.conf, d.cluster(), d.kube(), d.work, d.tmp(), d.logs()}
 	for _, dir := range made {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return fmt.Errorf("making the gateway's directory: %w", err)
@@ -185,10 +186,15 @@ func (d dirs) prepare(
 	if err := writeFiles(d.conf, files, cred); err != nil {
 		return err
 	}
-	if err := writeFiles(d.cluster(), clusterFiles, cred); err != nil {
+	if err := writeFiles(d.cluster(), l.ClusterFiles, cred); err != nil {
 		return err
 	}
-	if err := d.unpack(archives, cred); err != nil {
+	if l.Kubeconfig != "" {
+		if err := writeFiles(d.kube(), map[string]string{"config": l.Kubeconfig}, cred); err != nil {
+			return err
+		}
+	}
+	if err := d.unpack(l.Archives, cred); err != nil {
 		return err
 	}
 	// The outer ones last: once a directory belongs to the user, the user's processes can put

@@ -3,34 +3,35 @@
 package sparkpods
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"fmt"
-	"io"
-	"net/http"
-	"net/url"
-	"os"
-	"strings"
+	"strconv"
+	"sync"
 	"time"
 
-	"k8s.io/client-go/rest"
-	"k8s.io/client-go/tools/clientcmd"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/upstream"
+	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
-// Labels and annotations of Spark's own.
+// Labels and containers of Spark's own.
 const (
-	appLabel  = "spark-app-selector"
-	roleLabel = "spark-role"
+	appLabel        = "spark-app-selector"
+	roleLabel       = "spark-role"
+	driverContainer = "spark-kubernetes-driver"
 )
 
 // Pod is a pod of a job.
 type Pod struct {
 	Namespace, Name string
-	// Record is the id of the job's record, App the application's id of Spark.
-	Record, App string
+	UID             types.UID
+	// Gateway and Record are the ids of the job's gateway and record, App the application's id
+	// of Spark.
+	Gateway, Record, App string
 	// Driver is true for the driver of a batch; executors have none.
 	Driver bool
 	// IP is empty until the pod has one.
@@ -41,141 +42,96 @@ type Pod struct {
 	Deleted bool
 }
 
-// Cluster is the API of a cluster.
+// unused is how long a namespace is watched after somebody last asked about it.
+const unused = 10 * time.Minute
+
+// Cluster is the API of a cluster. All gateways share one watch for each namespace of jobs.
 type Cluster struct {
-	base   *url.URL
-	client *http.Client
-	// namespace is that of the kubeconfig or of the service account.
-	namespace string
+	api *kubeapi.Client
+
+	mu      sync.Mutex
+	watched map[string]*namespace
 }
 
-const (
-	callTimeout   = 10 * time.Second
-	maxReply      = 32 << 20
-	namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-)
-
-// Open reads a kubeconfig file. Without one it takes the file that KUBECONFIG names, or the
-// service account of this process's own pod. It does not use the network.
-func Open(kubeconfig string) (*Cluster, error) {
-	config, namespace, err := load(kubeconfig)
+// Open reads the access to a cluster. It does not use the network.
+func Open(access kubeapi.Access) (*Cluster, error) {
+	api, err := kubeapi.Open(access)
 	if err != nil {
-		return nil, gateway.Wrap(gateway.KindInvalid, "reading the access to the Kubernetes API", err)
-	}
-	config.UserAgent = "livygateway"
-	client, err := rest.HTTPClientFor(config)
-	if err != nil {
-		return nil, gateway.Wrap(gateway.KindInvalid, "reading the access to the Kubernetes API", err)
-	}
-	base, _, err := rest.DefaultServerUrlFor(config)
-	if err != nil {
-		return nil, gateway.Wrap(gateway.KindInvalid, "reading the access to the Kubernetes API", err)
-	}
-	return &Cluster{base: base, client: client, namespace: cmp.Or(namespace, "default")}, nil
-}
-
-func load(kubeconfig string) (*rest.Config, string, error) {
-	if kubeconfig == "" && os.Getenv(clientcmd.RecommendedConfigPathEnvVar) == "" {
-		if config, err := rest.InClusterConfig(); err == nil {
-			text, err := os.ReadFile(namespaceFile)
-			return config, strings.TrimSpace(string(text)), err
-		}
-	}
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	rules.ExplicitPath = kubeconfig
-	loaded := clientcmd.NewNonInteractiveDeferredLoadingClientConfig(rules, nil)
-	config, err := loaded.ClientConfig()
-	if err != nil {
-		return nil, "", err
-	}
-	namespace, _, err := loaded.Namespace()
-	return config, namespace, err
-}
-
-// list is the part of Kubernetes' PodList that is used here.
-type list struct {
-	Items []struct {
-		Metadata struct {
-			Name, Namespace   string
-			Labels            map[string]string
-			DeletionTimestamp string
-		}
-		Status struct{ Phase, PodIP string }
-	}
-}
-
-// Pods returns the pods of a gateway's jobs in a namespace. Without a namespace it takes that of
-// the kubeconfig or service account.
-func (c *Cluster) Pods(ctx context.Context, namespace, gatewayID string) ([]Pod, error) {
-	query := url.Values{
-		"labelSelector": {gateway.PodLabel("gateway") + "=" + gatewayID + "," + gateway.PodLabel(gateway.RecordLabel)},
-		// From the API server's cache, which is as recent as a watch.
-		"resourceVersion": {"0"},
-	}
-	var found list
-	if err := c.call(ctx, http.MethodGet, c.path(namespace, ""), query, &found); err != nil {
 		return nil, err
 	}
-	pods := make([]Pod, 0, len(found.Items))
-	for _, p := range found.Items {
-		m := &p.Metadata
-		pods = append(pods, Pod{
-			Namespace: m.Namespace, Name: m.Name, IP: p.Status.PodIP,
-			Record: m.Labels[gateway.PodLabel(gateway.RecordLabel)], App: m.Labels[appLabel],
-			Driver:  m.Labels[roleLabel] == "driver",
-			Running: p.Status.Phase == "Pending" || p.Status.Phase == "Running",
-			Deleted: m.DeletionTimestamp != "",
-		})
+	return &Cluster{api: api, watched: make(map[string]*namespace)}, nil
+}
+
+// Close ends all watches.
+func (c *Cluster) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, n := range c.watched {
+		n.stop()
+		delete(c.watched, name)
 	}
-	return pods, nil
+}
+
+// Pods returns the pods of a gateway's jobs in a namespace.
+func (c *Cluster) Pods(ctx context.Context, namespace, gatewayID string) ([]Pod, error) {
+	return c.follow(namespace).pods(ctx, gatewayID)
+}
+
+// follow returns the watch of a namespace, and ends those that nobody needs any more.
+func (c *Cluster) follow(name string) *namespace {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	for other, n := range c.watched {
+		if other != name && now.Sub(n.asked) > unused {
+			n.stop()
+			delete(c.watched, other)
+		}
+	}
+	n := c.watched[name]
+	if n == nil {
+		var ctx context.Context
+		n = newNamespace(name)
+		ctx, n.stop = context.WithCancel(context.Background())
+		c.watched[name] = n
+		go c.api.FollowPods(ctx, name, gateway.PodLabel(gateway.RecordLabel), n)
+	}
+	n.asked = now
+	return n
 }
 
 // Remove deletes a pod, if it exists. Executors of a driver go with it.
 func (c *Cluster) Remove(ctx context.Context, p *Pod) error {
-	err := c.call(ctx, http.MethodDelete, c.path(p.Namespace, p.Name), nil, nil)
-	if gateway.KindOf(err) == gateway.KindNotFound {
+	err := c.api.Remove(ctx, c.api.Core, p.Namespace, "pods", p.Name, &metav1.DeleteOptions{Preconditions: &metav1.Preconditions{UID: &p.UID}})
+	if err == nil || apierrors.IsConflict(err) { // gone, and another one has its name
 		return nil
 	}
-	return err
+	return kubeapi.CallError("deleting pod "+p.Namespace+"/"+p.Name, err)
 }
 
-func (c *Cluster) path(namespace, pod string) string {
-	return c.base.JoinPath("api/v1/namespaces", cmp.Or(namespace, c.namespace), "pods", pod).String()
-}
-
-func (c *Cluster) call(ctx context.Context, method, address string, query url.Values, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+// Log returns the last lines of a driver's log. There are none if the pod is gone.
+func (c *Cluster) Log(ctx context.Context, p *Pod, lines int) ([]string, error) {
+	ctx, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
 	defer cancel()
-	if len(query) > 0 {
-		address += "?" + query.Encode()
-	}
-	req, err := http.NewRequestWithContext(ctx, method, address, http.NoBody)
-	if err != nil {
-		return err
-	}
-	req.Header.Set("Accept", "application/json")
-	resp, err := c.client.Do(req)
-	if err != nil {
-		return gateway.Wrap(gateway.KindUnavailable, "the Kubernetes API does not answer", err)
-	}
-	defer resp.Body.Close()
-	body := http.MaxBytesReader(nil, resp.Body, maxReply)
-	switch {
-	case resp.StatusCode == http.StatusNotFound:
-		return gateway.Errorf(gateway.KindNotFound, "Kubernetes does not know it")
-	case resp.StatusCode == http.StatusForbidden, resp.StatusCode == http.StatusUnauthorized:
-		return gateway.Errorf(gateway.KindUnavailable,
-			"Kubernetes does not let the gateway %s pods of jobs (%d); its role needs the verbs list and delete for pods",
-			strings.ToLower(method), resp.StatusCode)
-	case resp.StatusCode >= http.StatusBadRequest:
-		return gateway.Errorf(gateway.KindUnavailable, "the Kubernetes API answered %d", resp.StatusCode)
-	case into == nil:
-		_, err = io.Copy(io.Discard, body)
-	default:
-		err = json.NewDecoder(body).Decode(into)
+	text, err := c.api.Core.Get().Namespace(p.Namespace).Resource("pods").Name(p.Name).SubResource("log").
+		Param("container", driverContainer).Param("tailLines", strconv.Itoa(lines)).Param("limitBytes", strconv.Itoa(maxLog)).Do(ctx).Raw()
+	if apierrors.IsBadRequest(err) || apierrors.IsNotFound(err) {
+		return nil, nil // its container has not begun, or the pod is gone
 	}
 	if err != nil {
-		return fmt.Errorf("reading a reply of the Kubernetes API: %w", err)
+		return nil, kubeapi.CallError("reading the log of pod "+p.Namespace+"/"+p.Name, err)
 	}
-	return nil
+	return upstream.LastLines(string(text), lines), nil
+}
+
+const maxLog = 256 << 10
+
+func podOf(p *corev1.Pod) Pod {
+	return Pod{
+		Namespace: p.Namespace, Name: p.Name, UID: p.UID, IP: p.Status.PodIP,
+		Gateway: p.Labels[gateway.PodLabel("gateway")], Record: p.Labels[gateway.PodLabel(gateway.RecordLabel)], App: p.Labels[appLabel],
+		Driver:  p.Labels[roleLabel] == "driver",
+		Running: p.Status.Phase == corev1.PodPending || p.Status.Phase == corev1.PodRunning,
+		Deleted: p.DeletionTimestamp != nil,
+	}
 }
