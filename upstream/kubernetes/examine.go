@@ -24,6 +24,8 @@ type right struct {
 	verbs                        []string
 }
 
+func (r right) name() string { return strings.TrimSuffix(r.resource+"/"+r.subresource, "/") }
+
 func (r *Runtime) rights(a *kubeapi.Client) []right {
 	list := []right{
 		{"", "pods", "", []string{"get", "list", "watch", "create", "patch", "delete"}},
@@ -90,7 +92,7 @@ func (r *Runtime) examineRights(ctx context.Context, a *kubeapi.Client) doctor.R
 				return doctor.Warning(check, "cannot be checked: "+err.Error(), "allow create of selfsubjectaccessreviews")
 			}
 			if !review.Status.Allowed {
-				missing = append(missing, verb+" "+strings.TrimSuffix(right.resource+"/"+right.subresource, "/"))
+				missing = append(missing, verb+" "+right.name())
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 	"helm.sh/helm/v3/pkg/engine"
 	"helm.sh/helm/v3/pkg/lint"
 	"helm.sh/helm/v3/pkg/lint/support"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 	"k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/yaml"
@@ -45,6 +47,8 @@ tolerations: [{key: a, operator: Exists}]
 env: [{name: A, value: b}]
 `, map[string]int{"Deployment": 1, "Ingress": 1, "ServiceMonitor": 1, "Role": 5, "RoleBinding": 5, "ServiceAccount": 4}, ""},
 	{"jobs beside the gateway", "{redis: {secret: redis}, jobNamespaces: [gateways]}", map[string]int{"Role": 2, "RoleBinding": 2, "ServiceAccount": 2}, ""},
+	{"statistics of kubelets", "{usage: kubelet, redis: {secret: redis}}", map[string]int{"ClusterRole": 1, "ClusterRoleBinding": 1}, ""},
+	{"no statistics", "{usage: off, redis: {secret: redis}}", map[string]int{"Role": 2, "ClusterRole": 0}, ""},
 	{"one instance", "{replicas: 1, redis: {secret: redis}}", map[string]int{"PodDisruptionBudget": 0, "Deployment": 1}, ""},
 	{"no instance", "{replicas: 0, redis: {secret: redis}}", nil, "replicas"},
 	{"an unknown value", "{redis: {secret: redis}, replica: 1}", nil, "replica"},
@@ -132,6 +136,49 @@ func TestLint(t *testing.T) {
 			t.Error(m)
 		}
 	}
+}
+
+// TestRole: the role of the gateway is the one of the documentation, which is held against what the
+// runtime needs.
+func TestRole(t *testing.T) {
+	text, err := os.ReadFile("../../../docs/kubernetes.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, documented, _ := strings.Cut(string(text), "    kind: Role\n")
+	documented, _, _ = strings.Cut(documented, "\n\n")
+	objects, err := render("redis: {secret: redis}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := grants(t, documented)
+	for _, object := range objects {
+		if strings.Contains(object, "kind: Role\nmetadata:\n  name: livy-livy-gateway\n") {
+			if got := grants(t, object); !slices.Equal(got, want) {
+				t.Errorf("the role grants\n%q, the documented one\n%q", got, want)
+			}
+			return
+		}
+	}
+	t.Error("there is no role of the gateway")
+}
+
+// grants lists what a role allows.
+func grants(t *testing.T, role string) (list []string) {
+	t.Helper()
+	var r struct{ Rules []rbacv1.PolicyRule }
+	if err := yaml.Unmarshal([]byte(role), &r); err != nil {
+		t.Fatalf("%v\n%s", err, role)
+	}
+	for _, rule := range r.Rules {
+		for _, resource := range rule.Resources {
+			for _, verb := range rule.Verbs {
+				list = append(list, strings.Join([]string{rule.APIGroups[0], resource, verb}, " "))
+			}
+		}
+	}
+	slices.Sort(list)
+	return list
 }
 
 // TestSecretsAreNotValues: the URL of Redis, which has a password, is only named.

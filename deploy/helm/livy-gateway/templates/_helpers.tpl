@@ -24,6 +24,8 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 	livy {
 		redis {$LIVY_REDIS_URL}
 		runtime kubernetes {
+			service_account {{ .Values.spark.serviceAccount }}
+			usage {{ .Values.usage | default "off" }}
 {{ .Values.runtime | indent 12 }}
 		}
 {{ .Values.livy | indent 8 }}

@@ -1,0 +1,50 @@
+package kubernetes
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+
+	"github.com/livygateway/livygateway/upstream/kubeapi"
+)
+
+// TestRightsAreDocumented: the documented role, which is the chart's too, has what is needed with
+// any option, and nothing else. The rights on nodes are of no namespace.
+func TestRightsAreDocumented(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "docs", "kubernetes.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, role, _ := strings.Cut(string(text), "    kind: Role\n")
+	role, _, _ = strings.Cut(role, "\n\n")
+	var documented struct {
+		Rules []struct{ APIGroups, Resources, Verbs []string }
+	}
+	if err := yaml.Unmarshal([]byte(role), &documented); err != nil {
+		t.Fatal(err)
+	}
+	got := []string{"list resourcequotas"} // for the doctor's hints alone
+	r := &Runtime{opts: Options{Reach: ReachService, Usage: UsageMetrics}}
+	for _, right := range r.rights(&kubeapi.Client{InCluster: true}) {
+		for _, verb := range right.verbs {
+			got = append(got, verb+" "+right.name())
+		}
+	}
+	var want []string
+	for _, rule := range documented.Rules {
+		for _, resource := range rule.Resources {
+			for _, verb := range rule.Verbs {
+				want = append(want, verb+" "+resource)
+			}
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("needed are\n%q, documented\n%q", got, want)
+	}
+}
