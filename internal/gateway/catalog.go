@@ -132,8 +132,10 @@ type Cluster struct {
 	// The address at which the cluster's executors reach drivers of sessions beside a Livy
 	// server that is not a pod of the cluster (`k8s://`). Default: the server's own.
 	DriverHost string `json:"driverHost,omitempty"`
-	// The kubeconfig file with which gateways look for the pods of jobs (`k8s://`).
-	// Default: that of KUBECONFIG, or the service account of the gateway's pod.
+	// The kubeconfig file with which gateways look for the pods of jobs, and Spark starts
+	// them (`k8s://`). Drivers beside Livy servers can read it. Default: the access of runtime
+	// kubernetes, whose pods have a service account; for gateways of other runtimes, the
+	// service account of their pod or KUBECONFIG, and nothing for Spark.
 	Kubeconfig string `json:"kubeconfig,omitempty"`
 }
 

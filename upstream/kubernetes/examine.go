@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
@@ -65,7 +66,12 @@ func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Resu
 			"check the address, certificate and login in the kubeconfig of runtime kubernetes")}
 	}
 	results := []doctor.Result{doctor.Good(check, "%s answers, version %s; pods run in namespace %s", a.Config.Host, version, a.Namespace)}
-	results = append(results, r.examineRights(ctx, a))
+	results = append(results, r.examineRights(ctx, a, "kubernetes rights", a.Namespace, r.rights(a)))
+	for _, namespace := range jobNamespaces(c) {
+		if namespace != a.Namespace {
+			results = append(results, r.examineRights(ctx, a, "kubernetes rights in "+namespace, namespace, jobRights))
+		}
+	}
 	results = append(results, r.examineQuotas(ctx, a, c)...)
 	for _, e := range c.Engines {
 		results = append(results, r.examineEngine(e))
@@ -73,16 +79,38 @@ func (r *Runtime) Examine(ctx context.Context, c *gateway.Catalog) []doctor.Resu
 	return append(results, r.examinePolicy(a))
 }
 
-func (r *Runtime) examineRights(ctx context.Context, a *kubeapi.Client) doctor.Result {
-	const check = "kubernetes rights"
+// jobRights are what the gateway needs in a namespace of jobs; see package sparkpods.
+var jobRights = []right{{"", "pods", "", []string{"list", "watch", "delete"}}, {"", "pods", "log", []string{"get"}}}
+
+// jobNamespaces returns the namespaces that the configuration names for jobs in the cluster of the
+// pods.
+func jobNamespaces(c *gateway.Catalog) []string {
+	var list []string
+	here := false
+	for _, cluster := range c.Clusters {
+		if cluster.Kubernetes() && cluster.Kubeconfig == "" {
+			here = true
+			if namespace := cluster.Conf["spark.kubernetes.namespace"]; namespace != "" {
+				list = append(list, namespace)
+			}
+		}
+	}
+	if here {
+		list = append(list, c.Queues...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func (r *Runtime) examineRights(ctx context.Context, a *kubeapi.Client, check, namespace string, rights []right) doctor.Result {
 	var missing []string
 	n := 0
-	for _, right := range r.rights(a) {
+	for _, right := range rights {
 		for _, verb := range right.verbs {
 			n++
 			review := &authorizationv1.SelfSubjectAccessReview{Spec: authorizationv1.SelfSubjectAccessReviewSpec{
 				ResourceAttributes: &authorizationv1.ResourceAttributes{
-					Namespace: a.Namespace, Group: right.group, Resource: right.resource, Subresource: right.subresource, Verb: verb,
+					Namespace: namespace, Group: right.group, Resource: right.resource, Subresource: right.subresource, Verb: verb,
 				},
 			}}
 			calling, cancel := context.WithTimeout(ctx, kubeapi.CallTimeout)
@@ -97,7 +125,7 @@ func (r *Runtime) examineRights(ctx context.Context, a *kubeapi.Client) doctor.R
 		}
 	}
 	if len(missing) > 0 {
-		return doctor.Failure(check, "missing in namespace "+a.Namespace+": "+strings.Join(missing, ", "),
+		return doctor.Failure(check, "missing in namespace "+namespace+": "+strings.Join(missing, ", "),
 			"grant them with a Role and a RoleBinding; see docs/kubernetes.md")
 	}
 	return doctor.Good(check, "all %d that are needed", n)

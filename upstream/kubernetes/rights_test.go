@@ -9,6 +9,7 @@ import (
 
 	"sigs.k8s.io/yaml"
 
+	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
@@ -46,5 +47,24 @@ func TestRightsAreDocumented(t *testing.T) {
 	slices.Sort(want)
 	if !slices.Equal(got, want) {
 		t.Errorf("needed are\n%q, documented\n%q", got, want)
+	}
+}
+
+// TestJobNamespaces: the doctor checks those in the cluster of the pods.
+func TestJobNamespaces(t *testing.T) {
+	const key = "spark.kubernetes.namespace"
+	here := gateway.Cluster{Master: master, Conf: map[string]string{key: "jobs"}}
+	elsewhere := gateway.Cluster{Master: master, Kubeconfig: "/etc/kubeconfig", Conf: map[string]string{key: "others"}}
+	for _, tt := range []struct {
+		clusters []gateway.Cluster
+		want     []string
+	}{
+		{nil, nil},
+		{[]gateway.Cluster{elsewhere, {Master: "yarn"}}, nil},
+		{[]gateway.Cluster{here, elsewhere}, []string{"jobs", "team"}},
+	} {
+		if got := jobNamespaces(&gateway.Catalog{Clusters: tt.clusters, Queues: []string{"team"}}); !slices.Equal(got, tt.want) {
+			t.Errorf("%v: %q, want %q", tt.clusters, got, tt.want)
+		}
 	}
 }

@@ -48,7 +48,7 @@ env: [{name: A, value: b}]
 `, map[string]int{"Deployment": 1, "Ingress": 1, "ServiceMonitor": 1, "Role": 5, "RoleBinding": 5, "ServiceAccount": 4}, ""},
 	{"jobs beside the gateway", "{redis: {secret: redis}, jobNamespaces: [gateways]}", map[string]int{"Role": 2, "RoleBinding": 2, "ServiceAccount": 2}, ""},
 	{"statistics of kubelets", "{usage: kubelet, redis: {secret: redis}}", map[string]int{"ClusterRole": 1, "ClusterRoleBinding": 1}, ""},
-	{"no statistics", "{usage: off, redis: {secret: redis}}", map[string]int{"Role": 2, "ClusterRole": 0}, ""},
+	{"no statistics", "{usage: off, redis: {secret: redis}}", map[string]int{"Role": 1, "ClusterRole": 0}, ""},
 	{"one instance", "{replicas: 1, redis: {secret: redis}}", map[string]int{"PodDisruptionBudget": 0, "Deployment": 1}, ""},
 	{"no instance", "{replicas: 0, redis: {secret: redis}}", nil, "replicas"},
 	{"an unknown value", "{redis: {secret: redis}, replica: 1}", nil, "replica"},
