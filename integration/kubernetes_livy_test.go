@@ -64,22 +64,7 @@ func TestKubernetesLivy(t *testing.T) {
 	}
 	eventually(t, 2*time.Minute, "an idle session", func() bool { return state(fmt.Sprintf("/sessions/%d", session)) == "idle" })
 	t.Logf("create to idle: %v", time.Since(began).Round(100*time.Millisecond))
-	run := func(code, want string) {
-		t.Helper()
-		path := fmt.Sprintf("/sessions/%d/statements", session)
-		var s struct {
-			ID     int
-			Output struct{ Data map[string]any }
-		}
-		cl.expect(http.StatusCreated, http.MethodPost, path, map[string]any{"code": code}, &s)
-		eventually(t, time.Minute, "a statement", func() bool {
-			cl.expect(http.StatusOK, http.MethodGet, fmt.Sprintf("%s/%d", path, s.ID), nil, &s)
-			return s.Output.Data != nil
-		})
-		if got := fmt.Sprint(s.Output.Data["text/plain"]); got != want {
-			t.Errorf("%s = %s, want %s", code, got, want)
-		}
-	}
+	run := func(code, want string) { t.Helper(); cl.statement(t, fmt.Sprintf("/sessions/%d", session), code, want) }
 	run("sc.parallelize(range(1000), 2).sum()", "499500")
 
 	// Its session is still there after Caddy was killed, and after the API server was.

@@ -1,0 +1,170 @@
+package integration
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/livygateway/livygateway/internal/require"
+	"github.com/livygateway/livygateway/internal/store/storetest"
+)
+
+// sparkAccount is the service account of drivers, with its rights.
+const sparkAccount = `
+apiVersion: v1
+kind: ServiceAccount
+metadata: {name: spark, namespace: NAMESPACE}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {name: spark, namespace: NAMESPACE}
+rules:
+- apiGroups: [""]
+  resources: [pods, configmaps, services, persistentvolumeclaims]
+  verbs: [get, list, watch, create, update, patch, delete, deletecollection]
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {name: spark, namespace: NAMESPACE}
+roleRef: {apiGroup: rbac.authorization.k8s.io, kind: Role, name: spark}
+subjects: [{kind: ServiceAccount, name: spark, namespace: NAMESPACE}]
+`
+
+// sparkOptions are the options of Caddy for jobs in the pods of a namespace.
+func (k kubernetes) sparkOptions(namespace string) string {
+	return fmt.Sprintf(`runtime kubernetes {
+		kubeconfig %s
+		namespace %s
+		service_account spark
+		image_pull_policy Never
+		cpu_request 100m
+		memory_request 512Mi
+		usage off
+	}
+	engine spark-3.5 {
+		livy %s
+		image %s
+	}
+	cluster pods {
+		master k8s://https://kubernetes.default.svc
+		conf spark.kubernetes.container.image.pullPolicy Never
+		conf spark.kubernetes.authenticate.driver.serviceAccountName spark
+		conf spark.kubernetes.driver.request.cores 100m
+		conf spark.kubernetes.executor.request.cores 100m
+		conf spark.kubernetes.allocation.batch.delay 1s
+	}
+	local_dir /opt/spark/examples`, k.kubeconfig, namespace, imageLivy(), image())
+}
+
+// TestKubernetesSpark runs jobs in pods: a session with an executor, whose Spark UI is shown, which
+// ends with its executor, and a batch whose driver is a pod. Two instances of Caddy serve them.
+func TestKubernetesSpark(t *testing.T) {
+	k := startKubernetes(t)
+	require.Need(t, require.Image, imageThere(), "image "+image()+" is not there (make image)")
+	redis := storetest.StartServer(t)
+	k.load(t, image())
+	namespace := k.namespace(t, "spark")
+	k.apply(t, strings.ReplaceAll(sparkAccount, "NAMESPACE", namespace))
+	c := newCaddy(t, redis, k.sparkOptions(namespace))
+	other := newCaddy(t, redis, k.sparkOptions(namespace))
+	g := c.newGateway("kube", "--engine", "spark-3.5", "--cluster", "pods")
+	token := c.newToken("kube").Token
+	cl := client{t: t, base: c.url(g.ID), token: token}
+	pods := func(selector, output string) []string {
+		return strings.Fields(k.kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o", "jsonpath={range .items[*]}"+output+" {end}"))
+	}
+	if servers := pods("app.kubernetes.io/name=livy", "{.metadata.name}"); len(servers) != 1 {
+		t.Fatalf("two instances started %q", servers)
+	}
+
+	// A session, through both instances.
+	began := time.Now()
+	var made struct{ ID int }
+	cl.expect(http.StatusCreated, http.MethodPost, "/sessions", map[string]any{
+		"kind": "pyspark", "driverMemory": "512m", "executorMemory": "512m", "executorCores": 1, "numExecutors": 1,
+	}, &made)
+	path := fmt.Sprintf("/sessions/%d", made.ID)
+	there := client{t: t, base: other.url(g.ID), token: token}
+	eventually(t, 3*time.Minute, "an idle session", func() bool {
+		var s struct{ State string }
+		there.expect(http.StatusOK, http.MethodGet, path, nil, &s)
+		return s.State == "idle"
+	})
+	t.Logf("create to idle: %v", time.Since(began).Round(100*time.Millisecond))
+	there.statement(t, path, "sc.parallelize(range(1000), 2).sum()", "499500")
+	if owners := pods("spark-role=executor", "{.metadata.ownerReferences[0].name}"); !slices.Contains(owners, "livygw-"+g.ID) {
+		t.Errorf("executors are owned by %q", owners)
+	}
+	k.checkSessionUI(t, c, token)
+
+	// Its executors end with it.
+	cl.expect(http.StatusOK, http.MethodDelete, path, nil, nil)
+	eventually(t, time.Minute, "the executors' end", func() bool { return len(pods("spark-role=executor", "{.metadata.name}")) == 0 })
+
+	// A batch, whose driver is a pod.
+	began = time.Now()
+	cl.expect(http.StatusCreated, http.MethodPost, "/batches", map[string]any{
+		"file": "local:/opt/spark/examples/src/main/python/pi.py", "args": []string{"2"},
+		"driverMemory": "512m", "executorMemory": "512m", "executorCores": 1, "numExecutors": 1,
+	}, &made)
+	if state, log := cl.batchDoneWithin(5*time.Minute, made.ID); state != "success" {
+		t.Fatalf("the batch is %s:\n%s", state, log)
+	}
+	t.Logf("batch: %v", time.Since(began).Round(100*time.Millisecond))
+	if drivers := pods("spark-role=driver", "{.status.phase}"); !slices.Equal(drivers, []string{"Succeeded"}) {
+		t.Errorf("drivers are %q", drivers)
+	}
+	var rec struct {
+		AppID string
+		Log   []string
+	}
+	eventually(t, 30*time.Second, "the driver's log", func() bool {
+		c.json(&rec, "session", "show", "--gateway", "kube", fmt.Sprintf("batch:%d", made.ID), "--json")
+		return strings.Contains(strings.Join(rec.Log, "\n"), "Pi is roughly")
+	})
+	if !strings.HasPrefix(rec.AppID, "spark-") {
+		t.Errorf("the application of the batch is %q", rec.AppID)
+	}
+
+	c.livy("gateway", "stop", "kube", "--wait")
+	if left := k.kubectl(t, "get", "pods,configmaps,secrets", "-n", namespace, "-l", "app.kubernetes.io/managed-by=livygateway", "-o", "name"); left != "" {
+		t.Errorf("left behind:\n%s", left)
+	}
+	// One watch of Livy's pods and one of jobs for each instance, and what begins anew after five minutes.
+	calls := k.audited(t, namespace)
+	t.Logf("calls of the API: %v", calls)
+	if calls["watch pods"] == 0 || calls["watch pods"] > 8 || calls["list pods"] > 8 {
+		t.Errorf("calls of the API: %v", calls)
+	}
+}
+
+// checkSessionUI looks at the Spark UI of the only session, whose driver is in the Livy server's pod.
+func (k kubernetes) checkSessionUI(t *testing.T, c *caddy, token string) {
+	t.Helper()
+	var rec struct{ ID, SparkUI, AppID string }
+	eventually(t, time.Minute, "the application's id", func() bool {
+		c.json(&rec, "session", "show", "--gateway", "kube", "session:0", "--json")
+		return rec.AppID != ""
+	})
+	checkLiveUI(t, client{t, "http://" + c.all, token}, rec.SparkUI)
+}
+
+// statement runs code in a session and compares its result.
+func (c client) statement(t testing.TB, session, code, want string) {
+	t.Helper()
+	var s struct {
+		ID     int
+		Output struct{ Data map[string]any }
+	}
+	c.expect(http.StatusCreated, http.MethodPost, session+"/statements", map[string]any{"code": code}, &s)
+	eventually(t, 2*time.Minute, "a statement", func() bool {
+		c.expect(http.StatusOK, http.MethodGet, fmt.Sprintf("%s/statements/%d", session, s.ID), nil, &s)
+		return s.Output.Data != nil
+	})
+	if got := fmt.Sprint(s.Output.Data["text/plain"]); got != want {
+		t.Errorf("%s = %s, want %s", code, got, want)
+	}
+}
