@@ -76,7 +76,8 @@ func TestPodsFollowTheirRecords(t *testing.T) {
 		t.Errorf("pods of a record: %+v, %v", pods, err)
 	}
 
-	// Drivers' logs are in the records of their batches, once.
+	// Drivers' logs are in the records of their batches, once, whoever looks.
+	r = &reconciler{m: m, id: g.ID}
 	look()
 	for id, want := range map[string][]string{
 		"livy-done":  {"submitted", "The driver's log, from pod driver-of-livy-done in namespace jobs:", "Pi is roughly 3.14"},
