@@ -90,6 +90,14 @@ func (k kubernetes) kubectl(t testing.TB, args ...string) string {
 	return string(out)
 }
 
+// apply applies a manifest.
+func (k kubernetes) apply(t testing.TB, manifest string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "manifest.yaml")
+	write(t, path, manifest)
+	k.kubectl(t, "apply", "-f", path)
+}
+
 // namespace makes a namespace that ends with the test.
 func (k kubernetes) namespace(t testing.TB, name string) string {
 	t.Helper()
