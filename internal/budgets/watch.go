@@ -267,6 +267,7 @@ func (s *Service) standings(ctx context.Context) (all []Standing, living, incomp
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	all = []Standing{} // for Last, which returns nil before the first look
 	spent := make(map[string]map[store.Account]store.Amount)
 	for i := range settings.Budgets {
 		b := &settings.Budgets[i]
