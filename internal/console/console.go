@@ -137,7 +137,7 @@ func page(index []byte, base string, names []string) []byte {
 }
 
 // later are scripts that are no modules of the first view.
-var later = []string{"theme.js", "vendor/uplot.mjs"}
+var later = []string{"theme.js", "pages/usage-by.js", "vendor/uplot.mjs"}
 
 func newFile(name string, text []byte, cache string) *file {
 	sum := sha256.Sum256(text)

@@ -7,6 +7,7 @@ import { go, route, startRouter } from './router.js';
 import { Dialogs } from './parts/dialog.js';
 import { Empty, Failure } from './parts/parts.js';
 import { Icon } from './parts/icons.js';
+import { later } from './parts/later.js';
 import { Toasts } from './parts/toast.js';
 import { showWays } from './parts/ways.js';
 import { openPalette } from './palette.js';
@@ -18,7 +19,8 @@ import { AllTokens } from './pages/tokens.js';
 import { Catalog } from './pages/catalog.js';
 import { AuditPage } from './pages/audit.js';
 import { Overview } from './pages/overview.js';
-import { UsageBy } from './pages/usage-by.js';
+
+const UsageBy = later(() => import('./pages/usage-by.js').then((m) => m.UsageBy));
 
 const places = [
   ['overview', 'Overview', 'overview'],
