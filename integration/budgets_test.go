@@ -48,17 +48,21 @@ func TestBudgetsOfTwoInstances(t *testing.T) {
 		return shown.Used[0].VCoreHours
 	}
 	const header = "X-Livy-Gateway-Budget"
+	begun := time.Now()
+	step := func(what string) { t.Logf("%s after %s", what, time.Since(begun).Round(100*time.Millisecond)) }
 
 	first := through[0].expect(http.StatusCreated, "POST", "/batches", slow, nil)
 	if h := first.header.Get(header); h != "" {
 		t.Errorf("the first create has the header %s", h)
 	}
 	eventually(t, time.Minute, "the soft bound", func() bool { return used(b) >= 0.001 })
+	step("soft bound")
 	second := through[1].expect(http.StatusCreated, "POST", "/batches", slow, nil)
 	if h := second.header.Get(header); !strings.HasPrefix(h, `"nightly";per=token;period=day;resource=vcore_hours;used=0.00`) {
 		t.Errorf("above the soft bound, a create has the header %q", h)
 	}
 	eventually(t, time.Minute, "the hard bound", func() bool { return used(a) > 0.006 })
+	step("hard bound")
 	for i, cl := range through {
 		r := cl.do("POST", "/batches", slow)
 		var refusal struct{ Reason, Budget string }
@@ -71,6 +75,7 @@ func TestBudgetsOfTwoInstances(t *testing.T) {
 		through[1-id].expect(http.StatusOK, "GET", "/batches/"+strconv.Itoa(id), nil, nil) // it goes on
 		through[1-id].expect(http.StatusOK, "DELETE", "/batches/"+strconv.Itoa(id), nil, nil)
 	}
+	step("refused")
 	var list struct {
 		Records []struct {
 			Ended        time.Time

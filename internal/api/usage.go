@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/csv"
 	"net/http"
 	"slices"
 	"strconv"
@@ -61,8 +60,7 @@ func (c *call) usage() error {
 	if format != "csv" {
 		return c.reply(http.StatusOK, UsageList{Usage: append([]sessions.Usage{}, usage...)})
 	}
-	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w := csv.NewWriter(c.w)
+	w := c.csvReply()
 	_ = w.Write([]string{"day", "gateway", "token", "vcoreHours", "gbHours"})
 	for _, u := range usage {
 		_ = w.Write([]string{

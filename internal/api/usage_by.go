@@ -2,7 +2,6 @@ package api
 
 import (
 	"cmp"
-	"encoding/csv"
 	"maps"
 	"net/http"
 	"slices"
@@ -114,12 +113,11 @@ func (c *call) usageBy() error {
 	if format != "csv" {
 		return c.reply(http.StatusOK, UsageReport{By: by, From: from, Until: until, Usage: rows, Days: days})
 	}
-	c.w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-	w := csv.NewWriter(c.w)
+	w := c.csvReply()
 	_ = w.Write([]string{"from", "until", by, "id", "workspace", "gateway", "vcoreHours", "gbHours"})
 	for _, u := range rows {
 		_ = w.Write([]string{
-			from, until, u.Name, u.ID, u.Workspace, u.Gateway,
+			from, until, csvText(u.Name), u.ID, u.Workspace, u.Gateway,
 			strconv.FormatFloat(u.VCoreHours, 'f', 6, 64), strconv.FormatFloat(u.GBHours, 'f', 6, 64),
 		})
 	}

@@ -443,6 +443,15 @@ func TestRecount(t *testing.T) {
 	if n, _ := mini.HKeys("livygw:held:user:ann"); len(n) != 1 || n[0] != other {
 		t.Errorf("lives: %v", n)
 	}
+	// Users are noted for tokens that there are, that something lives of, and that were used.
+	mini.HSet("livygw:token-users", "lctk-1", "ann", "lctk-gone", "bob")
+	delete(i.tokens, "lctk-1")
+	if err := i.Recount(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if noted, _ := mini.HKeys("livygw:token-users"); len(noted) != 1 || noted[0] != "lctk-1" {
+		t.Errorf("users are noted of %v", noted)
+	}
 	mini.Del("livygw:usage:lc-1") // as with a gateway that was deleted
 	if err := i.Recount(t.Context()); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"time"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
@@ -26,10 +25,15 @@ func (s *Service) Recount(ctx context.Context) error {
 		ids[i] = g.ID
 	}
 	now := s.Now()
-	users, err := s.users(ctx, ids)
+	noted, err := s.Store.TokenUsers(ctx)
 	if err != nil {
 		return err
 	}
+	tokens, err := s.Tokens(ctx, ids)
+	if err != nil {
+		return err
+	}
+	users := withTokens(noted, tokens)
 	living, incomplete, err := s.living(ctx, gateways)
 	if err != nil {
 		return err
@@ -43,8 +47,12 @@ func (s *Service) Recount(ctx context.Context) error {
 		}
 	}
 	month, day := SpanOf(Month, now), SpanOf(Day, now)
-	usage, err := s.Store.UsageOf(ctx, ids, month.From.Format(time.DateOnly))
+	usage, err := s.Store.UsageOf(ctx, ids, "")
 	if err != nil {
+		return err
+	}
+	// The noted users were read before all that may need them, so none of a new token is removed.
+	if err := s.Store.ForgetTokenUsers(ctx, needless(noted, tokens, living, usage)); err != nil {
 		return err
 	}
 	sums := map[string]map[store.Account]store.Amount{month.Name: {}, day.Name: {}}
@@ -77,16 +85,47 @@ func (s *Service) users(ctx context.Context, gatewayIDs []string) (map[string]st
 	if err != nil {
 		return nil, err
 	}
-	users, err := s.Store.TokenUsers(ctx)
+	noted, err := s.Store.TokenUsers(ctx)
 	if err != nil {
 		return nil, err
 	}
+	return withTokens(noted, tokens), nil
+}
+
+// withTokens adds the users of tokens that were never used to those that were noted.
+func withTokens(noted map[string]string, tokens map[string]Token) map[string]string {
+	users := maps.Clone(noted)
 	for id, t := range tokens {
 		if users[id] == "" { // otherwise the one for whom it was counted
 			users[id] = t.User
 		}
 	}
-	return users, nil
+	return users
+}
+
+// needless returns the noted tokens that are gone and of which nothing lives or was used, as those
+// of a gateway that was deleted.
+func needless(
+	noted map[string]string, tokens map[string]Token, living []*store.Record, usage map[string][]store.Usage,
+) (ids []string) {
+	needed := make(map[string]bool)
+	for id := range tokens {
+		needed[id] = true
+	}
+	for _, r := range living {
+		needed[r.TokenID] = true
+	}
+	for _, rows := range usage {
+		for _, u := range rows {
+			needed[u.TokenID] = true
+		}
+	}
+	for id := range noted {
+		if !needed[id] {
+			ids = append(ids, id)
+		}
+	}
+	return ids
 }
 
 // living reads all live records. Those of a version that did not record users and workspaces get

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"go.uber.org/zap"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/store"
@@ -74,13 +75,12 @@ type Token struct{ Name, User, GatewayID string }
 // for concurrent use.
 type Service struct {
 	Options
-	settings  atomic.Pointer[Settings]
-	refusals  sync.Map                   // *atomic.Int64 by kind and name
-	last      atomic.Pointer[[]Standing] // what Run found last
-	mu        sync.Mutex
-	current   []Standing // what Current found last, at currentAt
-	currentAt time.Time
-	reached   chan store.Reached
+	settings atomic.Pointer[Settings]
+	refusals sync.Map                   // *atomic.Int64 by kind and name
+	last     atomic.Pointer[[]Standing] // what Run found last
+	current  atomic.Pointer[look]       // what Current found last
+	looks    singleflight.Group
+	reached  chan store.Reached
 }
 
 // maxReached bounds what waits for being reported.

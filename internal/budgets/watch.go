@@ -212,21 +212,45 @@ func (s *Service) stop(ctx context.Context, b *Breach, living []*store.Record) {
 // currentLife is how long what Current returns is kept, however many ask.
 const currentLife = 2 * time.Second
 
+// lookTimeout bounds a look that several callers of Current share.
+const lookTimeout = 30 * time.Second
+
 // Current returns what is used of all budgets, at most 2 seconds old: those with the largest part
 // first.
 func (s *Service) Current(ctx context.Context) ([]Standing, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	now := s.Now()
-	if age := now.Sub(s.currentAt); !s.currentAt.IsZero() && age >= 0 && age < currentLife {
-		return s.current, nil
+	if c := s.current.Load(); c != nil {
+		if age := s.Now().Sub(c.at); age >= 0 && age < currentLife {
+			return c.all, nil
+		}
 	}
-	all, _, _, err := s.standings(ctx)
-	if err != nil {
-		return nil, err
+	// Callers share one look, and each waits for it no longer than it wants to. It goes on for
+	// the others.
+	shared := s.looks.DoChan("", func() (any, error) {
+		looking, cancel := context.WithTimeout(context.WithoutCancel(ctx), lookTimeout)
+		defer cancel()
+		c := &look{at: s.Now()}
+		var err error
+		if c.all, _, _, err = s.standings(looking); err != nil {
+			return nil, err
+		}
+		s.current.Store(c)
+		return c, nil
+	})
+	select {
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case done := <-shared:
+		if done.Err != nil {
+			return nil, done.Err
+		}
+		return done.Val.(*look).all, nil
 	}
-	s.current, s.currentAt = all, now
-	return all, nil
+}
+
+// look is what Current found at a time.
+type look struct {
+	all []Standing
+	at  time.Time
 }
 
 // Last returns what this instance found last; nil if it has not looked yet.

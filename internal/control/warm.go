@@ -367,7 +367,7 @@ func (r *reconciler) startWarm(
 	defer cancel()
 	created, err := m.Livy(g).CreateSession(asking, s.result.Body)
 	if refused := (*livy.StatusError)(nil); errors.As(err, &refused) && refused.Status < 500 {
-		return nil, errors.Join(err, unlessChanged(m.Store.DropWarm(ctx, r.fence, w, now)))
+		return nil, errors.Join(err, unlessChanged(m.Store.DropWarm(ctx, r.fence, w, g.Workspace, now)))
 	}
 	if err != nil {
 		return nil, err // it may be listed later
@@ -403,7 +403,7 @@ func (r *reconciler) endWarm(ctx context.Context, g *gateway.Gateway, w *store.W
 		}
 	}
 	delete(r.warmth.touched, w.ID)
-	return unlessChanged(m.Store.DropWarm(ctx, r.fence, w, m.Now()))
+	return unlessChanged(m.Store.DropWarm(ctx, r.fence, w, g.Workspace, m.Now()))
 }
 
 // touchWarm keeps idle sessions from Livy's idle timeout, and from that of their heartbeat.

@@ -131,7 +131,7 @@ func (l *Ledger) dropWarm(ctx context.Context, f store.Fence, g *gateway.Gateway
 		if w.Epoch != g.Status.Epoch && g.Status.Serves(w.Epoch) {
 			continue
 		}
-		if err := l.store.DropWarm(ctx, f, w, l.now()); err != nil && !isChanged(err) {
+		if err := l.store.DropWarm(ctx, f, w, g.Workspace, l.now()); err != nil && !isChanged(err) {
 			return err
 		}
 	}

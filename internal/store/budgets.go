@@ -89,19 +89,26 @@ func (s *Store) accounting(r *Record) (string, error) {
 	if r.Live() {
 		a.Entry = r.held()
 	} else {
-		for period, n := range ByPeriod(r.UsageByDay(r.Ended)) {
-			for _, account := range accounts {
-				a.Spent = append(a.Spent,
-					[3]string{s.spentKey(period), account.field() + " c", strconv.FormatInt(n.MilliCPUSeconds, 10)},
-					[3]string{s.spentKey(period), account.field() + " m", strconv.FormatInt(n.MBSeconds, 10)})
-			}
-		}
+		a.Spent = s.spent(r)
 	}
 	text, err := json.Marshal(a)
 	if err != nil {
 		return "", fmt.Errorf("encoding what record %s takes: %w", r.ID, err)
 	}
 	return string(text), nil
+}
+
+// spent is what a record that has ended adds to the sums: key, field and amount of each.
+func (s *Store) spent(r *Record) [][3]string {
+	all := [][3]string{}
+	for period, n := range ByPeriod(r.UsageByDay(r.Ended)) {
+		for _, account := range r.Accounts() {
+			all = append(all,
+				[3]string{s.spentKey(period), account.field() + " c", strconv.FormatInt(n.MilliCPUSeconds, 10)},
+				[3]string{s.spentKey(period), account.field() + " m", strconv.FormatInt(n.MBSeconds, 10)})
+		}
+	}
+	return all
 }
 
 // held is the value of a live record among those of its accounts.
@@ -126,9 +133,19 @@ func ByPeriod(days []Usage) map[string]Amount {
 	return sums
 }
 
+// spend is the part of scripts that adds to the sums by account and period.
+const spend = `
+local function spend(spent)
+  for _, s in ipairs(spent) do
+    redis.call('HINCRBY', s[1], s[2], s[3])
+    redis.call('PEXPIRE', s[1], 34560000000)
+  end
+end
+`
+
 // countRecord is the part of putRecord that keeps what lives by account, and the sums by
 // account and period. The sums grow under the same condition as those by day and token.
-const countRecord = `
+const countRecord = spend + `
 local function count(was, id, token, alive, ends, text)
   local a = cjson.decode(text)
   if was.tokenId then redis.call('HDEL', a.base .. 'token:' .. was.tokenId, id) end
@@ -137,12 +154,7 @@ local function count(was, id, token, alive, ends, text)
   for _, key in ipairs(a.held) do
     if alive then redis.call('HSET', key, id, a.entry) else redis.call('HDEL', key, id) end
   end
-  if ends then
-    for _, s in ipairs(a.spent) do
-      redis.call('HINCRBY', s[1], s[2], s[3])
-      redis.call('PEXPIRE', s[1], 34560000000)
-    end
-  end
+  if ends then spend(a.spent) end
 end
 `
 
@@ -404,6 +416,16 @@ func (s *Store) Hold(ctx context.Context, r *Record) error {
 func (s *Store) TokenUsers(ctx context.Context) (map[string]string, error) {
 	users, err := s.rdb.HGetAll(ctx, s.key("token-users")).Result()
 	return users, wrap("reading users of tokens", err)
+}
+
+// ForgetTokenUsers removes tokens from TokenUsers.
+func (s *Store) ForgetTokenUsers(ctx context.Context, tokenIDs []string) error {
+	for some := range slices.Chunk(tokenIDs, saveAtOnce) {
+		if err := s.rdb.HDel(ctx, s.key("token-users"), some...).Err(); err != nil {
+			return wrap("removing users of tokens", err)
+		}
+	}
+	return nil
 }
 
 // UsedAt is the part of a record's usage that counts for a budget: at least the reservation

@@ -45,10 +45,22 @@ type Warm struct {
 	stored string
 }
 
-// usage is the usage of the gateway itself, encoded for scripts, until a time.
-func (w *Warm) usage(until time.Time) string {
-	r := Record{MilliCPU: w.MilliCPU, MemoryMB: w.MemoryMB, Started: w.Ready, Ended: until, LivyID: w.LivyID}
-	return r.usage()
+// idle is what a warm session used until a time, which is usage of the gateway itself.
+func (w *Warm) idle(workspace string, until time.Time) *Record {
+	return &Record{
+		GatewayID: w.GatewayID, Workspace: workspace, MilliCPU: w.MilliCPU, MemoryMB: w.MemoryMB,
+		Started: w.Ready, Ended: until, LivyID: w.LivyID,
+	}
+}
+
+// idleArgs encodes what a warm session used for scripts: the sums by day, and those by account
+// and period.
+func (s *Store) idleArgs(idle *Record) (usage, spent string, err error) {
+	text, err := json.Marshal(s.spent(idle))
+	if err != nil {
+		return "", "", fmt.Errorf("encoding what a warm session used: %w", err)
+	}
+	return idle.usage(), string(text), nil
 }
 
 // Warm returns the warm sessions of a gateway, the oldest first.
@@ -76,17 +88,19 @@ func (s *Store) Warm(ctx context.Context, gatewayID string) ([]*Warm, error) {
 
 // swapWarm changes the entry of a warm session if it is still the one that was read.
 //
-// KEYS: warm, usage. ARGV: id, the entry that was read ("": none), the new one ("": none), usage
-var swapWarm = newScript(`
+// KEYS: warm, usage. ARGV: id, the entry that was read ("": none), the new one ("": none), usage by
+// day, usage by account and period
+var swapWarm = newScript(spend + `
 if (redis.call('HGET', KEYS[1], ARGV[1]) or '') ~= ARGV[2] then return 0 end
 if ARGV[3] == '' then redis.call('HDEL', KEYS[1], ARGV[1]) else redis.call('HSET', KEYS[1], ARGV[1], ARGV[3]) end
 for field, n in string.gmatch(ARGV[4], '([^=;]+)=([^=;]+)') do redis.call('HINCRBY', KEYS[2], field, n) end
+spend(cjson.decode(ARGV[5]))
 return 1
 `)
 
-func (s *Store) swap(ctx context.Context, f Fence, w *Warm, doc, usage string) error {
+func (s *Store) swap(ctx context.Context, f Fence, w *Warm, doc, usage, spent string) error {
 	n, err := swapWarm.Run(ctx, s, f, []string{s.key("warm", w.GatewayID), s.key("usage", w.GatewayID)},
-		w.ID, w.stored, doc, usage).Int()
+		w.ID, w.stored, doc, usage, spent).Int()
 	switch {
 	case err != nil:
 		return wrap("writing a warm session", err)
@@ -104,20 +118,25 @@ func (s *Store) SaveWarm(ctx context.Context, f Fence, w *Warm) error {
 	if err != nil {
 		return err
 	}
-	return s.swap(ctx, f, w, string(doc), "")
+	return s.swap(ctx, f, w, string(doc), "", "[]")
 }
 
-// DropWarm removes a warm session that has ended, and adds what it used to the gateway's own
-// usage. It fails with ErrChanged if it was handed over or changed since it was read.
-func (s *Store) DropWarm(ctx context.Context, f Fence, w *Warm, now time.Time) error {
-	return s.swap(ctx, f, w, "", w.usage(now))
+// DropWarm removes a warm session that has ended, and adds what it used to the usage of the gateway
+// itself and to the sums of the gateway and its workspace. It fails with ErrChanged if it was
+// handed over or changed since it was read.
+func (s *Store) DropWarm(ctx context.Context, f Fence, w *Warm, workspace string, now time.Time) error {
+	usage, spent, err := s.idleArgs(w.idle(workspace, now))
+	if err != nil {
+		return err
+	}
+	return s.swap(ctx, f, w, "", usage, spent)
 }
 
 // handOver makes a warm session the session of a create, in one step: the entry of the warm
 // session is replaced by a record. All that beginCreate checks is checked first.
 //
 // KEYS: see beginCreate, and as the eleventh warm. ARGV: see beginCreate, then the entry of the
-// warm session, and its usage
+// warm session, and its usage by day, and by account and period
 var handOver = newScript(putRecord + checkLimits + `
 local a = {}
 for j = 1, 12 do a[j] = ARGV[j] end
@@ -138,6 +157,7 @@ redis.call('PUBLISH', ARGV[16], ARGV[17])
 if not put(a) then return {'changed', ''} end
 redis.call('HDEL', KEYS[11], id)
 for field, n in string.gmatch(ARGV[20], '([^=;]+)=([^=;]+)') do redis.call('HINCRBY', KEYS[8], field, n) end
+spend(cjson.decode(ARGV[21]))
 if ARGV[14] ~= '0' then redis.call('SET', KEYS[10], ARGV[15], 'PX', ARGV[14]) end
 return {'ok', table.concat(soft, ';')}
 `)
@@ -157,13 +177,17 @@ func (s *Store) HandOver(ctx context.Context, w *Warm, r *Record, limit int, rep
 	if err != nil {
 		return nil, err
 	}
+	usage, spent, err := s.idleArgs(w.idle(r.Workspace, r.Created))
+	if err != nil {
+		return nil, err
+	}
 	keys := append(s.recordKeys(r.GatewayID), s.key("records", r.GatewayID), s.key("warm", r.GatewayID))
 	life, value := int64(0), ""
 	if rep != nil {
 		keys[9] = s.repetition(r, rep.Key)
 		life, value = rep.Life.Milliseconds(), rep.Value
 	}
-	args = append(args, limit, life, value, s.channel(), message(TopicRecords, r.GatewayID), limits, w.stored, w.usage(r.Created))
+	args = append(args, limit, life, value, s.channel(), message(TopicRecords, r.GatewayID), limits, w.stored, usage, spent)
 	got, err := handOver.Run(ctx, s, Fence{}, keys, args...).StringSlice()
 	if err != nil {
 		return nil, wrap("handing over a warm session", err)
