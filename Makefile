@@ -56,8 +56,8 @@ unit: ## unit tests only
 	@test "$(RACE)" = 1 || echo "note: no C compiler found (or RACE=0): running without the race detector"
 	@$(GO) run ./internal/testreport -- $(RACEFLAG) $(TESTFLAGS) $(UNIT)
 
-torture: build ## kill Caddy, Redis and Livy 60 times under load, one of two instances 20 times; write a million records (about 40 minutes)
-	LIVYGW_KILLS=60 $(GO) test -C integration $(TESTFLAGS) -timeout 80m -v -run TestKillAnything .
+torture: build ## kill Caddy, Redis and Livy under load for an hour, one of two instances 20 times; write a million records (about 80 minutes)
+	LIVYGW_KILLS=100000 LIVYGW_KILL_FOR=60m $(GO) test -C integration $(TESTFLAGS) -timeout 80m -v -run TestKillAnything .
 	LIVYGW_ROUNDS=20 $(GO) test -C integration $(TESTFLAGS) -v -run TestTwoInstances .
 	LIVYGW_RECORDS=1000000 $(GO) test $(TESTFLAGS) -v -run TestScale ./internal/api
 

@@ -71,12 +71,20 @@ func notingSpark(t *testing.T) (home, notes string) {
 }
 
 // kills is how often something is killed: by default each once or twice,
-// LIVYGW_KILLS times in the long run (make torture).
+// LIVYGW_KILLS times in the long run (make torture), but not for longer than LIVYGW_KILL_FOR.
 func kills() int {
 	if n, err := strconv.Atoi(os.Getenv("LIVYGW_KILLS")); err == nil {
 		return n
 	}
 	return 5
+}
+
+// killFor bounds the time in which things are killed.
+func killFor() time.Duration {
+	if d, err := time.ParseDuration(os.Getenv("LIVYGW_KILL_FOR")); err == nil {
+		return d
+	}
+	return time.Hour
 }
 
 // repeated ends the marks of creates that are repeated until they go through.
@@ -188,13 +196,14 @@ func TestKillAnything(t *testing.T) {
 	t.Logf("seed %d", seed)
 	dice := rand.New(rand.NewPCG(seed, 0))
 	victims := []string{"livy", "redis", "caddy", "all Livy servers"}
-	for i := range kills() {
+	begun, killed := time.Now(), map[string]int{}
+	for i := 0; i < kills() && time.Since(begun) < killFor(); i++ {
 		time.Sleep(time.Duration(500+dice.IntN(2000)) * time.Millisecond)
 		victim := victims[dice.IntN(len(victims))]
 		if i < 3 {
 			victim = victims[i]
 		}
-		t.Logf("killing %s", victim)
+		killed[victim]++
 		switch victim {
 		case "caddy":
 			one := instances[dice.IntN(2)]
@@ -223,6 +232,7 @@ func TestKillAnything(t *testing.T) {
 			})
 		}
 	}
+	t.Logf("killed in %s: %v", time.Since(begun).Round(time.Second), killed)
 	done.Store(true)
 	wg.Wait()
 	eventually(t, 2*time.Minute, "three servers at the end", allServe)

@@ -129,6 +129,7 @@ type live struct {
 	livyBlock   string // lines of the Caddyfile's livy block
 	interactive bool
 	stateDir    string // runtime process: a folder for each gateway
+	namespace   string // runtime docker: that of the containers
 }
 
 // onEachRuntime runs a test in containers and as processes, as far as the
@@ -154,7 +155,7 @@ func dockerLive(t testing.TB) live {
 	namespace := fmt.Sprintf("test-%s-%d", strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name())), os.Getpid())
 	t.Cleanup(func() { removeContainers(t, namespace) })
 	return live{
-		runtime: "docker",
+		runtime: "docker", namespace: namespace,
 		livyBlock: `runtime docker {
 			namespace ` + namespace + `
 		}

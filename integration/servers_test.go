@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,8 +21,9 @@ import (
 // TestServers has a gateway with two servers and a session on each. One server is killed: its
 // session ends, the other one answers all the time and keeps its variable, and a new session
 // starts.
-func TestServers(t *testing.T) {
-	l := processLive(t)
+func TestServers(t *testing.T) { onEachRuntime(t, testServers) }
+
+func testServers(t *testing.T, l live) {
 	require.Need(t, require.Livy080, l.interactive, "this engine runs no interactive sessions")
 	c := newCaddy(t, storetest.StartServer(t), l.livyBlock)
 	patience := filepath.Join(c.dir, "livy-client.conf")
@@ -55,21 +58,7 @@ func TestServers(t *testing.T) {
 			t.Fatalf("sessions %v are on one server: %+v", ids, g)
 		}
 	}
-	pid := 0
-	files, _ := filepath.Glob(filepath.Join(l.stateDir, "*", "*", "state.json"))
-	for _, f := range files {
-		var s struct{ PID int }
-		second := strings.Contains(f, ".2"+string(filepath.Separator))
-		text, err := os.ReadFile(f)
-		if err == nil && second == (number == 2) && json.Unmarshal(text, &s) == nil && s.PID > 1 {
-			pid = s.PID
-		}
-	}
-	if pid == 0 {
-		t.Fatalf("no process of server %d among %v", number, files)
-	}
-	_ = syscall.Kill(-pid, syscall.SIGKILL)
-	_ = syscall.Kill(pid, syscall.SIGKILL)
+	l.killServer(t, number)
 	if x := d.run(kept, "print(x + 1)"); x != "42" {
 		t.Errorf("the session on the other server answers %s", x)
 	}
@@ -85,4 +74,32 @@ func TestServers(t *testing.T) {
 		t.Errorf("after the restart, the session answers %s", x)
 	}
 	d.expect(http.StatusCreated, "POST", "/sessions", map[string]any{"kind": "pyspark", "driverMemory": "1g"}, nil)
+}
+
+// killServer kills the server with this number of the only gateway.
+func (l live) killServer(t *testing.T, number int) {
+	t.Helper()
+	if l.runtime == "docker" {
+		out, err := exec.Command("docker", "ps", "-q", "--filter", "label=io.github.livygateway.number="+strconv.Itoa(number),
+			"--filter", "label=io.github.livygateway.namespace="+l.namespace).Output()
+		if ids := strings.Fields(string(out)); err != nil || len(ids) != 1 {
+			t.Fatalf("containers of server %d: %s %v", number, out, err)
+		}
+		if out, err := exec.Command("docker", "kill", strings.TrimSpace(string(out))).CombinedOutput(); err != nil {
+			t.Fatalf("killing a container: %v\n%s", err, out)
+		}
+		return
+	}
+	files, _ := filepath.Glob(filepath.Join(l.stateDir, "*", "*", "state.json"))
+	for _, f := range files {
+		var s struct{ PID int }
+		second := strings.Contains(f, ".2"+string(filepath.Separator))
+		text, err := os.ReadFile(f)
+		if err == nil && second == (number == 2) && json.Unmarshal(text, &s) == nil && s.PID > 1 {
+			_ = syscall.Kill(-s.PID, syscall.SIGKILL)
+			_ = syscall.Kill(s.PID, syscall.SIGKILL)
+			return
+		}
+	}
+	t.Fatalf("no process of server %d among %v", number, files)
 }
