@@ -147,7 +147,11 @@ func (r *Runtime) instance(ctx context.Context, a *kubeapi.Client, pod *corev1.P
 		return inst, nil
 	}
 	host := pod.Status.PodIP
-	if r.opts.Reach == ReachService {
+	switch r.opts.Reach {
+	case ReachPortForward:
+		inst.Address = r.forwards.address(a, pod, r.logger)
+		return inst, nil
+	case ReachService:
 		host = pod.Annotations[annotationService]
 		if host == "" {
 			var service corev1.Service
