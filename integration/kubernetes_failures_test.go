@@ -189,9 +189,6 @@ spec:
 	if why := ended(t, r, "lc-7"); why != "the pod was deleted" {
 		t.Errorf("lc-7 ended: %s", why)
 	}
-	if err := r.Close(); err != nil { // the watch is in the log from its beginning, but flushed with its end
-		t.Error(err)
-	}
 	var calls map[string]int
 	eventually(t, 10*time.Second, "the watch in the log of the API server", func() bool {
 		calls = k.audited(t, namespace)

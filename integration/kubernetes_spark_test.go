@@ -42,6 +42,7 @@ func (k kubernetes) sparkOptions(namespace string) string {
 		image_pull_policy Never
 		cpu_request 100m
 		memory_request 512Mi
+		allow 198.18.1.1/32
 		usage off
 	}
 	engine spark-3.5 {
@@ -98,7 +99,17 @@ func TestKubernetesSpark(t *testing.T) {
 	if owners := pods("spark-role=executor", "{.metadata.ownerReferences[0].name}"); !slices.Contains(owners, "livygw-"+g.ID) {
 		t.Errorf("executors are owned by %q", owners)
 	}
-	k.checkSessionUI(t, c, token)
+	record := k.checkSessionUI(t, c, token)
+	want := g.ID + "," + record
+	if labels := pods("spark-role=executor", `{.metadata.labels.livygateway/gateway},{.metadata.labels.livygateway/record}`); !slices.Contains(labels, want) {
+		t.Errorf("executors have the labels %q, want %q", labels, want)
+	}
+	// Caddy reaches Livy and Spark UIs, executors reach the drivers.
+	if policy := k.kubectl(t, "get", "networkpolicy", "livygw-"+g.ID, "-n", namespace, "-o",
+		`jsonpath={.spec.ingress[0].from[0].ipBlock.cidr} {.spec.ingress[0].ports[*].port} {.spec.ingress[1].from[0].podSelector.matchLabels.livygateway/gateway} {.spec.ingress[1].ports[*].port}`,
+	); policy != "198.18.1.1/32 8998 4040 "+g.ID+" 1024 4141 8999 10091" {
+		t.Errorf("the network policy is %q", policy)
+	}
 
 	// Its executors end with it.
 	cl.expect(http.StatusOK, http.MethodDelete, path, nil, nil)
@@ -130,7 +141,7 @@ func TestKubernetesSpark(t *testing.T) {
 	}
 
 	c.livy("gateway", "stop", "kube", "--wait")
-	if left := k.kubectl(t, "get", "pods,configmaps,secrets", "-n", namespace, "-l", "app.kubernetes.io/managed-by=livygateway", "-o", "name"); left != "" {
+	if left := k.kubectl(t, "get", "pods,configmaps,secrets,networkpolicies", "-n", namespace, "-l", "app.kubernetes.io/managed-by=livygateway", "-o", "name"); left != "" {
 		t.Errorf("left behind:\n%s", left)
 	}
 	// One watch of Livy's pods and one of jobs for each instance, and what begins anew after five minutes.
@@ -141,8 +152,9 @@ func TestKubernetesSpark(t *testing.T) {
 	}
 }
 
-// checkSessionUI looks at the Spark UI of the only session, whose driver is in the Livy server's pod.
-func (k kubernetes) checkSessionUI(t *testing.T, c *caddy, token string) {
+// checkSessionUI looks at the Spark UI of the only session, whose driver is in the Livy server's
+// pod, and returns the id of its record.
+func (k kubernetes) checkSessionUI(t *testing.T, c *caddy, token string) string {
 	t.Helper()
 	var rec struct{ ID, SparkUI, AppID string }
 	eventually(t, time.Minute, "the application's id", func() bool {
@@ -150,6 +162,7 @@ func (k kubernetes) checkSessionUI(t *testing.T, c *caddy, token string) {
 		return rec.AppID != ""
 	})
 	checkLiveUI(t, client{t, "http://" + c.all, token}, rec.SparkUI)
+	return rec.ID
 }
 
 // statement runs code in a session and compares its result.

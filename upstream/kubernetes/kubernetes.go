@@ -192,7 +192,7 @@ func (r *Runtime) awaitStart(ctx context.Context, a *kubeapi.Client, l *upstream
 		}
 		if !now.running {
 			return upstream.Instance{}, gateway.Errorf(gateway.KindUnavailable, "pod %s of gateway %s does not start: %s%s",
-				pod.Name, l.ServerID(), now.exit, r.events(ctx, a, seen))
+				pod.Name, l.ServerID(), now.exit, r.events(ctx, a, seen, now.exit))
 		}
 		select {
 		case <-ctx.Done():

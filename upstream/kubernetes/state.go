@@ -180,9 +180,9 @@ func epochOf(pod *corev1.Pod) int64 {
 	return n
 }
 
-// events returns the last events of a pod, as an addition to an error. They tell of volumes and
-// networks, which the status does not.
-func (r *Runtime) events(ctx context.Context, a *kubeapi.Client, pod *corev1.Pod) string {
+// events returns the last events of a pod, as an addition to what has been said. They tell of
+// volumes and networks, which the status does not.
+func (r *Runtime) events(ctx context.Context, a *kubeapi.Client, pod *corev1.Pod, said string) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), kubeapi.CallTimeout)
 	defer cancel()
 	var list corev1.EventList
@@ -194,7 +194,7 @@ func (r *Runtime) events(ctx context.Context, a *kubeapi.Client, pod *corev1.Pod
 	}
 	var lines []string
 	for _, e := range list.Items {
-		if line := e.Reason + ": " + e.Message; e.Type == corev1.EventTypeWarning && !slices.Contains(lines, line) {
+		if line := e.Reason + ": " + e.Message; e.Type == corev1.EventTypeWarning && !slices.Contains(lines, line) && !strings.Contains(said, e.Message) {
 			lines = append(lines, line)
 		}
 	}
