@@ -21,6 +21,7 @@ replicas: 1
 image: {repository: localhost/livygateway, tag: test, pullPolicy: Never}
 redis: {secret: redis}
 usage: "off"
+jobNamespaces: [JOBS]
 runtime: |
   image_pull_policy Never
   cpu_request 100m
@@ -32,10 +33,12 @@ livy: |
   }
   cluster pods {
     master k8s://https://kubernetes.default.svc
+    conf spark.kubernetes.namespace JOBS
     conf spark.kubernetes.container.image.pullPolicy Never
     conf spark.kubernetes.authenticate.driver.serviceAccountName spark
     conf spark.kubernetes.driver.request.cores 100m
     conf spark.kubernetes.executor.request.cores 100m
+    conf spark.kubernetes.allocation.batch.delay 1s
   }
   local_dir /opt/spark/examples
 `
@@ -80,12 +83,12 @@ func TestKubernetesChart(t *testing.T) {
 	require.Need(t, require.Image, imageThere(), "image "+image()+" is not there (make image)")
 	k.load(t, image())
 	k.loadGateway(t)
-	namespace := k.namespace(t, "chart")
+	namespace, jobs := k.namespace(t, "chart"), k.namespace(t, "jobs")
 	redis := storetest.StartServer(t, "--bind", "127.0.0.1", "198.18.1.1", "--protected-mode", "no")
 	_, port, _ := strings.Cut(redis.Addr(), ":")
 	k.kubectl(t, "create", "secret", "generic", "redis", "-n", namespace, "--from-literal=url=redis://198.18.1.1:"+port+"/0")
 
-	values := strings.NewReplacer("LIVY", imageLivy(), "IMAGE", image()).Replace(chartValues)
+	values := strings.NewReplacer("LIVY", imageLivy(), "IMAGE", image(), "JOBS", jobs).Replace(chartValues)
 	render := exec.Command("go", "run", "./render", "../livy-gateway", namespace)
 	render.Dir, render.Stdin = filepath.Join(root, "deploy", "helm", "check"), strings.NewReader(values)
 	var said bytes.Buffer
@@ -94,9 +97,20 @@ func TestKubernetesChart(t *testing.T) {
 	if err != nil {
 		t.Fatalf("rendering the chart: %v\n%s", err, said.String())
 	}
-	manifest := filepath.Join(t.TempDir(), "chart.yaml")
-	write(t, manifest, string(objects))
-	k.kubectl(t, "apply", "-n", namespace, "-f", manifest)
+	// As helm does, objects that name no namespace go to that of the release.
+	manifests := map[string]string{}
+	for document := range strings.SplitSeq(string(objects), "\n---\n") {
+		in := namespace
+		if strings.Contains(document, "\n  namespace: "+jobs+"\n") {
+			in = jobs
+		}
+		manifests[in] += document + "\n---\n"
+	}
+	for in, text := range manifests {
+		manifest := filepath.Join(t.TempDir(), "chart.yaml")
+		write(t, manifest, text)
+		k.kubectl(t, "apply", "-n", in, "-f", manifest)
+	}
 	k.kubectl(t, "rollout", "status", "-n", namespace, "deploy/livy-livy-gateway", "--timeout=120s")
 
 	inside := func(args ...string) string {
@@ -137,5 +151,8 @@ func TestKubernetesChart(t *testing.T) {
 	}, &made)
 	if state, log := cl.batchDoneWithin(5*time.Minute, made.ID); state != "success" {
 		t.Errorf("the batch is %s:\n%s", state, log)
+	}
+	if drivers := k.kubectl(t, "get", "pods", "-n", jobs, "-l", "spark-role=driver", "-o", "jsonpath={.items[*].status.phase}"); drivers != "Succeeded" {
+		t.Errorf("the drivers in the namespace of jobs are %q", drivers)
 	}
 }
