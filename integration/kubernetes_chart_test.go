@@ -101,7 +101,7 @@ func TestKubernetesChart(t *testing.T) {
 	manifests := map[string]string{}
 	for document := range strings.SplitSeq(string(objects), "\n---\n") {
 		in := namespace
-		if strings.Contains(document, "\n  namespace: "+jobs+"\n") {
+		if strings.Contains(document+"\n", "\n  namespace: "+jobs+"\n") {
 			in = jobs
 		}
 		manifests[in] += document + "\n---\n"

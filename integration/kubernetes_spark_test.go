@@ -118,9 +118,10 @@ func TestKubernetesSpark(t *testing.T) {
 	// A batch, whose driver is a pod.
 	began = time.Now()
 	cl.expect(http.StatusCreated, http.MethodPost, "/batches", map[string]any{
-		"file": "local:/opt/spark/examples/src/main/python/pi.py", "args": []string{"2"},
+		"file": "local:/opt/spark/examples/src/main/python/pi.py", "args": []string{"20"},
 		"driverMemory": "512m", "executorMemory": "512m", "executorCores": 1, "numExecutors": 1,
 	}, &made)
+	k.checkBatchUI(t, c, token, made.ID)
 	if state, log := cl.batchDoneWithin(5*time.Minute, made.ID); state != "success" {
 		t.Fatalf("the batch is %s:\n%s", state, log)
 	}
@@ -163,6 +164,24 @@ func (k kubernetes) checkSessionUI(t *testing.T, c *caddy, token string) string 
 	})
 	checkLiveUI(t, client{t, "http://" + c.all, token}, rec.SparkUI)
 	return rec.ID
+}
+
+// checkBatchUI looks at the Spark UI of a batch, whose driver is a pod of its own, while it runs.
+func (k kubernetes) checkBatchUI(t *testing.T, c *caddy, token string, batch int) {
+	t.Helper()
+	var rec struct{ SparkUI, State string }
+	site := client{t, "http://" + c.all, token}
+	eventually(t, 3*time.Minute, "the driver's Spark UI", func() bool {
+		c.json(&rec, "session", "show", "--gateway", "kube", fmt.Sprintf("batch:%d", batch), "--json")
+		if rec.State == "success" || rec.State == "dead" {
+			t.Fatalf("the batch is %s, and nobody saw its Spark UI", rec.State)
+		}
+		if rec.SparkUI == "" {
+			return false
+		}
+		r := site.do(http.MethodGet, rec.SparkUI+"/jobs/", nil)
+		return r.status == http.StatusOK && strings.Contains(string(r.body), "Spark Jobs")
+	})
 }
 
 // statement runs code in a session and compares its result.
