@@ -47,7 +47,10 @@ func TestKubernetesFailures(t *testing.T) {
 		},
 		"lc-hungry": {
 			fail: func(t *testing.T, _, address string) {
-				req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/eat", http.NoBody)
+				// No answer comes, nor the end of the connection if the pod's network goes first.
+				ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				defer cancel()
+				req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+address+"/eat", http.NoBody)
 				if err != nil {
 					t.Fatal(err)
 				}
