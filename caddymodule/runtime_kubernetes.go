@@ -31,8 +31,9 @@ type KubernetesRuntime struct {
 	// Distinguishes the pods of this installation from those of others in the namespace. Default:
 	// `default`.
 	Installation string `json:"installation,omitempty"`
-	// How Caddy connects to Livy servers: `pod` (the default), at the address of the pod, or
-	// `service`, at the address of a Service that each server gets.
+	// How Caddy connects to Livy servers: `pod` (the default), at the address of the pod,
+	// `service`, at the address of a Service that each server gets, or `port-forward`, through the
+	// API server, for trials with one Caddy outside of the cluster.
 	Reach string `json:"reach,omitempty"`
 	// The service account of the pods. Its token is in a pod only if the gateway's cluster is
 	// `k8s://`. Default: that of the namespace.
@@ -129,7 +130,7 @@ func (k *KubernetesRuntime) CheckEngine(e gateway.Engine) error {
 //	    context            NAME
 //	    namespace          NAME
 //	    installation       NAME
-//	    reach              pod|service
+//	    reach              pod|service|port-forward
 //	    service_account    NAME
 //	    node_selector      KEY=VALUE...
 //	    tolerate           KEY[=VALUE][:EFFECT]...

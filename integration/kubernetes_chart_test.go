@@ -3,6 +3,7 @@ package integration
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,7 @@ replicas: 1
 image: {repository: localhost/livygateway, tag: test, pullPolicy: Never}
 redis: {secret: redis}
 usage: "off"
+jobNamespaces: [JOBS]
 runtime: |
   image_pull_policy Never
   cpu_request 100m
@@ -31,26 +33,42 @@ livy: |
   }
   cluster pods {
     master k8s://https://kubernetes.default.svc
+    conf spark.kubernetes.namespace JOBS
     conf spark.kubernetes.container.image.pullPolicy Never
     conf spark.kubernetes.authenticate.driver.serviceAccountName spark
     conf spark.kubernetes.driver.request.cores 100m
     conf spark.kubernetes.executor.request.cores 100m
+    conf spark.kubernetes.allocation.batch.delay 1s
   }
   local_dir /opt/spark/examples
 `
 
-// loadGateway adds an image with the gateway, as docker/Dockerfile.gateway makes it but with this
-// machine's certificates.
+// loadGateway adds an image with the gateway that the other tests run, and the libraries that it is
+// linked with. docker/Dockerfile.gateway, which needs other machines, makes the image for users.
 func (k kubernetes) loadGateway(t *testing.T) {
 	t.Helper()
 	dir, tag := t.TempDir(), "localhost/livygateway:test"
-	program := filepath.Join(dir, "caddy")
-	build := exec.Command("go", "build", "-trimpath", "-o", program, "./cmd/xcaddy-build")
-	build.Dir, build.Env = root, append(build.Environ(), "CGO_ENABLED=0", "GOFLAGS=-tags=nobadger,nomysql,nopgx")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the gateway: %v\n%s", err, out)
+	files := []string{binary(t)}
+	// A static program has none, which ldd reports as a failure.
+	libraries, _ := exec.Command("ldd", binary(t)).Output()
+	for _, word := range strings.Fields(string(libraries)) {
+		if filepath.IsAbs(word) {
+			files = append(files, word)
+		}
 	}
-	write(t, filepath.Join(dir, "Dockerfile"), "FROM scratch\nCOPY caddy /usr/local/bin/caddy\nENV PATH=/usr/local/bin XDG_DATA_HOME=/data XDG_CONFIG_HOME=/config\nENTRYPOINT [\"caddy\"]\n")
+	text := "FROM scratch\nENV PATH=/usr/local/bin XDG_DATA_HOME=/data XDG_CONFIG_HOME=/config GODEBUG=netdns=go\nENTRYPOINT [\"caddy\"]\n"
+	for i, file := range files {
+		to := file
+		if i == 0 {
+			to = "/usr/local/bin/caddy"
+		}
+		name := fmt.Sprint(i)
+		if out, err := exec.Command("cp", "-L", file, filepath.Join(dir, name)).CombinedOutput(); err != nil {
+			t.Fatalf("copying %s: %v\n%s", file, err, out)
+		}
+		text += "COPY " + name + " " + to + "\n"
+	}
+	write(t, filepath.Join(dir, "Dockerfile"), text)
 	if out, err := exec.Command("docker", "build", "-q", "-t", tag, dir).CombinedOutput(); err != nil {
 		t.Fatalf("building the image: %v\n%s", err, out)
 	}
@@ -65,12 +83,12 @@ func TestKubernetesChart(t *testing.T) {
 	require.Need(t, require.Image, imageThere(), "image "+image()+" is not there (make image)")
 	k.load(t, image())
 	k.loadGateway(t)
-	namespace := k.namespace(t, "chart")
+	namespace, jobs := k.namespace(t, "chart"), k.namespace(t, "jobs")
 	redis := storetest.StartServer(t, "--bind", "127.0.0.1", "198.18.1.1", "--protected-mode", "no")
 	_, port, _ := strings.Cut(redis.Addr(), ":")
 	k.kubectl(t, "create", "secret", "generic", "redis", "-n", namespace, "--from-literal=url=redis://198.18.1.1:"+port+"/0")
 
-	values := strings.NewReplacer("LIVY", imageLivy(), "IMAGE", image()).Replace(chartValues)
+	values := strings.NewReplacer("LIVY", imageLivy(), "IMAGE", image(), "JOBS", jobs).Replace(chartValues)
 	render := exec.Command("go", "run", "./render", "../livy-gateway", namespace)
 	render.Dir, render.Stdin = filepath.Join(root, "deploy", "helm", "check"), strings.NewReader(values)
 	var said bytes.Buffer
@@ -79,9 +97,20 @@ func TestKubernetesChart(t *testing.T) {
 	if err != nil {
 		t.Fatalf("rendering the chart: %v\n%s", err, said.String())
 	}
-	manifest := filepath.Join(t.TempDir(), "chart.yaml")
-	write(t, manifest, string(objects))
-	k.kubectl(t, "apply", "-n", namespace, "-f", manifest)
+	// As helm does, objects that name no namespace go to that of the release.
+	manifests := map[string]string{}
+	for document := range strings.SplitSeq(string(objects), "\n---\n") {
+		in := namespace
+		if strings.Contains(document+"\n", "\n  namespace: "+jobs+"\n") {
+			in = jobs
+		}
+		manifests[in] += document + "\n---\n"
+	}
+	for in, text := range manifests {
+		manifest := filepath.Join(t.TempDir(), "chart.yaml")
+		write(t, manifest, text)
+		k.kubectl(t, "apply", "-n", in, "-f", manifest)
+	}
 	k.kubectl(t, "rollout", "status", "-n", namespace, "deploy/livy-livy-gateway", "--timeout=120s")
 
 	inside := func(args ...string) string {
@@ -122,5 +151,8 @@ func TestKubernetesChart(t *testing.T) {
 	}, &made)
 	if state, log := cl.batchDoneWithin(5*time.Minute, made.ID); state != "success" {
 		t.Errorf("the batch is %s:\n%s", state, log)
+	}
+	if drivers := k.kubectl(t, "get", "pods", "-n", jobs, "-l", "spark-role=driver", "-o", "jsonpath={.items[*].status.phase}"); drivers != "Succeeded" {
+		t.Errorf("the drivers in the namespace of jobs are %q", drivers)
 	}
 }

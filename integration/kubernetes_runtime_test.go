@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -63,4 +65,61 @@ func TestKubernetesQuota(t *testing.T) {
 	if left := k.kubectl(t, "get", "pods,secrets", "-n", namespace, "-l", "app.kubernetes.io/managed-by=livygateway", "-o", "name"); left != "" {
 		t.Errorf("left behind:\n%s", left)
 	}
+}
+
+// TestKubernetesPortForward: servers are reached through the API server, at an address that stays
+// when the API server ends and when another process takes over.
+func TestKubernetesPortForward(t *testing.T) {
+	k := startKubernetes(t)
+	k.loadFakeLivy(t)
+	namespace := k.namespace(t, "forward")
+	forwarding := func() *kuberuntime.Runtime {
+		r, err := kuberuntime.New(kuberuntime.Options{
+			Kubeconfig: k.kubeconfig, Namespace: namespace, PullPolicy: "Never", CPURequest: "50m", MemoryRequest: "64Mi",
+			Usage: kuberuntime.UsageOff, Grace: time.Second, Reach: kuberuntime.ReachPortForward,
+		}, zaptest.NewLogger(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = r.Close() })
+		return r
+	}
+	first := forwarding()
+	inst, err := first.Start(t.Context(), fakeLaunch("lc-forward"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(inst.Address, "127.") {
+		t.Fatalf("the address is %s", inst.Address)
+	}
+	answering(t, inst.Address)
+	// Many at once.
+	var group sync.WaitGroup
+	for range 20 {
+		group.Go(func() { answering(t, inst.Address) })
+	}
+	group.Wait()
+	k.restartAPI(t)
+	began := time.Now()
+	answering(t, inst.Address)
+	t.Logf("answers %v after another API server", time.Since(began).Round(time.Millisecond))
+
+	second := forwarding()
+	if found, ok, err := second.Find(t.Context(), "lc-forward"); err != nil || !ok || found.Address != inst.Address {
+		t.Errorf("another process found %+v, %v, %v", found, ok, err)
+	}
+	if err := first.Close(); err != nil {
+		t.Error(err)
+	}
+	answering(t, inst.Address)
+	if err := second.Stop(t.Context(), "lc-forward", 1); err != nil {
+		t.Error(err)
+	}
+	eventually(t, 10*time.Second, "a free address", func() bool {
+		conn, err := net.DialTimeout("tcp", inst.Address, time.Second)
+		if err == nil {
+			_ = conn.Close()
+		}
+		return err != nil
+	})
 }

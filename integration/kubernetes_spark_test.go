@@ -42,6 +42,7 @@ func (k kubernetes) sparkOptions(namespace string) string {
 		image_pull_policy Never
 		cpu_request 100m
 		memory_request 512Mi
+		allow 198.18.1.1/32
 		usage off
 	}
 	engine spark-3.5 {
@@ -98,7 +99,17 @@ func TestKubernetesSpark(t *testing.T) {
 	if owners := pods("spark-role=executor", "{.metadata.ownerReferences[0].name}"); !slices.Contains(owners, "livygw-"+g.ID) {
 		t.Errorf("executors are owned by %q", owners)
 	}
-	k.checkSessionUI(t, c, token)
+	record := k.checkSessionUI(t, c, token)
+	want := g.ID + "," + record
+	if labels := pods("spark-role=executor", `{.metadata.labels.livygateway/gateway},{.metadata.labels.livygateway/record}`); !slices.Contains(labels, want) {
+		t.Errorf("executors have the labels %q, want %q", labels, want)
+	}
+	// Caddy reaches Livy and Spark UIs, executors reach the drivers.
+	if policy := k.kubectl(t, "get", "networkpolicy", "livygw-"+g.ID, "-n", namespace, "-o",
+		`jsonpath={.spec.ingress[0].from[0].ipBlock.cidr} {.spec.ingress[0].ports[*].port} {.spec.ingress[1].from[0].podSelector.matchLabels.livygateway/gateway} {.spec.ingress[1].ports[*].port}`,
+	); policy != "198.18.1.1/32 8998 4040 "+g.ID+" 1024 4141 8999 10091" {
+		t.Errorf("the network policy is %q", policy)
+	}
 
 	// Its executors end with it.
 	cl.expect(http.StatusOK, http.MethodDelete, path, nil, nil)
@@ -107,9 +118,10 @@ func TestKubernetesSpark(t *testing.T) {
 	// A batch, whose driver is a pod.
 	began = time.Now()
 	cl.expect(http.StatusCreated, http.MethodPost, "/batches", map[string]any{
-		"file": "local:/opt/spark/examples/src/main/python/pi.py", "args": []string{"2"},
+		"file": "local:/opt/spark/examples/src/main/python/pi.py", "args": []string{"20"},
 		"driverMemory": "512m", "executorMemory": "512m", "executorCores": 1, "numExecutors": 1,
 	}, &made)
+	k.checkBatchUI(t, c, token, made.ID)
 	if state, log := cl.batchDoneWithin(5*time.Minute, made.ID); state != "success" {
 		t.Fatalf("the batch is %s:\n%s", state, log)
 	}
@@ -130,7 +142,7 @@ func TestKubernetesSpark(t *testing.T) {
 	}
 
 	c.livy("gateway", "stop", "kube", "--wait")
-	if left := k.kubectl(t, "get", "pods,configmaps,secrets", "-n", namespace, "-l", "app.kubernetes.io/managed-by=livygateway", "-o", "name"); left != "" {
+	if left := k.kubectl(t, "get", "pods,configmaps,secrets,networkpolicies", "-n", namespace, "-l", "app.kubernetes.io/managed-by=livygateway", "-o", "name"); left != "" {
 		t.Errorf("left behind:\n%s", left)
 	}
 	// One watch of Livy's pods and one of jobs for each instance, and what begins anew after five minutes.
@@ -141,8 +153,9 @@ func TestKubernetesSpark(t *testing.T) {
 	}
 }
 
-// checkSessionUI looks at the Spark UI of the only session, whose driver is in the Livy server's pod.
-func (k kubernetes) checkSessionUI(t *testing.T, c *caddy, token string) {
+// checkSessionUI looks at the Spark UI of the only session, whose driver is in the Livy server's
+// pod, and returns the id of its record.
+func (k kubernetes) checkSessionUI(t *testing.T, c *caddy, token string) string {
 	t.Helper()
 	var rec struct{ ID, SparkUI, AppID string }
 	eventually(t, time.Minute, "the application's id", func() bool {
@@ -150,6 +163,25 @@ func (k kubernetes) checkSessionUI(t *testing.T, c *caddy, token string) {
 		return rec.AppID != ""
 	})
 	checkLiveUI(t, client{t, "http://" + c.all, token}, rec.SparkUI)
+	return rec.ID
+}
+
+// checkBatchUI looks at the Spark UI of a batch, whose driver is a pod of its own, while it runs.
+func (k kubernetes) checkBatchUI(t *testing.T, c *caddy, token string, batch int) {
+	t.Helper()
+	var rec struct{ SparkUI, State string }
+	site := client{t, "http://" + c.all, token}
+	eventually(t, 3*time.Minute, "the driver's Spark UI", func() bool {
+		c.json(&rec, "session", "show", "--gateway", "kube", fmt.Sprintf("batch:%d", batch), "--json")
+		if rec.State == "success" || rec.State == "dead" {
+			t.Fatalf("the batch is %s, and nobody saw its Spark UI", rec.State)
+		}
+		if rec.SparkUI == "" {
+			return false
+		}
+		r := site.do(http.MethodGet, rec.SparkUI+"/jobs/", nil)
+		return r.status == http.StatusOK && strings.Contains(string(r.body), "Spark Jobs")
+	})
 }
 
 // statement runs code in a session and compares its result.

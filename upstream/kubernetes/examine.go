@@ -38,8 +38,11 @@ func (r *Runtime) rights(a *kubeapi.Client) []right {
 		{"", "secrets", "", []string{"get", "create", "delete"}},
 		{"", "events", "", []string{"list"}},
 	}
-	if r.opts.Reach == ReachService {
+	switch r.opts.Reach {
+	case ReachService:
 		list = append(list, right{"", "services", "", []string{"get", "create", "delete"}})
+	case ReachPortForward:
+		list = append(list, right{"", "pods", "portforward", []string{"get", "create"}})
 	}
 	if len(r.opts.Allow) > 0 || a.InCluster {
 		list = append(list, right{"networking.k8s.io", "networkpolicies", "", []string{"get", "create", "delete"}})

@@ -29,6 +29,7 @@ type Runtime struct {
 	logger    *zap.Logger
 	connector connector
 	pods      *pods
+	forwards  forwards
 	last      upstream.LastLogs
 	usage     usage
 	// confirming is how long a node may take to confirm the end of a pod, after its grace.
@@ -58,9 +59,10 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 // Name returns "kubernetes".
 func (r *Runtime) Name() string { return "kubernetes" }
 
-// Close ends the watch; pods keep running.
+// Close ends the watch and what is forwarded; pods keep running.
 func (r *Runtime) Close() error {
 	r.pods.close()
+	r.forwards.close()
 	return nil
 }
 
@@ -190,7 +192,7 @@ func (r *Runtime) awaitStart(ctx context.Context, a *kubeapi.Client, l *upstream
 		}
 		if !now.running {
 			return upstream.Instance{}, gateway.Errorf(gateway.KindUnavailable, "pod %s of gateway %s does not start: %s%s",
-				pod.Name, l.ServerID(), now.exit, r.events(ctx, a, seen))
+				pod.Name, l.ServerID(), now.exit, r.events(ctx, a, seen, now.exit))
 		}
 		select {
 		case <-ctx.Done():
@@ -276,6 +278,7 @@ func (r *Runtime) end(ctx context.Context, a *kubeapi.Client, serverID string, p
 		}
 	}
 	r.pods.forget(pod.Name, pod)
+	r.forwards.drop(pod.Name)
 	return r.removeObjects(ctx, a, pod)
 }
 
@@ -320,6 +323,9 @@ func (r *Runtime) Find(ctx context.Context, serverID string) (upstream.Instance,
 		if pod, _, err = r.lookUp(ctx, a, serverID); err != nil {
 			return upstream.Instance{}, false, err
 		}
+	}
+	if pod == nil {
+		r.forwards.drop(podName(serverID))
 	}
 	if pod == nil && gone != nil && r.owns(gone, serverID) {
 		inst, err := r.instance(ctx, a, gone)
@@ -369,6 +375,9 @@ func (r *Runtime) Ping(ctx context.Context) error {
 
 // DriverHost returns the pod's address; see upstream.DriverHoster.
 func (r *Runtime) DriverHost(ctx context.Context, serverID string) (string, error) {
+	if r.opts.Reach == ReachPortForward {
+		return "", gateway.Errorf(gateway.KindUnavailable, "drivers in pods cannot be reached with reach %s of runtime kubernetes", ReachPortForward)
+	}
 	if _, err := r.connected(); err != nil {
 		return "", err
 	}

@@ -16,8 +16,9 @@ import (
 
 // Ways to reach the pods of Livy servers.
 const (
-	ReachPod     = "pod"     // at the pod's address
-	ReachService = "service" // at the address of a Service that each server gets
+	ReachPod         = "pod"          // at the pod's address
+	ReachService     = "service"      // at the address of a Service that each server gets
+	ReachPortForward = "port-forward" // at an address of this machine, through the API server
 )
 
 // Sources of what servers use.
@@ -115,7 +116,7 @@ func (o *Options) complete() error {
 		option, value string
 		allowed       []string
 	}{
-		{"reach", o.Reach, []string{ReachPod, ReachService}},
+		{"reach", o.Reach, []string{ReachPod, ReachService, ReachPortForward}},
 		{"usage", o.Usage, []string{UsageMetrics, UsageKubelet, UsageOff}},
 		{"image_pull_policy", o.PullPolicy, []string{"", string(corev1.PullAlways), string(corev1.PullIfNotPresent), string(corev1.PullNever)}},
 	} {

@@ -50,6 +50,20 @@ func TestRightsAreDocumented(t *testing.T) {
 	}
 }
 
+// TestRightsOfForwards: the documented role is also that of a Caddy in the cluster, which forwards
+// nothing.
+func TestRightsOfForwards(t *testing.T) {
+	has := func(reach string) bool {
+		r := &Runtime{opts: Options{Reach: reach}}
+		return slices.ContainsFunc(r.rights(new(kubeapi.Client)), func(right right) bool {
+			return right.name() == "pods/portforward" && slices.Equal(right.verbs, []string{"get", "create"})
+		})
+	}
+	if has(ReachPod) || has(ReachService) || !has(ReachPortForward) {
+		t.Error("the doctor checks pods/portforward for another reach")
+	}
+}
+
 // TestJobNamespaces: the doctor checks those in the cluster of the pods.
 func TestJobNamespaces(t *testing.T) {
 	const key = "spark.kubernetes.namespace"

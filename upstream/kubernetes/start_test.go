@@ -134,12 +134,18 @@ func TestNoNodeTakesThePod(t *testing.T) {
 		pod.CreationTimestamp = metav1.NewTime(time.Now().Add(-time.Hour))
 		pod.Status = inCondition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable")
 	}
-	server.Events = []corev1.Event{{Type: corev1.EventTypeWarning, Reason: "FailedScheduling", Message: "Insufficient cpu"}}
+	server.Events = []corev1.Event{
+		{Type: corev1.EventTypeWarning, Reason: "FailedScheduling", Message: "Insufficient cpu"},
+		{Type: corev1.EventTypeWarning, Reason: "FailedScheduling", Message: "0/1 nodes"}, // as the status has it
+	}
 	_, err := connectedTo(t, server).Start(t.Context(), launchOn("local[1]"))
 	for _, want := range []string{"no node takes the pod (Unschedulable): 0/1 nodes", "events: FailedScheduling: Insufficient cpu"} {
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
+	}
+	if n := strings.Count(fmt.Sprint(err), "0/1 nodes"); n != 1 {
+		t.Errorf("error %v tells of the nodes %d times", err, n)
 	}
 	if server.Pod("livy", "livygw-lc-1") != nil || len(server.Objects()) > 0 {
 		t.Errorf("left: %v", server.Objects())

@@ -147,7 +147,11 @@ func (r *Runtime) instance(ctx context.Context, a *kubeapi.Client, pod *corev1.P
 		return inst, nil
 	}
 	host := pod.Status.PodIP
-	if r.opts.Reach == ReachService {
+	switch r.opts.Reach {
+	case ReachPortForward:
+		inst.Address = r.forwards.address(a, pod, r.logger)
+		return inst, nil
+	case ReachService:
 		host = pod.Annotations[annotationService]
 		if host == "" {
 			var service corev1.Service
@@ -176,9 +180,9 @@ func epochOf(pod *corev1.Pod) int64 {
 	return n
 }
 
-// events returns the last events of a pod, as an addition to an error. They tell of volumes and
-// networks, which the status does not.
-func (r *Runtime) events(ctx context.Context, a *kubeapi.Client, pod *corev1.Pod) string {
+// events returns the last events of a pod, as an addition to what has been said. They tell of
+// volumes and networks, which the status does not.
+func (r *Runtime) events(ctx context.Context, a *kubeapi.Client, pod *corev1.Pod, said string) string {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), kubeapi.CallTimeout)
 	defer cancel()
 	var list corev1.EventList
@@ -190,7 +194,7 @@ func (r *Runtime) events(ctx context.Context, a *kubeapi.Client, pod *corev1.Pod
 	}
 	var lines []string
 	for _, e := range list.Items {
-		if line := e.Reason + ": " + e.Message; e.Type == corev1.EventTypeWarning && !slices.Contains(lines, line) {
+		if line := e.Reason + ": " + e.Message; e.Type == corev1.EventTypeWarning && !slices.Contains(lines, line) && !strings.Contains(said, e.Message) {
 			lines = append(lines, line)
 		}
 	}

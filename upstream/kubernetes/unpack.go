@@ -41,7 +41,7 @@ func (r *Runtime) unpack(ctx context.Context, a *kubeapi.Client, l *upstream.Lau
 			return gateway.Errorf(gateway.KindConflict, "pod %s was deleted while it started", pod.Name)
 		}
 		if now := judge(seen, r.opts.PendingTimeout, time.Now()); !now.running {
-			return gateway.Errorf(gateway.KindUnavailable, "pod %s of gateway %s does not start: %s%s", pod.Name, l.ServerID(), now.exit, r.events(ctx, a, seen))
+			return gateway.Errorf(gateway.KindUnavailable, "pod %s of gateway %s does not start: %s%s", pod.Name, l.ServerID(), now.exit, r.events(ctx, a, seen, now.exit))
 		}
 		for _, s := range seen.Status.InitContainerStatuses {
 			waits = waits || s.Name == unpacker && s.State.Running != nil

@@ -8,6 +8,7 @@
 //	GET /whoami        user id and the number of usable cores
 //	GET /say?line=X    writes X to the log
 //	GET /exit?code=N   ends at once
+//	GET /eat           takes all memory that it gets
 //	GET /spawn?how=H   starts a child that stays and answers with its pid; it is
 //	                   in a group or session of its own, has an empty
 //	                   environment, is deaf to TERM or takes all memory that it
@@ -146,6 +147,7 @@ func routes() http.Handler {
 		code, _ := strconv.Atoi(r.FormValue("code"))
 		os.Exit(code)
 	})
+	mux.HandleFunc("GET /eat", func(http.ResponseWriter, *http.Request) { takeMemory() })
 	mux.HandleFunc("GET /dial", func(w http.ResponseWriter, r *http.Request) {
 		conn, err := net.DialTimeout("tcp", r.FormValue("to"), 5*time.Second)
 		if err != nil {
