@@ -31,7 +31,8 @@ func works() []work {
 		{name: "create 16 KiB", all: []request{create(16 << 10)}, connections: []int{64}},
 		{name: "upload 8 MB", all: []request{upload(8 << 20)}, connections: []int{4}},
 		{name: "sparkmagic", connections: []int{64}, all: []request{
-			poll, {method: "POST", path: "/sessions/0/statements", contentType: "application/json", body: `{"code":"spark.range(10).count()"}`},
+			poll,
+			{method: "POST", path: "/sessions/0/statements", contentType: "application/json", body: `{"code":"spark.range(10).count()"}`},
 			statement, statement, statement, poll,
 		}},
 	}

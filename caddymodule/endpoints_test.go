@@ -36,8 +36,10 @@ func TestEndpoints(t *testing.T) {
 			[]string{"https://a.example.com" + etl, "http://b.example.com:8080" + etl},
 		},
 		{"no host", ":8080 {\nlivy_gateway\n}", []string{"http://reached.example.com:8080" + etl}},
-		{"an address to listen on", "http://:8080 {\nbind 0.0.0.0 192.0.2.7\nlivy_gateway\n}",
-			[]string{"http://reached.example.com:8080" + etl, "http://192.0.2.7:8080" + etl}},
+		{
+			"an address to listen on", "http://:8080 {\nbind 0.0.0.0 192.0.2.7\nlivy_gateway\n}",
+			[]string{"http://reached.example.com:8080" + etl, "http://192.0.2.7:8080" + etl},
+		},
 		{"IPv6", "http://:8080 {\nbind [2001:db8::7]\nlivy_gateway\n}", []string{"http://[2001:db8::7]:8080" + etl}},
 		{"a Unix socket", "http://livy.example.com {\nbind unix//run/livy.sock\nlivy_gateway\n}", nil},
 		{"a placeholder", "http://{env.LIVY_HOST} {\nlivy_gateway\n}", []string{"http://env.example.com" + etl}},

@@ -46,8 +46,13 @@ func TestConsoleUsage(t *testing.T) {
 		token, name, user string
 		hours             int64 // vCores; each takes two GiB
 	}{
-		{mine.ID, "notebooks", "member", 86}, {"lctk-1", "nightly", "bob", 104}, {"lctk-2", "reports", "ann", 42}, {"lctk-3", "adhoc", "cleo", 12},
-		{"lctk-4", "tests", "dan", 3}, {"lctk-5", "backfill-of-a-team-with-quite-a-long-name", "a-user-with-quite-a-long-name@example.com", 61}, {"lctk-6", "", "finn", 1},
+		{mine.ID, "notebooks", "member", 86},
+		{"lctk-1", "nightly", "bob", 104},
+		{"lctk-2", "reports", "ann", 42},
+		{"lctk-3", "adhoc", "cleo", 12},
+		{"lctk-4", "tests", "dan", 3},
+		{"lctk-5", "backfill-of-a-team-with-quite-a-long-name", "a-user-with-quite-a-long-name@example.com", 61},
+		{"lctk-6", "", "finn", 1},
 	} {
 		all, left := of.hours*3600*1000, of.hours*3600*1000 // thousandths of a core, for a second
 		for day := 1; day <= now.Day(); day++ {             // of this month; today is the rest

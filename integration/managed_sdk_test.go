@@ -13,7 +13,6 @@ import (
 
 	openapi "github.com/alibabacloud-go/darabonba-openapi/v2/client"
 	util "github.com/alibabacloud-go/tea-utils/v2/service"
-	"github.com/alibabacloud-go/tea/tea"
 
 	"github.com/livygateway/livygateway/internal/require"
 	"github.com/livygateway/livygateway/internal/store/storetest"
@@ -84,7 +83,7 @@ func TestManagedSDKs(t *testing.T) {
 func managedByGo(t *testing.T, c *caddy, key accessKey) gateway {
 	t.Helper()
 	client, err := openapi.NewClient(&openapi.Config{
-		AccessKeyId: tea.String(key.ID), AccessKeySecret: tea.String(key.Secret), Endpoint: tea.String(c.all), Protocol: tea.String("HTTP"),
+		AccessKeyId: new(key.ID), AccessKeySecret: new(key.Secret), Endpoint: new(c.all), Protocol: new("HTTP"),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -93,8 +92,8 @@ func managedByGo(t *testing.T, c *caddy, key accessKey) gateway {
 	call := func(action, method, path string, query map[string]*string, body any) map[string]any {
 		t.Helper()
 		got, err := client.CallApi(&openapi.Params{
-			Action: tea.String(action), Version: tea.String("2023-08-08"), Protocol: tea.String("HTTP"), Pathname: tea.String(path), Method: tea.String(method),
-			AuthType: tea.String("AK"), Style: tea.String("ROA"), ReqBodyType: tea.String("json"), BodyType: tea.String("json"),
+			Action: new(action), Version: new("2023-08-08"), Protocol: new("HTTP"), Pathname: new(path), Method: new(method),
+			AuthType: new("AK"), Style: new("ROA"), ReqBodyType: new("json"), BodyType: new("json"),
 		}, &openapi.OpenApiRequest{Query: query, Body: body}, &util.RuntimeOptions{})
 		if err != nil {
 			t.Fatalf("%s: %v", action, err)
@@ -103,7 +102,7 @@ func managedByGo(t *testing.T, c *caddy, key accessKey) gateway {
 	}
 	data := func(reply map[string]any) map[string]any { return reply["data"].(map[string]any) }
 	id := fmt.Sprint(data(call("CreateLivyCompute", "PUT", computes, nil, map[string]any{"name": "by-go", "cpuLimit": "1"}))["livyComputeId"])
-	region := map[string]*string{"regionId": tea.String("any region")}
+	region := map[string]*string{"regionId": new("any region")}
 	if got := data(call("GetLivyCompute", "GET", computes+"/"+id, region, nil)); got["name"] != "by-go" || got["status"] != "STOPPED" {
 		t.Errorf("got %v", got)
 	}
@@ -112,7 +111,7 @@ func managedByGo(t *testing.T, c *caddy, key accessKey) gateway {
 		t.Errorf("got %v", got)
 	}
 	sessions := "/api/v1/workspaces/" + managedWorkspace + "/livycompute/" + id + "/session"
-	if got := call("ListLivyComputeSessions", "GET", sessions, map[string]*string{"pageSize": tea.String("5")}, nil); fmt.Sprint(got["totalCount"]) != "0" {
+	if got := call("ListLivyComputeSessions", "GET", sessions, map[string]*string{"pageSize": new("5")}, nil); fmt.Sprint(got["totalCount"]) != "0" {
 		t.Errorf("got %v", got)
 	}
 	return c.show("by-go")

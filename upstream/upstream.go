@@ -143,6 +143,12 @@ type External interface {
 	Address(engine gateway.Engine, number int) (string, error)
 }
 
+// Mounter is a Runtime whose servers have file systems of their own: they see only the directories
+// of the Launch that they were started with.
+type Mounter interface {
+	MountsDirectories()
+}
+
 // Pinger is a Runtime that depends on a service such as a Docker engine.
 type Pinger interface {
 	// Ping returns nil if the service answers.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 
@@ -144,9 +145,7 @@ func writeInterim(w http.ResponseWriter, reply *wire.Reply) {
 	reply.AddHeader(header, nil)
 	w.WriteHeader(reply.Status)
 	clear(header)
-	for name, values := range own {
-		header[name] = values
-	}
+	maps.Copy(header, own)
 }
 
 // failure returns the error for a request that got no reply, as Caddy's reverse_proxy does.

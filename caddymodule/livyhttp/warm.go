@@ -199,7 +199,7 @@ func (h *Record) examineWarm(ctx context.Context, c *call, entry *store.Warm) (o
 		Name string `json:"name"`
 	}
 	if err := json.Unmarshal(object, &named); err != nil || named.Name != entry.ID || b.State != "idle" {
-		return nil, b, fmt.Errorf("Livy shows it as %q in state %s", named.Name, b.State)
+		return nil, b, fmt.Errorf("session has name %q and state %s in Livy", named.Name, b.State)
 	}
 	return object, b, nil
 }

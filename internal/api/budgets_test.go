@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"net/http/httptest"
 	"slices"
@@ -187,9 +188,7 @@ func (c *client) text(path string) string {
 	c.t.Helper()
 	w := httptest.NewRecorder()
 	r := httptest.NewRequestWithContext(c.t.Context(), "GET", path, nil)
-	for name, values := range c.header {
-		r.Header[name] = values
-	}
+	maps.Copy(r.Header, c.header)
 	c.handler.ServeHTTP(w, r)
 	return w.Body.String()
 }

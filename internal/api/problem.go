@@ -72,9 +72,8 @@ func problem(err error) Problem {
 	kind := gateway.KindOf(err)
 	p := Problem{Type: "about:blank", Status: Status(kind), Detail: err.Error(), Kind: kind.String()}
 	p.Field, p.Value, p.Rule = gateway.Breach(err)
-	var http11 *statusError
-	if errors.As(err, &http11) {
-		p.Status, p.Kind = http11.status, http11.kind
+	if e, ok := errors.AsType[*statusError](err); ok {
+		p.Status, p.Kind = e.status, e.kind
 	}
 	p.Title = http.StatusText(p.Status)
 	return p

@@ -40,8 +40,11 @@ func (q *Quota) Validate() error {
 		name  string
 		value int
 	}{
-		{"max_sessions", q.MaxSessions}, {"max_batches", q.MaxBatches}, {"driver_cores", q.DriverCores},
-		{"executor_cores", q.ExecutorCores}, {"max_executors", q.MaxExecutors},
+		{"max_sessions", q.MaxSessions},
+		{"max_batches", q.MaxBatches},
+		{"driver_cores", q.DriverCores},
+		{"executor_cores", q.ExecutorCores},
+		{"max_executors", q.MaxExecutors},
 	} {
 		if n.value < 0 {
 			return gateway.Invalid(field(n.name), strconv.Itoa(n.value), "must not be negative")
@@ -72,7 +75,8 @@ func (q *Quota) check(e *policies.Effective) error {
 		field       string
 		given, most int
 	}{
-		{"driverCores", e.DriverCores, q.DriverCores}, {"executorCores", e.ExecutorCores, q.ExecutorCores},
+		{"driverCores", e.DriverCores, q.DriverCores},
+		{"executorCores", e.ExecutorCores, q.ExecutorCores},
 		{"numExecutors", e.MostExecutors, q.MaxExecutors},
 	} {
 		if n.most > 0 && n.given > n.most {

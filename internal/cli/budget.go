@@ -92,8 +92,14 @@ func (c *cli) budgetCommand() *cobra.Command {
 			}
 			return c.print(got.raw, func() {
 				t := table{columns: []column{
-					{head: "NAME", flex: true}, {head: "PER"}, {head: "PERIOD"}, {head: "VCORE-HOURS"}, {head: "GB-HOURS"},
-					{head: "ON EXCEED"}, {head: "MOST USED"}, {head: "BY"},
+					{head: "NAME", flex: true},
+					{head: "PER"},
+					{head: "PERIOD"},
+					{head: "VCORE-HOURS"},
+					{head: "GB-HOURS"},
+					{head: "ON EXCEED"},
+					{head: "MOST USED"},
+					{head: "BY"},
 				}}
 				for i := range got.got.Budgets {
 					b := &got.got.Budgets[i]

@@ -114,7 +114,7 @@ func (m *Manager) findings(g *gateway.Gateway) (list []Finding) {
 	}
 	if m.awaitsEventLogs(g) {
 		add("restart it with "+command("restart", g)+", which ends its sessions", "jobs write no event logs for the "+
-			"history server until the next start: the container does not have the directory yet")
+			"history server until the next start: the server was started without the directory")
 	}
 	if off := g.Status.FusionOff; off != "" {
 		add("run it on another machine, or "+change+" (fusion)", "%s", off)

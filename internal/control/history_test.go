@@ -10,13 +10,10 @@ import (
 	"github.com/livygateway/livygateway/upstream"
 )
 
-// named is a runtime by another name.
-type named struct {
-	upstream.Runtime
-	name string
-}
+// mounter is a runtime whose servers see only what they were started with.
+type mounter struct{ upstream.Runtime }
 
-func (n named) Name() string { return n.name }
+func (mounter) MountsDirectories() {}
 
 // TestEventLogs checks which jobs are made to write events, and which servers get
 // the directory for them: a container that was started without it does not.
@@ -30,17 +27,20 @@ func TestEventLogs(t *testing.T) {
 		mounted             bool
 		note                bool
 	}{
-		{"none", "docker", "", nil, "", false, false},
-		{"a place in the cluster", "docker", "hdfs:///events", map[string]string{}, "hdfs:///events", false, false},
-		{"not started", "docker", dir, nil, "file:" + dir, true, false},
-		{"a container that has it", "docker", dir, map[string]string{"event logs": dir}, "file:" + dir, true, false},
-		{"a container without it", "docker", dir, map[string]string{}, "", true, true},
-		{"a process", "process", dir, map[string]string{}, "file:" + dir, true, false},
-		{"somebody else's server", "static", dir, map[string]string{}, "file:" + dir, false, false},
+		{"none", "mounter", "", nil, "", false, false},
+		{"a place in the cluster", "mounter", "hdfs:///events", map[string]string{}, "hdfs:///events", false, false},
+		{"not started", "mounter", dir, nil, "file:" + dir, true, false},
+		{"a container that has it", "mounter", dir, map[string]string{"event logs": dir}, "file:" + dir, true, false},
+		{"a container without it", "mounter", dir, map[string]string{}, "", true, true},
+		{"a process", "plain", dir, map[string]string{}, "file:" + dir, true, false},
+		{"somebody else's server", "external", dir, map[string]string{}, "file:" + dir, false, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			var rt upstream.Runtime = named{newFakeRuntime(t), tt.runtime}
-			if tt.runtime == "static" {
+			var rt upstream.Runtime = newFakeRuntime(t)
+			switch tt.runtime {
+			case "mounter":
+				rt = mounter{rt}
+			case "external":
 				rt = externalRuntime{newFakeRuntime(t)}
 			}
 			m := testManager(t, s, rt)

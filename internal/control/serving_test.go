@@ -283,10 +283,11 @@ func TestRollingRestart(t *testing.T) {
 	w := newServingWorld(t, 2)
 	all := w.spreadMany(2)
 	w.replace(time.Hour)
-	g := w.await("the first new server", func(g *gateway.Gateway) bool { return g.Status.Epoch == 3 && len(g.Status.Servers) == 2 })
+	w.await("the first new server", func(g *gateway.Gateway) bool { return g.Status.Epoch == 3 && len(g.Status.Servers) == 2 })
 	w.ahead.Store(int64(time.Minute))
 	time.Sleep(20 * w.m.PollInterval)
-	if g = w.await("the drain", func(*gateway.Gateway) bool { return true }); g.Status.Issued() != 3 || g.ServingServers() != 2 {
+	g := w.await("the drain", func(*gateway.Gateway) bool { return true })
+	if g.Status.Issued() != 3 || g.ServingServers() != 2 {
 		t.Errorf("the second server is replaced before the first one has drained: %+v", g.Status)
 	}
 	w.list(g.Serving(1), "")

@@ -88,6 +88,11 @@ func ServerID(gatewayID string, number int) string {
 	return gatewayID + "." + strconv.Itoa(number)
 }
 
+// servesOrJoins reports whether the server serves, or will serve beside others once it answers.
+func (v *Server) servesOrJoins() bool {
+	return v.State == ServerServing || v.State == ServerStarting && v.Joins
+}
+
 // SplitServerID is the inverse of ServerID.
 func SplitServerID(serverID string) (gatewayID string, number int) {
 	if id, n, ok := strings.Cut(serverID, "."); ok {

@@ -109,7 +109,7 @@ func (g *Gateway) MissingServers() int {
 	n := g.WantedServers() - 1
 	for i := range g.Status.Servers {
 		v := &g.Status.Servers[i]
-		if v.State == ServerServing || v.State == ServerStarting && v.Joins || v.State == ServerEnding && v.Again {
+		if v.servesOrJoins() || v.State == ServerEnding && v.Again {
 			n--
 		}
 	}
@@ -147,7 +147,7 @@ func (g *Gateway) FailServer(epoch int64, reason string, now time.Time, longest 
 	s := &g.Status
 	s.Servers = slices.Clone(s.Servers)
 	v := s.Server(epoch)
-	if v == nil || v.State != ServerServing && !(v.State == ServerStarting && v.Joins) {
+	if v == nil || !v.servesOrJoins() {
 		return false
 	}
 	v.fail(reason, now, longest)
@@ -239,7 +239,7 @@ func (g *Gateway) enterServing(what string, now time.Time) {
 func (g *Gateway) NextRoll() int64 {
 	s := &g.Status
 	for i := range s.Servers {
-		if v := &s.Servers[i]; v.State != ServerServing && !(v.State == ServerStarting && v.Joins) {
+		if !s.Servers[i].servesOrJoins() {
 			return 0
 		}
 	}

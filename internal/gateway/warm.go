@@ -192,7 +192,7 @@ func (w *Warm) Begin(words ...string) error {
 func ParseWarm(text string) (w Warm, err error) {
 	var words []string
 	var options []string
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		if strings.Contains(word, "=") {
 			options = append(options, word)
 		} else {

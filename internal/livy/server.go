@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -211,9 +212,7 @@ func (s *Server) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	out := r.WithContext(r.Context())
 	out.Header = r.Header.Clone()
-	for name, values := range s.header {
-		out.Header[name] = values
-	}
+	maps.Copy(out.Header, s.header)
 	if s.user != "" {
 		out.SetBasicAuth(s.user, s.pwd)
 	}

@@ -17,7 +17,7 @@ func TestEntrypointRunsSparkPods(t *testing.T) {
 			t.Fatal(err)
 		}
 		script := "#!/bin/sh\necho \"${0##*/}\"\nfor a in \"$@\"; do echo \"$a\"; done\n"
-		if err := os.WriteFile(path, []byte(script), 0o755); err != nil { //nolint:gosec // a program
+		if err := os.WriteFile(path, []byte(script), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}

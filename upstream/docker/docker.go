@@ -136,6 +136,11 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 // Name returns "docker".
 func (r *Runtime) Name() string { return "docker" }
 
+var _ upstream.Mounter = (*Runtime)(nil)
+
+// MountsDirectories marks a Mounter.
+func (r *Runtime) MountsDirectories() {}
+
 // Close closes the connection; containers keep running.
 func (r *Runtime) Close() error { return r.api.Close() }
 

@@ -10,7 +10,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/watch"
-	"k8s.io/utils/ptr"
 )
 
 // Follower is told of pods; see FollowPods. Its methods are called one at a time.
@@ -63,7 +62,7 @@ func (c *Client) listPods(ctx context.Context, namespace, selector string, f Fol
 func (c *Client) watchPods(ctx context.Context, namespace, selector, version string, f Follower) error {
 	for {
 		w, err := c.Core.Get().Namespace(namespace).Resource("pods").VersionedParams(&metav1.ListOptions{
-			LabelSelector: selector, Watch: true, ResourceVersion: version, AllowWatchBookmarks: true, TimeoutSeconds: ptr.To(int64(300)),
+			LabelSelector: selector, Watch: true, ResourceVersion: version, AllowWatchBookmarks: true, TimeoutSeconds: new(int64(300)),
 		}, Parameters).Watch(ctx)
 		if err != nil {
 			return err

@@ -16,7 +16,6 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	"k8s.io/utils/ptr"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
@@ -58,6 +57,11 @@ func New(opts Options, logger *zap.Logger) (*Runtime, error) {
 
 // Name returns "kubernetes".
 func (r *Runtime) Name() string { return "kubernetes" }
+
+var _ upstream.Mounter = (*Runtime)(nil)
+
+// MountsDirectories marks a Mounter.
+func (r *Runtime) MountsDirectories() {}
 
 // Close ends the watch and what is forwarded; pods keep running.
 func (r *Runtime) Close() error {
@@ -422,4 +426,4 @@ func startError(l *upstream.Launch, err error) error {
 // Forget removes the last log of a deleted gateway.
 func (r *Runtime) Forget(_ context.Context, serverID string) error { return r.last.Forget(serverID) }
 
-var noToken = ptr.To(false)
+var noToken = new(false)

@@ -15,7 +15,6 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"k8s.io/client-go/rest"
-	"k8s.io/utils/ptr"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
@@ -98,8 +97,8 @@ func (r *Runtime) objects(a *kubeapi.Client, l *upstream.Launch, pod *corev1.Pod
 		secret[envPrefix+name] = value
 	}
 	list := []owned{
-		{a.Core, "configmaps", pod.Name, &corev1.ConfigMap{ObjectMeta: meta, Data: publicFiles(files), Immutable: ptr.To(true)}},
-		{a.Core, "secrets", pod.Name, &corev1.Secret{ObjectMeta: meta, StringData: secret, Immutable: ptr.To(true)}},
+		{a.Core, "configmaps", pod.Name, &corev1.ConfigMap{ObjectMeta: meta, Data: publicFiles(files), Immutable: new(true)}},
+		{a.Core, "secrets", pod.Name, &corev1.Secret{ObjectMeta: meta, StringData: secret, Immutable: new(true)}},
 	}
 	if r.opts.Reach == ReachService {
 		list = append(list, owned{a.Core, "services", serviceName(pod.Name), &corev1.Service{ObjectMeta: meta, Spec: corev1.ServiceSpec{
@@ -148,7 +147,7 @@ func (r *Runtime) policy(a *kubeapi.Client, l *upstream.Launch) *networkingv1.Ne
 		})
 	}
 	port := func(first, last int32) networkingv1.NetworkPolicyPort {
-		p := networkingv1.NetworkPolicyPort{Protocol: ptr.To(corev1.ProtocolTCP), Port: ptr.To(intstr.FromInt32(first))}
+		p := networkingv1.NetworkPolicyPort{Protocol: new(corev1.ProtocolTCP), Port: new(intstr.FromInt32(first))}
 		if last > first {
 			p.EndPort = &last
 		}
@@ -184,7 +183,8 @@ func (r *Runtime) removeObjects(ctx context.Context, a *kubeapi.Client, pod *cor
 		name     string
 		wanted   bool
 	}{
-		{a.Core, "configmaps", pod.Name, true}, {a.Core, "secrets", pod.Name, true},
+		{a.Core, "configmaps", pod.Name, true},
+		{a.Core, "secrets", pod.Name, true},
 		{a.Core, "services", serviceName(pod.Name), r.opts.Reach == ReachService},
 		{a.Networking, "networkpolicies", pod.Name, len(r.opts.Allow) > 0 || a.InCluster},
 	}

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
-	"k8s.io/utils/ptr"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
@@ -98,16 +97,16 @@ func (r *Runtime) pod(a *kubeapi.Client, l *upstream.Launch) *corev1.Pod {
 			SchedulingGates: []corev1.PodSchedulingGate{{Name: gate}},
 			// Restarts are handled by the gateway, because Livy's ids begin again.
 			RestartPolicy:                 corev1.RestartPolicyNever,
-			TerminationGracePeriodSeconds: ptr.To(int64(o.Grace.Seconds())),
+			TerminationGracePeriodSeconds: new(int64(o.Grace.Seconds())),
 			ServiceAccountName:            o.ServiceAccount,
 			AutomountServiceAccountToken:  noToken,
-			EnableServiceLinks:            ptr.To(false),
+			EnableServiceLinks:            new(false),
 			NodeSelector:                  o.NodeSelector,
 			PriorityClassName:             o.PriorityClass,
 			SecurityContext: &corev1.PodSecurityContext{
-				RunAsNonRoot: ptr.To(true), RunAsUser: ptr.To(int64(userID)), RunAsGroup: ptr.To(int64(userID)), FSGroup: ptr.To(int64(userID)),
+				RunAsNonRoot: new(true), RunAsUser: new(int64(userID)), RunAsGroup: new(int64(userID)), FSGroup: new(int64(userID)),
 				// Volumes with many files are not walked through at each start.
-				FSGroupChangePolicy: ptr.To(corev1.FSGroupChangeOnRootMismatch),
+				FSGroupChangePolicy: new(corev1.FSGroupChangeOnRootMismatch),
 				SeccompProfile:      &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
 			},
 			Volumes: volumes,
@@ -127,7 +126,7 @@ func (r *Runtime) pod(a *kubeapi.Client, l *upstream.Launch) *corev1.Pod {
 		},
 	}
 	if ownCluster(l) {
-		pod.Spec.AutomountServiceAccountToken = ptr.To(true)
+		pod.Spec.AutomountServiceAccountToken = new(true)
 	}
 	if o.RuntimeClass != "" {
 		pod.Spec.RuntimeClassName = &o.RuntimeClass
@@ -151,7 +150,7 @@ func ownCluster(l *upstream.Launch) bool { return l.OnKubernetes() && l.Kubeconf
 
 func confined() *corev1.SecurityContext {
 	return &corev1.SecurityContext{
-		AllowPrivilegeEscalation: ptr.To(false), ReadOnlyRootFilesystem: ptr.To(true),
+		AllowPrivilegeEscalation: new(false), ReadOnlyRootFilesystem: new(true),
 		Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
 	}
 }

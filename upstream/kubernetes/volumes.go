@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/utils/ptr"
 
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/upstream"
@@ -29,16 +28,16 @@ func (r *Runtime) volumes(a *kubeapi.Client, l *upstream.Launch) ([]corev1.Volum
 		{ConfigMap: &corev1.ConfigMapProjection{LocalObjectReference: object}},
 		{Secret: &corev1.SecretProjection{LocalObjectReference: object, Items: items(secretFiles(r.files(a, l)), "")}},
 	}
-	add("conf", corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: ptr.To(int32(0o440))}},
+	add("conf", corev1.VolumeSource{Projected: &corev1.ProjectedVolumeSource{Sources: sources, DefaultMode: new(int32(0o440))}},
 		corev1.VolumeMount{MountPath: confDir, ReadOnly: true})
 	if len(l.ClusterFiles) > 0 {
 		add("cluster", corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
-			SecretName: name, Items: items(l.ClusterFiles, clusterPrefix), DefaultMode: ptr.To(int32(0o440)),
+			SecretName: name, Items: items(l.ClusterFiles, clusterPrefix), DefaultMode: new(int32(0o440)),
 		}}, corev1.VolumeMount{MountPath: clusterDir, ReadOnly: true})
 	}
 	if l.Kubeconfig != "" {
 		add("kubeconfig", corev1.VolumeSource{Secret: &corev1.SecretVolumeSource{
-			SecretName: name, Items: items(map[string]string{kubeconfigFile: ""}, kubePrefix), DefaultMode: ptr.To(int32(0o440)),
+			SecretName: name, Items: items(map[string]string{kubeconfigFile: ""}, kubePrefix), DefaultMode: new(int32(0o440)),
 		}}, corev1.VolumeMount{MountPath: kubeDir, ReadOnly: true})
 	}
 	for _, v := range []struct{ name, dir string }{{"home", workDir}, {"tmp", "/tmp"}, {"log", logDir}} {
@@ -79,7 +78,7 @@ func (r *Runtime) directory(d gateway.Directory) (corev1.VolumeSource, corev1.Vo
 		return corev1.VolumeSource{NFS: &corev1.NFSVolumeSource{Server: host, Path: export, ReadOnly: d.ReadOnly}}, mount
 	case gateway.DirectoryOSS:
 		// Makes a FUSE file system that is remounted on the node visible.
-		mount.MountPropagation = ptr.To(corev1.MountPropagationHostToContainer)
+		mount.MountPropagation = new(corev1.MountPropagationHostToContainer)
 	}
-	return corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: d.Source, Type: ptr.To(corev1.HostPathDirectory)}}, mount
+	return corev1.VolumeSource{HostPath: &corev1.HostPathVolumeSource{Path: d.Source, Type: new(corev1.HostPathDirectory)}}, mount
 }

@@ -191,17 +191,12 @@ func addServers(s sums, g *gateway.Gateway) {
 	}
 	s.add(serverCount, float64(g.WantedServers()), ref, "wanted")
 	s.add(serverCount, float64(g.ServingServers()), ref, "serving")
-	starting, draining := 0, 0
+	inState := map[gateway.ServerState]int{}
 	for i := range g.Status.Servers {
-		switch g.Status.Servers[i].State {
-		case gateway.ServerStarting:
-			starting++
-		case gateway.ServerDraining:
-			draining++
-		}
+		inState[g.Status.Servers[i].State]++
 	}
-	s.add(serverCount, float64(starting), ref, "starting")
-	s.add(serverCount, float64(draining), ref, "draining")
+	s.add(serverCount, float64(inState[gateway.ServerStarting]), ref, "starting")
+	s.add(serverCount, float64(inState[gateway.ServerDraining]), ref, "draining")
 }
 
 // collectInstance adds the metrics of this instance.

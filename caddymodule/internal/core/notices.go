@@ -3,6 +3,7 @@ package core
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -24,9 +25,7 @@ func (c *Core) emitNotice(n *notices.Notice) {
 		return
 	}
 	data := map[string]any{"id": n.ID, "text": n.Text, "workspace": n.Workspace, "gateway": n.Gateway}
-	for key, value := range n.Data {
-		data[key] = value
-	}
+	maps.Copy(data, n.Data)
 	c.queueEvent(event{"livy_" + n.Event, data})
 }
 

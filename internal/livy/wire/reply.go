@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/textproto"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func (c *conn) readHead(q *Request) error {
 			c.left = -1
 			return nil
 		}
-		r.full, err = http.ReadResponse(c.in, &http.Request{Method: q.Method})
+		r.full, err = http.ReadResponse(c.in, &http.Request{Method: q.Method}) //nolint:bodyclose // Close ends the connection that it is read from
 		if err != nil {
 			return err
 		}
@@ -202,7 +203,7 @@ func (r *Reply) AddHeader(to http.Header, room []string) {
 			continue
 		}
 		if before, ok := to[name]; ok {
-			to[name] = append(before[:len(before):len(before)], value)
+			to[name] = append(slices.Clip(before), value)
 			continue
 		}
 		values = append(values, value)

@@ -288,7 +288,7 @@ func TestNobodyListens(t *testing.T) {
 	s := serve(t, nil)
 	s.Close()
 	var p wire.Pool
-	_, _, _, err := do(t.Context(), &p, s, request("POST", "{}"))
+	_, err := p.Send(t.Context(), s.Addr().String(), request("POST", "{}"))
 	if _, dial := errors.AsType[*wire.DialError](err); !dial {
 		t.Errorf("error %v", err)
 	}

@@ -245,7 +245,7 @@ func reply(w http.ResponseWriter, status int, body any) {
 func fail(w http.ResponseWriter, code int, reason metav1.StatusReason, message string) {
 	reply(w, code, metav1.Status{
 		TypeMeta: metav1.TypeMeta{APIVersion: "v1", Kind: "Status"}, Status: metav1.StatusFailure,
-		Code: int32(code), Reason: reason, Message: message, //nolint:gosec // an HTTP status
+		Code: int32(code), Reason: reason, Message: message,
 	})
 }
 
