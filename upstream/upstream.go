@@ -11,7 +11,7 @@ import (
 
 	"github.com/livygateway/livygateway/internal/doctor"
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 )
 
 // Launch is everything that a runtime needs to start a gateway's Livy server.

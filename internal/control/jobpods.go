@@ -13,13 +13,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/resolved"
+	"github.com/livygateway/livygateway/internal/sparkpods"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/upstream"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
-	"github.com/livygateway/livygateway/upstream/sparkpods"
 )
 
 // podAccess holds the APIs of clusters by how they are reached.

@@ -10,12 +10,12 @@ import (
 
 	"github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/kubeapi"
+	"github.com/livygateway/livygateway/internal/kubeapi/kubeapitest"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/internal/store/storetest"
 	"github.com/livygateway/livygateway/upstream"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
-	"github.com/livygateway/livygateway/upstream/kubeapi/kubeapitest"
 )
 
 // driverOf returns the driver's pod of a record.

@@ -6,11 +6,11 @@ import (
 	"strings"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/resolved"
 	"github.com/livygateway/livygateway/policies"
 	"github.com/livygateway/livygateway/upstream"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // launch returns the parameters to start a gateway's Livy server with.

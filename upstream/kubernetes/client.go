@@ -6,7 +6,7 @@ import (
 
 	"k8s.io/client-go/tools/remotecommand"
 
-	"github.com/livygateway/livygateway/upstream/kubeapi"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 )
 
 // connector reads the configuration at first use: a kubeconfig, or a service account.

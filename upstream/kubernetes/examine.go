@@ -12,8 +12,8 @@ import (
 
 	"github.com/livygateway/livygateway/internal/doctor"
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 	"github.com/livygateway/livygateway/upstream"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // Interface guard

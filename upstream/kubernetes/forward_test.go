@@ -13,7 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/httpstream"
 
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/upstream/kubeapi/kubeapitest"
+	"github.com/livygateway/livygateway/internal/kubeapi/kubeapitest"
 )
 
 // TestForwardOpensAnew: after a break, requests reach the pod by another connection.

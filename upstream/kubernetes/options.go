@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 )
 
 // Ways to reach the pods of Livy servers.

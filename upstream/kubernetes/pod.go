@@ -13,8 +13,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 	"github.com/livygateway/livygateway/upstream"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // Labels and annotations of the pods.

@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 )
 
 // TestRightsAreDocumented: the documented role, which is the chart's too, has what is needed with

@@ -13,8 +13,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/kubeapi/kubeapitest"
 	"github.com/livygateway/livygateway/upstream"
-	"github.com/livygateway/livygateway/upstream/kubeapi/kubeapitest"
 )
 
 func connectedTo(t *testing.T, server *kubeapitest.Server) *Runtime {

@@ -14,8 +14,8 @@ import (
 	"k8s.io/client-go/tools/remotecommand"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 	"github.com/livygateway/livygateway/upstream"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // unpackContainer runs before the server and unpacks what is sent to it.

@@ -9,7 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 )
 
 // stale is how long the pods are believed after the watch has broken.

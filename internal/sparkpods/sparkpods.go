@@ -14,8 +14,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/kubeapi"
 	"github.com/livygateway/livygateway/upstream"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
 )
 
 // Labels and containers of Spark's own.

@@ -12,8 +12,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/livygateway/livygateway/internal/gateway"
-	"github.com/livygateway/livygateway/upstream/kubeapi"
-	"github.com/livygateway/livygateway/upstream/kubeapi/kubeapitest"
+	"github.com/livygateway/livygateway/internal/kubeapi"
+	"github.com/livygateway/livygateway/internal/kubeapi/kubeapitest"
 )
 
 func open(t *testing.T, server *kubeapitest.Server) *Cluster {
