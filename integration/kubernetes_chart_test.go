@@ -51,7 +51,7 @@ func (k kubernetes) loadGateway(t *testing.T) {
 	files := []string{binary(t)}
 	// A static program has none, which ldd reports as a failure.
 	libraries, _ := exec.Command("ldd", binary(t)).Output()
-	for _, word := range strings.Fields(string(libraries)) {
+	for word := range strings.FieldsSeq(string(libraries)) {
 		if filepath.IsAbs(word) {
 			files = append(files, word)
 		}
