@@ -136,7 +136,7 @@ func measureScale(o *options, n size, backend string) (*scaled, error) {
 			return err
 		},
 		func() (err error) {
-			row.CreateToken, err = api.cpuOfPosts("/workspaces/default/gateways/bench/tokens", func(int) string { return "{}" })
+			row.CreateToken, err = api.cpuOfPosts("/workspaces/default/gateways/bench/tokens", func(i int) string { return fmt.Sprintf(`{"name":"new-%d"}`, i) })
 			return err
 		},
 		func() (err error) {
