@@ -149,6 +149,9 @@ func TestKillAnything(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		answers[r.status]++
+		if err == nil && r.status != 201 && r.status != 503 {
+			t.Errorf("a create of a %s was answered %d: %.500s", try.kind, r.status, r.body)
+		}
 		if err != nil || r.status != 201 {
 			return false
 		}

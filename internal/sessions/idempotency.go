@@ -68,6 +68,8 @@ func (l *Ledger) beginOnce(ctx context.Context, c *Create, maxLive int, within *
 	}
 	end := l.now().Add(repeatTimeout)
 	for {
+		c.record.Created = l.now().UTC() // after what it may repeat has ended
+		c.record.Updated = c.record.Created
 		c.Reached, err = l.store.BeginWithin(ctx, c.record, maxLive, rep, within)
 		var repeated *store.RepeatedError
 		if !errors.As(err, &repeated) {
@@ -135,7 +137,10 @@ func (l *Ledger) repeatedLost(ctx context.Context, c *Create, first kept, value 
 		return nil // just refused, which frees the key
 	case err != nil:
 		return err
-	case r.Confirmed() && l.now().Sub(r.Created) > settleAfter:
+	case r.Confirmed():
+		if l.now().Sub(r.Created) <= settleAfter {
+			return nil // Livy's own reply may still come
+		}
 		reply, err := replyOf(r)
 		if err != nil {
 			return err

@@ -105,6 +105,29 @@ func TestTheFirstReplyWasLost(t *testing.T) {
 	f.begin(f.intent(livy.KindSession, repeat("lost", "a")))
 }
 
+// TestTheFirstIsOverAlready repeats a create whose reply nobody got, of a batch that Poll has found
+// and that has succeeded within seconds.
+func TestTheFirstIsOverAlready(t *testing.T) {
+	f := newFixture(t)
+	in := f.intent(livy.KindBatch, repeat("k", "a"))
+	f.begin(in)
+	for _, state := range []string{"running", "success"} {
+		f.poll(&lists{batches: []livy.Batch{{ID: 4, Name: in.Name, State: state}}})
+	}
+	var repeated *sessions.RepeatedError
+	again := f.intent(livy.KindBatch, repeat("k", "a"))
+	if err := f.Repeated(t.Context(), &again); err != nil {
+		t.Errorf("while Livy's reply may come: %v", err)
+	}
+	f.now = f.now.Add(10 * time.Second)
+	if _, err := f.Begin(t.Context(), again); !errors.As(err, &repeated) || !strings.Contains(string(repeated.Reply.Body), `"id":4,`) {
+		t.Errorf("it was started again: %v", err)
+	}
+	if f.total() != 1 {
+		t.Errorf("%d records, want 1", f.total())
+	}
+}
+
 // A create that was given up, and another one sent in its place: what becomes of the
 // first must not let a third one be sent.
 func TestALateAnswerLeavesTheNextCreateAlone(t *testing.T) {
