@@ -62,7 +62,8 @@ func TestOrphansOfOtherInstallations(t *testing.T) {
 	m := testManagerWith(t, s, rt, func(o *Options) { o.Logger = zap.New(logged) })
 	g := create(t, m, "etl", false)
 	await(t, m, g.ID, "created", inState(gateway.StateCreated))
-	m.Close(false) // reaping is called here
+	m.Close(false)   // reaping is called here
+	rt.stopped = nil // by the gateway's own supervisor, which makes sure that it is stopped
 	began := time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
 	rt.servers = []upstream.Instance{
 		{GatewayID: "lc-later", ID: "later", Installation: "in-earlier", Started: began.Add(time.Hour), Running: true},
