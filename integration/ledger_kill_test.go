@@ -149,7 +149,7 @@ func TestKillAnything(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		answers[r.status]++
-		if err == nil && r.status != 201 && r.status != 503 {
+		if err == nil && r.status != 201 && r.status != 503 && !strings.Contains(string(r.body), "too many sessions are being created") {
 			t.Errorf("a create of a %s was answered %d: %.500s", try.kind, r.status, r.body)
 		}
 		if err != nil || r.status != 201 {
