@@ -1,12 +1,16 @@
 package sessions_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"go.uber.org/zap"
+
+	"github.com/livygateway/livygateway/internal/eventually"
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/sessions"
@@ -125,6 +129,36 @@ func TestTheFirstIsOverAlready(t *testing.T) {
 	}
 	if f.total() != 1 {
 		t.Errorf("%d records, want 1", f.total())
+	}
+}
+
+// TestARepetitionBeginsWhenItIsSent: a create that waited for the one that it repeats did not run
+// beside it.
+func TestARepetitionBeginsWhenItIsSent(t *testing.T) {
+	f := newFixture(t)
+	f.Ledger = sessions.New(f.store, zap.NewNop(), time.Now, rand.Reader)
+	one, two := f.intent(livy.KindBatch, repeat("k", "a")), f.intent(livy.KindBatch, repeat("k", "a"))
+	first := f.begin(one)
+	before := f.commands()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		if _, err := f.Begin(t.Context(), two); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually.True(t, time.Minute, "the second waits", func() bool { return f.commands() > before })
+	first.Failed(t.Context(), "Livy answered 500")
+	wg.Wait()
+	ended, err := f.store.RecordByID(t.Context(), f.g.ID, one.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun, err := f.store.RecordByID(t.Context(), f.g.ID, two.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ended.Ended.IsZero() || begun.Created.Before(ended.Ended) {
+		t.Errorf("the second began at %v, before the first ended at %v", begun.Created, ended.Ended)
 	}
 }
 
