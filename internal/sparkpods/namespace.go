@@ -12,25 +12,19 @@ import (
 	"github.com/livygateway/livygateway/internal/kubeapi"
 )
 
-// stale is how long the pods are believed after the watch has broken.
-const stale = 20 * time.Second
-
 // namespace has the pods of jobs in a namespace. It is a kubeapi.Follower.
 type namespace struct {
 	name  string
 	stop  context.CancelFunc
 	asked time.Time // guarded by the cluster's lock
 
-	mu      sync.Mutex
-	byUID   map[types.UID]Pod
-	listed  bool
-	broken  time.Time // since when there is no watch; zero: there is one
-	failure error
-	changed chan struct{} // closed with the next change
+	mu    sync.Mutex
+	byUID map[types.UID]Pod
+	watch kubeapi.Watched
 }
 
 func newNamespace(name string) *namespace {
-	return &namespace{name: name, byUID: make(map[types.UID]Pod), broken: time.Now(), changed: make(chan struct{})}
+	return &namespace{name: name, byUID: make(map[types.UID]Pod), watch: kubeapi.NewWatched()}
 }
 
 // pods waits until the pods have been listed.
@@ -39,13 +33,13 @@ func (n *namespace) pods(ctx context.Context, gatewayID string) ([]Pod, error) {
 	defer cancel()
 	for {
 		n.mu.Lock()
-		changed := n.changed
-		if n.failure != nil && (!n.listed || time.Since(n.broken) > stale) {
-			err := n.failure
+		changed := n.watch.Changed
+		if n.watch.Failure != nil && (!n.watch.Listed || !n.watch.Fresh()) {
+			err := n.watch.Failure
 			n.mu.Unlock()
 			return nil, kubeapi.CallError("watching the pods of jobs in namespace "+n.name, err)
 		}
-		if n.listed {
+		if n.watch.Listed {
 			defer n.mu.Unlock()
 			return n.of(gatewayID), nil
 		}
@@ -75,8 +69,8 @@ func (n *namespace) Listed(pods []corev1.Pod) {
 	for i := range pods {
 		n.byUID[pods[i].UID] = podOf(&pods[i])
 	}
-	n.listed = true
-	n.signal()
+	n.watch.Listed = true
+	n.watch.Signal()
 }
 
 // Changed implements kubeapi.Follower.
@@ -88,25 +82,12 @@ func (n *namespace) Changed(pod *corev1.Pod, deleted bool) {
 	} else {
 		n.byUID[pod.UID] = podOf(pod)
 	}
-	n.signal()
+	n.watch.Signal()
 }
 
 // Watching implements kubeapi.Follower.
 func (n *namespace) Watching(err error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.failure = err
-	switch {
-	case err == nil:
-		n.broken = time.Time{}
-	case n.broken.IsZero():
-		n.broken = time.Now()
-	}
-	n.signal()
-}
-
-// signal wakes those who wait for a change. The caller holds the lock.
-func (n *namespace) signal() {
-	close(n.changed)
-	n.changed = make(chan struct{})
+	n.watch.Note(err)
 }

@@ -142,7 +142,7 @@ func TestFailures(t *testing.T) {
 	n := newNamespace("jobs")
 	n.Listed(nil)
 	n.Watching(fmt.Errorf("gone"))
-	n.broken = time.Now().Add(-2 * stale)
+	n.watch.Broken = time.Now().Add(-2 * kubeapi.Stale)
 	if _, err := n.pods(t.Context(), "lc-1"); gateway.KindOf(err) != gateway.KindUnavailable {
 		t.Errorf("a watch that broke long ago: %v", err)
 	}

@@ -3,7 +3,6 @@ package kubernetes
 import (
 	"context"
 	"sync"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -11,9 +10,6 @@ import (
 	"github.com/livygateway/livygateway/internal/gateway"
 	"github.com/livygateway/livygateway/internal/kubeapi"
 )
-
-// stale is how long the list of pods is believed after the watch has broken.
-const stale = 20 * time.Second
 
 // pods is the list of the installation's pods, kept up to date by one watch for all gateways.
 type pods struct {
@@ -23,16 +19,13 @@ type pods struct {
 	byName  map[string]*corev1.Pod
 	gone    map[string]*corev1.Pod // the last of those that somebody else deleted
 	ending  map[types.UID]bool     // those that we delete
-	changed chan struct{}          // closed with the next change
-	listed  bool
-	broken  time.Time // since when there is no watch; zero: there is one
-	failure error
+	watch   kubeapi.Watched
 	started bool
 	stop    context.CancelFunc
 }
 
 func newPods(selector string) *pods {
-	return &pods{selector: selector, byName: map[string]*corev1.Pod{}, gone: map[string]*corev1.Pod{}, ending: map[types.UID]bool{}, changed: make(chan struct{}), broken: time.Now()}
+	return &pods{selector: selector, byName: map[string]*corev1.Pod{}, gone: map[string]*corev1.Pod{}, ending: map[types.UID]bool{}, watch: kubeapi.NewWatched()}
 }
 
 // follow starts the watch, once.
@@ -69,8 +62,8 @@ func (p *pods) Listed(list []corev1.Pod) {
 			p.vanished(pod)
 		}
 	}
-	p.byName, p.listed = now, true
-	p.signal()
+	p.byName, p.watch.Listed = now, true
+	p.watch.Signal()
 }
 
 func (p *pods) Changed(pod *corev1.Pod, deleted bool) {
@@ -84,20 +77,13 @@ func (p *pods) Changed(pod *corev1.Pod, deleted bool) {
 	} else {
 		p.byName[pod.Name] = pod
 	}
-	p.signal()
+	p.watch.Signal()
 }
 
 func (p *pods) Watching(err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.failure = err
-	switch {
-	case err == nil:
-		p.broken = time.Time{}
-	case p.broken.IsZero():
-		p.broken = time.Now()
-	}
-	p.signal()
+	p.watch.Note(err)
 }
 
 // vanished records that a pod is gone, unless it was we who deleted it. The caller holds the lock.
@@ -115,12 +101,6 @@ func (p *pods) end(id types.UID) {
 	p.ending[id] = true
 }
 
-// signal wakes those who wait for a change. The caller holds the lock.
-func (p *pods) signal() {
-	close(p.changed)
-	p.changed = make(chan struct{})
-}
-
 // current waits until the pods have been listed. fresh is false if the watch has been broken for
 // a while, so that a pod is better asked for.
 func (p *pods) current(ctx context.Context) (fresh bool, err error) {
@@ -128,10 +108,10 @@ func (p *pods) current(ctx context.Context) (fresh bool, err error) {
 	defer cancel()
 	for {
 		p.mu.Lock()
-		listed, broken, failure, changed := p.listed, p.broken, p.failure, p.changed
+		listed, fresh, failure, changed := p.watch.Listed, p.watch.Fresh(), p.watch.Failure, p.watch.Changed
 		p.mu.Unlock()
 		if listed {
-			return broken.IsZero() || time.Since(broken) < stale, nil
+			return fresh, nil
 		}
 		if failure != nil {
 			return false, kubeapi.CallError("listing the pods of Livy servers", failure)
@@ -149,7 +129,7 @@ func (p *pods) current(ctx context.Context) (fresh bool, err error) {
 func (p *pods) seen(name string) (pod, gone *corev1.Pod, changed <-chan struct{}) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.byName[name], p.gone[name], p.changed
+	return p.byName[name], p.gone[name], p.watch.Changed
 }
 
 // put records the result of our own call, unless the watch was faster.
@@ -159,7 +139,7 @@ func (p *pods) put(pod *corev1.Pod) {
 	delete(p.gone, pod.Name)
 	if now := p.byName[pod.Name]; now == nil || now.UID != pod.UID {
 		p.byName[pod.Name] = pod
-		p.signal()
+		p.watch.Signal()
 	}
 }
 
@@ -169,7 +149,7 @@ func (p *pods) forget(name string, pod *corev1.Pod) {
 	defer p.mu.Unlock()
 	if now := p.byName[name]; pod != nil && now != nil && now.UID == pod.UID {
 		delete(p.byName, name)
-		p.signal()
+		p.watch.Signal()
 	}
 	delete(p.gone, name)
 }
