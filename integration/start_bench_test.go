@@ -7,7 +7,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -31,7 +33,7 @@ func BenchmarkStart(b *testing.B) {
 	raw := startLivy(b, livyHome, sparkHome, "livy.spark.master = local[2]", "livy.file.local-dir-whitelist = "+jobs+"/")
 	took := timings{"server": {"zip": {time.Since(began)}}}
 	c := newCaddy(b, storetest.StartServer(b), l.livyBlock+"\nlocal_dir "+jobs)
-	c.newGateway("etl")
+	c.newGateway("etl", "--cpu", strconv.Itoa(runtime.NumCPU())) // those that the zip's Livy has
 	c.livy("gateway", "stop", "etl")
 	began = time.Now()
 	c.livy("gateway", "start", "etl", "--wait")

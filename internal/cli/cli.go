@@ -30,7 +30,7 @@ type Options struct {
 	Exit func(code int) error
 	// Examine runs the doctor's checks on a configuration file, without a running Caddy.
 	Examine func(ctx context.Context, config, adapter string) (doctor.Report, error)
-	// Poll is the pause between two polls of --wait. Default 1 second.
+	// Poll is the longest pause between two polls of --wait. Default 1 second.
 	Poll time.Duration
 }
 

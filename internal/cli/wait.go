@@ -58,7 +58,7 @@ func (c *cli) await(g reply[api.Gateway], goal gateway.State, timeout time.Durat
 			select {
 			case <-c.ctx.Done():
 				return g, c.ctx.Err()
-			case <-time.After(c.Poll):
+			case <-time.After(c.pause(time.Since(start))):
 			}
 			c.workspace = workspace
 			next, err := get[api.Gateway](c, c.path(id))
@@ -73,6 +73,12 @@ func (c *cli) await(g reply[api.Gateway], goal gateway.State, timeout time.Durat
 			p.show(name + ": " + err.Error())
 		}
 	}
+}
+
+// pause returns the pause before the next poll. Servers start within a second or two, so that it is
+// short at first.
+func (c *cli) pause(waited time.Duration) time.Duration {
+	return min(max(c.Poll/10, waited/10), c.Poll)
 }
 
 // progress shows the progress of a wait: one line that is rewritten on a terminal, otherwise a line

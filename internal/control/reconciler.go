@@ -52,6 +52,9 @@ const pollTimeout = 10 * time.Second
 const (
 	stepSoon  = 300 * time.Millisecond
 	stepError = 2 * time.Second
+	// stepStarting is short since clients wait for a server that starts. A look is one read of the
+	// gateway and a connection that is refused.
+	stepStarting = 100 * time.Millisecond
 	// stepGap is the minimum pause between polls, however many are requested.
 	stepGap = time.Second
 )

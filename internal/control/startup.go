@@ -137,7 +137,7 @@ func (r *reconciler) awaitReady(
 		if limit := m.settings.Load().StartTimeout; m.Now().Sub(g.Status.Since) >= limit {
 			return r.failed(ctx, g, reasonSlow+limit.String())
 		}
-		return stepSoon, nil
+		return stepStarting, nil
 	}
 	if wanted := m.resolve(g).wanted; !upstream.Satisfies(version, wanted.Promised) {
 		return r.failed(ctx, g, wrongVersion(g, wanted, version))
