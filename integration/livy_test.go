@@ -163,7 +163,6 @@ func TestAirflow(t *testing.T) {
 	onEachRuntime(t, func(t *testing.T, l live) {
 		c, redis, g := lightUp(t, l)
 		tok := c.newToken("etl")
-		home := t.TempDir()
 		run := pinned(t, "Airflow provider", "airflow.txt", "apache-airflow-providers-apache-livy")
 		connection := map[string]any{"conn_type": "livy", "host": c.url("etl")}
 		create := map[string]any{
@@ -178,35 +177,49 @@ func TestAirflow(t *testing.T) {
 			create["deferrable"] = true
 			run.Login, run.Ran = byPassword, "LivyOperator, deferrable"
 		}
-		env := append(os.Environ(),
-			"AIRFLOW_HOME="+home, "AIRFLOW__CORE__LOAD_EXAMPLES=False",
-			"AIRFLOW__CORE__DAGS_FOLDER="+filepath.Join(root, "integration", "clients"),
-			"PYTHONDONTWRITEBYTECODE=1",
-			"AIRFLOW_CONN_LIVY_DEFAULT="+asJSON(t, connection), "LIVY_BATCH="+asJSON(t, create),
-		)
-		runClient(t, env, filepath.Join(filepath.Dir(python), "airflow"), "db", "migrate")
+		env := airflowEnv(t, python, connection, create)
 		started := time.Now()
-		out := runClient(t, env, python, filepath.Join(root, "integration", "clients", "airflow_batch.py"))
-
-		var end struct {
-			State string
-			Batch int
-		}
-		lines := strings.Split(strings.TrimSpace(out), "\n")
-		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &end); err != nil || end.State != "success" {
-			t.Fatalf("Airflow did not succeed: %v\n%s", err, out)
-		}
+		number, out := runAirflow(t, env, python)
 		s := readShown(t, out) // Airflow's task log holds Livy's log
 		checkPolicy(t, c, g, s)
 		if s.Conf["spark.driver.memory"] != "1g" || strings.Join(s.Args, "|") != "from airflow" {
 			t.Errorf("what is allowed did not arrive: conf %v, args %q", s.Conf, s.Args)
 		}
-		if state, _ := (client{t, c.url("etl"), tok.Token}).batchDone(end.Batch); state != "success" {
-			t.Errorf("Livy says of batch %d: %s", end.Batch, state)
+		if state, _ := (client{t, c.url("etl"), tok.Token}).batchDone(number); state != "success" {
+			t.Errorf("Livy says of batch %d: %s", number, state)
 		}
 		assertNowhere(t, tok.Token, c, redis, g)
 		run.ran(t, started)
 	})
+}
+
+// airflowEnv prepares a new Airflow for a LivyOperator and returns its environment.
+func airflowEnv(t testing.TB, python string, connection, create map[string]any) []string {
+	t.Helper()
+	env := append(os.Environ(),
+		"AIRFLOW_HOME="+t.TempDir(), "AIRFLOW__CORE__LOAD_EXAMPLES=False",
+		"AIRFLOW__CORE__DAGS_FOLDER="+filepath.Join(root, "integration", "clients"),
+		"PYTHONDONTWRITEBYTECODE=1",
+		"AIRFLOW_CONN_LIVY_DEFAULT="+asJSON(t, connection), "LIVY_BATCH="+asJSON(t, create),
+	)
+	runClient(t, env, filepath.Join(filepath.Dir(python), "airflow"), "db", "migrate")
+	return env
+}
+
+// runAirflow runs the LivyOperator to its success. It returns the number of its batch and what
+// Airflow printed.
+func runAirflow(t testing.TB, env []string, python string) (number int, out string) {
+	t.Helper()
+	out = runClient(t, env, python, filepath.Join(root, "integration", "clients", "airflow_batch.py"))
+	var end struct {
+		State string
+		Batch int
+	}
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &end); err != nil || end.State != "success" {
+		t.Fatalf("Airflow did not succeed: %v\n%s", err, out)
+	}
+	return end.Batch, out
 }
 
 // TestSparkmagic runs the cells of a notebook in a real PySpark kernel, once with the token
