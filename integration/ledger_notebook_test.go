@@ -80,7 +80,7 @@ func TestANotebookOnRecord(t *testing.T) {
 		t.Errorf("the policy's report does not say what became of the queue: %s", text)
 	}
 
-	lookAtSparkUI(t, c, rec.ID, rec.SparkUI)
+	lookAtSparkUI(t, c, "etl", rec.ID, rec.SparkUI)
 
 	// Somebody closes it; who works with the notebook is told.
 	var ended struct {
@@ -124,11 +124,12 @@ func TestANotebookOnRecord(t *testing.T) {
 	}
 }
 
-// lookAtSparkUI opens a signed link in a browser and looks around.
-func lookAtSparkUI(t *testing.T, c *caddy, id, path string) {
+// lookAtSparkUI opens a signed link in a browser and looks around. The browser is left at the
+// table of executors.
+func lookAtSparkUI(t *testing.T, c *caddy, gatewayName, id, path string) *browser {
 	t.Helper()
 	var link struct{ Path string }
-	if err := json.Unmarshal([]byte(c.manage("POST", "gateways/etl/records/"+id+"/ui-link")), &link); err != nil {
+	if err := json.Unmarshal([]byte(c.manage("POST", "gateways/"+gatewayName+"/records/"+id+"/ui-link")), &link); err != nil {
 		t.Fatal(err)
 	}
 	b := openBrowser(t)
@@ -163,11 +164,12 @@ func lookAtSparkUI(t *testing.T, c *caddy, id, path string) {
 	// Nothing else of this origin can be asked for by the page, nor is the cookie sent there.
 	for _, other := range []string{"/sessions", "/sessions/0/log", "/spark-ui/livy-0000000000000000/jobs/"} {
 		var status int
-		b.eval("fetch("+asJSON(t, c.url("etl")+other)+", {credentials: 'include'}).then(r => r.status, () => 0)", &status)
+		b.eval("fetch("+asJSON(t, c.url(gatewayName)+other)+", {credentials: 'include'}).then(r => r.status, () => 0)", &status)
 		if status != 0 {
 			t.Errorf("a page of the Spark UI gets %d from %s, want nothing", status, other)
 		}
 	}
+	return b
 }
 
 // checkPage checks that a page of Spark is shown with all its styles and
