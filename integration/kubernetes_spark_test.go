@@ -61,7 +61,8 @@ func (k kubernetes) sparkOptions(namespace string) string {
 }
 
 // TestKubernetesSpark runs jobs in pods: a session with an executor, whose Spark UI is shown, which
-// ends with its executor, and a batch whose driver is a pod. Two instances of Caddy serve them.
+// ends with its executor, and a batch whose driver is a pod. Two instances of Caddy serve them. So
+// do a notebook and Airflow.
 func TestKubernetesSpark(t *testing.T) {
 	k := startKubernetes(t)
 	require.Need(t, require.Image, imageThere(), "image "+image()+" is not there (make image)")
@@ -74,9 +75,7 @@ func TestKubernetesSpark(t *testing.T) {
 	g := c.newGateway("kube", "--engine", "spark-3.5", "--cluster", "pods")
 	token := c.newToken("kube").Token
 	cl := client{t: t, base: c.url(g.ID), token: token}
-	pods := func(selector, output string) []string {
-		return strings.Fields(k.kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o", "jsonpath={range .items[*]}"+output+" {end}"))
-	}
+	pods := func(selector, output string) []string { return k.pods(t, namespace, selector, output) }
 	if servers := pods("app.kubernetes.io/name=livy", "{.metadata.name}"); len(servers) != 1 {
 		t.Fatalf("two instances started %q", servers)
 	}
@@ -111,9 +110,13 @@ func TestKubernetesSpark(t *testing.T) {
 		t.Errorf("the network policy is %q", policy)
 	}
 
+	t.Run("browser", func(t *testing.T) { k.checkBrowser(t, c, record) })
+
 	// Its executors end with it.
 	cl.expect(http.StatusOK, http.MethodDelete, path, nil, nil)
 	eventually(t, time.Minute, "the executors' end", func() bool { return len(pods("spark-role=executor", "{.metadata.name}")) == 0 })
+
+	t.Run("sparkmagic", func(t *testing.T) { k.checkNotebook(t, c, namespace, token) })
 
 	// A batch, whose driver is a pod.
 	began = time.Now()
@@ -129,17 +132,10 @@ func TestKubernetesSpark(t *testing.T) {
 	if drivers := pods("spark-role=driver", "{.status.phase}"); !slices.Equal(drivers, []string{"Succeeded"}) {
 		t.Errorf("drivers are %q", drivers)
 	}
-	var rec struct {
-		AppID string
-		Log   []string
+	if id := k.checkBatchRecord(t, c, made.ID); !strings.HasPrefix(id, "spark-") {
+		t.Errorf("the application of the batch is %q", id)
 	}
-	eventually(t, 30*time.Second, "the driver's log", func() bool {
-		c.json(&rec, "session", "show", "--gateway", "kube", fmt.Sprintf("batch:%d", made.ID), "--json")
-		return strings.Contains(strings.Join(rec.Log, "\n"), "Pi is roughly")
-	})
-	if !strings.HasPrefix(rec.AppID, "spark-") {
-		t.Errorf("the application of the batch is %q", rec.AppID)
-	}
+	t.Run("airflow", func(t *testing.T) { k.checkAirflow(t, c, namespace, token) })
 
 	c.livy("gateway", "stop", "kube", "--wait")
 	if left := k.kubectl(t, "get", "pods,configmaps,secrets,networkpolicies", "-n", namespace, "-l", "app.kubernetes.io/managed-by=livygateway", "-o", "name"); left != "" {
@@ -182,6 +178,27 @@ func (k kubernetes) checkBatchUI(t *testing.T, c *caddy, token string, batch int
 		r := site.do(http.MethodGet, rec.SparkUI+"/jobs/", nil)
 		return r.status == http.StatusOK && strings.Contains(string(r.body), "Spark Jobs")
 	})
+}
+
+// checkBatchRecord waits for the end of the driver's log in the record of a batch that computed pi,
+// and returns the id of its application.
+func (k kubernetes) checkBatchRecord(t *testing.T, c *caddy, batch int) string {
+	t.Helper()
+	var rec struct {
+		AppID string
+		Log   []string
+	}
+	eventually(t, 30*time.Second, "the driver's log", func() bool {
+		c.json(&rec, "session", "show", "--gateway", "kube", fmt.Sprintf("batch:%d", batch), "--json")
+		return strings.Contains(strings.Join(rec.Log, "\n"), "Pi is roughly")
+	})
+	return rec.AppID
+}
+
+// pods returns something of each pod that a selector finds.
+func (k kubernetes) pods(t testing.TB, namespace, selector, output string) []string {
+	t.Helper()
+	return strings.Fields(k.kubectl(t, "get", "pods", "-n", namespace, "-l", selector, "-o", "jsonpath={range .items[*]}"+output+" {end}"))
 }
 
 // statement runs code in a session and compares its result.
