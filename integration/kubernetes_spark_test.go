@@ -135,6 +135,7 @@ func TestKubernetesSpark(t *testing.T) {
 	if id := k.checkBatchRecord(t, c, made.ID); !strings.HasPrefix(id, "spark-") {
 		t.Errorf("the application of the batch is %q", id)
 	}
+	t.Run("failed batch", func(t *testing.T) { k.checkFailedBatch(t, c, other, namespace, token) })
 	t.Run("airflow", func(t *testing.T) { k.checkAirflow(t, c, namespace, token) })
 
 	c.livy("gateway", "stop", "kube", "--wait")
@@ -193,6 +194,51 @@ func (k kubernetes) checkBatchRecord(t *testing.T, c *caddy, batch int) string {
 		return strings.Contains(strings.Join(rec.Log, "\n"), "Pi is roughly")
 	})
 	return rec.AppID
+}
+
+// checkFailedBatch runs a batch whose driver fails, which Livy calls a success, and asks both
+// instances for its state all the time.
+func (k kubernetes) checkFailedBatch(t *testing.T, c, other *caddy, namespace, token string) {
+	began := time.Now()
+	cl := client{t: t, base: c.url("kube"), token: token}
+	there := client{t: t, base: other.url("kube"), token: token}
+	var made struct{ ID int }
+	cl.expect(http.StatusCreated, http.MethodPost, "/batches", failingBatch, &made)
+	path := fmt.Sprintf("/batches/%d", made.ID)
+	told := map[string]int{}
+	tell := func(at client, path string) string {
+		var s struct{ State string }
+		at.expect(http.StatusOK, http.MethodGet, path, nil, &s)
+		told[s.State]++
+		return s.State
+	}
+	eventually(t, 2*time.Minute, "the batch's end", func() bool {
+		one, two := tell(cl, path+"/state"), tell(there, path)
+		return one == "dead" && two == "dead"
+	})
+	t.Logf("a failed batch: %v, states %v", time.Since(began).Round(100*time.Millisecond), told)
+	if told["success"] > 0 {
+		t.Error("it was a success at first")
+	}
+	var all struct{ Sessions []struct{ State string } }
+	there.expect(http.StatusOK, http.MethodGet, fmt.Sprintf("/batches?from=%d", made.ID), nil, &all)
+	if len(all.Sessions) != 1 || all.Sessions[0].State != "dead" {
+		t.Errorf("the list has %+v", all.Sessions)
+	}
+	var rec struct{ ID, State, Reason string }
+	c.json(&rec, "session", "show", "--gateway", "kube", fmt.Sprintf("batch:%d", made.ID), "--json")
+	if rec.State != "dead" || rec.Reason != "driver pod failed: exit code 1 (Error)" {
+		t.Errorf("the record is %+v", rec)
+	}
+	if phase := k.pods(t, namespace, "spark-role=driver,livygateway/record="+rec.ID, "{.status.phase}"); !slices.Equal(phase, []string{"Failed"}) {
+		t.Errorf("the driver is %q", phase)
+	}
+}
+
+// failingBatch is a batch whose driver fails soon, since its argument is no number.
+var failingBatch = map[string]any{
+	"file": "local:/opt/spark/examples/src/main/python/pi.py", "args": []string{"none"},
+	"driverMemory": "512m", "executorMemory": "512m", "executorCores": 1, "numExecutors": 1,
 }
 
 // pods returns something of each pod that a selector finds.

@@ -112,11 +112,17 @@ func (h *Record) created(
 		return gateway.Errorf(gateway.KindUnavailable,
 			"this Livy server of gateway %q has used up the ids that it was given: restart the gateway", g.Spec.Name)
 	}
+	if c.req.Route.Kind == livy.KindBatch && c.entry.DriverPods && s.State == "success" {
+		s.State = "running" // the driver's pod decides
+	}
 	lines := c.created.Report.Lines()
 	body, err := livy.EditReply(c.req.Route, reply, c.base(), func(shown []livy.Shown) []livy.Edit {
 		edits := make([]livy.Edit, len(shown))
 		for i := range edits {
 			edits[i].Lines = lines
+			if shown[i].State != s.State {
+				edits[i].State = s.State
+			}
 		}
 		return edits
 	})

@@ -43,6 +43,7 @@ func (c *call) edits(r *http.Request, shown []livy.Shown) []livy.Edit {
 		}
 		known = c.core.Ledger.Extras(r.Context(), c.entry.Gateway.ID, c.req.Route.Kind, ids...)
 	}
+	c.showDriverStates(r.Context(), shown, edits)
 	for i := range shown {
 		extra := c.extra
 		if known != nil {

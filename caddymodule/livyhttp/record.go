@@ -57,7 +57,9 @@ type plan struct {
 	// is made anew (see wholeList), it shows more than Livy knows, or it is about a statement to
 	// be audited.
 	shift, list, extra bool
-	statement          *statementAudit
+	// driver is set if pods of drivers decide the states of batches in the reply.
+	driver    bool
+	statement *statementAudit
 
 	// watch is for audited statements whose reply passes through.
 	watch *statementAudit
@@ -76,7 +78,8 @@ func (h *Record) makePlan(r *http.Request, c *call, p *plan) (err error) {
 	p.observe = c.req.TellsState()
 	p.shift = c.base() != 0 && c.req.Route.Reply != livy.ReplyOther
 	p.list = c.page != nil
-	p.extra = c.hasExtra() || c.logPage != nil
+	p.driver = c.driversDecide()
+	p.extra = c.hasExtra() || c.logPage != nil || p.driver
 	p.gone = c.req.Route.HasID
 	return err
 }

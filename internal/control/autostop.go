@@ -158,6 +158,12 @@ func (m *Manager) busy(ctx context.Context, g *gateway.Gateway) (bool, error) {
 			return true, nil
 		}
 	}
+	if m.DriverPods(g) { // what Livy calls a success may still run
+		living, err := m.Ledger.Living(ctx, g)
+		if err != nil || living.Batches > 0 {
+			return living.Batches > 0, err
+		}
+	}
 	all, err := server.Sessions(ctx)
 	if err != nil {
 		return false, err

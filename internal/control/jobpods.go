@@ -16,6 +16,7 @@ import (
 	"github.com/livygateway/livygateway/internal/kubeapi"
 	"github.com/livygateway/livygateway/internal/livy"
 	"github.com/livygateway/livygateway/internal/resolved"
+	"github.com/livygateway/livygateway/internal/sessions"
 	"github.com/livygateway/livygateway/internal/sparkpods"
 	"github.com/livygateway/livygateway/internal/store"
 	"github.com/livygateway/livygateway/policies"
@@ -78,6 +79,13 @@ func (m *Manager) RunsPods(g *gateway.Gateway) bool {
 	return m.resolve(g).inForce.Cluster.Kubernetes()
 }
 
+// DriverPods implements sessions.Drivers.
+func (m *Manager) DriverPods(g *gateway.Gateway) bool { return driverPods(m.resolve(g).inForce) }
+
+func driverPods(r *resolved.Gateway) bool {
+	return r.Cluster.Kubernetes() && r.DeployMode != "client"
+}
+
 // podNamespace returns the namespace of a gateway's jobs.
 func (m *Manager) podNamespace(g *gateway.Gateway) (string, error) {
 	r := m.resolve(g).inForce
@@ -137,6 +145,30 @@ func (m *Manager) JobPods(ctx context.Context, g *gateway.Gateway, r *store.Reco
 	}
 	pods, err := cluster.Pods(ctx, recordNamespace(r, home), g.ID)
 	return slices.DeleteFunc(pods, func(p sparkpods.Pod) bool { return p.Record != r.ID }), err
+}
+
+// Driver implements sessions.Drivers.
+func (m *Manager) Driver(ctx context.Context, g *gateway.Gateway, r *store.Record) (sessions.DriverState, string, error) {
+	cluster, err := m.jobCluster(g)
+	if err != nil {
+		return sessions.DriverGone, "", err
+	}
+	home, err := m.podNamespace(g)
+	if err != nil {
+		return sessions.DriverGone, "", err
+	}
+	p, found, err := cluster.Driver(ctx, recordNamespace(r, home), sparkpods.Job{Gateway: g.ID, Record: r.ID, App: r.AppID})
+	switch {
+	case err != nil:
+		return sessions.DriverGone, "", err
+	case p.Succeeded:
+		return sessions.DriverSucceeded, "", nil
+	case p.Failure != "":
+		return sessions.DriverFailed, p.Failure, nil
+	case found && p.Running:
+		return sessions.DriverRuns, "", nil
+	}
+	return sessions.DriverGone, "", nil
 }
 
 // podCare is what a reconciler knows of the pods of its gateway's jobs.

@@ -157,6 +157,7 @@ func New(o Options) *Manager {
 	m.leaseholder.onRollback, m.leaseholder.loadCheckpoint = m.rolledBack, m.loadCheckpoint
 	if m.Ledger != nil {
 		m.Ledger.SetLivy(func(g *gateway.Gateway) sessions.Remover { return m.Livy(g) })
+		m.Ledger.SetDrivers(m)
 	}
 	m.Configure(Settings{})
 	return m

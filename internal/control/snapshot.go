@@ -29,6 +29,9 @@ type Entry struct {
 	// LDAP reports whether Livy itself authenticates by password, so that Basic
 	// credentials are forwarded to it.
 	LDAP bool
+	// DriverPods reports whether the drivers of batches are pods, which decide how these end; see
+	// sessions.Drivers.
+	DriverPods bool
 
 	// byURL is set for a server that is not just host:port, and server is that one; see Server.
 	byURL  bool
@@ -230,8 +233,8 @@ func (m *Manager) compileServer(g *gateway.Gateway) *Entry {
 	}
 	e := &Entry{
 		Gateway: g, Ref: g.Ref(), Policy: p, PolicyError: err, LDAP: r.inForce.LivyConf(resolved.AuthTypeKey) == "ldap",
-		byURL: livy.IsURL(g.Status.Address),
-		used:  m.usage(g.ID), resolution: r, facts: facts, forTokens: new(sync.Map),
+		DriverPods: driverPods(r.inForce), byURL: livy.IsURL(g.Status.Address),
+		used: m.usage(g.ID), resolution: r, facts: facts, forTokens: new(sync.Map),
 	}
 	if e.byURL {
 		e.server = r.server(g.Status.Address)

@@ -14,6 +14,8 @@ import (
 // Edit is what a reply shows of a session or batch in place of Livy's own. Its zero value
 // changes nothing.
 type Edit struct {
+	// State replaces its state.
+	State string
 	// Lines precede those of its log.
 	Lines []string
 	// SparkUI replaces appInfo's sparkUiUrl, and DriverLog its driverLogUrl if Livy has one.
@@ -83,6 +85,7 @@ type scanner struct {
 // place is where a session or batch is in a reply.
 type place struct {
 	Shown
+	state span
 	// log is the position after the bracket that begins its log, -1 if there is none.
 	log      int64
 	logEmpty bool
@@ -110,6 +113,9 @@ type splice struct {
 
 // edit makes an edit of one session or batch.
 func (s *scanner) edit(p *place, e *Edit) {
+	if e.State != "" && p.state.to > 0 {
+		s.made = append(s.made, splice{p.state, quoted(e.State)})
+	}
 	if len(e.Lines) > 0 && p.log >= 0 {
 		s.made = append(s.made, insertion(p.log, p.logEmpty, e.Lines))
 	}
@@ -189,9 +195,9 @@ func (s *scanner) one() error {
 		case "id":
 			return true, s.id(&p)
 		case "state":
-			v, err := s.dec.ReadValue()
-			if err == nil && v.Kind() == '"' {
-				err = json.Unmarshal(v, &p.State)
+			err := s.value(&p.state)
+			if text := s.body[p.state.from:p.state.to]; err == nil && text[0] == '"' {
+				err = json.Unmarshal(text, &p.State)
 			}
 			return true, err
 		case "log":

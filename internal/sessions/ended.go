@@ -83,7 +83,7 @@ func lostWithServer(reason string) bool {
 
 // endedByItself reports whether Livy said that a session or batch has ended, and still listed it.
 func endedByItself(r *store.Record) bool {
-	return livy.Finished(r.State) && (r.Reason == "" || r.Reason == reasonFailed || r.Reason == reasonKilled)
+	return livy.Finished(r.State) && (r.Reason == "" || r.Reason == reasonFailed || r.Reason == reasonKilled || byDriver(r.Reason))
 }
 
 // reasonOf returns the reason for an end that Livy reports in a final state.

@@ -49,9 +49,14 @@ type Ledger struct {
 	// before extrasAgain, in Unix nanoseconds.
 	extras      *lru.Cache[publicKey, *Extra]
 	extrasAgain atomic.Int64
+	// undecided holds since when Livy calls batches a success, by record, while nothing tells how
+	// their drivers ended. finals holds how batches with such drivers ended; see judge.
+	undecided *lru.Cache[string, time.Time]
+	finals    *lru.Cache[publicKey, string]
 
 	mu        sync.Mutex
 	livy      func(*gateway.Gateway) Remover // nil where nothing is to be removed
+	drivers   Drivers                        // nil where no drivers are pods
 	retention time.Duration
 	queue     []waiting                                // changes that are not stored yet
 	logs      map[string]map[int64]map[string][]string // last log lines seen, by gateway, epoch and record
@@ -79,6 +84,7 @@ func New(s *store.Store, logger *zap.Logger, now func() time.Time, rand io.Reade
 		owners: newCache[publicKey, owner](), ends: newCache[publicKey, *EndedError](),
 		completed: newCache[string, struct{}](), states: newCache[publicKey, string](),
 		observed: make(chan ObservedState, maxObserved), extras: newCache[publicKey, *Extra](),
+		undecided: newCache[string, time.Time](), finals: newCache[publicKey, string](),
 	}
 }
 

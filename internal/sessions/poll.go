@@ -112,7 +112,10 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 	if err := l.warmNames(ctx, g, warm); err != nil {
 		return err
 	}
-	p := &poll{warm: warm, l: l, fence: f, g: g, now: l.now().UTC(), byKey: make(map[string]*seen, len(listed))}
+	l.mu.Lock()
+	drivers := l.drivers
+	l.mu.Unlock()
+	p := &poll{warm: warm, drivers: drivers, l: l, fence: f, g: g, now: l.now().UTC(), byKey: make(map[string]*seen, len(listed))}
 	for i := range listed {
 		p.byKey[key(listed[i].kind, listed[i].id)] = &listed[i]
 	}
@@ -137,7 +140,7 @@ func (l *Ledger) Poll(ctx context.Context, f store.Fence, g *gateway.Gateway, li
 			r.LivyID)]; s != nil && r.Epoch == g.Status.Epoch && len(s.log) > 0 {
 			logs[r.ID] = s.log
 		}
-		p.follow(r)
+		p.follow(ctx, r)
 	}
 	l.mu.Lock()
 	l.keepLogsLocked(g, logs)
@@ -166,6 +169,9 @@ type poll struct {
 	warm    map[string]bool // names of warm sessions
 	settled []string        // ids of records that were found by name
 	failed  []*store.Record
+	drivers Drivers
+	// podsAway is set once Kubernetes could not be asked for pods of drivers.
+	podsAway bool
 }
 
 // keepLogs requests the logs of the sessions and batches that this poll found to have failed.
@@ -270,7 +276,7 @@ func (p *poll) settle(ctx context.Context, s *seen, publicID int64, pending map[
 		r.Reason, r.Ended, r.Log = "", time.Time{}, nil
 	}
 	r.Updated = p.now
-	p.apply(r, s)
+	p.apply(ctx, r, s)
 	p.changed = append(p.changed, r)
 	return nil
 }
@@ -293,7 +299,7 @@ func (p *poll) forget(ctx context.Context, pending map[[2]string]string) error {
 }
 
 // follow updates one live record.
-func (p *poll) follow(r *store.Record) {
+func (p *poll) follow(ctx context.Context, r *store.Record) {
 	was := *r
 	s := p.byKey[key(livy.Kind(r.Kind), r.LivyID)]
 	switch {
@@ -304,7 +310,7 @@ func (p *poll) follow(r *store.Record) {
 			p.l.end(r, StateGone, "Livy never listed it: most likely the create did not reach Livy", p.now)
 		}
 	case s != nil:
-		p.apply(r, s)
+		p.apply(ctx, r, s)
 	default:
 		p.l.end(r, StateGone, "Livy no longer knows it: deleted by its own timeout, or directly at the Livy server", p.now)
 	}
@@ -315,19 +321,23 @@ func (p *poll) follow(r *store.Record) {
 	}
 }
 
-func (p *poll) apply(r *store.Record, s *seen) {
+func (p *poll) apply(ctx context.Context, r *store.Record, s *seen) {
+	state, reason := s.state, reasonOf(s.state)
+	if r.Live() {
+		state, reason = p.judge(ctx, r, s)
+	}
 	// Livy does not know the applications that run on Kubernetes; see SetApp.
-	r.State, r.AppID = s.state, cmp.Or(s.appID, r.AppID)
+	r.State, r.AppID = state, cmp.Or(s.appID, r.AppID)
 	if s.uiAddr != "" && !strings.HasPrefix(r.SparkUI, "/") { // otherwise the gateway serves it
 		r.SparkUI = s.uiAddr
 	}
-	if running(s.state) && r.Started.IsZero() {
+	if running(state) && r.Started.IsZero() {
 		r.Started = p.now
 	}
-	if livy.Finished(s.state) && r.Live() {
+	if livy.Finished(state) && r.Live() {
 		r.Log = s.log
-		p.l.end(r, s.state, cmp.Or(r.Reason, reasonOf(s.state)), p.now)
-		if s.state != "success" {
+		p.l.end(r, state, cmp.Or(r.Reason, reason), p.now)
+		if state != stateSuccess {
 			p.failed = append(p.failed, r)
 		}
 	}

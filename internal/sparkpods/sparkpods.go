@@ -36,8 +36,10 @@ type Pod struct {
 	Driver bool
 	// IP is empty until the pod has one.
 	IP string
-	// Running is true while the pod runs or is about to.
-	Running bool
+	// Running is true while the pod runs or is about to, Succeeded once all its containers ended
+	// well. Failure is why it failed, in words; "" if it did not.
+	Running, Succeeded bool
+	Failure            string
 	// Deleted is true if the pod is being deleted.
 	Deleted bool
 }
@@ -75,6 +77,21 @@ func (c *Cluster) Close() {
 // Pods returns the pods of a gateway's jobs in a namespace.
 func (c *Cluster) Pods(ctx context.Context, namespace, gatewayID string) ([]Pod, error) {
 	return c.follow(namespace).pods(ctx, gatewayID)
+}
+
+// Job is a gateway's record, with the id of its application if that is known.
+type Job struct{ Gateway, Record, App string }
+
+// Driver returns the driver's pod of a job. Pods that were deleted while the namespace was watched
+// are remembered for a while, as they were last.
+func (c *Cluster) Driver(ctx context.Context, namespace string, j Job) (p Pod, found bool, err error) {
+	return c.follow(namespace).driver(ctx, j)
+}
+
+// isDriverOf reports whether a pod is the driver of a job. Jobs can give any labels to pods that
+// they create, but not the application of another job that has begun.
+func (p *Pod) isDriverOf(j Job) bool {
+	return p.Driver && p.Gateway == j.Gateway && p.Record == j.Record && (j.App == "" || p.App == j.App)
 }
 
 // follow returns the watch of a namespace, and ends those that nobody needs any more.
@@ -127,11 +144,16 @@ func (c *Cluster) Log(ctx context.Context, p *Pod, lines int) ([]string, error) 
 const maxLog = 256 << 10
 
 func podOf(p *corev1.Pod) Pod {
-	return Pod{
+	pod := Pod{
 		Namespace: p.Namespace, Name: p.Name, UID: p.UID, IP: p.Status.PodIP,
 		Gateway: p.Labels[gateway.PodLabel("gateway")], Record: p.Labels[gateway.PodLabel(gateway.RecordLabel)], App: p.Labels[appLabel],
-		Driver:  p.Labels[roleLabel] == "driver",
-		Running: p.Status.Phase == corev1.PodPending || p.Status.Phase == corev1.PodRunning,
-		Deleted: p.DeletionTimestamp != nil,
+		Driver:    p.Labels[roleLabel] == "driver",
+		Running:   p.Status.Phase == corev1.PodPending || p.Status.Phase == corev1.PodRunning,
+		Succeeded: p.Status.Phase == corev1.PodSucceeded,
+		Deleted:   p.DeletionTimestamp != nil,
 	}
+	if p.Status.Phase == corev1.PodFailed {
+		pod.Failure = failure(p)
+	}
+	return pod
 }

@@ -71,7 +71,7 @@ func TestPods(t *testing.T) {
 			Namespace: "jobs", Name: "driver-livy-1", UID: pods[0].UID, Gateway: "lc-1", Record: "livy-1", App: "spark-livy-1", Driver: true,
 			IP: "10.0.0.1", Running: true,
 		},
-		{Namespace: "jobs", Name: "driver-livy-2", UID: pods[1].UID, Gateway: "lc-1", Record: "livy-2", App: "spark-livy-2", IP: "10.0.0.1"},
+		{Namespace: "jobs", Name: "driver-livy-2", UID: pods[1].UID, Gateway: "lc-1", Record: "livy-2", App: "spark-livy-2", IP: "10.0.0.1", Succeeded: true},
 	}
 	if !slices.Equal(pods, want) {
 		t.Errorf("%+v; want %+v", pods, want)
