@@ -34,7 +34,8 @@ print(sc.parallelize([0], 1).map(lambda _: socket.gethostname()).first())`)
 	})
 }
 
-// checkAirflow runs a batch with a LivyOperator, whose driver is a pod.
+// checkAirflow runs batches with a LivyOperator, whose drivers are pods: one that succeeds, and one
+// that fails.
 func (k kubernetes) checkAirflow(t *testing.T, c *caddy, namespace, token string) {
 	python := clientPython(t, "airflow")
 	env := airflowEnv(t, python, map[string]any{
@@ -50,9 +51,17 @@ func (k kubernetes) checkAirflow(t *testing.T, c *caddy, namespace, token string
 	if drivers := k.pods(t, namespace, "spark-role=driver,spark-app-selector="+app, "{.status.phase}"); !slices.Equal(drivers, []string{"Succeeded"}) {
 		t.Errorf("the drivers of %s are %q", app, drivers)
 	}
+	began = time.Now()
+	state, _, out := endOfAirflow(t, append(env, "LIVY_BATCH="+asJSON(t, map[string]any{
+		"file": failingFile, "driver_memory": "512m", "executor_memory": "512m", "executor_cores": 1, "num_executors": 1,
+	})), python)
+	t.Logf("a failed LivyOperator: %v", time.Since(began).Round(100*time.Millisecond))
+	if state != "failed" || !strings.Contains(out, "did not succeed") {
+		t.Errorf("the state of a batch that failed is %q:\n%s", state, out)
+	}
 }
 
-// checkBrowser looks at a session's Spark UI, which lists the driver and an executor, in a browser.
+// checkBrowser looks at a session's Spark UI, which lists the driver and two executors, in a browser.
 func (k kubernetes) checkBrowser(t *testing.T, c *caddy, record string) {
 	needBrowser(t)
 	var rec struct{ SparkUI, Name string }
@@ -61,5 +70,5 @@ func (k kubernetes) checkBrowser(t *testing.T, c *caddy, record string) {
 	if title := b.text("document.title"); rec.Name == "" || !strings.HasPrefix(title, rec.Name+" - ") {
 		t.Errorf("the page of %q is titled %q", rec.Name, title)
 	}
-	b.await("the executor beside the driver", "document.querySelectorAll('#active-executors-table tbody tr').length == 2")
+	b.await("the executors beside the driver", "document.querySelectorAll('#active-executors-table tbody tr').length == 3")
 }

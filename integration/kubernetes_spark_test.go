@@ -60,8 +60,8 @@ func (k kubernetes) sparkOptions(namespace string) string {
 	local_dir /opt/spark/examples`, k.kubeconfig, namespace, imageLivy(), image())
 }
 
-// TestKubernetesSpark runs jobs in pods: a session with an executor, whose Spark UI is shown, which
-// ends with its executor, and a batch whose driver is a pod. Two instances of Caddy serve them. So
+// TestKubernetesSpark runs jobs in pods: a session with two executors, whose Spark UI is shown, which
+// ends with its executors, and batches whose drivers are pods. Two instances of Caddy serve them. So
 // do a notebook and Airflow.
 func TestKubernetesSpark(t *testing.T) {
 	k := startKubernetes(t)
@@ -84,7 +84,7 @@ func TestKubernetesSpark(t *testing.T) {
 	began := time.Now()
 	var made struct{ ID int }
 	cl.expect(http.StatusCreated, http.MethodPost, "/sessions", map[string]any{
-		"kind": "pyspark", "driverMemory": "512m", "executorMemory": "512m", "executorCores": 1, "numExecutors": 1,
+		"kind": "pyspark", "driverMemory": "512m", "executorMemory": "512m", "executorCores": 1, "numExecutors": 2,
 	}, &made)
 	path := fmt.Sprintf("/sessions/%d", made.ID)
 	there := client{t: t, base: other.url(g.ID), token: token}
@@ -95,12 +95,16 @@ func TestKubernetesSpark(t *testing.T) {
 	})
 	t.Logf("create to idle: %v", time.Since(began).Round(100*time.Millisecond))
 	there.statement(t, path, "sc.parallelize(range(1000), 2).sum()", "499500")
-	if owners := pods("spark-role=executor", "{.metadata.ownerReferences[0].name}"); !slices.Contains(owners, "livygw-"+g.ID) {
+	// Tasks of a barrier run at the same time, so one in each executor.
+	there.statement(t, path, `len(set(sc.parallelize(range(2), 2).barrier().mapPartitions(
+    lambda _: [__import__("socket").gethostname()]).collect()))`, "2")
+	both := func(s string) []string { return []string{s, s} }
+	if owners := pods("spark-role=executor", "{.metadata.ownerReferences[0].name}"); !slices.Equal(owners, both("livygw-"+g.ID)) {
 		t.Errorf("executors are owned by %q", owners)
 	}
 	record := k.checkSessionUI(t, c, token)
-	want := g.ID + "," + record
-	if labels := pods("spark-role=executor", `{.metadata.labels.livygateway/gateway},{.metadata.labels.livygateway/record}`); !slices.Contains(labels, want) {
+	want := both(g.ID + "," + record)
+	if labels := pods("spark-role=executor", `{.metadata.labels.livygateway/gateway},{.metadata.labels.livygateway/record}`); !slices.Equal(labels, want) {
 		t.Errorf("executors have the labels %q, want %q", labels, want)
 	}
 	// Caddy reaches Livy and Spark UIs, executors reach the drivers.
@@ -203,7 +207,9 @@ func (k kubernetes) checkFailedBatch(t *testing.T, c, other *caddy, namespace, t
 	cl := client{t: t, base: c.url("kube"), token: token}
 	there := client{t: t, base: other.url("kube"), token: token}
 	var made struct{ ID int }
-	cl.expect(http.StatusCreated, http.MethodPost, "/batches", failingBatch, &made)
+	cl.expect(http.StatusCreated, http.MethodPost, "/batches", map[string]any{
+		"file": failingFile, "driverMemory": "512m", "executorMemory": "512m", "executorCores": 1, "numExecutors": 1,
+	}, &made)
 	path := fmt.Sprintf("/batches/%d", made.ID)
 	told := map[string]int{}
 	tell := func(at client, path string) string {
@@ -227,7 +233,7 @@ func (k kubernetes) checkFailedBatch(t *testing.T, c, other *caddy, namespace, t
 	}
 	var rec struct{ ID, State, Reason string }
 	c.json(&rec, "session", "show", "--gateway", "kube", fmt.Sprintf("batch:%d", made.ID), "--json")
-	if rec.State != "dead" || rec.Reason != "driver pod failed: exit code 1 (Error)" {
+	if rec.State != "dead" || rec.Reason != "driver pod failed: exit code 2 (Error)" {
 		t.Errorf("the record is %+v", rec)
 	}
 	if phase := k.pods(t, namespace, "spark-role=driver,livygateway/record="+rec.ID, "{.status.phase}"); !slices.Equal(phase, []string{"Failed"}) {
@@ -235,11 +241,8 @@ func (k kubernetes) checkFailedBatch(t *testing.T, c, other *caddy, namespace, t
 	}
 }
 
-// failingBatch is a batch whose driver fails soon, since its argument is no number.
-var failingBatch = map[string]any{
-	"file": "local:/opt/spark/examples/src/main/python/pi.py", "args": []string{"none"},
-	"driverMemory": "512m", "executorMemory": "512m", "executorCores": 1, "numExecutors": 1,
-}
+// failingFile is the program of a batch whose driver fails: Python does not find it.
+const failingFile = "local:/opt/spark/examples/src/main/python/none.py"
 
 // pods returns something of each pod that a selector finds.
 func (k kubernetes) pods(t testing.TB, namespace, selector, output string) []string {

@@ -210,16 +210,29 @@ func airflowEnv(t testing.TB, python string, connection, create map[string]any) 
 // Airflow printed.
 func runAirflow(t testing.TB, env []string, python string) (number int, out string) {
 	t.Helper()
-	out = runClient(t, env, python, filepath.Join(root, "integration", "clients", "airflow_batch.py"))
+	state, number, out := endOfAirflow(t, env, python)
+	if state != "success" {
+		t.Fatalf("Airflow's state is %q\n%s", state, out)
+	}
+	return number, out
+}
+
+// endOfAirflow runs the LivyOperator to its end. It returns the final state, the number of the
+// batch if that succeeded, and what Airflow printed.
+func endOfAirflow(t testing.TB, env []string, python string) (state string, number int, out string) {
+	t.Helper()
+	cmd := exec.Command(python, filepath.Join(root, "integration", "clients", "airflow_batch.py"))
+	cmd.Env, cmd.Dir = env, t.TempDir()
+	text, err := cmd.CombinedOutput()
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
 	var end struct {
 		State string
 		Batch int
 	}
-	lines := strings.Split(strings.TrimSpace(out), "\n")
-	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &end); err != nil || end.State != "success" {
-		t.Fatalf("Airflow did not succeed: %v\n%s", err, out)
+	if json.Unmarshal([]byte(lines[len(lines)-1]), &end) != nil {
+		t.Fatalf("Airflow told no state: %v\n%s", err, text)
 	}
-	return end.Batch, out
+	return end.State, end.Batch, string(text)
 }
 
 // TestSparkmagic runs the cells of a notebook in a real PySpark kernel, once with the token

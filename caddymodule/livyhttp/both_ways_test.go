@@ -21,7 +21,7 @@ func TestReverseProxy(t *testing.T) {
 	t.Cleanup(func() { caddytest.NoDirect = false })
 	for name, test := range map[string]func(*testing.T){
 		"error routes": TestErrorRoutes, "levels": TestLevels, "Redis goes away": TestRedisGoesAwayDuringACreate,
-		"a client leaves": TestAClientLeavesDuringACreate, "refusals": TestRefusals, "broken replies": TestBrokenReplies,
+		"a client leaves": TestAClientLeavesDuringACreate, "drivers decide": TestDriversDecide, "refusals": TestRefusals, "broken replies": TestBrokenReplies,
 	} {
 		t.Run(name, test)
 	}

@@ -34,15 +34,20 @@ func (c *testClock) advance(d time.Duration) {
 // idleGateway is a running gateway with auto-stop after 45 minutes, whose reconciler
 // the test moves itself.
 func idleGateway(t *testing.T, livyConf string) (*reconciler, *fakeRuntime, *testClock, *gateway.Gateway) {
+	return idleGatewayOf(t, gateway.Spec{LivyConf: livyConf}, func(*Manager) {})
+}
+
+// idleGatewayOf does the same with other settings, of the gateway and of the operator.
+func idleGatewayOf(t *testing.T, spec gateway.Spec, configure func(*Manager)) (*reconciler, *fakeRuntime, *testClock, *gateway.Gateway) {
 	s, _ := storetest.Mini(t)
 	rt := newFakeRuntime(t)
 	m := testManager(t, s, rt)
 	m.Close(false) // no reconcilers of its own
+	configure(m)
 	clock := &testClock{now: time.UnixMilli(1_700_000_000_000)}
 	m.Now = clock.Now
-	g, err := m.Create(context.Background(), CreateRequest{Start: true, Spec: gateway.Spec{
-		Name: "etl", AutoStop: gateway.AutoStop{Enabled: true}, LivyConf: livyConf,
-	}})
+	spec.Name, spec.AutoStop = "etl", gateway.AutoStop{Enabled: true}
+	g, err := m.Create(context.Background(), CreateRequest{Start: true, Spec: spec})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -34,12 +34,7 @@ func TestPodsFollowTheirRecords(t *testing.T) {
 	s, _ := storetest.Mini(t)
 	m := testManager(t, s, newFakeRuntime(t))
 	m.Close(false) // its own reconciler would look too
-	settings := m.Settings()
-	settings.Catalog.Clusters = []gateway.Cluster{{
-		Name: "kube", Master: "k8s://" + server.URL, Kubeconfig: server.Kubeconfig, Conf: map[string]string{"spark.kubernetes.namespace": "jobs"},
-	}}
-	m.Configure(settings)
-	t.Cleanup(m.pods.close)
+	onPods(t, m, server, "")
 	g, err := m.Create(t.Context(), CreateRequest{Spec: gateway.Spec{Name: "etl", Cluster: "kube"}})
 	if err != nil {
 		t.Fatal(err)

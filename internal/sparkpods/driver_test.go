@@ -21,7 +21,7 @@ func TestFailure(t *testing.T) {
 		"exit code 2 (Error)": {ContainerStatuses: []corev1.ContainerStatus{
 			container("sidecar", 1, "Error", ""), container(driverContainer, 2, "Error", ""),
 		}},
-		"exit code 137 (OOMKilled)": {ContainerStatuses: []corev1.ContainerStatus{container(driverContainer, 137, "OOMKilled", "")}},
+		"exit code 137 (OOMKilled: out of memory)": {ContainerStatuses: []corev1.ContainerStatus{container(driverContainer, 137, "OOMKilled", "")}},
 		"exit code 128 (StartError); no such file": {ContainerStatuses: []corev1.ContainerStatus{
 			container(driverContainer, 128, "StartError", "no such\nfile"),
 		}},
@@ -77,7 +77,9 @@ func TestDriver(t *testing.T) {
 			n.Watching(nil)
 		}
 	}
-	changed := func(p *corev1.Pod, deleted bool) func(*namespace) { return func(n *namespace) { n.Changed(p, deleted) } }
+	changed := func(p *corev1.Pod, deleted bool) func(*namespace) {
+		return func(n *namespace) { n.Changed(p, deleted) }
+	}
 	broken := func(n *namespace) { n.Watching(errors.New("gone")) }
 	executor, other := in(corev1.PodFailed), in(corev1.PodFailed)
 	executor.Labels["spark-role"] = "executor"

@@ -18,7 +18,11 @@ func failure(p *corev1.Pod) string {
 		why = append(why, strings.Trim(p.Status.Reason+": "+bounded(p.Status.Message), ": "))
 	}
 	if ended := endOfDriver(p); ended != nil {
-		why = append(why, fmt.Sprintf("exit code %d (%s)", ended.ExitCode, cmp.Or(ended.Reason, "Error")))
+		reason := cmp.Or(ended.Reason, "Error")
+		if reason == "OOMKilled" {
+			reason += ": out of memory"
+		}
+		why = append(why, fmt.Sprintf("exit code %d (%s)", ended.ExitCode, reason))
 		if text := bounded(ended.Message); text != "" {
 			why = append(why, text)
 		}
