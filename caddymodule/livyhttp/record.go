@@ -23,9 +23,9 @@ func init() {
 // In replies, ids are translated into ids that stay unique over restarts of the Livy server,
 // `Location` gets the public path, and the state `recovering` is shown as `starting`. Logs begin
 // with what the policy ignored or changed, and `sparkUiUrl` leads to the Spark UI that the gateway
-// shows. The 404 for a session or batch that has ended says how it ended. On isolated gateways, a
-// token sees only what it created. Other replies are passed on unchanged; new states in them are
-// recorded.
+// shows. On Kubernetes, the pods of drivers decide which batches are a success. The 404 for a
+// session or batch that has ended says how it ended. On isolated gateways, a token sees only what it
+// created. Other replies are passed on unchanged; new states in them are recorded.
 //
 // A create with the header `Idempotency-Key` that is repeated within 24 hours gets the first
 // reply again and starts nothing.

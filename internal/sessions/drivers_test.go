@@ -79,6 +79,9 @@ func TestDriversDecide(t *testing.T) {
 		{"it ran, then the pod is gone", []step{
 			{0, runs, "running", ""}, {time.Hour, unseen, "running", ""}, {10 * time.Second, unseen, "success", sessions.NoteUnseen},
 		}},
+		{"it is lost from sight twice", []step{
+			{0, unseen, "running", ""}, {time.Second, runs, "running", ""}, {time.Hour, unseen, "running", ""}, {time.Second, failed, "dead", failedDriver},
+		}},
 		{"the API is away for a while", []step{
 			{0, drivers{err: away}, "running", ""}, {time.Minute, drivers{err: away}, "running", ""}, {time.Second, failed, "dead", failedDriver},
 		}},
