@@ -12,6 +12,7 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	domain "github.com/livygateway/livygateway/internal/gateway"
+	"github.com/livygateway/livygateway/internal/store/storetest"
 	"github.com/livygateway/livygateway/upstream"
 	kuberuntime "github.com/livygateway/livygateway/upstream/kubernetes"
 )
@@ -37,12 +38,7 @@ func TestKubernetesFailures(t *testing.T) {
 		want string
 	}{
 		"lc-evicted": {
-			// This is what kubectl drain does to each pod of a node.
-			fail: func(t *testing.T, pod, _ string) {
-				eviction := filepath.Join(t.TempDir(), "eviction.json")
-				write(t, eviction, fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q, "namespace": %q}}`, pod, namespace))
-				k.kubectl(t, "create", "--raw", "/api/v1/namespaces/"+namespace+"/pods/"+pod+"/eviction", "-f", eviction)
-			},
+			fail: func(t *testing.T, pod, _ string) { k.evict(t, namespace, pod) },
 			want: "the pod was evicted from node node1, which is being drained",
 		},
 		"lc-hungry": {
@@ -116,6 +112,54 @@ func TestKubernetesFailures(t *testing.T) {
 			t.Errorf("left behind:\n%s", left)
 		}
 	})
+}
+
+// TestKubernetesCordonedNode drains the only node of a gateway's server: the gateway tells at once
+// what it waits for, and runs again when the node takes pods.
+func TestKubernetesCordonedNode(t *testing.T) {
+	k := startKubernetes(t)
+	redis := storetest.StartServer(t)
+	k.loadFakeLivy(t)
+	namespace := k.namespace(t, "cordoned")
+	c := newCaddy(t, redis, fmt.Sprintf(`runtime kubernetes {
+		kubeconfig %s
+		namespace %s
+		image_pull_policy Never
+		cpu_request 50m
+		memory_request 64Mi
+		allow 198.18.1.1/32
+		usage off
+	}
+	engine fake {
+		image %s
+	}`, k.kubeconfig, namespace, fakeLivyImage))
+	g := c.newGateway("kube", "--engine", "fake")
+	uncordon := func() { k.kubectl(t, "uncordon", "node1") }
+	t.Cleanup(uncordon) // before the namespace is deleted, whatever happens
+	k.kubectl(t, "cordon", "node1")
+	k.evict(t, namespace, "livygw-"+g.ID)
+	began := time.Now()
+	const want = "no node takes the pod (Unschedulable): 0/1 nodes are available: 1 node(s) were unschedulable."
+	eventually(t, time.Minute, "the reason", func() bool {
+		status := c.show("kube").Status
+		return status.State == "Starting" && strings.HasPrefix(status.Reason, want) && strings.Contains(status.Reason, "nodes are cordoned")
+	})
+	t.Logf("eviction to reason: %v", time.Since(began).Round(100*time.Millisecond))
+	if log := c.log(); !strings.Contains(log, "the pod was evicted from node node1, which is being drained") {
+		t.Error("the log does not tell of the eviction")
+	}
+	uncordon()
+	began = time.Now()
+	eventually(t, time.Minute, "a running gateway", func() bool { return c.show("kube").Status.State == "Running" })
+	t.Logf("uncordoned to running: %v", time.Since(began).Round(100*time.Millisecond))
+}
+
+// evict does to a pod what kubectl drain does to each pod of a node.
+func (k kubernetes) evict(t testing.TB, namespace, pod string) {
+	t.Helper()
+	eviction := filepath.Join(t.TempDir(), "eviction.json")
+	write(t, eviction, fmt.Sprintf(`{"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": %q, "namespace": %q}}`, pod, namespace))
+	k.kubectl(t, "create", "--raw", "/api/v1/namespaces/"+namespace+"/pods/"+pod+"/eviction", "-f", eviction)
 }
 
 // answering waits until a Livy server answers.

@@ -89,6 +89,9 @@ type Instance struct {
 	Running bool
 	// Exit describes how it ended, e.g. "exit code 137 (out of memory)"; empty while running.
 	Exit string
+	// Waits describes what a running server waits for before its program can begin, such as a node;
+	// empty if it waits for nothing.
+	Waits string
 	// Installation and Epoch are those of the Launch; empty and 0 if unknown.
 	Installation string
 	Epoch        int64

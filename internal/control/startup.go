@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -119,10 +120,15 @@ func (r *reconciler) adopt(
 			return errUnchanged
 		}
 		g.Status.Instance, g.Status.FusionOff = inst.ID, off
-		g.Status.Reason = "waiting for the Livy server to answer"
+		g.Status.Reason = awaits(inst)
 		return nil
 	})
 	return stepSoon, err
+}
+
+// awaits returns what a server that does not answer yet waits for.
+func awaits(inst upstream.Instance) string {
+	return cmp.Or(inst.Waits, "waiting for the Livy server to answer")
 }
 
 // awaitReady checks once whether the server answers.
@@ -135,9 +141,13 @@ func (r *reconciler) awaitReady(
 	version, err := m.version(ask, g, inst.Address)
 	if err != nil {
 		if limit := m.settings.Load().StartTimeout; m.Now().Sub(g.Status.Since) >= limit {
-			return r.failed(ctx, g, reasonSlow+limit.String())
+			reason := reasonSlow + limit.String()
+			if inst.Waits != "" {
+				reason += ": " + inst.Waits
+			}
+			return r.failed(ctx, g, reason)
 		}
-		return stepStarting, nil
+		return stepStarting, r.noteWaiting(ctx, g, inst)
 	}
 	if wanted := m.resolve(g).wanted; !upstream.Satisfies(version, wanted.Promised) {
 		return r.failed(ctx, g, wrongVersion(g, wanted, version))
@@ -155,4 +165,20 @@ func (r *reconciler) awaitReady(
 			zap.String("livy_version", version))
 	}
 	return m.PollInterval, err
+}
+
+// noteWaiting records what a starting server waits for.
+func (r *reconciler) noteWaiting(ctx context.Context, g *gateway.Gateway, inst upstream.Instance) error {
+	reason := awaits(inst)
+	if g.Status.Reason == reason {
+		return nil
+	}
+	_, err := r.update(ctx, func(g *gateway.Gateway) error {
+		if g.Desired != gateway.StateRunning || g.Status.State != gateway.StateStarting || g.Status.Instance != inst.ID || g.Status.Reason == reason {
+			return errUnchanged
+		}
+		g.Status.Reason = reason
+		return nil
+	})
+	return err
 }

@@ -177,7 +177,7 @@ func (r *Runtime) fillAndStart(ctx context.Context, a *kubeapi.Client, l *upstre
 }
 
 // startPatience is how long Start waits for a pod. One that waits longer, for a node or an image,
-// is looked after by Find.
+// or that no node takes, is looked after by Find.
 const startPatience = 20 * time.Second
 
 // awaitStart waits until a pod has an address and its program runs or ran.
@@ -191,7 +191,7 @@ func (r *Runtime) awaitStart(ctx context.Context, a *kubeapi.Client, l *upstream
 			return upstream.Instance{}, gateway.Errorf(gateway.KindConflict, "pod %s was deleted while it started", pod.Name)
 		}
 		now := judge(seen, r.opts.PendingTimeout, time.Now())
-		if now.launched {
+		if now.launched || now.unplaced {
 			return r.instance(ctx, a, seen)
 		}
 		if !now.running {

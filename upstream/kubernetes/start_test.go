@@ -152,6 +152,32 @@ func TestNoNodeTakesThePod(t *testing.T) {
 	}
 }
 
+// TestStartOfACordonedNode: what a pod waits for is told at once, and it starts when a node takes it.
+func TestStartOfACordonedNode(t *testing.T) {
+	server := kubeapitest.New(t)
+	server.Place = func(pod *corev1.Pod) {
+		pod.CreationTimestamp = metav1.Now()
+		pod.Status = inCondition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable")
+	}
+	r := connectedTo(t, server)
+	began := time.Now()
+	inst, err := r.Start(t.Context(), launchOn("local[1]"))
+	if err != nil || !inst.Running || inst.Waits != "no node takes the pod (Unschedulable): 0/1 nodes" || time.Since(began) > startPatience/2 {
+		t.Errorf("after %v: %+v, %v", time.Since(began), inst, err)
+	}
+	pod := server.Pod("livy", "livygw-lc-1")
+	runs(pod)
+	server.Put(pod)
+	for inst.Waits != "" {
+		if inst, _, err = r.Find(t.Context(), "lc-1"); err != nil || !inst.Running {
+			t.Fatalf("%+v, %v", inst, err)
+		}
+	}
+	if inst.Address == "" {
+		t.Errorf("it runs without an address: %+v", inst)
+	}
+}
+
 // TestNodeGone: the reason is told, and a stop removes the pod that the node does not confirm.
 func TestNodeGone(t *testing.T) {
 	server := kubeapitest.New(t)

@@ -23,6 +23,8 @@ type condition struct {
 	launched bool // its program was started
 	steady   bool // it runs at a known address and is to stay
 	exit     string
+	waits    string // what it waits for
+	unplaced bool   // no node takes it at present
 	started  time.Time
 }
 
@@ -70,11 +72,12 @@ func judge(pod *corev1.Pod, pendingTimeout time.Duration, now time.Time) conditi
 		c.steady = c.launched
 		return c
 	}
-	if why := describePending(pod); now.Sub(pod.CreationTimestamp.Time) >= pendingTimeout {
+	why, unplaced := describePending(pod)
+	if now.Sub(pod.CreationTimestamp.Time) >= pendingTimeout {
 		c.exit = fmt.Sprintf("the pod did not start within %v: %s", pendingTimeout, why)
 		return c
 	}
-	c.running = true
+	c.running, c.waits, c.unplaced = true, why, unplaced
 	return c
 }
 
@@ -85,17 +88,21 @@ func describeWaiting(image string, w *corev1.ContainerStateWaiting) string {
 	return fmt.Sprintf("its container cannot be created (%s): %s", w.Reason, w.Message)
 }
 
-// describePending tells what a pod waits for.
-func describePending(pod *corev1.Pod) string {
+// describePending tells what a pod waits for, and whether no node takes it.
+func describePending(pod *corev1.Pod) (why string, unplaced bool) {
 	for _, c := range pod.Status.Conditions {
 		if c.Type == corev1.PodScheduled && c.Status != corev1.ConditionTrue {
-			return fmt.Sprintf("no node takes the pod (%s): %s", c.Reason, c.Message)
+			why = fmt.Sprintf("no node takes the pod (%s): %s", c.Reason, c.Message)
+			if strings.Contains(c.Message, "node(s) were unschedulable") {
+				why += " Unschedulable nodes are cordoned: kubectl uncordon lets pods on them again."
+			}
+			return why, c.Reason == corev1.PodReasonUnschedulable
 		}
 	}
 	if len(pod.Spec.SchedulingGates) > 0 {
-		return "it was not released to the scheduler"
+		return "it was not released to the scheduler", false
 	}
-	return "its image or volumes are not ready on node " + pod.Spec.NodeName
+	return "its image or volumes are not ready on node " + pod.Spec.NodeName, false
 }
 
 // describeExit tells how the server's container ended.
@@ -140,7 +147,7 @@ func (r *Runtime) instance(ctx context.Context, a *kubeapi.Client, pod *corev1.P
 	c := judge(pod, r.opts.PendingTimeout, time.Now())
 	inst := upstream.Instance{
 		GatewayID: pod.Labels[labelGateway], Number: numberOf(pod), ID: string(pod.UID),
-		Started: c.started, Running: c.running, Exit: c.exit,
+		Started: c.started, Running: c.running, Exit: c.exit, Waits: c.waits,
 		Installation: pod.Annotations[annotationOwner], Epoch: epochOf(pod),
 	}
 	if !c.running || pod.Status.PodIP == "" {

@@ -32,6 +32,8 @@ func TestJudge(t *testing.T) {
 	running := corev1.PodStatus{PodIP: "10.0.0.1", ContainerStatuses: []corev1.ContainerStatus{{Name: container, State: corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}}}}
 	evicted := corev1.PodStatus{Phase: corev1.PodFailed, Reason: "Evicted", Message: "low on memory"}
 	drained := inCondition(corev1.DisruptionTarget, corev1.ConditionTrue, "EvictionByEvictionAPI")
+	cordoned := inCondition(corev1.PodScheduled, corev1.ConditionFalse, corev1.PodReasonUnschedulable)
+	cordoned.Conditions[0].Message = "0/1 nodes are available: 1 node(s) were unschedulable."
 	for name, tt := range map[string]struct {
 		status  corev1.PodStatus
 		age     time.Duration
@@ -42,7 +44,9 @@ func TestJudge(t *testing.T) {
 		"runs":                {status: running, want: condition{running: true, launched: true, steady: true}},
 		"runs, being deleted": {status: running, deleted: true, want: condition{launched: true}, exit: "the pod was deleted"},
 		"new":                 {want: condition{running: true}},
-		"unschedulable":       {status: inCondition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable"), want: condition{running: true}},
+		"unschedulable":       {status: inCondition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable"), want: condition{running: true, unplaced: true}},
+		"cordoned":            {status: cordoned, want: condition{running: true, unplaced: true}},
+		"cordoned too long":   {status: cordoned, age: 6 * time.Minute, exit: "1 node(s) were unschedulable. Unschedulable nodes are cordoned: kubectl uncordon"},
 		"for too long":        {status: inCondition(corev1.PodScheduled, corev1.ConditionFalse, "Unschedulable"), age: 6 * time.Minute, exit: "no node takes the pod (Unschedulable): 0/1 nodes"},
 		"no image":            {status: waiting(container, "ImagePullBackOff"), exit: "image i:1 cannot be used (ImagePullBackOff): m"},
 		"no Secret":           {status: waiting(container, "CreateContainerConfigError"), exit: "its container cannot be created"},
@@ -57,7 +61,7 @@ func TestJudge(t *testing.T) {
 				pod.DeletionTimestamp = &metav1.Time{Time: now}
 			}
 			got := judge(pod, 5*time.Minute, now)
-			if got.running != tt.want.running || got.launched != tt.want.launched || got.steady != tt.want.steady ||
+			if got.running != tt.want.running || got.launched != tt.want.launched || got.steady != tt.want.steady || got.unplaced != tt.want.unplaced ||
 				(got.exit == "") != (tt.exit == "") || !strings.Contains(got.exit, tt.exit) {
 				t.Errorf("got %+v, want %+v with exit %q", got, tt.want, tt.exit)
 			}
