@@ -72,12 +72,9 @@ func (p *poll) judge(ctx context.Context, r *store.Record, s *seen) (state, reas
 	if !p.podsAway {
 		asking, cancel := context.WithTimeout(ctx, driverTime)
 		defer cancel()
-		var err error
-		pod, why, err = p.drivers.Driver(asking, p.g, r)
-		if p.podsAway = err != nil; !p.podsAway {
-			wait = podWait
-		} else {
-			pod = DriverGone
+		state, text, err := p.drivers.Driver(asking, p.g, r)
+		if p.podsAway = err != nil; err == nil {
+			pod, why, wait = state, text, podWait
 		}
 	}
 	l := p.l

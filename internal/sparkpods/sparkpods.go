@@ -88,8 +88,7 @@ func (c *Cluster) Driver(ctx context.Context, namespace string, j Job) (p Pod, f
 	return c.follow(namespace).driver(ctx, j)
 }
 
-// isDriverOf reports whether a pod is the driver of a job. Jobs can give any labels to pods that
-// they create, but not the application of another job that has begun.
+// isDriverOf reports whether a pod is the driver of a job, as its labels tell.
 func (p *Pod) isDriverOf(j Job) bool {
 	return p.Driver && p.Gateway == j.Gateway && p.Record == j.Record && (j.App == "" || p.App == j.App)
 }
