@@ -52,8 +52,7 @@ const pollTimeout = 10 * time.Second
 const (
 	stepSoon  = 300 * time.Millisecond
 	stepError = 2 * time.Second
-	// stepStarting is short since clients wait for a server that starts. A look is one read of the
-	// gateway and a connection that is refused.
+	// stepStarting is the first pause while a server starts. It is short since clients wait for it.
 	stepStarting = 100 * time.Millisecond
 	// stepGap is the minimum pause between polls, however many are requested.
 	stepGap = time.Second

@@ -140,14 +140,15 @@ func (r *reconciler) awaitReady(
 	defer cancel()
 	version, err := m.version(ask, g, inst.Address)
 	if err != nil {
-		if limit := m.settings.Load().StartTimeout; m.Now().Sub(g.Status.Since) >= limit {
+		waited := m.Now().Sub(g.Status.Since)
+		if limit := m.settings.Load().StartTimeout; waited >= limit {
 			reason := reasonSlow + limit.String()
 			if inst.Waits != "" {
 				reason += ": " + inst.Waits
 			}
 			return r.failed(ctx, g, reason)
 		}
-		return stepStarting, r.noteWaiting(ctx, g, inst)
+		return min(max(stepStarting, waited/10), stepSoon), r.noteWaiting(ctx, g, inst)
 	}
 	if wanted := m.resolve(g).wanted; !upstream.Satisfies(version, wanted.Promised) {
 		return r.failed(ctx, g, wrongVersion(g, wanted, version))
