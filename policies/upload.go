@@ -1,6 +1,7 @@
 package policies
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
@@ -33,7 +34,8 @@ func (p *Policy) Upload(
 		return "", nil, gateway.Invalid("Content-Type", shown("", contentType),
 			"must be multipart/form-data with a boundary")
 	}
-	in := multipart.NewReader(body, params["boundary"])
+	arrived := bufio.NewReaderSize(body, uploadBuffer) // that of in is small
+	in := multipart.NewReader(arrived, params["boundary"])
 	file, err := in.NextRawPart()
 	if err != nil {
 		return "", nil, gateway.Wrap(gateway.KindInvalid, "body: must have one part", err)
@@ -58,7 +60,7 @@ func (p *Policy) Upload(
 	if err := out.Close(); err != nil {
 		return "", nil, gateway.Wrap(gateway.KindInternal, "writing an upload", err)
 	}
-	content := &boundedPart{in: in, part: file, left: p.set.MaxUpload, limit: bound{p.set.MaxUpload, "max_upload"}}
+	content := &boundedPart{arrived: arrived, in: in, part: file, left: p.set.MaxUpload, limit: bound{p.set.MaxUpload, "max_upload"}}
 	return out.FormDataContentType(), io.MultiReader(bytes.NewReader(head), content, bytes.NewReader(frame.Bytes())), nil
 }
 
@@ -85,17 +87,27 @@ func uploadName(header textproto.MIMEHeader) (string, error) {
 	return name, nil
 }
 
+// uploadBuffer is how much is read of an upload at once, in bytes.
+const uploadBuffer = 64 << 10
+
 // boundedPart reads the only part that an upload may have, within a limit.
 type boundedPart struct {
-	in    *multipart.Reader
-	part  *multipart.Part
-	left  int64
-	limit bound
+	arrived *bufio.Reader
+	in      *multipart.Reader
+	part    *multipart.Part
+	left    int64
+	limit   bound
 }
 
-// Read implements io.Reader.
+// Read implements io.Reader. It returns all that has arrived, as far as it fits: a part is read in
+// small pieces, each of which would be sent by itself.
 func (b *boundedPart) Read(buf []byte) (int, error) {
 	n, err := b.part.Read(buf)
+	for n < len(buf) && err == nil && b.arrived.Buffered() > 0 {
+		var more int
+		more, err = b.part.Read(buf[n:])
+		n += more
+	}
 	b.left -= int64(n)
 	if b.left < 0 {
 		return 0, tooLarge("upload", b.limit)
