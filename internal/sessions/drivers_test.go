@@ -86,7 +86,8 @@ func TestDriversDecide(t *testing.T) {
 			{0, drivers{err: away}, "running", ""}, {time.Minute, drivers{err: away}, "running", ""}, {time.Second, failed, "dead", failedDriver},
 		}},
 		{"the API is away", []step{
-			{0, drivers{err: away}, "running", ""}, {119 * time.Second, drivers{err: away}, "running", ""},
+			{0, drivers{err: away}, "running", ""},
+			{119 * time.Second, drivers{err: away}, "running", ""},
 			{time.Second, drivers{err: away}, "success", sessions.NoteUnseen},
 		}},
 		{"drivers are no pods", []step{{0, drivers{none: true, state: sessions.DriverFailed}, "success", ""}}},
