@@ -86,6 +86,7 @@ func (p *poll) judge(ctx context.Context, r *store.Record, s *seen) (state, reas
 	case DriverRuns: // spark-submit did not wait for it
 		l.undecided.Remove(r.ID)
 		return stateRunning, ""
+	case DriverGone: // below
 	}
 	since, ok := l.undecided.Get(r.ID)
 	if !ok {
