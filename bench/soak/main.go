@@ -15,9 +15,11 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/livygateway/livygateway/internal/livy/livytest"
@@ -29,13 +31,16 @@ func main() {
 	clients := flag.Int("clients", 16, "number of clients")
 	reload := flag.Duration("reload", 30*time.Second, "pause between two reloads")
 	flag.Parse()
-	if err := run(*binary, *during, *reload, *clients); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *binary, *during, *reload, *clients); err != nil {
+		stop()
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary string, during, reload time.Duration, clients int) error {
+func run(ctx context.Context, binary string, during, reload time.Duration, clients int) error {
 	dir, err := os.MkdirTemp("", "livygateway-soak-")
 	if err != nil {
 		return fmt.Errorf("creating a directory: %w", err)
@@ -52,7 +57,7 @@ func run(binary string, during, reload time.Duration, clients int) error {
 		return err
 	}
 	// What is loaded once and kept (caches, pools, metrics) is there before the first look.
-	if err := s.load(min(during/10, time.Minute), reload, clients); err != nil {
+	if err := s.load(ctx, min(during/10, time.Minute), reload, clients); err != nil {
 		return err
 	}
 	before, err := s.look()
@@ -60,7 +65,7 @@ func run(binary string, during, reload time.Duration, clients int) error {
 		return err
 	}
 	fmt.Printf("before: %s\n", before)
-	if err := s.load(during, reload, clients); err != nil {
+	if err := s.load(ctx, during, reload, clients); err != nil {
 		return err
 	}
 	after, err := s.look()
@@ -72,8 +77,8 @@ func run(binary string, during, reload time.Duration, clients int) error {
 }
 
 // load runs everything for a while.
-func (s *site) load(during, reload time.Duration, clients int) error {
-	ctx, cancel := context.WithTimeout(context.Background(), during)
+func (s *site) load(interrupted context.Context, during, reload time.Duration, clients int) error {
+	ctx, cancel := context.WithTimeout(interrupted, during)
 	defer cancel()
 	var wg sync.WaitGroup
 	for i := range clients {
@@ -93,6 +98,9 @@ func (s *site) load(during, reload time.Duration, clients int) error {
 		wg.Go(func() { s.chore(ctx, name, chore.every, chore.do) })
 	}
 	wg.Wait()
+	if interrupted.Err() != nil {
+		return errors.New("interrupted")
+	}
 	return nil
 }
 
