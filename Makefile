@@ -27,7 +27,7 @@ endif
 TESTFLAGS := -tags $(TAGS) -count=1 -timeout 75m
 UNIT       = ./...
 
-.PHONY: torture fuzz help build xcaddy run test unit lint bench soak image engine clients console yarn kubernetes judge clean
+.PHONY: torture fuzz help build xcaddy run test unit lint bench faults soak image engine clients console yarn kubernetes judge clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -69,6 +69,9 @@ lint: ## formatters, golangci-lint, go vet, known vulnerabilities
 
 bench: build ## the gateway, bare Caddy, nginx, HAProxy and Envoy side by side (BENCHFLAGS=-quick, or -scale=some)
 	@$(GO) run ./bench -binary $(BIN) $(BENCHFLAGS)
+
+faults: build ## what clients see while Redis hangs, is killed or full, and beside 10,000 connections
+	@$(GO) run ./bench/soak -binary $(BIN) -faults bench/results/faults.md
 
 soak: build ## mixed load with reloads, resets of tokens, starts, stops and drains (60 minutes; LIVYGW_SOAK=5m)
 	@$(GO) run ./bench/soak -binary $(BIN) -for $${LIVYGW_SOAK:-60m}

@@ -37,11 +37,7 @@ func (s *site) look() (f figures, err error) {
 		return f, err
 	}
 	f.Goroutines = numberAfter(goroutines, "goroutine profile: total ")
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.caddyPID))
-	if err != nil {
-		return f, err
-	}
-	f.ResidentMB = float64(numberAfter(strings.ReplaceAll(string(status), "\t", ""), "VmRSS:")) / 1024
+	f.ResidentMB = s.residentMB()
 	folder := fmt.Sprintf("/proc/%d/fd", s.caddyPID)
 	files, err := os.ReadDir(folder)
 	if err != nil {
@@ -79,20 +75,40 @@ func numberAfter(in, text string) int {
 	return n
 }
 
+// residentMB returns the memory of Caddy, 0 if it has ended.
+func (s *site) residentMB() float64 {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.caddyPID))
+	return float64(numberAfter(strings.ReplaceAll(string(status), "\t", ""), "VmRSS:")) / 1024
+}
+
 func (s *site) redisKeys() (int, error) {
+	line, err := s.redisReply("DBSIZE")
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(strings.TrimPrefix(line, ":"))
+}
+
+func (s *site) askRedis(command string) error {
+	line, err := s.redisReply(command)
+	if err == nil && line != "+OK" {
+		err = fmt.Errorf("Redis answers %s", line)
+	}
+	return err
+}
+
+// redisReply returns the first line of what Redis replies to a command.
+func (s *site) redisReply(command string) (string, error) {
 	conn, err := net.Dial("tcp", s.redis)
 	if err != nil {
-		return 0, err
+		return "", err
 	}
 	defer conn.Close()
-	if _, err := io.WriteString(conn, "DBSIZE\r\n"); err != nil {
-		return 0, err
+	if _, err := io.WriteString(conn, command+"\r\n"); err != nil {
+		return "", err
 	}
 	line, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil {
-		return 0, err
-	}
-	return strconv.Atoi(strings.TrimSpace(strings.TrimPrefix(line, ":")))
+	return strings.TrimSpace(line), err
 }
 
 func (f figures) String() string {

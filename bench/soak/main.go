@@ -4,6 +4,7 @@
 // grown, or if a request failed for which the client is not to blame.
 //
 //	go run ./bench/soak -binary bin/caddy -for 60m
+//	go run ./bench/soak -binary bin/caddy -faults bench/results/faults.md
 //
 // The Livy servers are test doubles in this process.
 package main
@@ -30,17 +31,18 @@ func main() {
 	during := flag.Duration("for", time.Hour, "duration of the load")
 	clients := flag.Int("clients", 16, "number of clients")
 	reload := flag.Duration("reload", 30*time.Second, "pause between two reloads")
+	faults := flag.String("faults", "", "instead, bring about faults under load, and write what clients saw to this file")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *binary, *during, *reload, *clients); err != nil {
+	if err := run(ctx, *binary, *faults, *during, *reload, *clients); err != nil {
 		stop()
 		fmt.Fprintln(os.Stderr, "soak:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, binary string, during, reload time.Duration, clients int) error {
+func run(ctx context.Context, binary, faults string, during, reload time.Duration, clients int) error {
 	dir, err := os.MkdirTemp("", "livygateway-soak-")
 	if err != nil {
 		return fmt.Errorf("creating a directory: %w", err)
@@ -55,6 +57,9 @@ func run(ctx context.Context, binary string, during, reload time.Duration, clien
 	}
 	if err := s.start(); err != nil {
 		return err
+	}
+	if faults != "" {
+		return s.faults(ctx, faults)
 	}
 	// What is loaded once and kept (caches, pools, metrics) is there before the first look.
 	if err := s.load(ctx, min(during/10, time.Minute), reload, clients); err != nil {

@@ -24,7 +24,8 @@ type site struct {
 	binary, dir           string
 	admin, address, redis string
 	doubles               []string
-	cmds                  []*exec.Cmd
+	cmds                  []*exec.Cmd // in the order of their start
+	redisCmd              *exec.Cmd
 	caddyPID              int
 	counts                counts
 
@@ -51,8 +52,7 @@ func (s *site) start() error {
 		addresses[i] = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	}
 	s.redis, s.admin, s.address = addresses[0], addresses[1], addresses[2]
-	_, port, _ := net.SplitHostPort(s.redis)
-	if err := s.run("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", s.dir); err != nil {
+	if err := s.startRedis(); err != nil {
 		return err
 	}
 	if err := s.caddyfile(); err != nil {
@@ -96,6 +96,26 @@ func (s *site) run(program string, args ...string) error {
 	}
 	s.cmds = append(s.cmds, cmd)
 	return nil
+}
+
+// startRedis starts a Redis that keeps its data when it is killed.
+func (s *site) startRedis() error {
+	_, port, _ := net.SplitHostPort(s.redis)
+	err := s.run("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", s.dir,
+		"--appendonly", "yes", "--appendfsync", "always")
+	if err == nil {
+		s.redisCmd = s.cmds[len(s.cmds)-1]
+	}
+	return err
+}
+
+func (s *site) signalRedis(sig syscall.Signal) error { return s.redisCmd.Process.Signal(sig) }
+
+func (s *site) killRedis() error {
+	s.cmds = slices.DeleteFunc(s.cmds, func(c *exec.Cmd) bool { return c == s.redisCmd })
+	err := s.redisCmd.Process.Kill()
+	_ = s.redisCmd.Wait()
+	return err
 }
 
 func (s *site) stop() {
@@ -206,3 +226,10 @@ func (s *site) manage(method, path, body string, into any) error {
 	}
 	return nil
 }
+
+// urlPath returns the path of a gateway's Livy API, and url its address.
+func (s *site) urlPath(path string) string {
+	return "/api/v1/workspace/default/livycompute/first" + path
+}
+
+func (s *site) url(path string) string { return "http://" + s.address + s.urlPath(path) }
