@@ -133,3 +133,26 @@ func TestUploadStreams(t *testing.T) {
 		t.Errorf("%d bytes, %v", len(rest), err)
 	}
 }
+
+// TestUploadReadsInLargePieces: each piece is sent by itself, as a chunk of the request to Livy.
+func TestUploadReadsInLargePieces(t *testing.T) {
+	p, err := policies.Compile(policies.Settings{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const size, buffer = 1 << 20, 32 << 10
+	kind, text := form([2]string{disposition("file", "x"), strings.Repeat("x", size)})
+	_, out, err := p.Upload(uploadRoute(t, "session.upload.file"), "", kind, strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reads, got := 0, 0
+	for buf := make([]byte, buffer); err == nil; reads++ {
+		var n int
+		n, err = out.Read(buf)
+		got += n
+	}
+	if err != io.EOF || got < size || reads > 2*size/buffer {
+		t.Errorf("%d bytes in %d reads, %v", got, reads, err)
+	}
+}
