@@ -74,8 +74,8 @@ func (p *pods) Changed(pod *corev1.Pod, deleted bool) {
 			delete(p.byName, pod.Name)
 		}
 		p.vanished(pod)
-	} else {
-		p.byName[pod.Name] = pod
+	} else if now := p.byName[pod.Name]; now == nil || now.UID == pod.UID || pod.DeletionTimestamp == nil {
+		p.byName[pod.Name] = pod // not a late event of one whose successor is known
 	}
 	p.watch.Signal()
 }
