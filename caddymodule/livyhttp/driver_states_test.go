@@ -96,7 +96,7 @@ func TestDriversDecide(t *testing.T) {
 	}
 	// The end stays what it was without Kubernetes, without the pod, and without Redis.
 	api.Forbid("list")
-	s.Redis.SetError("down")
+	s.Redis.SetError("LOADING Redis is loading the dataset in memory")
 	defer s.Redis.SetError("")
 	if r := s.Do("GET", "/batches/0/state", ""); !strings.Contains(r.Text, `"state":"dead"`) {
 		t.Errorf("without Redis: %d %s", r.StatusCode, r.Text)
