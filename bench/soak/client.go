@@ -3,10 +3,12 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -68,7 +70,7 @@ func (c *client) batch(ctx context.Context) {
 
 // do sends a request and reports whether it succeeded. Failures that the load itself brings about are
 // not counted as such: of the gateway that is stopped now and then, of what lived on a server that
-// was replaced, and of paths that do not exist.
+// was replaced, of paths that do not exist, and of connections that a reload cut.
 func (c *client) do(ctx context.Context, name, method, path, body string, into any) bool {
 	c.mu.Lock()
 	t := c.tokens[c.token]
@@ -84,7 +86,11 @@ func (c *client) do(ctx context.Context, name, method, path, body string, into a
 	r.Close = method != http.MethodGet
 	resp, err := c.http.Do(r)
 	if err != nil {
-		if ctx.Err() == nil {
+		switch {
+		case ctx.Err() != nil:
+		case isCut(err) && c.justReloaded():
+			c.counts.add(cut)
+		default:
 			c.counts.fail(name, err)
 		}
 		return false
@@ -110,4 +116,16 @@ func (c *client) do(ctx context.Context, name, method, path, body string, into a
 		return false
 	}
 	return ok
+}
+
+// cut names the requests whose connection was closed before Caddy had read them: Go's server does not
+// answer requests that arrive after its Shutdown has begun, also not on connections it has just
+// accepted. Each reload of any Caddy shuts a server down.
+const cut = "connection cut by a reload"
+
+// cutsPerReload is the most of them that is explained by this.
+const cutsPerReload = 5
+
+func isCut(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
 }

@@ -19,6 +19,9 @@ type figures struct {
 	HeapMB, ResidentMB        float64
 	Goroutines                int
 	Files, Sockets, RedisKeys int
+	// Notices are the Redis keys, beside RedisKeys, that remember what was reported: one for each
+	// session that was lost when its gateway stopped, for seven days.
+	Notices int
 }
 
 // settle is how long the gateway is left alone before the figures are taken: idle connections to Livy
@@ -49,7 +52,11 @@ func (s *site) look() (f figures, err error) {
 			f.Sockets++
 		}
 	}
-	f.RedisKeys, err = s.redisKeys()
+	if f.Notices, err = s.redisNumber(`EVAL "return #redis.call('KEYS','livygw:noticed:*')" 0`); err != nil {
+		return f, err
+	}
+	keys, err := s.redisNumber("DBSIZE")
+	f.RedisKeys = keys - f.Notices
 	return f, err
 }
 
@@ -81,8 +88,8 @@ func (s *site) residentMB() float64 {
 	return float64(numberAfter(strings.ReplaceAll(string(status), "\t", ""), "VmRSS:")) / 1024
 }
 
-func (s *site) redisKeys() (int, error) {
-	line, err := s.redisReply("DBSIZE")
+func (s *site) redisNumber(command string) (int, error) {
+	line, err := s.redisReply(command)
 	if err != nil {
 		return 0, err
 	}
@@ -112,8 +119,8 @@ func (s *site) redisReply(command string) (string, error) {
 }
 
 func (f figures) String() string {
-	return fmt.Sprintf("heap %.1f MB, resident %.1f MB, %d goroutines, %d files of which %d sockets, %d Redis keys",
-		f.HeapMB, f.ResidentMB, f.Goroutines, f.Files, f.Sockets, f.RedisKeys)
+	return fmt.Sprintf("heap %.1f MB, resident %.1f MB, %d goroutines, %d files of which %d sockets, %d Redis keys besides %d of notices",
+		f.HeapMB, f.ResidentMB, f.Goroutines, f.Files, f.Sockets, f.RedisKeys, f.Notices)
 }
 
 // grownFrom returns an error for each figure that has grown by more than chance explains: timers and

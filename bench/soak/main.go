@@ -62,7 +62,7 @@ func run(ctx context.Context, binary, faults string, during, reload time.Duratio
 		return s.faults(ctx, faults)
 	}
 	// What is loaded once and kept (caches, pools, metrics) is there before the first look.
-	if err := s.load(ctx, min(during/10, time.Minute), reload, clients); err != nil {
+	if err := s.load(ctx, during/10, reload, clients); err != nil {
 		return err
 	}
 	before, err := s.look()
@@ -168,10 +168,14 @@ func (c *counts) String() string {
 func (c *counts) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.fails) == 0 {
-		return nil
+	var errs []error
+	if len(c.fails) > 0 {
+		errs = append(errs, fmt.Errorf("%d kinds of failures", len(c.fails)))
 	}
-	return fmt.Errorf("%d kinds of failures", len(c.fails))
+	if reloads := c.done["reload"] + c.done["drain"]; c.done[cut] > cutsPerReload*reloads {
+		errs = append(errs, fmt.Errorf("%d connections were cut by %d reloads", c.done[cut], reloads))
+	}
+	return errors.Join(errs...)
 }
 
 // caddyfile writes the configuration with one of the doubles as the engine of the first gateway.

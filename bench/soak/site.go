@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -31,6 +32,9 @@ type site struct {
 
 	loading sync.Mutex
 	moves   int // how often the first gateway has changed its server
+
+	reloading  atomic.Bool
+	reloadedAt atomic.Int64 // Unix time in milliseconds
 
 	mu     sync.Mutex
 	tokens [3]token // two of the first gateway, one of the second
@@ -102,7 +106,7 @@ func (s *site) run(program string, args ...string) error {
 func (s *site) startRedis() error {
 	_, port, _ := net.SplitHostPort(s.redis)
 	err := s.run("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", s.dir,
-		"--appendonly", "yes", "--appendfsync", "always")
+		"--appendonly", "yes", "--appendfsync", "everysec")
 	if err == nil {
 		s.redisCmd = s.cmds[len(s.cmds)-1]
 	}
@@ -168,12 +172,22 @@ func (s *site) reloadLocked() error {
 	if err := s.caddyfile(); err != nil {
 		return err
 	}
+	s.reloading.Store(true)
+	defer func() {
+		s.reloadedAt.Store(time.Now().UnixMilli())
+		s.reloading.Store(false)
+	}()
 	out, err := exec.Command(s.binary, "reload", "--address", s.admin, "--config", filepath.Join(s.dir, "Caddyfile"),
 		"--adapter", "caddyfile", "--force").CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
 	return nil
+}
+
+// justReloaded reports whether a reload is under way, or has just ended.
+func (s *site) justReloaded() bool {
+	return s.reloading.Load() || time.Now().UnixMilli()-s.reloadedAt.Load() < 2000
 }
 
 // drain moves the first gateway to another double, while what lives on the present one goes on.

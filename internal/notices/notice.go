@@ -47,6 +47,16 @@ func Make(event, key, text string, data map[string]any) Notice {
 	return Notice{Event: event, Text: text, Data: data, key: event + " " + key}
 }
 
+// remembered returns how long it is remembered that the notice was reported. Budgets and tokens are
+// looked at again and again, gateways after each restart. A session is lost only once, and there
+// may be many of them.
+func (n *Notice) remembered() time.Duration {
+	if n.Event == SessionLost {
+		return 7 * 24 * time.Hour
+	}
+	return 400 * 24 * time.Hour
+}
+
 // Of makes it a notice about a gateway.
 func (n Notice) Of(g *gateway.Gateway) Notice {
 	n.Workspace, n.Gateway = g.Workspace, g.Spec.Name

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -110,6 +111,14 @@ func TestDelivery(t *testing.T) {
 	if keys := redis.MustDo("KEYS", "*path-is-secret*"); len(keys.([]any)) != 0 {
 		t.Errorf("the URL is in Redis: %v", keys)
 	}
+	// A session is lost once; tokens are looked at again and again.
+	var days []int64
+	for _, key := range redis.MustDo("KEYS", "*:noticed:*").([]any) {
+		days = append(days, (redis.MustDo("TTL", key.(string)).(int64)+3600)/86400)
+	}
+	if slices.Sort(days); !slices.Equal(days, []int64{7, 400}) {
+		t.Errorf("it is remembered for %d days what was reported", days)
+	}
 	_ = s
 }
 
@@ -173,7 +182,7 @@ func TestClaims(t *testing.T) {
 	s, _ := storetest.Mini(t)
 	now, hooks := time.Now(), []string{"http://a"}
 	for _, want := range []bool{true, false} {
-		isNew, _, err := s.AddNotice(t.Context(), store.Notice{Key: "k", ID: "n-1", Doc: "{}"}, hooks, now, 2)
+		isNew, _, err := s.AddNotice(t.Context(), store.Notice{Key: "k", ID: "n-1", Doc: "{}", Life: time.Hour}, hooks, now, 2)
 		if err != nil || isNew != want {
 			t.Fatal(isNew, err)
 		}
@@ -189,7 +198,7 @@ func TestClaims(t *testing.T) {
 	}
 	for n := range 3 {
 		key := strconv.Itoa(n)
-		if _, dropped, err := s.AddNotice(t.Context(), store.Notice{Key: key, ID: key, Doc: "{}"}, hooks, now.Add(time.Minute), 2); err != nil || (dropped > 0) != (n > 0) {
+		if _, dropped, err := s.AddNotice(t.Context(), store.Notice{Key: key, ID: key, Doc: "{}", Life: time.Hour}, hooks, now.Add(time.Minute), 2); err != nil || (dropped > 0) != (n > 0) {
 			t.Errorf("%d: dropped %d, %v", n, dropped, err)
 		}
 	}

@@ -120,7 +120,9 @@ func (s *Service) add(ctx context.Context, n Notice) error {
 			hooks = append(hooks, w.URL)
 		}
 	}
-	isNew, dropped, err := s.Store.AddNotice(ctx, store.Notice{Key: n.key, ID: n.ID, Doc: string(doc)}, hooks, s.Now(), maxWaiting)
+	isNew, dropped, err := s.Store.AddNotice(ctx, store.Notice{
+		Key: n.key, ID: n.ID, Doc: string(doc), Life: n.remembered(),
+	}, hooks, s.Now(), maxWaiting)
 	if gateway.KindOf(err) == gateway.KindUnavailable && err != nil {
 		return err
 	}

@@ -13,9 +13,6 @@ import (
 // TopicNotice means that something was reported; the event's ID is the notice itself.
 const TopicNotice = "notice"
 
-// noticedLife is how long it is remembered that something was reported.
-const noticedLife = 400 * 24 * time.Hour
-
 // noticesLife is how long notices wait for an instance that delivers them.
 const noticesLife = 7 * 24 * time.Hour
 
@@ -59,6 +56,8 @@ type Notice struct {
 	// ID and Doc are what webhooks get.
 	ID  string
 	Doc string
+	// Life is how long it is remembered that it was reported.
+	Life time.Duration
 }
 
 // AddNotice publishes a notice and queues it for webhooks, unless one with its key was reported
@@ -72,7 +71,7 @@ func (s *Store) AddNotice(ctx context.Context, n Notice, hooks []string, now tim
 		keys = append(keys, key, key+":docs")
 	}
 	got, err := addNotice.Run(ctx, s, Fence{}, keys, n.ID, n.Doc, now.UnixMilli(), most,
-		noticedLife.Milliseconds(), noticesLife.Milliseconds(), s.channel(), message(TopicNotice, n.Doc)).Int64Slice()
+		n.Life.Milliseconds(), noticesLife.Milliseconds(), s.channel(), message(TopicNotice, n.Doc)).Int64Slice()
 	if err != nil {
 		return false, 0, wrap("reporting a notice", err)
 	}
