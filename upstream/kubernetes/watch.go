@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"strconv"
 	"sync"
 
 	corev1 "k8s.io/api/core/v1"
@@ -74,10 +75,19 @@ func (p *pods) Changed(pod *corev1.Pod, deleted bool) {
 			delete(p.byName, pod.Name)
 		}
 		p.vanished(pod)
-	} else if now := p.byName[pod.Name]; now == nil || now.UID == pod.UID || pod.DeletionTimestamp == nil {
-		p.byName[pod.Name] = pod // not a late event of one whose successor is known
+	} else if now := p.byName[pod.Name]; now == nil || now.UID == pod.UID || !precedes(pod, now) {
+		p.byName[pod.Name] = pod
 	}
 	p.watch.Signal()
+}
+
+// precedes reports whether what was seen of one pod is older than what was seen of another, by their
+// resource versions, which are rising numbers. We may know a pod that we have created before the
+// watch reports the last of its predecessor.
+func precedes(pod, other *corev1.Pod) bool {
+	a, err := strconv.ParseUint(pod.ResourceVersion, 10, 64)
+	b, otherErr := strconv.ParseUint(other.ResourceVersion, 10, 64)
+	return err == nil && otherErr == nil && a < b
 }
 
 func (p *pods) Watching(err error) {
