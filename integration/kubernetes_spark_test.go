@@ -114,6 +114,8 @@ func TestKubernetesSpark(t *testing.T) {
 		t.Errorf("the network policy is %q", policy)
 	}
 
+	t.Run("network policy", func(t *testing.T) { k.checkPolicies(t, namespace, g.ID) })
+
 	t.Run("browser", func(t *testing.T) { k.checkBrowser(t, c, record) })
 
 	// Its executors end with it.

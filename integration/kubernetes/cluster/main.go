@@ -30,6 +30,7 @@ var commands = map[string]func() *cobra.Command{
 	"kubelet":                 func() *cobra.Command { return kubelet.NewKubeletCommand(context.Background()) },
 	"kube-proxy":              func() *cobra.Command { return proxy.NewProxyCommand() },
 	"kubectl":                 kubectl.NewDefaultKubectlCommand,
+	"policies":                newPoliciesCommand,
 }
 
 func main() {
