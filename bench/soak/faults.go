@@ -21,6 +21,8 @@ import (
 type fault struct {
 	name       string
 	begin, end func() error
+	// heals means that nothing ends it but what it happens to.
+	heals bool
 }
 
 // How long the load runs before, during and after a fault.
@@ -41,12 +43,12 @@ func (s *site) allFaults() []fault {
 	}
 	nothing := func() error { return nil }
 	return []fault{
-		{"none", nothing, nothing},
-		{"Redis hangs", func() error { return s.signalRedis(syscall.SIGSTOP) }, func() error { return s.signalRedis(syscall.SIGCONT) }},
-		{"Redis is killed", s.killRedis, s.startRedis},
-		{"Redis is full", func() error { return s.askRedis("CONFIG SET maxmemory 1") }, func() error { return s.askRedis("CONFIG SET maxmemory 0") }},
-		{"10,000 idle connections", func() (err error) { open, err = s.idleConnections(10_000); return err }, hangUp},
-		{"500 clients that send a byte a second", func() (err error) { open, err = s.slowClients(500); return err }, hangUp},
+		{"none", nothing, nothing, false},
+		{"Redis hangs", func() error { return s.signalRedis(syscall.SIGSTOP) }, func() error { return s.signalRedis(syscall.SIGCONT) }, false},
+		{"Redis is killed", s.killRedis, s.startRedis, false},
+		{"Redis is full", func() error { return s.askRedis("CONFIG SET maxmemory 1") }, func() error { return s.askRedis("CONFIG SET maxmemory 0") }, false},
+		{"10,000 idle connections", func() (err error) { open, err = s.idleConnections(10_000); return err }, hangUp, false},
+		{"500 clients that send a byte a second", func() (err error) { open, err = s.slowClients(500); return err }, hangUp, false},
 	}
 }
 
@@ -54,14 +56,14 @@ func (s *site) allFaults() []fault {
 func (s *site) faults(ctx context.Context, file string) error {
 	var b strings.Builder
 	b.WriteString("| fault, for 20 s | polls/s before | during | after | p99 ms before | during | polls that failed | creates that failed " +
-		"| first create after it | resident MB |\n|---|---|---|---|---|---|---|---|---|---|\n")
+		"| next create after | resident MB |\n|---|---|---|---|---|---|---|---|---|---|\n")
 	for _, f := range s.allFaults() {
-		line, err := s.suffer(ctx, f)
-		if err != nil {
+		if err := s.suffer(ctx, f, &b); err != nil {
 			return fmt.Errorf("%s: %w", f.name, err)
 		}
-		b.WriteString(line)
-		fmt.Print(line)
+	}
+	if err := s.failOver(ctx, &b); err != nil {
+		return fmt.Errorf("a failover of Redis: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return fmt.Errorf("creating the folder of results: %w", err)
@@ -72,8 +74,27 @@ func (s *site) faults(ctx context.Context, file string) error {
 	return nil
 }
 
-// suffer runs load before, during and after a fault, and returns a line of the table.
-func (s *site) suffer(parent context.Context, f fault) (string, error) {
+// failOver kills the primary of another Redis, which has a replica.
+func (s *site) failOver(ctx context.Context, into io.Writer) error {
+	dir := filepath.Join(s.dir, "failover")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return err
+	}
+	other := &site{binary: s.binary, dir: dir, doubles: s.doubles, withSentinel: true}
+	defer other.stop()
+	if err := other.start(); err != nil {
+		return err
+	}
+	if err := other.awaitReplica(); err != nil {
+		return err
+	}
+	return other.suffer(ctx, fault{
+		name: "Redis is killed, a Sentinel promotes its replica", begin: other.killRedis, end: func() error { return nil }, heals: true,
+	}, into)
+}
+
+// suffer runs load before, during and after a fault, and writes a line of the table.
+func (s *site) suffer(parent context.Context, f fault, into io.Writer) error {
 	ctx, cancel := context.WithCancel(parent)
 	defer cancel()
 	seen := &samples{}
@@ -90,31 +111,38 @@ func (s *site) suffer(parent context.Context, f fault) (string, error) {
 	pause(calm)
 	began := time.Now()
 	if err := f.begin(); err != nil {
-		return "", errors.Join(err, f.end())
+		return errors.Join(err, f.end())
 	}
+	since := time.Now()
 	pause(lasting)
 	resident := s.residentMB()
 	ended := time.Now()
 	if err := f.end(); err != nil {
-		return "", err
+		return err
 	}
 	pause(recovery)
 	cancel()
 	wg.Wait()
 	if parent.Err() != nil {
-		return "", errors.New("interrupted")
+		return errors.New("interrupted")
 	}
 	before, during, after := seen.between(time.Time{}, began), seen.between(began, ended), seen.between(ended, time.Now())
 	again := "none"
-	for _, r := range after {
+	if !f.heals {
+		since = ended
+	}
+	for _, r := range seen.between(since, time.Now()) {
 		if r.create && r.ok() {
-			again = fmt.Sprintf("%.1f s", r.at.Add(r.took).Sub(ended).Seconds())
+			again = fmt.Sprintf("%.1f s", r.at.Add(r.took).Sub(since).Seconds())
 			break
 		}
 	}
-	return fmt.Sprintf("| %s | %.0f | %.0f | %.0f | %.1f | %.1f | %s | %s | %s | %.0f |\n", f.name,
+	line := fmt.Sprintf("| %s | %.0f | %.0f | %.0f | %.1f | %.1f | %s | %s | %s | %.0f |\n", f.name,
 		rate(before, calm), rate(during, lasting), rate(after, recovery), p99(before), p99(during),
-		failures(during, after, false), failures(during, after, true), again, resident), nil
+		failures(during, after, false), failures(during, after, true), again, resident)
+	fmt.Print(line)
+	_, err := io.WriteString(into, line)
+	return err
 }
 
 // request is one request of the load: status is 0 if there was no reply.

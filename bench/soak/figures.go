@@ -104,9 +104,11 @@ func (s *site) askRedis(command string) error {
 	return err
 }
 
-// redisReply returns the first line of what Redis replies to a command.
-func (s *site) redisReply(command string) (string, error) {
-	conn, err := net.Dial("tcp", s.redis)
+func (s *site) redisReply(command string) (string, error) { return replyOf(s.redis, command) }
+
+// replyOf returns the first line of what a Redis replies to a command.
+func replyOf(address, command string) (string, error) {
+	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return "", err
 	}

@@ -27,6 +27,8 @@ type site struct {
 	doubles               []string
 	cmds                  []*exec.Cmd // in the order of their start
 	redisCmd              *exec.Cmd
+	withSentinel          bool
+	sentinel              string // its address
 	caddyPID              int
 	counts                counts
 
@@ -47,17 +49,18 @@ type token struct {
 }
 
 func (s *site) start() error {
-	addresses := make([]string, 3)
-	for i := range addresses {
-		port, _, err := ports.Reserve()
-		if err != nil {
+	for _, address := range []*string{&s.redis, &s.admin, &s.address} {
+		if err := reserve(address); err != nil {
 			return err
 		}
-		addresses[i] = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	}
-	s.redis, s.admin, s.address = addresses[0], addresses[1], addresses[2]
 	if err := s.startRedis(); err != nil {
 		return err
+	}
+	if s.withSentinel {
+		if err := s.startSentinel(); err != nil {
+			return err
+		}
 	}
 	if err := s.caddyfile(); err != nil {
 		return err
@@ -86,6 +89,13 @@ func (s *site) start() error {
 	return nil
 }
 
+// reserve chooses an address.
+func reserve(address *string) error {
+	port, _, err := ports.Reserve()
+	*address = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	return err
+}
+
 func (s *site) run(program string, args ...string) error {
 	log, err := os.Create(filepath.Join(s.dir, filepath.Base(program)+".log"))
 	if err != nil {
@@ -100,26 +110,6 @@ func (s *site) run(program string, args ...string) error {
 	}
 	s.cmds = append(s.cmds, cmd)
 	return nil
-}
-
-// startRedis starts a Redis that keeps its data when it is killed.
-func (s *site) startRedis() error {
-	_, port, _ := net.SplitHostPort(s.redis)
-	err := s.run("redis-server", "--bind", "127.0.0.1", "--port", port, "--save", "", "--dir", s.dir,
-		"--appendonly", "yes", "--appendfsync", "everysec")
-	if err == nil {
-		s.redisCmd = s.cmds[len(s.cmds)-1]
-	}
-	return err
-}
-
-func (s *site) signalRedis(sig syscall.Signal) error { return s.redisCmd.Process.Signal(sig) }
-
-func (s *site) killRedis() error {
-	s.cmds = slices.DeleteFunc(s.cmds, func(c *exec.Cmd) bool { return c == s.redisCmd })
-	err := s.redisCmd.Process.Kill()
-	_ = s.redisCmd.Wait()
-	return err
 }
 
 func (s *site) stop() {
