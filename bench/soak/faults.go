@@ -80,12 +80,9 @@ func (s *site) failOver(ctx context.Context, into io.Writer) error {
 	if err := os.Mkdir(dir, 0o700); err != nil {
 		return err
 	}
-	other := &site{binary: s.binary, dir: dir, doubles: s.doubles, withSentinel: true}
+	other := &site{binary: s.binary, dir: dir, doubles: s.doubles, durable: true, withSentinel: true}
 	defer other.stop()
 	if err := other.start(); err != nil {
-		return err
-	}
-	if err := other.awaitReplica(); err != nil {
 		return err
 	}
 	return other.suffer(ctx, fault{

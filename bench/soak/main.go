@@ -48,7 +48,7 @@ func run(ctx context.Context, binary, faults string, during, reload time.Duratio
 		return fmt.Errorf("creating a directory: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	s := &site{binary: binary, dir: dir}
+	s := &site{binary: binary, dir: dir, durable: faults != ""}
 	defer s.stop()
 	for range 3 {
 		double := httptest.NewServer(livytest.New())
@@ -183,7 +183,7 @@ func (s *site) caddyfile() error {
 	text := fmt.Sprintf(`{
 	admin %s
 	livy {
-		redis redis://%s/0
+		redis %s
 		runtime static
 		engine first {
 			url %s
@@ -196,6 +196,6 @@ func (s *site) caddyfile() error {
 http://%s {
 	livy_gateway
 }
-`, s.admin, s.redis, s.doubles[s.moves%2], s.doubles[2], s.address)
+`, s.admin, s.redisURL(), s.doubles[s.moves%2], s.doubles[2], s.address)
 	return os.WriteFile(filepath.Join(s.dir, "Caddyfile"), []byte(text), 0o600)
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -27,7 +28,7 @@ type site struct {
 	doubles               []string
 	cmds                  []*exec.Cmd // in the order of their start
 	redisCmd              *exec.Cmd
-	withSentinel          bool
+	durable, withSentinel bool
 	sentinel              string // its address
 	caddyPID              int
 	counts                counts
@@ -58,7 +59,7 @@ func (s *site) start() error {
 		return err
 	}
 	if s.withSentinel {
-		if err := s.startSentinel(); err != nil {
+		if err := errors.Join(s.startSentinel(), s.awaitReplica()); err != nil {
 			return err
 		}
 	}
