@@ -99,7 +99,7 @@ func (s *site) redisNumber(command string) (int, error) {
 func (s *site) askRedis(command string) error {
 	line, err := s.redisReply(command)
 	if err == nil && line != "+OK" {
-		err = fmt.Errorf("Redis answers %s", line)
+		err = fmt.Errorf("answer of Redis: %s", line)
 	}
 	return err
 }
