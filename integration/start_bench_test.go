@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -29,15 +30,22 @@ func BenchmarkStart(b *testing.B) {
 	livyHome, sparkHome := unpacked(b)
 	jobs := filepath.Join(sparkHome, "examples", "src", "main", "python")
 
-	began := time.Now()
-	raw := startLivy(b, livyHome, sparkHome, "livy.spark.master = local[2]", "livy.file.local-dir-whitelist = "+jobs+"/")
-	took := timings{"server": {"zip": {time.Since(began)}}}
 	c := newCaddy(b, storetest.StartServer(b), l.livyBlock+"\nlocal_dir "+jobs)
 	c.newGateway("etl", "--cpu", strconv.Itoa(runtime.NumCPU())) // those that the zip's Livy has
-	c.livy("gateway", "stop", "etl")
-	began = time.Now()
-	c.livy("gateway", "start", "etl", "--wait")
-	took.add("server", "gateway", time.Since(began))
+	took := timings{}
+	var raw *recordingLivy
+	for range 5 {
+		if raw != nil {
+			_ = syscall.Kill(-raw.group, syscall.SIGKILL)
+		}
+		c.livy("gateway", "stop", "etl", "--wait")
+		began := time.Now()
+		raw = startLivy(b, livyHome, sparkHome, "livy.spark.master = local[2]", "livy.file.local-dir-whitelist = "+jobs+"/")
+		took.add("server", "zip", time.Since(began))
+		began = time.Now()
+		c.livy("gateway", "start", "etl", "--wait")
+		took.add("server", "gateway", time.Since(began))
+	}
 	ways := []struct {
 		name string
 		client

@@ -78,7 +78,7 @@ func (c *cli) await(g reply[api.Gateway], goal gateway.State, timeout time.Durat
 // pause returns the pause before the next poll. Servers start within a second or two, so that it is
 // short at first.
 func (c *cli) pause(waited time.Duration) time.Duration {
-	return min(max(c.Poll/10, waited/10), c.Poll)
+	return min(max(c.Poll/20, waited/20), c.Poll)
 }
 
 // progress shows the progress of a wait: one line that is rewritten on a terminal, otherwise a line

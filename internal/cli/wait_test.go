@@ -41,7 +41,7 @@ func TestCutAndWrap(t *testing.T) {
 func TestPause(t *testing.T) {
 	c := &cli{Options: Options{Poll: time.Second}}
 	for waited, want := range map[time.Duration]time.Duration{
-		0: 100 * time.Millisecond, 5 * time.Second: 500 * time.Millisecond, time.Minute: time.Second,
+		0: 50 * time.Millisecond, 5 * time.Second: 250 * time.Millisecond, time.Minute: time.Second,
 	} {
 		if got := c.pause(waited); got != want {
 			t.Errorf("after %s: %s, want %s", waited, got, want)

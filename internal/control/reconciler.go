@@ -53,7 +53,7 @@ const (
 	stepSoon  = 300 * time.Millisecond
 	stepError = 2 * time.Second
 	// stepStarting is the first pause while a server starts. It is short since clients wait for it.
-	stepStarting = 100 * time.Millisecond
+	stepStarting = 50 * time.Millisecond
 	// stepGap is the minimum pause between polls, however many are requested.
 	stepGap = time.Second
 )

@@ -148,7 +148,7 @@ func (r *reconciler) awaitReady(
 			}
 			return r.failed(ctx, g, reason)
 		}
-		return min(max(stepStarting, waited/10), stepSoon), r.noteWaiting(ctx, g, inst)
+		return min(max(stepStarting, waited/20), stepSoon), r.noteWaiting(ctx, g, inst)
 	}
 	if wanted := m.resolve(g).wanted; !upstream.Satisfies(version, wanted.Promised) {
 		return r.failed(ctx, g, wrongVersion(g, wanted, version))
