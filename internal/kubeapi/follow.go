@@ -14,8 +14,8 @@ import (
 
 // Follower is told of pods; see FollowPods. Its methods are called one at a time.
 type Follower interface {
-	// Listed replaces all pods that are known.
-	Listed(pods []corev1.Pod)
+	// Listed replaces all pods that are known by those of a list, which has a resource version.
+	Listed(pods []corev1.Pod, version string)
 	// Changed is called with a pod that is new or changed, and with one that was deleted.
 	Changed(pod *corev1.Pod, deleted bool)
 	// Watching is called without an error when a watch begins, and with one when there is none.
@@ -53,7 +53,7 @@ func (c *Client) listPods(ctx context.Context, namespace, selector string, f Fol
 	if err != nil {
 		return "", err
 	}
-	f.Listed(list.Items)
+	f.Listed(list.Items, list.ResourceVersion)
 	return list.ResourceVersion, nil
 }
 

@@ -73,7 +73,7 @@ func TestDriver(t *testing.T) {
 			for _, p := range pods {
 				all = append(all, *p)
 			}
-			n.Listed(all)
+			n.Listed(all, "")
 			n.Watching(nil)
 		}
 	}

@@ -117,7 +117,7 @@ func (n *namespace) watchError(err error) error {
 }
 
 // Listed implements kubeapi.Follower.
-func (n *namespace) Listed(pods []corev1.Pod) {
+func (n *namespace) Listed(pods []corev1.Pod, _ string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	before := n.byUID

@@ -140,7 +140,7 @@ func TestFailures(t *testing.T) {
 		}
 	}
 	n := newNamespace("jobs")
-	n.Listed(nil)
+	n.Listed(nil, "")
 	n.Watching(fmt.Errorf("gone"))
 	n.watch.Broken = time.Now().Add(-2 * kubeapi.Stale)
 	if _, err := n.pods(t.Context(), "lc-1"); gateway.KindOf(err) != gateway.KindUnavailable {

@@ -51,7 +51,7 @@ func (p *pods) close() {
 }
 
 // Listed, Changed and Watching are the methods of a kubeapi.Follower.
-func (p *pods) Listed(list []corev1.Pod) {
+func (p *pods) Listed(list []corev1.Pod, version string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	now := map[string]*corev1.Pod{}
@@ -59,7 +59,10 @@ func (p *pods) Listed(list []corev1.Pod) {
 		now[list[i].Name] = &list[i]
 	}
 	for name, pod := range p.byName {
-		if now[name] == nil || now[name].UID != pod.UID {
+		switch {
+		case precedes(version, pod.ResourceVersion):
+			now[name] = pod // it was created while the list was read
+		case now[name] == nil || now[name].UID != pod.UID:
 			p.vanished(pod)
 		}
 	}
@@ -75,18 +78,18 @@ func (p *pods) Changed(pod *corev1.Pod, deleted bool) {
 			delete(p.byName, pod.Name)
 		}
 		p.vanished(pod)
-	} else if now := p.byName[pod.Name]; now == nil || now.UID == pod.UID || !precedes(pod, now) {
+	} else if now := p.byName[pod.Name]; now == nil || now.UID == pod.UID || !precedes(pod.ResourceVersion, now.ResourceVersion) {
 		p.byName[pod.Name] = pod
 	}
 	p.watch.Signal()
 }
 
-// precedes reports whether what was seen of one pod is older than what was seen of another, by their
-// resource versions, which are rising numbers. We may know a pod that we have created before the
-// watch reports the last of its predecessor.
-func precedes(pod, other *corev1.Pod) bool {
-	a, err := strconv.ParseUint(pod.ResourceVersion, 10, 64)
-	b, otherErr := strconv.ParseUint(other.ResourceVersion, 10, 64)
+// precedes reports whether one resource version is older than another; they are rising numbers. We may
+// know a pod that we have created before the watch, or a list, tells of it, or of the last of its
+// predecessor.
+func precedes(version, other string) bool {
+	a, err := strconv.ParseUint(version, 10, 64)
+	b, otherErr := strconv.ParseUint(other, 10, 64)
 	return err == nil && otherErr == nil && a < b
 }
 

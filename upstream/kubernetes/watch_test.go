@@ -26,7 +26,7 @@ func TestLateEvents(t *testing.T) {
 			t.Fatalf("seen: %v, gone: %v; want %s, %s", got, gone, uid, phase)
 		}
 	}
-	p.Listed([]corev1.Pod{*pod("first", "9", corev1.PodRunning)})
+	p.Listed([]corev1.Pod{*pod("first", "9", corev1.PodRunning)}, "10")
 	p.end("first")
 	p.forget(name, pod("first", "9", corev1.PodRunning))
 	p.put(pod("second", "14", corev1.PodPending))
@@ -39,11 +39,20 @@ func TestLateEvents(t *testing.T) {
 	want("second", corev1.PodPending)
 	p.Changed(pod("first", "12", corev1.PodFailed), true)
 	want("second", corev1.PodPending)
+	p.Listed([]corev1.Pod{*pod("first", "11", corev1.PodRunning)}, "13") // read before
+	want("second", corev1.PodPending)
 	p.Changed(pod("second", "14", corev1.PodPending), false)
 	p.Changed(pod("second", "20", corev1.PodRunning), false)
+	want("second", corev1.PodRunning)
+
+	p.Listed([]corev1.Pod{*pod("second", "20", corev1.PodRunning)}, "25")
 	want("second", corev1.PodRunning)
 
 	// One that somebody else creates in its place is seen, as the watch is in order.
 	p.Changed(pod("third", "30", corev1.PodPending), false)
 	want("third", corev1.PodPending)
+	p.Listed(nil, "40")
+	if now, gone, _ := p.seen(name); now != nil || gone == nil || gone.UID != "third" {
+		t.Errorf("seen: %v, gone: %v; want that third is gone", now, gone)
+	}
 }
